@@ -1,0 +1,3 @@
+//! Longshore.
+pub mod limits;
+pub mod outside;

@@ -1,0 +1,53 @@
+//! Every operational number of the program, each with its unit in its name and its reason beside it.
+
+/// Images worked on at once, unless `--concurrency` says otherwise.
+pub const IN_FLIGHT_DEFAULT: usize = 16;
+/// More than this only queues at the CDN, and 256 open spool files stay below common descriptor limits.
+pub const IN_FLIGHT_MAX: usize = 256;
+
+/// Largest image taken, unless `--max-bytes` says otherwise: the smallest upload limit among ImageKit's plans.
+pub const IMAGE_BYTES_MAX: u64 = 25_000_000;
+/// ImageKit transforms no picture above 100 megapixels, so a larger one could be stored but never shown.
+pub const PIXELS_MAX: u64 = 100_000_000;
+/// Pixels being decoded at the same time over all workers; 100 MP take about 300 MB.
+pub const PIXELS_DECODING_MAX: u64 = 100_000_000;
+
+/// A transfer that moves no byte for this long has stalled (E1: `timeout`).
+pub const IDLE_MS_MAX: u64 = 30_000;
+/// A connection that is not made in this time will not be.
+pub const CONNECT_MS_MAX: u64 = 10_000;
+/// Redirects followed from one origin URL; real stores need one or two.
+pub const REDIRECTS_MAX: usize = 5;
+/// An answer of ImageKit's management API is JSON; a page of 1,000 files is about 1 MB.
+pub const ANSWER_BYTES_MAX: usize = 16_000_000;
+/// Bytes of a delivered image read by the delivery check: enough to see what it is, little of the plan's bandwidth.
+pub const DELIVERY_BYTES_READ_MAX: usize = 64 * 1024;
+
+/// Further attempts after the first (E1).
+pub const RETRIES_MAX: u32 = 3;
+/// The first wait of the exponential backoff.
+pub const RETRY_WAIT_MS_FIRST: u64 = 500;
+/// The longest single wait of the backoff.
+pub const RETRY_WAIT_MS_MAX: u64 = 30_000;
+/// How long an outage or a rate limit is waited through before the run pauses, unless `--patience` says otherwise.
+pub const PATIENCE_MS_DEFAULT: u64 = 300_000;
+
+/// Connections to the application's database: row updates are short, and the site needs the rest.
+pub const CATALOG_CONNECTIONS_MAX: u32 = 8;
+/// Waiting for a row lock any longer would hold up the site's own writers behind us.
+pub const CATALOG_LOCK_WAIT_MS_MAX: u64 = 5_000;
+/// One statement on the catalog; reading a page is the longest.
+pub const CATALOG_STATEMENT_MS_MAX: u64 = 60_000;
+/// Venues read at once while planning.
+pub const CATALOG_PAGE_VENUES: u32 = 500;
+/// How often the claim's connection is used, so that nothing between takes it for dead.
+pub const CLAIM_PING_MS: u64 = 30_000;
+/// PostgreSQL frees the claim of a vanished holder after this long.
+pub const CLAIM_IDLE_MS_MAX: u64 = 120_000;
+/// How long taking a claim is tried: the backend of a killed program may still be busy.
+pub const CLAIM_TRY_MS_MAX: u64 = 10_000;
+
+/// Outcomes that are appended in one transaction: beyond this, a group commit gains nothing more.
+pub const APPEND_BATCH_MAX: usize = 256;
+/// A checkpoint is written whenever this many images have settled since the last.
+pub const CHECKPOINT_IMAGES: u64 = 1_000;

@@ -1,0 +1,89 @@
+//! ImageKit: the CDN the images go to.
+
+use async_trait::async_trait;
+use ledger::ids::{CdnPath, ContentHash, FileId, Format};
+
+use super::Trouble;
+use super::spool::Spool;
+
+/// A file as ImageKit describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CdnFile {
+    /// ImageKit's id.
+    pub id: FileId,
+    /// `filePath`.
+    pub path: CdnPath,
+    /// The delivery URL without any query.
+    pub url: String,
+    /// `size` in bytes.
+    pub bytes: u64,
+    /// Pixels across, where ImageKit says.
+    pub width: Option<u32>,
+    /// Pixels down, where ImageKit says.
+    pub height: Option<u32>,
+    /// The file's tags; an upload's answer carries those too (asked for by `responseFields`).
+    pub tags: Vec<String>,
+}
+
+/// A file to be stored.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// Where.
+    pub path: CdnPath,
+    /// Which bytes of the spool.
+    pub hash: ContentHash,
+    /// How many they are.
+    pub bytes: u64,
+    /// Their format.
+    pub format: Format,
+    /// The tags it gets.
+    pub tags: Vec<String>,
+}
+
+/// What an upload came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stored {
+    /// ImageKit stored it now.
+    Now(CdnFile),
+    /// There is a file of that name already; nothing was stored.
+    Conflict,
+}
+
+/// What a bulk delete came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deleted {
+    /// Gone now.
+    pub deleted: Vec<FileId>,
+    /// Were not there.
+    pub missing: Vec<FileId>,
+}
+
+/// ImageKit's API and its delivery host, as far as Longshore uses them.
+#[async_trait]
+pub trait Cdn: Send + Sync {
+    /// Stores bytes of the spool, create-only: never a second file, never a new version.
+    ///
+    /// # Errors
+    /// `unauthorized`, `quota_exceeded`, `file_too_large`, `rejected`, `rate_limited`,
+    /// `api_error`, `timeout`, `network`. After the last three it is unknown whether the file was stored.
+    async fn upload(&self, upload: &Upload, spool: &Spool) -> Result<Stored, Trouble>;
+    /// A file by its id; `None` when it does not exist.
+    async fn details(&self, file: &FileId) -> Result<Option<CdnFile>, Trouble>;
+    /// A file by its exact path, out of the listing (which may lag); `None` when it is not listed.
+    async fn find(&self, path: &CdnPath) -> Result<Option<CdnFile>, Trouble>;
+    /// One page of all files below a folder, in a stable order.
+    async fn list(&self, folder: &str, skip: u64, limit: u32) -> Result<Vec<CdnFile>, Trouble>;
+    /// Replaces a file's tags.
+    async fn set_tags(&self, file: &FileId, tags: &[String]) -> Result<CdnFile, Trouble>;
+    /// Deletes one file with all its versions; `false` when it was not there.
+    async fn delete(&self, file: &FileId) -> Result<bool, Trouble>;
+    /// Deletes up to 100 files at once; those that are not there are named and do not keep the others.
+    async fn delete_many(&self, files: &[FileId]) -> Result<Deleted, Trouble>;
+    /// The BLAKE3 of the untouched original bytes (`tr=orig-true`), streamed and bounded by `bytes_max`.
+    async fn original_hash(&self, url: &str, bytes_max: u64) -> Result<ContentHash, Trouble>;
+    /// Sees that a delivery URL answers 200 with an image (media type and first bytes).
+    ///
+    /// # Errors
+    /// `not_served` when it answers anything else; `timeout` or `network` when it does not answer.
+    async fn check_delivery(&self, url: &str) -> Result<(), Trouble>;
+}

@@ -1,0 +1,58 @@
+//! What Longshore does not own, each behind one small trait: the origin the bytes come from, the ImageKit CDN, the
+//! application's database (the catalog), and the spool of downloaded bytes.
+//!
+//! Everything here reports trouble as a value in E1's words and decides nothing about it.
+
+pub mod catalog;
+pub mod imagekit;
+pub mod origin;
+pub mod spool;
+
+use std::time::Duration;
+
+use ledger::ids::FileId;
+use ledger::trouble::TroubleKind;
+
+/// Why an effect did not come about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// E1's kind.
+    pub kind: TroubleKind,
+    /// What happened, for people: one sentence without a full stop, never a secret, a query string or a control
+    /// character.
+    pub message: String,
+    /// How long the other side asked to wait.
+    pub wait: Option<Duration>,
+    /// The whole outside part is away (refused connections, a database that shuts down, a listing that lags):
+    /// waiting helps, attempts do not.
+    pub outage: bool,
+    /// The file that was stored before the trouble came, when its id is known.
+    pub file: Option<FileId>,
+}
+
+impl Trouble {
+    /// Trouble of a kind, with what happened.
+    pub fn new(kind: TroubleKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), wait: None, outage: false, file: None }
+    }
+    /// The same, as an outage of the whole outside part.
+    pub fn outage(self) -> Self {
+        Self { outage: true, ..self }
+    }
+    /// The same, with the wait that was asked for.
+    pub fn after(self, wait: Duration) -> Self {
+        Self { wait: Some(wait), ..self }
+    }
+    /// The same, with the file that was stored.
+    pub fn with_file(self, file: FileId) -> Self {
+        Self { file: Some(file), ..self }
+    }
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.kind, self.message)
+    }
+}
+
+impl std::error::Error for Trouble {}

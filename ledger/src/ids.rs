@@ -16,7 +16,7 @@ pub struct NotAnId {
 }
 
 impl NotAnId {
-    fn new(text: &str, what: &'static str) -> Self {
+    pub(crate) fn new(text: &str, what: &'static str) -> Self {
         Self { text: text.chars().take(80).collect(), what }
     }
 }

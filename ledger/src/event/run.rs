@@ -1,0 +1,258 @@
+//! What happens to a ledger and to a run as a whole.
+
+use serde::{Deserialize, Serialize};
+
+use super::venue::{City, Country};
+use crate::ids::{LedgerId, RunId, VenueId};
+
+/// Which database a ledger belongs to, for ever (requirement D7). Never credentials.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// `dev` or `production`.
+    pub name: String,
+    /// `postgres` or `sqlite`.
+    pub kind: String,
+    /// PostgreSQL's system identifier, where it could be read.
+    pub system: Option<String>,
+    /// The database's name; for SQLite its canonical path.
+    pub database: String,
+    /// `host:port` when the ledger was opened; may change later.
+    pub host: Option<String>,
+}
+
+/// See [`Event::Opened`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opened {
+    /// The file format, 1.
+    pub format: u32,
+    /// The ledger's random id.
+    pub ledger: LedgerId,
+    /// `I/N` where this ledger is one shard of several.
+    pub shard: Option<String>,
+    /// The database it belongs to.
+    pub target: Target,
+}
+
+/// What a run does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// Forward: origin to CDN, and the rows with it.
+    Migrate,
+    /// Back: rows to their before-images.
+    Rollback,
+}
+
+impl Verb {
+    /// The command's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Migrate => "migrate",
+            Self::Rollback => "rollback",
+        }
+    }
+}
+
+/// What a run was asked to take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Scope {
+    /// A country.
+    Country(Country),
+    /// A city.
+    City(City),
+    /// One venue.
+    Venue(VenueId),
+    /// What one earlier run did.
+    Run(RunId),
+}
+
+/// The settings of a run that decide what it does or how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// At most this many venues.
+    pub limit: Option<u64>,
+    /// Images in flight at once.
+    pub concurrency: u32,
+    /// Whether the CDN is asked to serve each file before the row may point at it.
+    pub delivery_check: bool,
+    /// The largest image taken, in bytes.
+    pub bytes_max: u64,
+}
+
+/// Who did it, where, with what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operator {
+    /// The user's login.
+    pub user: String,
+    /// The machine's name.
+    pub host: String,
+    /// The program's version.
+    pub version: String,
+}
+
+/// See [`Event::RunStarted`]. The seq of this event is the run's number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunStarted {
+    /// Forward or back.
+    pub verb: Verb,
+    /// What it was asked to take.
+    pub scope: Scope,
+    /// With which settings.
+    pub options: Options,
+    /// By whom.
+    pub operator: Operator,
+}
+
+/// See [`Event::Resumed`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resumed {
+    /// The settings from here on.
+    pub options: Options,
+    /// By whom.
+    pub operator: Operator,
+}
+
+/// See [`Event::PlanningDone`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanningDone {
+    /// Venues planned by the run.
+    pub venues: u64,
+    /// Images planned by the run.
+    pub images: u64,
+}
+
+/// Why a run paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseReason {
+    /// Ctrl-C or SIGTERM.
+    Interrupted,
+    /// A wrong key.
+    Unauthorized,
+    /// The CDN's plan is exhausted.
+    QuotaExceeded,
+    /// The CDN, the origin or the database stayed away for longer than the patience.
+    Outage,
+    /// Someone else took the claim.
+    ClaimLost,
+    /// Too many images failed.
+    ErrorRate,
+    /// A person asked for it.
+    Operator,
+}
+
+/// See [`Event::Paused`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Paused {
+    /// Why.
+    pub reason: PauseReason,
+    /// What happened, for people.
+    pub message: String,
+    /// What to do.
+    pub advice: String,
+}
+
+/// See [`Event::Alerted`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alerted {
+    /// A short word for what it is about.
+    pub about: String,
+    /// What happened, for people.
+    pub message: String,
+}
+
+/// See [`Event::Adjusted`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adjusted {
+    /// Which setting.
+    pub setting: String,
+    /// Its value before.
+    pub from: String,
+    /// Its value now.
+    pub to: String,
+    /// By whom.
+    pub operator: Operator,
+}
+
+/// How many images stand on each rung.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rungs {
+    /// Chosen, nothing done.
+    pub planned: u64,
+    /// In the spool.
+    pub downloaded: u64,
+    /// On the CDN.
+    pub uploaded: u64,
+    /// In the row.
+    pub db_updated: u64,
+    /// Back as they were.
+    pub rolled_back: u64,
+}
+
+/// See [`Event::Checkpoint`]. Replay must agree with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    /// Images on each rung, over all runs.
+    pub rungs: Rungs,
+    /// Which projection the digest sums; an unknown one is passed over.
+    pub digest_version: u32,
+    /// The sum, 32 lower-case hex digits.
+    pub digest: String,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// Everything it planned is settled.
+    Done,
+    /// A rollback took over what it had not settled; it is never resumed.
+    Closed,
+}
+
+/// What became of a run's images.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tally {
+    /// Venues planned.
+    pub venues: u64,
+    /// Images planned (forward), or to be taken back.
+    pub images: u64,
+    /// In the row (forward), or back as they were.
+    pub done: u64,
+    /// Failed.
+    pub failed: u64,
+    /// Skipped by the program.
+    pub skipped: u64,
+    /// Changed by someone else.
+    pub drifted: u64,
+    /// Closed by a person.
+    pub closed: u64,
+    /// Not settled (only in a run that was closed).
+    pub open: u64,
+    /// Venues that failed as a whole: bad data, or a row that could not be restored.
+    pub venues_failed: u64,
+}
+
+/// See [`Event::RunFinished`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunFinished {
+    /// How.
+    pub ending: Ending,
+    /// With what result.
+    pub tally: Tally,
+}

@@ -1,0 +1,225 @@
+//! One entry of an image array: an object of which only the keys of requirement D3 are ours.
+
+use std::fmt;
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::timestamp::Timestamp;
+
+/// The keys that are ours (requirement D3), in the order in which new ones are appended.
+const OURS: [&str; 9] = [
+    "url",
+    "upload_status",
+    "width",
+    "height",
+    "source",
+    "migrated_at",
+    "imagekit_file_id",
+    "imagekit_uploaded_at",
+    "original_tigris_url",
+];
+const UPLOADED_AT: &str = "imagekit_uploaded_at";
+const SOURCE: &str = "trivia_advisor_migration";
+
+/// What a completed entry says about its file on the CDN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CdnFacts {
+    /// The delivery URL.
+    pub url: String,
+    /// ImageKit's file id.
+    pub file_id: String,
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// When `uploaded` was written down.
+    pub uploaded_at: Timestamp,
+}
+
+/// A JSON object as its members: decoded keys with values in their own text.
+#[derive(Debug, Clone)]
+pub struct Entry<'a> {
+    members: Vec<Member<'a>>,
+}
+
+#[derive(Debug, Clone)]
+struct Member<'a> {
+    key: String,
+    raw_key: &'a str,
+    value: &'a str,
+}
+
+impl<'a> Entry<'a> {
+    /// An object's members; `None` for anything else, which is then not ours.
+    pub fn parse(raw: &'a str) -> Option<Self> {
+        let mut json = serde_json::Deserializer::from_str(raw);
+        let members = json.deserialize_map(Members).ok()?;
+        json.end().ok()?;
+        Some(Self { members })
+    }
+
+    fn get(&self, key: &str) -> Option<&'a str> {
+        self.members.iter().find(|member| member.key == key).map(|member| member.value)
+    }
+
+    fn text(&self, key: &str) -> Option<String> {
+        serde_json::from_str(self.get(key)?).ok()
+    }
+
+    /// The `url`, where it is a string.
+    pub fn url(&self) -> Option<String> {
+        self.text("url")
+    }
+
+    /// Whether `migrate` takes it: external, of our source, and no key of ours twice (which of the two would it be?).
+    pub fn is_movable(&self) -> bool {
+        self.text("upload_status").as_deref() == Some("external")
+            && self.text("source").as_deref() == Some(SOURCE)
+            && OURS.iter().all(|key| self.members.iter().filter(|member| member.key == *key).count() <= 1)
+    }
+
+    /// The completed entry (requirement D3): a pure function of the entry and of what `uploaded` says.
+    pub fn complete(&self, facts: &CdnFacts) -> String {
+        let text = |value: &str| serde_json::to_string(value).expect("a string is always JSON");
+        let filled = |key, pixels: u32| match self.get(key) {
+            Some("null") => Some(pixels.to_string()),
+            value => value.map(str::to_owned),
+        };
+        self.with(|key| match key {
+            "url" => Some(text(&facts.url)),
+            "upload_status" => Some(text("completed")),
+            "width" => filled("width", facts.width),
+            "height" => filled("height", facts.height),
+            "imagekit_file_id" => Some(text(&facts.file_id)),
+            UPLOADED_AT => Some(text(&facts.uploaded_at.to_string())),
+            "original_tigris_url" => Some(self.get("url").unwrap_or("null").to_owned()),
+            other => self.get(other).map(str::to_owned),
+        })
+    }
+
+    /// This entry with the keys that are ours as `model` has them, and all other keys as they are here.
+    pub(super) fn made_like(&self, model: &Entry<'_>) -> String {
+        self.with(|key| model.get(key).map(str::to_owned))
+    }
+
+    /// Writes the members out again, ours as `value` says (`None` leaves the key out), new ones behind.
+    fn with(&self, value: impl Fn(&str) -> Option<String>) -> String {
+        let is_ours = |key: &str| OURS.contains(&key);
+        let kept = self.members.iter().filter_map(|member| {
+            let value = match is_ours(&member.key) {
+                true => value(&member.key)?,
+                false => member.value.to_owned(),
+            };
+            Some(format!("{}: {value}", member.raw_key))
+        });
+        let added = OURS
+            .iter()
+            .filter(|key| self.get(key).is_none())
+            .filter_map(|key| Some(format!("\"{key}\": {}", value(key)?)));
+        format!("{{{}}}", kept.chain(added).collect::<Vec<_>>().join(", "))
+    }
+
+    /// Keys and each key's text agree; order does not count, since jsonb keeps an order of its own.
+    fn same(&self, other: &Entry<'_>) -> bool {
+        let sorted = |entry: &Entry<'_>| {
+            let mut members: Vec<_> =
+                entry.members.iter().map(|member| (member.key.clone(), member.value.to_owned())).collect();
+            members.sort();
+            members
+        };
+        self.members.len() == other.members.len() && sorted(self) == sorted(other)
+    }
+
+    /// The keys that are ours agree; with `any_time`, `imagekit_uploaded_at` need not.
+    pub(super) fn same_ours(&self, other: &Entry<'_>, any_time: bool) -> bool {
+        OURS.iter()
+            .filter(|key| !(any_time && **key == UPLOADED_AT))
+            .all(|key| self.get(key) == other.get(key))
+    }
+
+    /// Whether the two speak of one picture: a URL or a file id in common.
+    pub(super) fn akin(&self, other: &Entry<'_>) -> bool {
+        let marks =
+            |entry: &Entry<'a>| ["url", "original_tigris_url", "imagekit_file_id"].map(|key| entry.get(key));
+        let theirs = ["url", "original_tigris_url", "imagekit_file_id"].map(|key| other.get(key));
+        marks(self).iter().flatten().any(|mark| *mark != "null" && theirs.contains(&Some(mark)))
+    }
+}
+
+/// Whether two elements are equal as entries; what is no object is compared by its text.
+pub(super) fn same(one: &str, other: &str) -> bool {
+    one == other
+        || matches!((Entry::parse(one), Entry::parse(other)), (Some(one), Some(other)) if one.same(&other))
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Vec<Member<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some((key, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
+            // A key that is no valid Unicode cannot be one of ours; its raw text, quotes included, names it.
+            let decoded = serde_json::from_str(key.get()).unwrap_or_else(|_| key.get().to_owned());
+            members.push(Member { key: decoded, raw_key: key.get(), value: value.get() });
+        }
+        Ok(members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXTERNAL: &str = r#"{"url":"https://o/\u0061.jpg","k":1.50,"upload_status":"external","width":null,"height":80,"source":"trivia_advisor_migration","migrated_at":"2026-01-01T00:00:00.000Z","\ud800":12345678901234567890123}"#;
+
+    fn facts() -> CdnFacts {
+        CdnFacts {
+            url: "https://ik/x.jpg".into(),
+            file_id: "f1".into(),
+            width: 100,
+            height: 90,
+            uploaded_at: Timestamp::from_millis(0),
+        }
+    }
+
+    #[test]
+    fn d3_completing_touches_our_keys_only() {
+        let entry = Entry::parse(EXTERNAL).unwrap();
+        assert!(entry.is_movable());
+        assert_eq!(
+            entry.complete(&facts()),
+            r#"{"url": "https://ik/x.jpg", "k": 1.50, "upload_status": "completed", "width": 100, "height": 80, "source": "trivia_advisor_migration", "migrated_at": "2026-01-01T00:00:00.000Z", "\ud800": 12345678901234567890123, "imagekit_file_id": "f1", "imagekit_uploaded_at": "1970-01-01T00:00:00.000Z", "original_tigris_url": "https://o/\u0061.jpg"}"#
+        );
+        assert!(!Entry::parse(&entry.complete(&facts())).unwrap().is_movable());
+    }
+
+    #[test]
+    fn made_like_walks_back() {
+        let external = Entry::parse(EXTERNAL).unwrap();
+        let completed = external.complete(&facts()).replace("\"k\": 1.50", "\"k\": 1.50, \"theirs\": [ 1 ]");
+        let back = Entry::parse(&completed).unwrap().made_like(&external);
+        assert_eq!(Entry::parse(&back).unwrap().get("theirs"), Some("[ 1 ]"));
+        assert!(same(&back.replace(", \"theirs\": [ 1 ]", ""), EXTERNAL));
+    }
+
+    #[test]
+    fn what_is_not_ours_is_not_taken() {
+        for other in [
+            "7",
+            "[]",
+            "null",
+            r#"{"url":"u","upload_status":"external","source":"google"}"#,
+            r#"{"url":"u","upload_status":"completed","source":"trivia_advisor_migration"}"#,
+            r#"{"url":"u","url":"v","upload_status":"external","source":"trivia_advisor_migration"}"#,
+        ] {
+            assert!(!Entry::parse(other).is_some_and(|entry| entry.is_movable()), "{other}");
+        }
+    }
+}

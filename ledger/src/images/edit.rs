@@ -210,7 +210,10 @@ mod tests {
         let done = |time: &str| format!(r#"{{"url": "A", "imagekit_uploaded_at": "{time}"}}"#);
         let array = format!("[{}]", done("then"));
         let strict = change(A, &done("now"));
-        assert!(matches!(edit(&array, &[strict.clone()]).unwrap().found[0], Found::Drifted { .. }));
+        assert!(matches!(
+            edit(&array, std::slice::from_ref(&strict)).unwrap().found[0],
+            Found::Drifted { .. }
+        ));
         let lenient = Change { any_time: true, ..strict };
         assert!(matches!(edit(&array, &[lenient]).unwrap().found[0], Found::Held { .. }));
     }

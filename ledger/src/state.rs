@@ -1,0 +1,217 @@
+//! What is known after some events: derived from them alone, and small. Texts stay in the ledger; the state keeps the
+//! seqs where they stand, so that ten million images fit in memory.
+
+mod apply;
+mod digest;
+mod image;
+mod run;
+
+use std::collections::{BTreeMap, HashMap};
+
+pub use apply::Illegal;
+pub use digest::DIGEST_VERSION;
+pub use image::{Image, Mark, Rung};
+pub use run::{Run, RunStatus};
+
+use crate::event::{Checkpoint, City, Country, Opened, Rungs, Tally};
+use crate::ids::{CdnPath, ImageId, RunId, Seq, VenueId};
+
+/// Where a venue was when it was planned.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// Its country, if it had one.
+    pub country: Option<Country>,
+    /// Its city, if it had one.
+    pub city: Option<City>,
+}
+
+/// What a plan is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Aim {
+    /// Its own images go forward.
+    Forward,
+    /// These forward images are taken back, newest first.
+    Back(Box<[ImageId]>),
+}
+
+/// What became of a plan's venue as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whole {
+    /// Nothing yet.
+    Open,
+    /// A `rolled_back` closed it.
+    RolledBack,
+    /// It failed as a whole.
+    Failed,
+}
+
+/// One `planned` event and what came of it.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The run that planned it.
+    pub run: RunId,
+    /// The venue.
+    pub venue: VenueId,
+    /// Its slug then.
+    pub slug: Option<Box<str>>,
+    /// Forward or back.
+    pub aim: Aim,
+    /// The images it moves; none when it takes back.
+    pub images: Box<[Image]>,
+    /// The venue as a whole.
+    pub whole: Whole,
+    place: u32,
+}
+
+/// The plans that ever named a venue, oldest first. It belongs to the last.
+#[derive(Debug, Clone, Default)]
+pub struct VenuePlans(Vec<Seq>);
+
+impl VenuePlans {
+    /// The plan the venue belongs to.
+    pub fn last(&self) -> Option<Seq> {
+        self.0.last().copied()
+    }
+    /// All of them, oldest first.
+    pub fn all(&self) -> &[Seq] {
+        &self.0
+    }
+}
+
+/// A short stand-in for a CDN path, the first 128 bits of its BLAKE3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PathKey(u128);
+
+impl PathKey {
+    /// The key of a path.
+    pub fn of(path: &CdnPath) -> Self {
+        Self(digest::short(path.as_str().as_bytes()))
+    }
+}
+
+/// Everything the events so far say.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    opened: Option<Opened>,
+    last: Seq,
+    runs: BTreeMap<RunId, Run>,
+    plans: BTreeMap<Seq, Plan>,
+    venues: HashMap<VenueId, VenuePlans>,
+    files: HashMap<PathKey, Seq>,
+    places: Vec<Place>,
+    place_numbers: HashMap<Place, u32>,
+    rungs: Rungs,
+    digest: u128,
+}
+
+impl State {
+    /// The ledger's first line, once it was applied.
+    pub fn opened(&self) -> Option<&Opened> {
+        self.opened.as_ref()
+    }
+    /// The seq of the last event applied.
+    pub fn last(&self) -> Seq {
+        self.last
+    }
+    /// All runs, oldest first.
+    pub fn runs(&self) -> impl Iterator<Item = (RunId, &Run)> {
+        self.runs.iter().map(|(id, run)| (*id, run))
+    }
+    /// A run.
+    pub fn run(&self, run: RunId) -> Option<&Run> {
+        self.runs.get(&run)
+    }
+    /// The runs that can go on, oldest first.
+    pub fn unfinished(&self) -> impl Iterator<Item = (RunId, &Run)> {
+        self.runs().filter(|(_, run)| !run.is_finished())
+    }
+    /// All plans, oldest first.
+    pub fn plans(&self) -> impl Iterator<Item = (Seq, &Plan)> {
+        self.plans.iter().map(|(seq, plan)| (*seq, plan))
+    }
+    /// A plan.
+    pub fn plan(&self, planned: Seq) -> Option<&Plan> {
+        self.plans.get(&planned)
+    }
+    /// The plans that named a venue.
+    pub fn venue(&self, venue: VenueId) -> Option<&VenuePlans> {
+        self.venues.get(&venue)
+    }
+    /// Whether a venue still belongs to this plan.
+    pub fn is_last(&self, planned: Seq) -> bool {
+        self.plan(planned).and_then(|plan| self.venue(plan.venue)?.last()) == Some(planned)
+    }
+    /// An image.
+    pub fn image(&self, image: ImageId) -> Option<&Image> {
+        self.plan(image.planned)?.images.get(image.index as usize)
+    }
+    /// Where a plan's venue was.
+    pub fn place(&self, plan: &Plan) -> &Place {
+        &self.places[plan.place as usize]
+    }
+    /// The last `uploaded` of a path whose file was not deleted since.
+    pub fn file_at(&self, path: PathKey) -> Option<Seq> {
+        self.files.get(&path).copied()
+    }
+    /// How many images stand on each rung, over all runs.
+    pub fn rungs(&self) -> Rungs {
+        self.rungs
+    }
+    /// The state, asserted: what a `checkpoint` says here.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            rungs: self.rungs,
+            digest_version: DIGEST_VERSION,
+            digest: format!("{:032x}", self.digest),
+        }
+    }
+
+    /// Whether nothing is left to be done for a plan: settled, or the venue belongs to another by now.
+    pub fn is_over(&self, planned: Seq) -> bool {
+        !self.is_last(planned) || self.plan(planned).is_none_or(Plan::is_settled)
+    }
+
+    /// What became of a run's images.
+    pub fn tally(&self, run: RunId) -> Tally {
+        let mut tally = Tally::default();
+        let plans = self.run(run).map_or(&[][..], |run| run.plans());
+        for plan in plans.iter().filter_map(|seq| self.plan(*seq)) {
+            tally.venues += 1;
+            tally.venues_failed += u64::from(plan.whole == Whole::Failed);
+            match &plan.aim {
+                Aim::Forward => plan.images.iter().for_each(|image| image.count_forward(&mut tally)),
+                Aim::Back(images) => {
+                    let images = images.iter().filter_map(|image| self.image(*image));
+                    images.for_each(|image| image.count_back(plan.whole, &mut tally));
+                }
+            }
+        }
+        tally
+    }
+}
+
+impl Plan {
+    /// Whether nothing is left to be done for it.
+    pub fn is_settled(&self) -> bool {
+        match self.aim {
+            Aim::Forward => self.images.iter().all(Image::is_settled),
+            Aim::Back(_) => self.whole != Whole::Open,
+        }
+    }
+    /// The ids of its own images.
+    pub fn ids(&self, planned: Seq) -> impl Iterator<Item = (ImageId, &Image)> {
+        (0..).zip(&self.images).map(move |(index, image)| (ImageId { planned, index }, image))
+    }
+}
+
+impl Rungs {
+    fn of(&mut self, rung: Rung) -> &mut u64 {
+        match rung {
+            Rung::Planned => &mut self.planned,
+            Rung::Downloaded => &mut self.downloaded,
+            Rung::Uploaded => &mut self.uploaded,
+            Rung::DbUpdated => &mut self.db_updated,
+            Rung::RolledBack => &mut self.rolled_back,
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The only function that changes state. It refuses what cannot have happened: when writing, that is a bug of ours;
+//! when reading, the ledger is damaged.
+
+use super::image::Happening;
+use super::{Aim, DIGEST_VERSION, Image, Mark, PathKey, Place, Plan, Run, RunStatus, State, Whole, digest};
+use crate::event::{Ending, Event, Planned, Record, RolledBack, Stopped, Tally, Work};
+use crate::ids::{CdnPath, ImageId, RunId, Seq, VenueId};
+use crate::images::Entry;
+
+/// Why an event cannot have happened here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Illegal(String);
+
+impl Illegal {
+    pub(super) fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+}
+
+fn require(holds: bool, why: impl FnOnce() -> String) -> Result<(), Illegal> {
+    if holds { Ok(()) } else { Err(Illegal(why())) }
+}
+
+impl State {
+    /// Takes in the next event.
+    ///
+    /// # Errors
+    /// When it cannot follow on what came before. The state is then half changed and must not be used again.
+    pub fn apply(&mut self, seq: Seq, record: &Record) -> Result<(), Illegal> {
+        require(seq == self.last.next(), || format!("{seq} does not follow {}", self.last))?;
+        self.last = seq;
+        let is_first = matches!(record.event, Event::Opened(_));
+        require(is_first == (seq == Seq(1)), || "`opened` is the first line and only that".into())?;
+        match (&record.event, record.run) {
+            (Event::Opened(opened), None) => self.opened = Some(opened.clone()),
+            (Event::RunStarted(started), Some(run)) => {
+                require(run.0 == seq, || format!("a run that starts at {seq} is not run {run}"))?;
+                self.runs.insert(run, Run::new(started.clone(), record.at));
+            }
+            (event, Some(run)) => {
+                self.apply_to_run(seq, run, event)?;
+                self.run_mut(run)?.last_at = record.at;
+            }
+            (event, None) => return Err(Illegal(format!("{} without a run", event.name()))),
+        }
+        Ok(())
+    }
+
+    fn apply_to_run(&mut self, seq: Seq, run: RunId, event: &Event) -> Result<(), Illegal> {
+        let status = self.run_mut(run)?.status;
+        let is_free = matches!(
+            event,
+            Event::Resumed(_)
+                | Event::RunFinished(_)
+                | Event::Closed(_)
+                | Event::CdnDeleted(_)
+                | Event::Alerted(_)
+                | Event::Adjusted(_)
+                | Event::Checkpoint(_)
+        );
+        require(is_free || status == RunStatus::Going, || format!("run {run} is not going on"))?;
+        match event {
+            Event::Opened(_) | Event::RunStarted(_) => Err(Illegal("it belongs to no earlier run".into())),
+            Event::Resumed(resumed) => {
+                let state = self.run_mut(run)?;
+                require(!state.is_finished(), || format!("run {run} is finished"))?;
+                state.status = RunStatus::Going;
+                state.started.options = resumed.options.clone();
+                Ok(())
+            }
+            Event::Planned(planned) => self.planned(seq, run, planned),
+            Event::PlanningDone(done) => {
+                let state = self.run_mut(run)?;
+                let is_so = !state.is_planned
+                    && (state.plans.len() as u64, state.images) == (done.venues, done.images);
+                require(is_so, || format!("run {run} did not plan that"))?;
+                state.is_planned = true;
+                Ok(())
+            }
+            Event::Downloaded(e) => {
+                let plan = self.own_plan(run, e.image)?;
+                let path = CdnPath::new(plan.slug.as_deref(), plan.venue, &e.hash, e.format);
+                let image = self.happen(e.image, Happening::Downloaded)?;
+                (image.downloaded, image.path) = (Some(seq), Some(PathKey::of(&path)));
+                Ok(())
+            }
+            Event::Uploaded(e) => {
+                self.own_plan(run, e.image)?;
+                let path = PathKey::of(&e.path);
+                let file = digest::short(e.file_id.to_string().as_bytes());
+                let expected = self.image(e.image).and_then(|image| image.path);
+                require(expected == Some(path), || format!("{} is not where {} goes", e.path, e.image))?;
+                self.happen_with(e.image, Happening::Uploaded, |image| {
+                    (image.uploaded, image.file) = (Some(seq), file);
+                })?;
+                self.files.insert(path, seq);
+                Ok(())
+            }
+            Event::Failed(e) => self.stopped(run, e, Mark::Failed(e.error_type)),
+            Event::Skipped(e) => self.stopped(run, e, Mark::Skipped(e.error_type)),
+            Event::Closed(e) => self.happen(e.image, Happening::Closed).map(drop),
+            Event::DbUpdated(e) => {
+                require(!e.edits.is_empty(), || "a row update without an edit".into())?;
+                for edit in &e.edits {
+                    let plan = self.own_plan(run, edit.image)?;
+                    require(plan.venue == e.venue, || format!("{} is not of venue {}", edit.image, e.venue))?;
+                    self.happen(edit.image, Happening::DbUpdated)?.updated = Some(seq);
+                }
+                Ok(())
+            }
+            Event::Drifted(e) => match self.back_plan(run, e.venue)? {
+                Some(plan) => {
+                    let Aim::Back(images) = &self.plans[&plan].aim else { unreachable!("it goes back") };
+                    require(images.contains(&e.image), || format!("{} is not taken back here", e.image))?;
+                    self.happen(e.image, Happening::LeftBack).map(drop)
+                }
+                None => {
+                    self.own_plan(run, e.image)?;
+                    self.happen(e.image, Happening::Drifted).map(drop)
+                }
+            },
+            Event::RolledBack(e) => self.rolled_back(run, e),
+            Event::CdnDeleted(e) => {
+                self.files.remove(&PathKey::of(&e.path));
+                Ok(())
+            }
+            Event::Paused(e) => {
+                self.run_mut(run)?.status = RunStatus::Paused(e.reason);
+                Ok(())
+            }
+            Event::Alerted(_) | Event::Adjusted(_) => Ok(()),
+            Event::Checkpoint(said) => {
+                let is_known = said.digest_version == DIGEST_VERSION;
+                require(!is_known || *said == self.checkpoint(), || {
+                    "the checkpoint asserts another state than the events before it give".into()
+                })
+            }
+            Event::RunFinished(e) => {
+                let tally = self.tally(run);
+                self.finished(run, e.ending, &e.tally, &tally)
+            }
+        }
+    }
+
+    fn run_mut(&mut self, run: RunId) -> Result<&mut Run, Illegal> {
+        self.runs.get_mut(&run).ok_or_else(|| Illegal(format!("there is no run {run}")))
+    }
+
+    /// The forward plan of an image, which must be this run's, fully planned, and still the venue's last.
+    fn own_plan(&self, run: RunId, image: ImageId) -> Result<&Plan, Illegal> {
+        let plan = self.plan(image.planned).filter(|plan| plan.run == run);
+        let plan = plan.ok_or_else(|| Illegal(format!("image {image} is not of run {run}")))?;
+        require(self.runs[&run].is_planned, || format!("run {run} is still planning"))?;
+        require(self.is_last(image.planned), || format!("venue {} belongs to a later run", plan.venue))?;
+        Ok(plan)
+    }
+
+    /// The plan by which this run takes a venue back, if it does.
+    fn back_plan(&self, run: RunId, venue: VenueId) -> Result<Option<Seq>, Illegal> {
+        let last = self.venue(venue).and_then(super::VenuePlans::last);
+        let last = last.ok_or_else(|| Illegal(format!("venue {venue} was never planned")))?;
+        let plan = &self.plans[&last];
+        require(plan.run == run, || format!("venue {venue} does not belong to run {run}"))?;
+        Ok(matches!(plan.aim, Aim::Back(_)).then_some(last))
+    }
+
+    fn happen(&mut self, id: ImageId, happening: Happening) -> Result<&mut Image, Illegal> {
+        self.happen_with(id, happening, |_| ())
+    }
+
+    /// Moves one image, and the counts and the digest with it.
+    fn happen_with(
+        &mut self,
+        id: ImageId,
+        happening: Happening,
+        and: impl FnOnce(&mut Image),
+    ) -> Result<&mut Image, Illegal> {
+        let plan = self.plans.get_mut(&id.planned);
+        let image = plan.and_then(|plan| plan.images.get_mut(id.index as usize));
+        let image = image.ok_or_else(|| Illegal(format!("there is no image {id}")))?;
+        let (rung, mark) = image.after(happening)?;
+        self.digest = self.digest.wrapping_sub(digest::share(id, image));
+        *self.rungs.of(image.rung) -= 1;
+        (image.rung, image.mark) = (rung, mark);
+        and(image);
+        *self.rungs.of(image.rung) += 1;
+        self.digest = self.digest.wrapping_add(digest::share(id, image));
+        Ok(image)
+    }
+
+    fn planned(&mut self, seq: Seq, run: RunId, planned: &Planned) -> Result<(), Illegal> {
+        let state = self.run_mut(run)?;
+        require(!state.is_planned, || format!("the planning of run {run} is done"))?;
+        let is_ordered = state.last_venue.is_none_or(|last| last < planned.venue);
+        require(is_ordered, || format!("venue {} is planned out of order", planned.venue))?;
+        state.last_venue = Some(planned.venue);
+        state.plans.push(seq);
+        let (aim, images): (Aim, Box<[Image]>) = match &planned.work {
+            Work::Move(entries) => {
+                (Aim::Forward, entries.iter().map(|e| Image::planned(picture(e))).collect())
+            }
+            Work::TakeBack(images) => (Aim::Back(images.clone().into()), [].into()),
+        };
+        state.images += match &aim {
+            Aim::Forward => images.len() as u64,
+            Aim::Back(images) => images.len() as u64,
+        };
+        match &aim {
+            Aim::Forward => self.supersede(planned.venue, &images),
+            Aim::Back(images) => {
+                for id in images {
+                    let venue = self.plan(id.planned).map(|plan| plan.venue);
+                    require(venue == Some(planned.venue), || format!("image {id} is of another venue"))?;
+                    self.happen(*id, Happening::NamedBack)?;
+                }
+            }
+        }
+        for (index, image) in (0..).zip(&images) {
+            self.rungs.planned += 1;
+            self.digest = self.digest.wrapping_add(digest::share(ImageId { planned: seq, index }, image));
+        }
+        let place = self.place_number(Place { country: planned.country.clone(), city: planned.city.clone() });
+        let slug = planned.slug.as_deref().map(Box::from);
+        let plan = Plan { run, venue: planned.venue, slug, aim, images, whole: Whole::Open, place };
+        self.plans.insert(seq, plan);
+        self.venues.entry(planned.venue).or_default().0.push(seq);
+        Ok(())
+    }
+
+    /// A new plan speaks for all the venue's pictures that are not in the row, and for those it names again.
+    fn supersede(&mut self, venue: VenueId, new: &[Image]) {
+        for planned in self.venues.get(&venue).map_or(&[][..], |plans| plans.all()) {
+            let plan = self.plans.get_mut(planned).expect("a venue names plans that exist");
+            for old in &mut plan.images {
+                let stays = matches!(old.rung, super::Rung::DbUpdated | super::Rung::RolledBack);
+                old.is_current &= stays && new.iter().all(|image| image.picture != old.picture);
+            }
+        }
+    }
+
+    fn place_number(&mut self, place: Place) -> u32 {
+        let next = self.places.len() as u32;
+        let places = &mut self.places;
+        *self.place_numbers.entry(place).or_insert_with_key(|place| {
+            places.push(place.clone());
+            next
+        })
+    }
+
+    fn stopped(&mut self, run: RunId, stopped: &Stopped, mark: Mark) -> Result<(), Illegal> {
+        if let Some(image) = stopped.image {
+            let plan = self.own_plan(run, image)?;
+            let venue = stopped.venue;
+            require(plan.venue == venue, || format!("{image} is not of venue {venue}"))?;
+            return self.happen(image, Happening::Stopped(mark)).map(drop);
+        }
+        let last = self.venue(stopped.venue).and_then(super::VenuePlans::last);
+        let planned = last.filter(|seq| self.plans[seq].run == run);
+        let planned =
+            planned.ok_or_else(|| Illegal(format!("venue {} is not of run {run}", stopped.venue)))?;
+        let open: Vec<ImageId> = self.plans[&planned]
+            .ids(planned)
+            .filter(|(_, image)| !image.is_settled())
+            .map(|(id, _)| id)
+            .collect();
+        for image in open {
+            self.happen(image, Happening::Stopped(mark))?;
+        }
+        let plan = self.plans.get_mut(&planned).expect("it was just found");
+        require(plan.whole == Whole::Open, || format!("venue {} was closed before", plan.venue))?;
+        plan.whole = Whole::Failed;
+        Ok(())
+    }
+
+    fn rolled_back(&mut self, run: RunId, e: &RolledBack) -> Result<(), Illegal> {
+        let not_back = || Illegal(format!("run {run} does not take venue {} back", e.venue));
+        let planned = self.back_plan(run, e.venue)?.ok_or_else(not_back)?;
+        let Aim::Back(named) = self.plans[&planned].aim.clone() else { return Err(not_back()) };
+        let undone = e.edits.iter().map(|edit| edit.image).chain(e.held.iter().copied());
+        let mut listed: Vec<ImageId> = undone.clone().chain(e.left.iter().copied()).collect();
+        let mut named = named.into_vec();
+        listed.sort();
+        named.sort();
+        require(listed == named, || "a rollback lists each of its images once".into())?;
+        for image in undone {
+            self.happen(image, Happening::RolledBack)?;
+        }
+        let is_left = |id: &ImageId| self.image(*id).is_some_and(|image| image.mark == Some(Mark::Drifted));
+        require(e.left.iter().all(is_left), || "what a rollback leaves has drifted".into())?;
+        let plan = self.plans.get_mut(&planned).expect("it was just found");
+        require(plan.whole == Whole::Open, || format!("venue {} was closed before", e.venue))?;
+        plan.whole = Whole::RolledBack;
+        Ok(())
+    }
+
+    fn finished(&mut self, run: RunId, ending: Ending, said: &Tally, counted: &Tally) -> Result<(), Illegal> {
+        let state = self.run_mut(run)?;
+        require(!state.is_finished(), || format!("run {run} is finished already"))?;
+        state.status = RunStatus::Finished(ending);
+        require(said == counted, || format!("run {run} ended otherwise than its events say"))?;
+        let state = &self.runs[&run];
+        let is_over = state.is_planned && state.plans.iter().all(|planned| self.is_over(*planned));
+        require(ending == Ending::Closed || is_over, || format!("run {run} is not done"))
+    }
+}
+
+/// Tells apart the pictures of one venue.
+fn picture(entry: &str) -> u64 {
+    let url = Entry::parse(entry).and_then(|entry| entry.url());
+    digest::short(url.as_deref().unwrap_or(entry).as_bytes()) as u64
+}

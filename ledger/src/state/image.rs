@@ -1,0 +1,182 @@
+//! One image's place on the ladder, and the table of what may happen to it there.
+
+use super::{Illegal, PathKey, Whole};
+use crate::event::Tally;
+use crate::ids::Seq;
+use crate::trouble::TroubleKind;
+
+/// The ladder. A run forward climbs it; a rollback leads to its last rung from either of the two before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Rung {
+    /// Chosen, nothing done.
+    Planned,
+    /// In the spool.
+    Downloaded,
+    /// On the CDN.
+    Uploaded,
+    /// In the row.
+    DbUpdated,
+    /// Back as it was.
+    RolledBack,
+}
+
+/// What stands beside the ladder: why an image does not climb on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mark {
+    /// Someone or something has to change first.
+    Failed(TroubleKind),
+    /// It can never be moved as it is.
+    Skipped(TroubleKind),
+    /// Someone else changed what is ours.
+    Drifted,
+    /// A person decided to leave it.
+    Closed,
+}
+
+/// Something that happened to one image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Happening {
+    Downloaded,
+    Uploaded,
+    Stopped(Mark),
+    Closed,
+    DbUpdated,
+    /// Drift found on the way forward.
+    Drifted,
+    /// A rollback named it.
+    NamedBack,
+    /// Drift found on the way back.
+    LeftBack,
+    RolledBack,
+}
+
+/// What is known of one image.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// Where it stands.
+    pub rung: Rung,
+    /// Why it does not climb on, if so.
+    pub mark: Option<Mark>,
+    /// Whether it still speaks for its picture: `false` once a later plan of the venue took the picture over.
+    pub is_current: bool,
+    /// The seq of its last `downloaded`.
+    pub downloaded: Option<Seq>,
+    /// The seq of its `uploaded`.
+    pub uploaded: Option<Seq>,
+    /// The seq of its `db_updated`.
+    pub updated: Option<Seq>,
+    /// Where its file goes on the CDN, known once the bytes are.
+    pub path: Option<PathKey>,
+    /// Tells apart the pictures of one venue, by the entry's URL.
+    pub(super) picture: u64,
+    /// 128 bits of the file id's BLAKE3, 0 for none.
+    pub(super) file: u128,
+}
+
+impl Image {
+    pub(super) fn planned(picture: u64) -> Self {
+        Self {
+            rung: Rung::Planned,
+            mark: None,
+            is_current: true,
+            downloaded: None,
+            uploaded: None,
+            updated: None,
+            path: None,
+            picture,
+            file: 0,
+        }
+    }
+
+    /// Whether a run forward has nothing left to do for it.
+    pub fn is_settled(&self) -> bool {
+        self.mark.is_some() || matches!(self.rung, Rung::DbUpdated | Rung::RolledBack)
+    }
+
+    /// Whether a rollback visits it: it reached the CDN and is not rolled back, whatever marks stand beside it.
+    pub fn is_to_take_back(&self) -> bool {
+        matches!(self.rung, Rung::Uploaded | Rung::DbUpdated)
+    }
+
+    /// The transition table: where it stands after a happening, or why that cannot be.
+    pub(super) fn after(&self, happening: Happening) -> Result<(Rung, Option<Mark>), Illegal> {
+        use Happening as H;
+        use Rung as R;
+        match (self.rung, self.mark, happening) {
+            (R::Planned | R::Downloaded, None, H::Downloaded) => Ok((R::Downloaded, None)),
+            (R::Downloaded, None, H::Uploaded) => Ok((R::Uploaded, None)),
+            (R::Planned | R::Downloaded | R::Uploaded, None, H::Stopped(mark)) => Ok((self.rung, Some(mark))),
+            (R::Planned | R::Downloaded | R::Uploaded, _, H::Closed) => Ok((self.rung, Some(Mark::Closed))),
+            (R::Uploaded, None, H::DbUpdated) => Ok((R::DbUpdated, None)),
+            (R::Uploaded, None, H::Drifted) => Ok((R::Uploaded, Some(Mark::Drifted))),
+            (R::Uploaded | R::DbUpdated, _, H::NamedBack) => Ok((self.rung, None)),
+            (R::Uploaded | R::DbUpdated, None, H::LeftBack) => Ok((self.rung, Some(Mark::Drifted))),
+            (R::Uploaded | R::DbUpdated, None, H::RolledBack) => Ok((R::RolledBack, None)),
+            (rung, mark, happening) => {
+                let beside = mark.map_or(String::new(), |mark| format!(" ({mark:?})"));
+                Err(Illegal::new(format!("an image at {rung:?}{beside} cannot become {happening:?}")))
+            }
+        }
+    }
+
+    pub(super) fn count_forward(&self, tally: &mut Tally) {
+        tally.images += 1;
+        *match (self.mark, self.rung) {
+            (Some(Mark::Failed(_)), _) => &mut tally.failed,
+            (Some(Mark::Skipped(_)), _) => &mut tally.skipped,
+            (Some(Mark::Drifted), _) => &mut tally.drifted,
+            (Some(Mark::Closed), _) => &mut tally.closed,
+            (None, Rung::DbUpdated | Rung::RolledBack) => &mut tally.done,
+            (None, _) => &mut tally.open,
+        } += 1;
+    }
+
+    pub(super) fn count_back(&self, whole: Whole, tally: &mut Tally) {
+        tally.images += 1;
+        *match (self.mark, self.rung, whole) {
+            (_, Rung::RolledBack, _) => &mut tally.done,
+            (Some(Mark::Drifted), ..) => &mut tally.drifted,
+            (_, _, Whole::Failed) => &mut tally.failed,
+            _ => &mut tally.open,
+        } += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The whole table by hand: for each rung without and with a mark, which happenings are legal.
+    #[test]
+    fn the_transition_table() {
+        let failed = Mark::Failed(TroubleKind::Timeout);
+        let all = [
+            ("downloaded", Happening::Downloaded),
+            ("uploaded", Happening::Uploaded),
+            ("stopped", Happening::Stopped(failed)),
+            ("closed", Happening::Closed),
+            ("db_updated", Happening::DbUpdated),
+            ("drifted", Happening::Drifted),
+            ("named", Happening::NamedBack),
+            ("left", Happening::LeftBack),
+            ("rolled_back", Happening::RolledBack),
+        ];
+        let table = [
+            (Rung::Planned, None, "downloaded stopped closed"),
+            (Rung::Planned, Some(failed), "closed"),
+            (Rung::Downloaded, None, "downloaded uploaded stopped closed"),
+            (Rung::Downloaded, Some(failed), "closed"),
+            (Rung::Uploaded, None, "stopped closed db_updated drifted named left rolled_back"),
+            (Rung::Uploaded, Some(failed), "closed named"),
+            (Rung::DbUpdated, None, "named left rolled_back"),
+            (Rung::DbUpdated, Some(Mark::Drifted), "named"),
+            (Rung::RolledBack, None, ""),
+        ];
+        for (rung, mark, legal) in table {
+            let image = Image { rung, mark, ..Image::planned(0) };
+            let found: Vec<_> =
+                all.iter().filter(|(_, h)| image.after(*h).is_ok()).map(|(name, _)| *name).collect();
+            assert_eq!(found.join(" "), legal, "{rung:?} {mark:?}");
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The one SQLite file: create, open, append a batch, read a range. The only effect in this crate, and the only place
+//! that writes the file.
+
+mod error;
+mod lock;
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+pub use error::LedgerError;
+pub use lock::lock;
+use rusqlite::{Connection, OpenFlags, params};
+
+use crate::chain::{self, Head};
+use crate::event::{Placed, Record};
+use crate::ids::{ContentHash, LedgerId, Seq};
+use crate::wire::{self, WireError};
+
+/// `user_version` of the file, raised only when an older program could not even read the rows.
+const FORMAT: i32 = 1;
+/// `application_id`: "LSHR".
+const APPLICATION: i32 = 0x4c53_4852;
+
+/// An open ledger file.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    connection: Connection,
+    id: LedgerId,
+    head: Head,
+    /// Held for as long as this store may write; `None` for a reader.
+    lock: Option<File>,
+}
+
+impl Store {
+    /// Creates a ledger for this process to write. `holder` is what others are told.
+    ///
+    /// # Errors
+    /// When the file exists already, another process is creating it, or the disk refuses.
+    pub fn create(path: &Path, id: LedgerId, holder: &str) -> Result<Self, LedgerError> {
+        let lock = lock(path, holder)?;
+        let disk = |source| LedgerError::Disk { path: path.to_owned(), source };
+        // Before-images are production data: created private, and SQLite gives -wal and -shm the same mode.
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(disk)?;
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let begin = || -> rusqlite::Result<()> {
+            let write = connection.unchecked_transaction()?;
+            write.execute_batch(include_str!("store/schema.sql"))?;
+            write.execute("INSERT INTO ledger (id) VALUES (?1)", [id.to_string()])?;
+            write.pragma_update(None, "application_id", APPLICATION)?;
+            write.pragma_update(None, "user_version", FORMAT)?;
+            write.commit()
+        };
+        begin().map_err(|error| LedgerError::from_sqlite(path, Seq(0), error))?;
+        let head = Head { seq: Seq(0), hash: chain::genesis(id) };
+        Ok(Self { path: path.to_owned(), connection, id, head, lock: Some(lock) })
+    }
+
+    /// Opens a ledger to write to it. Nothing is verified yet: read it whole first.
+    ///
+    /// # Errors
+    /// When there is none, another process writes to it, it is newer, or it is damaged.
+    pub fn open(path: &Path, holder: &str) -> Result<Self, LedgerError> {
+        if !path.exists() {
+            return Err(LedgerError::Missing { path: path.to_owned() });
+        }
+        let lock = lock(path, holder)?;
+        Self::attach(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Some(lock))
+    }
+
+    /// Opens a ledger to read it, beside a writer or not.
+    ///
+    /// # Errors
+    /// When there is none, it is newer, or it is damaged.
+    pub fn read(path: &Path) -> Result<Self, LedgerError> {
+        if !path.exists() {
+            return Err(LedgerError::Missing { path: path.to_owned() });
+        }
+        Self::attach(path, OpenFlags::SQLITE_OPEN_READ_ONLY, None)
+    }
+
+    fn attach(path: &Path, flags: OpenFlags, lock: Option<File>) -> Result<Self, LedgerError> {
+        let connection = connect(path, flags)?;
+        let at_start = |error| LedgerError::from_sqlite(path, Seq(1), error);
+        let number =
+            |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).map_err(at_start);
+        if number("application_id")? != APPLICATION {
+            return Err(LedgerError::NotALedger { path: path.to_owned() });
+        }
+        let format = number("user_version")?;
+        if format > FORMAT {
+            return Err(LedgerError::Newer { path: path.to_owned(), found: format as u32 });
+        }
+        let damaged = |what: &str| LedgerError::damaged(path, Seq(1), what);
+        let id: String = connection
+            .query_row("SELECT id FROM ledger", [], |row| row.get(0))
+            .map_err(|_| damaged("the ledger's id is missing"))?;
+        let id: LedgerId = id.parse().map_err(|_| damaged("the ledger's id cannot be read"))?;
+        let head = Head { seq: Seq(0), hash: chain::genesis(id) };
+        let mut store = Self { path: path.to_owned(), connection, id, head, lock };
+        store.head = store.last()?.unwrap_or(head);
+        Ok(store)
+    }
+
+    /// The ledger's id.
+    pub fn id(&self) -> LedgerId {
+        self.id
+    }
+    /// Where the file lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+    /// The last event, as far as this store has read or written.
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    fn last(&self) -> Result<Option<Head>, LedgerError> {
+        let mut last = None;
+        self.scan("seq = (SELECT max(seq) FROM event)", None, Seq(1), |row| {
+            last = Some(Head { seq: row.seq, hash: row.hash });
+            Ok::<_, LedgerError>(())
+        })?;
+        Ok(last)
+    }
+
+    /// Reads and verifies every event from the first on: its place, its hash, and only then what it says.
+    ///
+    /// # Errors
+    /// Damage, with the first bad event; whatever `each` refuses counts as damage there.
+    pub fn replay(
+        &mut self,
+        mut each: impl FnMut(Placed) -> Result<(), String>,
+    ) -> Result<Head, LedgerError> {
+        let mut head = Head { seq: Seq(0), hash: chain::genesis(self.id) };
+        self.scan("seq >= ?1", Some(Seq(i64::MIN as u64)), Seq(1), |row| {
+            let expected = head.seq.next();
+            let damaged = |what: String| LedgerError::damaged(&self.path, expected, what);
+            if row.seq != expected {
+                return Err(damaged(format!(
+                    "event {expected} is missing, {} comes instead",
+                    row.seq.0 as i64
+                )));
+            }
+            if chain::link(head.hash, row.seq, &row.body) != row.hash {
+                return Err(damaged("its hash is not that of what it says behind the one before".into()));
+            }
+            let record = self.decode(row.seq, &row.body)?;
+            each((row.seq, record)).map_err(damaged)?;
+            head = Head { seq: row.seq, hash: row.hash };
+            Ok(())
+        })?;
+        if head.seq == Seq(0) {
+            return Err(LedgerError::damaged(&self.path, Seq(1), "the first event is missing"));
+        }
+        self.head = head;
+        Ok(head)
+    }
+
+    /// The events from a seq on, not verified again.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or `each` says so.
+    pub fn range<E: From<LedgerError>>(
+        &self,
+        from: Seq,
+        mut each: impl FnMut(Placed) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.scan("seq >= ?1", Some(from), from, |row| each((row.seq, self.decode(row.seq, &row.body)?)))
+    }
+
+    /// One event that was verified when the ledger was opened.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be read.
+    pub fn record(&self, seq: Seq) -> Result<Record, LedgerError> {
+        let mut record = None;
+        self.scan("seq = ?1", Some(seq), seq, |row| {
+            record = Some(self.decode(seq, &row.body)?);
+            Ok::<_, LedgerError>(())
+        })?;
+        record.ok_or_else(|| LedgerError::damaged(&self.path, seq, "it is missing"))
+    }
+
+    /// Appends records in one durable transaction; their seqs follow on the head. All or none.
+    ///
+    /// # Errors
+    /// When the disk refuses. What is on it is then unknown to this store, which must not be used again.
+    ///
+    /// # Panics
+    /// On a store opened for reading.
+    pub fn append(&mut self, records: &[Record]) -> Result<(), LedgerError> {
+        assert!(self.lock.is_some(), "only a ledger opened for writing is appended to");
+        let first = self.head.seq.next();
+        let mut head = self.head;
+        let mut write = || -> rusqlite::Result<Head> {
+            let transaction = self.connection.unchecked_transaction()?;
+            let mut insert =
+                transaction.prepare_cached("INSERT INTO event (seq, body, hash) VALUES (?1, ?2, ?3)")?;
+            for record in records {
+                let body = wire::encode(record);
+                let seq = head.seq.next();
+                head = Head { seq, hash: chain::link(head.hash, seq, &body) };
+                insert.execute(params![seq.0 as i64, body, head.hash.0])?;
+            }
+            drop(insert);
+            transaction.commit()?;
+            Ok(head)
+        };
+        self.head = write().map_err(|error| LedgerError::from_sqlite(&self.path, first, error))?;
+        Ok(())
+    }
+
+    fn decode(&self, seq: Seq, body: &str) -> Result<Record, LedgerError> {
+        wire::decode(body).map_err(|error| match error {
+            WireError::Newer { found } => LedgerError::Newer { path: self.path.clone(), found },
+            WireError::Unreadable(_) => LedgerError::damaged(&self.path, seq, error.to_string()),
+        })
+    }
+
+    /// Reads rows in the order of their seqs, naming the event at which trouble comes up.
+    fn scan<E: From<LedgerError>>(
+        &self,
+        condition: &str,
+        bound: Option<Seq>,
+        mut expected: Seq,
+        mut each: impl FnMut(Row) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sql = format!("SELECT seq, body, hash FROM event WHERE {condition} ORDER BY seq");
+        let failed = |seq, error| LedgerError::from_sqlite(&self.path, seq, error);
+        let mut statement = self.connection.prepare_cached(&sql).map_err(|e| failed(expected, e))?;
+        if let Some(bound) = bound {
+            statement.raw_bind_parameter(1, bound.0 as i64).map_err(|e| failed(expected, e))?;
+        }
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(|e| failed(expected, e))? {
+            let row = Row::read(row).map_err(|what| LedgerError::damaged(&self.path, expected, what))?;
+            expected = row.seq.next();
+            each(row)?;
+        }
+        Ok(())
+    }
+}
+
+struct Row {
+    seq: Seq,
+    body: String,
+    hash: ContentHash,
+}
+
+impl Row {
+    fn read(row: &rusqlite::Row<'_>) -> Result<Self, &'static str> {
+        let seq: i64 = row.get(0).map_err(|_| "its seq cannot be read")?;
+        let body = row.get(1).map_err(|_| "its text cannot be read")?;
+        let hash = row.get(2).map_err(|_| "its hash is not 32 bytes")?;
+        Ok(Self { seq: Seq(seq as u64), body, hash: ContentHash(hash) })
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, LedgerError> {
+    let open = || -> rusqlite::Result<Connection> {
+        let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(std::time::Duration::from_secs(10))?;
+        if flags.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            connection.pragma_update(None, "synchronous", "FULL")?;
+        }
+        Ok(connection)
+    };
+    open().map_err(|error| LedgerError::from_sqlite(path, Seq(1), error))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+use std::path::PathBuf;
+
+use super::*;
+use crate::event::{Alerted, Event};
+use crate::ids::RunId;
+use crate::timestamp::Timestamp;
+
+const ID: LedgerId = LedgerId([7; 16]);
+
+fn record(n: u64) -> Record {
+    let event = Event::Alerted(Alerted { about: "n".into(), message: n.to_string() });
+    Record { at: Timestamp::from_millis(n as i64), run: Some(RunId(Seq(1))), event }
+}
+
+/// A ledger of ten events, closed.
+fn ten(dir: &tempfile::TempDir) -> PathBuf {
+    let path = dir.path().join("a.ledger");
+    let mut store = Store::create(&path, ID, "test").unwrap();
+    store.append(&(1..=4).map(record).collect::<Vec<_>>()).unwrap();
+    store.append(&(5..=10).map(record).collect::<Vec<_>>()).unwrap();
+    path
+}
+
+fn replayed(path: &Path) -> Result<(Head, Vec<u64>), LedgerError> {
+    let mut seqs = Vec::new();
+    let head = Store::read(path)?.replay(|(seq, read)| {
+        assert_eq!(read, record(seq.0));
+        seqs.push(seq.0);
+        Ok(())
+    })?;
+    Ok((head, seqs))
+}
+
+/// Alters the file as someone would who knows SQLite: without the triggers.
+fn tamper(path: &Path, sql: &str) {
+    let file = Connection::open(path).unwrap();
+    file.execute_batch(
+        "DROP TRIGGER event_is_never_changed; DROP TRIGGER event_is_never_deleted; DROP TRIGGER event_follows_on;
+         DROP TRIGGER id_is_never_changed;",
+    )
+    .unwrap();
+    file.execute_batch(sql).unwrap();
+}
+
+#[test]
+fn what_is_appended_is_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = ten(&dir);
+    let (head, seqs) = replayed(&path).unwrap();
+    assert_eq!(seqs, (1..=10).collect::<Vec<_>>());
+    let mut store = Store::open(&path, "test").unwrap();
+    assert_eq!(store.head(), head);
+    store.append(&[record(11)]).unwrap();
+    assert_eq!(replayed(&path).unwrap().0, store.head());
+    assert_eq!(store.record(Seq(3)).unwrap(), record(3));
+}
+
+#[test]
+fn the_file_is_private_and_searchable_by_hand() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = ten(&dir);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let file = Connection::open(&path).unwrap();
+    let row = file.query_row("SELECT at, run, kind, venue FROM event WHERE seq = 2", [], |row| {
+        Ok((
+            row.get::<_, String>(0)?,
+            row.get::<_, i64>(1)?,
+            row.get::<_, String>(2)?,
+            row.get::<_, Option<i64>>(3)?,
+        ))
+    });
+    assert_eq!(row.unwrap(), ("1970-01-01T00:00:00.002Z".into(), 1, "alerted".into(), None));
+}
+
+#[test]
+fn e7_every_tampering_names_the_first_bad_event() {
+    let cases = [
+        ("UPDATE event SET body = replace(body, '\"5\"', '\"6\"') WHERE seq = 5", 5),
+        ("UPDATE event SET hash = zeroblob(32) WHERE seq = 9", 9),
+        ("UPDATE event SET hash = zeroblob(3) WHERE seq = 9", 9),
+        ("DELETE FROM event WHERE seq = 1", 1),
+        ("DELETE FROM event WHERE seq = 4", 4),
+        ("DELETE FROM event", 1),
+        (
+            "UPDATE event SET seq = -1 WHERE seq = 3; UPDATE event SET seq = 3 WHERE seq = 4;
+          UPDATE event SET seq = 4 WHERE seq = -1",
+            3,
+        ),
+        (
+            "UPDATE event SET seq = 11 WHERE seq = 10; INSERT INTO event SELECT 10, body, hash FROM event WHERE seq = 9",
+            10,
+        ),
+        ("INSERT INTO event SELECT -5, body, hash FROM event WHERE seq = 9", 1),
+        ("INSERT INTO event SELECT 12, body, hash FROM event WHERE seq = 9", 11),
+        ("UPDATE event SET body = CAST(x'ff' AS TEXT) WHERE seq = 7", 7),
+        ("UPDATE ledger SET id = '00000000000000000000000000000000'", 1),
+    ];
+    for (sql, bad) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let path = ten(&dir);
+        tamper(&path, sql);
+        match replayed(&path) {
+            Err(LedgerError::Damaged { seq, .. }) => assert_eq!(seq, Seq(bad), "{sql}"),
+            other => panic!("{sql}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_triggers_refuse_everything_but_appending() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = ten(&dir);
+    let file = Connection::open(&path).unwrap();
+    for sql in [
+        "UPDATE event SET body = '{}' WHERE seq = 2",
+        "DELETE FROM event WHERE seq = 10",
+        "INSERT OR REPLACE INTO event SELECT 2, body, hash FROM event WHERE seq = 3",
+        "INSERT INTO event SELECT 12, body, hash FROM event WHERE seq = 3",
+        "INSERT INTO event (seq, body, hash) VALUES (NULL, 'x', x'00')",
+        "UPDATE ledger SET id = 'x'",
+    ] {
+        assert!(file.execute(sql, []).is_err(), "{sql}");
+    }
+}
+
+#[test]
+fn e6_a_second_writer_is_refused_and_told_who_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = ten(&dir);
+    let first = Store::open(&path, "anna on host-a").unwrap();
+    match Store::open(&path, "ben") {
+        Err(LedgerError::Held { holder, .. }) => assert_eq!(holder, "anna on host-a"),
+        other => panic!("{other:?}"),
+    }
+    assert!(replayed(&path).is_ok());
+    drop(first);
+    Store::open(&path, "ben").unwrap();
+}
+
+#[test]
+fn e7_a_newer_file_and_a_foreign_file_are_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = ten(&dir);
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    assert!(matches!(Store::read(&path), Err(LedgerError::Newer { found: 2, .. })));
+    let other = dir.path().join("b.ledger");
+    Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+    assert!(matches!(Store::read(&other), Err(LedgerError::NotALedger { .. })));
+    std::fs::write(&other, "not a database at all, but long enough to look like a header".repeat(9)).unwrap();
+    assert!(matches!(Store::read(&other), Err(LedgerError::NotALedger { .. })));
+    assert!(matches!(Store::open(&dir.path().join("c"), "x"), Err(LedgerError::Missing { .. })));
+}

@@ -1,9 +1,12 @@
 //! The ledger.
 pub mod chain;
+pub mod decide;
 pub mod event;
 pub mod ids;
 pub mod images;
 pub mod ledger;
+pub mod order;
+pub mod plan;
 pub mod state;
 pub mod store;
 pub mod timestamp;

@@ -62,9 +62,19 @@ pub enum Scope {
     /// A country.
     Country(Country),
     /// A city.
-    City(City),
+    City {
+        /// The city.
+        city: City,
+        /// Its country.
+        country: Option<Country>,
+    },
     /// One venue.
-    Venue(VenueId),
+    Venue {
+        /// The venue.
+        venue: VenueId,
+        /// Its country, if it has one.
+        country: Option<Country>,
+    },
     /// What one earlier run did.
     Run(RunId),
 }

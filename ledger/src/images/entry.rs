@@ -148,7 +148,7 @@ impl<'a> Entry<'a> {
 }
 
 /// Whether two elements are equal as entries; what is no object is compared by its text.
-pub(super) fn same(one: &str, other: &str) -> bool {
+pub fn same(one: &str, other: &str) -> bool {
     one == other
         || matches!((Entry::parse(one), Entry::parse(other)), (Some(one), Some(other)) if one.same(&other))
 }

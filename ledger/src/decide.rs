@@ -1,0 +1,319 @@
+//! Outcome to events: every "if" about what an outcome means.
+
+use crate::event::{
+    DbUpdated, Downloaded, Drifted, Edit, Event, PauseReason, Paused, RolledBack, StepName, Stopped, Uploaded,
+};
+use crate::ids::{CdnPath, ContentHash, FileId, Format, ImageId};
+use crate::images::{self, Array, Edited, Found};
+use crate::order::{Fetch, Order, Put, RowOrder};
+use crate::trouble::{Treatment, TroubleKind};
+
+/// What came of a step in the world.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Checked bytes are in the spool, for a `Download` or because an `Upload` had to fetch them again.
+    Fetched(Bytes),
+    /// The CDN has the file and serves it.
+    Stored(File),
+    /// The row was looked at, and rewritten if that was due.
+    Row(Row),
+    /// It did not come about.
+    Trouble(Trouble),
+}
+
+/// Bytes in the spool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bytes {
+    /// BLAKE3 of them.
+    pub hash: ContentHash,
+    /// How many.
+    pub bytes: u64,
+    /// Their real format.
+    pub format: Format,
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// Milliseconds of the successful request.
+    pub ms: u64,
+    /// Requests made.
+    pub attempts: u32,
+}
+
+/// A file on the CDN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// ImageKit's id.
+    pub id: FileId,
+    /// Its URL.
+    pub url: String,
+    /// Milliseconds of the successful request.
+    pub ms: u64,
+    /// Requests made.
+    pub attempts: u32,
+    /// It was there already.
+    pub found_done: bool,
+}
+
+/// A row after a look at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// What it held and holds.
+    pub seen: Seen,
+    /// Milliseconds of the update.
+    pub ms: u64,
+}
+
+/// What a row held and holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// There is none.
+    Missing,
+    /// It was left, holding this.
+    Left(Option<String>),
+    /// It was rewritten.
+    Written {
+        /// What it held.
+        before: Option<String>,
+        /// What it holds, in the catalog's own text.
+        after: Option<String>,
+    },
+}
+
+/// Why a step did not come about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// E1's kind.
+    pub kind: TroubleKind,
+    /// What happened, for people.
+    pub message: String,
+    /// Tries made.
+    pub attempts: u32,
+    /// The whole outside part was away for longer than the patience.
+    pub outage: bool,
+    /// The file that was stored all the same.
+    pub file: Option<FileId>,
+}
+
+/// What follows from an outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// These events; they belong together.
+    Events(Vec<Event>),
+    /// The run pauses; nothing is said of the image, which is taken up again later.
+    Pause(Paused),
+}
+
+/// What an outcome means.
+///
+/// # Panics
+/// When the outcome is none that the order can have: a bug of whoever performed it.
+pub fn decide(order: &Order, outcome: Outcome) -> Verdict {
+    match (order, outcome) {
+        (order, Outcome::Trouble(trouble)) => troubled(order, &trouble),
+        (Order::Download(Fetch { image, .. }), Outcome::Fetched(b))
+        | (Order::Upload(Put { fetch: Fetch { image, .. }, .. }), Outcome::Fetched(b)) => {
+            Verdict::Events(vec![Event::Downloaded(Downloaded {
+                image: *image,
+                hash: b.hash,
+                bytes: b.bytes,
+                format: b.format,
+                width: b.width,
+                height: b.height,
+                ms: b.ms,
+                attempts: b.attempts,
+            })])
+        }
+        (Order::Upload(put), Outcome::Stored(file)) => Verdict::Events(vec![Event::Uploaded(Uploaded {
+            image: put.fetch.image,
+            file_id: file.id,
+            path: put.path.clone(),
+            url: file.url,
+            bytes: put.bytes,
+            width: put.width,
+            height: put.height,
+            ms: file.ms,
+            attempts: file.attempts,
+            found_done: file.found_done,
+        })]),
+        (Order::UpdateRow(order), Outcome::Row(row)) => Verdict::Events(updated(order, row)),
+        (Order::RestoreRow(order), Outcome::Row(row)) => Verdict::Events(restored(order, row)),
+        (order, outcome) => panic!("{outcome:?} cannot come of {order:?}"),
+    }
+}
+
+/// Whether what ImageKit says it has is what was sent: path, size, and dimensions in either order (it may turn a
+/// picture by its EXIF orientation).
+///
+/// # Errors
+/// What differs, in words.
+pub fn check_stored(put: &Put, path: &CdnPath, bytes: u64, pixels: Option<(u32, u32)>) -> Result<(), String> {
+    if *path != put.path {
+        return Err(format!("it was stored as {path} instead of {}", put.path));
+    }
+    if bytes != put.bytes {
+        return Err(format!("{bytes} bytes were stored instead of {}", put.bytes));
+    }
+    let fits = |(w, h)| (w, h) == (put.width, put.height) || (h, w) == (put.width, put.height);
+    match pixels {
+        Some((w, h)) if !fits((w, h)) => {
+            Err(format!("it was stored as {w}×{h} instead of {}×{}", put.width, put.height))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn troubled(order: &Order, trouble: &Trouble) -> Verdict {
+    let pause = |reason, advice: &str| {
+        let message = trouble.message.clone();
+        Verdict::Pause(Paused { reason, message, advice: advice.to_owned() })
+    };
+    match trouble.kind {
+        TroubleKind::Unauthorized => {
+            return pause(
+                PauseReason::Unauthorized,
+                "Set IMAGEKIT_PRIVATE_KEY to a key that may upload, then `longshore resume`",
+            );
+        }
+        TroubleKind::QuotaExceeded => {
+            return pause(
+                PauseReason::QuotaExceeded,
+                "Make room in the ImageKit plan, or enlarge it, then `longshore resume`",
+            );
+        }
+        _ if trouble.outage || trouble.kind.treatment() == Treatment::Wait => {
+            return pause(PauseReason::Outage, "When it answers again, `longshore resume` goes on");
+        }
+        _ => {}
+    }
+    let stopped = |venue, image, step| {
+        let stopped = Stopped {
+            venue,
+            image,
+            step,
+            error_type: trouble.kind,
+            message: trouble.message.clone(),
+            attempts: trouble.attempts,
+            passing: trouble.kind.is_passing(),
+            file_id: trouble.file.clone(),
+        };
+        match trouble.kind.treatment() {
+            Treatment::Skip => Event::Skipped(stopped),
+            _ => Event::Failed(stopped),
+        }
+    };
+    Verdict::Events(match order {
+        Order::Download(fetch) => vec![stopped(fetch.venue, Some(fetch.image), StepName::Download)],
+        Order::Upload(put) => vec![stopped(put.fetch.venue, Some(put.fetch.image), StepName::Upload)],
+        Order::UpdateRow(row) => {
+            let each = row.images.iter().map(|image| stopped(row.venue, Some(*image), StepName::UpdateRow));
+            each.collect()
+        }
+        Order::RestoreRow(row) => vec![stopped(row.venue, None, StepName::RestoreRow)],
+    })
+}
+
+/// What the changes of an order came to in a row.
+struct Settled {
+    edits: Vec<Edit>,
+    /// Found done, with the entry that is there.
+    held: Vec<(usize, String)>,
+    drifted: Vec<Drifted>,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+fn settle(order: &RowOrder, seen: Seen) -> Settled {
+    let (before, after) = match seen {
+        Seen::Missing => (None, None),
+        Seen::Left(held) => (held.clone(), held),
+        Seen::Written { before, after } => (before, after),
+    };
+    let gone = || {
+        let found = order.changes.iter().map(|_| Found::Drifted { found: None }).collect();
+        Edited { text: String::new(), found }
+    };
+    let edited = before
+        .as_deref()
+        .map_or_else(gone, |text| order.edit(text).unwrap_or_else(|images::NotAnArray| gone()));
+    let stored = after.as_deref().and_then(|text| Array::parse(text).ok());
+    let mut settled =
+        Settled { edits: Vec::new(), held: Vec::new(), drifted: Vec::new(), before, after: None };
+    for (index, found) in edited.found.into_iter().enumerate() {
+        let image = order.images[index];
+        match found {
+            Found::Changed { place, before, after } => {
+                // The catalog's own text of the entry, as jsonb orders keys in its own way.
+                let stored = stored.as_ref().and_then(|array| array.get(place));
+                let stored = stored.filter(|stored| images::same_entry(stored, &after));
+                let after = stored.map_or_else(|| after.clone(), str::to_owned);
+                settled.edits.push(Edit { image, before, after });
+            }
+            Found::Held { found, .. } => settled.held.push((index, found)),
+            Found::Drifted { found } => settled.drifted.push(Drifted {
+                venue: order.venue,
+                image,
+                expected: order.changes[index].from.clone(),
+                found,
+            }),
+        }
+    }
+    settled.after = after;
+    settled
+}
+
+fn updated(order: &RowOrder, row: Row) -> Vec<Event> {
+    let mut settled = settle(order, row.seen);
+    let mut events: Vec<Event> = settled.drifted.drain(..).map(Event::Drifted).collect();
+    let found_done = settled.edits.is_empty();
+    let held: Vec<_> = settled.held.iter().map(|(index, _)| order.changes[*index].clone()).collect();
+    for (index, found) in settled.held {
+        let before = order.changes[index].from.clone();
+        settled.edits.push(Edit { image: order.images[index], before, after: found });
+    }
+    if let (false, Some(before), Some(after)) = (settled.edits.is_empty(), settled.before, settled.after) {
+        settled.edits.sort_by_key(|edit| edit.image);
+        let array_before = if found_done { unwritten(order, &before) } else { taken_back(&before, &held) };
+        let (venue, edits, ms) = (order.venue, settled.edits, row.ms);
+        events.push(Event::DbUpdated(DbUpdated {
+            venue,
+            edits,
+            array_before,
+            array_after: after,
+            ms,
+            found_done,
+        }));
+    }
+    events
+}
+
+/// What a row held before an update that was found done: the planned array if the changes on it give what is found,
+/// else what is found with the changes taken back.
+fn unwritten(order: &RowOrder, found: &str) -> String {
+    let planned = order.array.as_deref().filter(|planned| {
+        let redone = order.edit(planned);
+        redone.is_ok_and(|redone| redone.is_changed() && images::same(&redone.text, found))
+    });
+    planned.map_or_else(|| taken_back(found, &order.changes), str::to_owned)
+}
+
+fn taken_back(found: &str, held: &[images::Change]) -> String {
+    images::take_back(found, held).unwrap_or_else(|images::NotAnArray| found.to_owned())
+}
+
+fn restored(order: &RowOrder, row: Row) -> Vec<Event> {
+    let settled = settle(order, row.seen);
+    let left: Vec<ImageId> = settled.drifted.iter().map(|drifted| drifted.image).collect();
+    let mut events: Vec<Event> = settled.drifted.into_iter().map(Event::Drifted).collect();
+    events.push(Event::RolledBack(RolledBack {
+        venue: order.venue,
+        found_done: settled.edits.is_empty(),
+        edits: settled.edits,
+        held: settled.held.iter().map(|(index, _)| order.images[*index]).collect(),
+        left,
+        array_before: settled.before,
+        array_after: settled.after,
+        ms: row.ms,
+    }));
+    events
+}

@@ -1,0 +1,260 @@
+//! A step with everything its performer needs: the texts that the state does not keep, read back from the ledger.
+
+use crate::event::{DbUpdated, Downloaded, Event, Planned, Record, Uploaded, Work};
+use crate::ids::{CdnPath, ContentHash, FileId, Format, ImageId, RunId, Seq, VenueId};
+use crate::images::{CdnFacts, Change, Edited, Entry, NotAnArray, edit};
+use crate::plan::Step;
+use crate::state::{Aim, PathKey, State};
+use crate::store::{LedgerError, Store};
+use crate::timestamp::Timestamp;
+
+/// A step, ready to be performed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Fetch this.
+    Download(Fetch),
+    /// Store this; fetch it first if the spool has lost it.
+    Upload(Put),
+    /// Write the after-images.
+    UpdateRow(RowOrder),
+    /// Write the before-images.
+    RestoreRow(RowOrder),
+}
+
+/// Where an image's bytes are now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    /// Which image.
+    pub image: ImageId,
+    /// Its venue.
+    pub venue: VenueId,
+    /// The origin URL; empty where the entry has none.
+    pub url: String,
+}
+
+/// What is to be stored, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Put {
+    /// The image and its origin.
+    pub fetch: Fetch,
+    /// BLAKE3 of the bytes.
+    pub hash: ContentHash,
+    /// How many bytes.
+    pub bytes: u64,
+    /// Their format.
+    pub format: Format,
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// Where it goes.
+    pub path: CdnPath,
+    /// The ISO code of the venue's country then.
+    pub country: Option<String>,
+    /// The file this ledger knows at that path.
+    pub known: Option<Known>,
+}
+
+/// A file an earlier `uploaded` speaks of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// ImageKit's id.
+    pub file_id: FileId,
+    /// Its URL.
+    pub url: String,
+    /// By this very run, and so believed without asking.
+    pub is_same_run: bool,
+}
+
+/// A row that is to be edited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowOrder {
+    /// The plan.
+    pub planned: Seq,
+    /// The venue.
+    pub venue: VenueId,
+    /// The array as it was planned.
+    pub array: Option<String>,
+    /// The images, one for each change.
+    pub images: Vec<ImageId>,
+    /// What is to become what.
+    pub changes: Vec<Change>,
+}
+
+impl RowOrder {
+    /// The text a row should hold instead of what it holds; `None` to leave it.
+    pub fn rewrite(&self, held: Option<&str>) -> Option<String> {
+        let edited = self.edit(held?).ok()?;
+        edited.is_changed().then_some(edited.text)
+    }
+
+    /// Makes the changes, those of one forward plan at a time: what taking a newer plan back leaves is where an
+    /// older one is looked for.
+    ///
+    /// # Errors
+    /// When the text is not a JSON array.
+    pub fn edit(&self, array: &str) -> Result<Edited, NotAnArray> {
+        let mut edited = Edited { text: array.to_owned(), found: Vec::new() };
+        for images in self.images.chunk_by(|one, other| one.planned == other.planned) {
+            let from = edited.found.len();
+            let step = edit(&edited.text, &self.changes[from..from + images.len()])?;
+            edited.text = step.text;
+            edited.found.extend(step.found);
+        }
+        Ok(edited)
+    }
+}
+
+/// Where events can be looked up again.
+pub trait Past {
+    /// The record at a seq.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn record(&self, seq: Seq) -> Result<Record, LedgerError>;
+}
+
+impl Past for Store {
+    fn record(&self, seq: Seq) -> Result<Record, LedgerError> {
+        Store::record(self, seq)
+    }
+}
+
+/// Looks up what a step of a run needs.
+///
+/// # Errors
+/// When the ledger cannot be read.
+///
+/// # Panics
+/// When the state names an event that is not of the kind it says: the two have come apart, which is a bug.
+pub fn order(state: &State, past: &impl Past, run: RunId, step: Step) -> Result<Order, LedgerError> {
+    let look = Look { state, past };
+    Ok(match step {
+        Step::Download(image) => Order::Download(look.fetch(&look.planned(image.planned)?, image)),
+        Step::Upload(image) => Order::Upload(look.put(run, image)?),
+        Step::UpdateRow(planned) => Order::UpdateRow(look.forward(planned)?),
+        Step::RestoreRow(planned) => Order::RestoreRow(look.back(planned)?),
+    })
+}
+
+struct Look<'a, P> {
+    state: &'a State,
+    past: &'a P,
+}
+
+impl<P: Past> Look<'_, P> {
+    fn planned(&self, seq: Seq) -> Result<Planned, LedgerError> {
+        match self.past.record(seq)?.event {
+            Event::Planned(planned) => Ok(planned),
+            other => panic!("event {seq} is {}, not planned", other.name()),
+        }
+    }
+    fn downloaded(&self, seq: Seq) -> Result<Downloaded, LedgerError> {
+        match self.past.record(seq)?.event {
+            Event::Downloaded(downloaded) => Ok(downloaded),
+            other => panic!("event {seq} is {}, not downloaded", other.name()),
+        }
+    }
+    fn uploaded(&self, seq: Seq) -> Result<(Uploaded, Timestamp, Option<RunId>), LedgerError> {
+        match self.past.record(seq)? {
+            Record { event: Event::Uploaded(uploaded), at, run } => Ok((uploaded, at, run)),
+            other => panic!("event {seq} is {}, not uploaded", other.event.name()),
+        }
+    }
+    fn updated(&self, seq: Seq) -> Result<DbUpdated, LedgerError> {
+        match self.past.record(seq)?.event {
+            Event::DbUpdated(updated) => Ok(updated),
+            other => panic!("event {seq} is {}, not db_updated", other.name()),
+        }
+    }
+
+    fn fetch(&self, planned: &Planned, image: ImageId) -> Fetch {
+        let url = Entry::parse(entry(planned, image)).and_then(|entry| entry.url()).unwrap_or_default();
+        Fetch { image, venue: planned.venue, url }
+    }
+
+    fn put(&self, run: RunId, image: ImageId) -> Result<Put, LedgerError> {
+        let planned = self.planned(image.planned)?;
+        let downloaded = self.state.image(image).and_then(|image| image.downloaded);
+        let d = self.downloaded(downloaded.expect("only a downloaded image is uploaded"))?;
+        let path = CdnPath::new(planned.slug.as_deref(), planned.venue, &d.hash, d.format);
+        let known = match self.state.file_at(PathKey::of(&path)) {
+            None => None,
+            Some(seq) => {
+                let (file, _, of) = self.uploaded(seq)?;
+                Some(Known { file_id: file.file_id, url: file.url, is_same_run: of == Some(run) })
+            }
+        };
+        Ok(Put {
+            fetch: self.fetch(&planned, image),
+            hash: d.hash,
+            bytes: d.bytes,
+            format: d.format,
+            width: d.width,
+            height: d.height,
+            path,
+            country: planned.country.map(|country| country.code),
+            known,
+        })
+    }
+
+    fn forward(&self, seq: Seq) -> Result<RowOrder, LedgerError> {
+        let planned = self.planned(seq)?;
+        let plan = self.state.plan(seq).expect("a step belongs to a plan");
+        let (mut images, mut changes) = (Vec::new(), Vec::new());
+        for (id, image) in plan.ids(seq).filter(|(_, image)| image.mark.is_none()) {
+            let Some(uploaded) = image.uploaded.filter(|_| image.updated.is_none()) else { continue };
+            images.push(id);
+            changes.push(self.completion(&planned, id, uploaded)?);
+        }
+        Ok(RowOrder { planned: seq, venue: planned.venue, array: planned.array, images, changes })
+    }
+
+    /// The after-image is a pure function of the planned entry and the `uploaded` event.
+    fn completion(&self, planned: &Planned, id: ImageId, uploaded: Seq) -> Result<Change, LedgerError> {
+        let (u, at, _) = self.uploaded(uploaded)?;
+        let facts = CdnFacts {
+            url: u.url,
+            file_id: u.file_id.to_string(),
+            width: u.width,
+            height: u.height,
+            uploaded_at: at,
+        };
+        let from = entry(planned, id).to_owned();
+        let to = Entry::parse(&from).expect("only objects are planned").complete(&facts);
+        Ok(Change { from, to, any_time: true })
+    }
+
+    fn back(&self, seq: Seq) -> Result<RowOrder, LedgerError> {
+        let planned = self.planned(seq)?;
+        let plan = self.state.plan(seq).expect("a step belongs to a plan");
+        let Aim::Back(images) = &plan.aim else { panic!("plan {seq} takes nothing back") };
+        let mut changes = Vec::new();
+        for id in images {
+            let image = self.state.image(*id).expect("a rollback names images that exist");
+            let forward = match image.updated {
+                Some(updated) => {
+                    let edits = self.updated(updated)?.edits;
+                    let edit = edits.into_iter().find(|edit| edit.image == *id);
+                    let edit = edit.expect("an image's db_updated has its edit");
+                    Change { from: edit.before, to: edit.after, any_time: false }
+                }
+                None => {
+                    let uploaded = image.uploaded.expect("a rollback names images that were uploaded");
+                    self.completion(&self.planned(id.planned)?, *id, uploaded)?
+                }
+            };
+            let any_time = forward.any_time;
+            changes.push(Change { from: forward.to, to: forward.from, any_time });
+        }
+        let images = images.to_vec();
+        Ok(RowOrder { planned: seq, venue: planned.venue, array: planned.array, images, changes })
+    }
+}
+
+fn entry(planned: &Planned, image: ImageId) -> &str {
+    match &planned.work {
+        Work::Move(entries) => &entries[image.index as usize],
+        Work::TakeBack(_) => panic!("image {image} is no image of a forward plan"),
+    }
+}

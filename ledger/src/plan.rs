@@ -1,0 +1,197 @@
+//! State to next steps. Nothing here is remembered between two processes: an agenda made from a replayed state goes
+//! on where the last one was cut off.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+use crate::event::Scope;
+use crate::ids::{ImageId, RunId, Seq, VenueId};
+use crate::state::{Aim, Image, Mark, PathKey, Plan, Rung, State, Whole};
+
+/// Something to be done in the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Origin to spool.
+    Download(ImageId),
+    /// Spool to CDN.
+    Upload(ImageId),
+    /// After-images into the row of this plan.
+    UpdateRow(Seq),
+    /// Before-images into the row of this plan.
+    RestoreRow(Seq),
+}
+
+impl Step {
+    /// The plan it belongs to.
+    pub fn planned(self) -> Seq {
+        match self {
+            Self::Download(image) | Self::Upload(image) => image.planned,
+            Self::UpdateRow(planned) | Self::RestoreRow(planned) => planned,
+        }
+    }
+}
+
+/// What can be done next for a plan, all of it at once.
+pub fn plan(planned: Seq, plan: &Plan) -> Vec<Step> {
+    match plan.aim {
+        Aim::Back(_) if plan.whole == Whole::Open => vec![Step::RestoreRow(planned)],
+        Aim::Back(_) => Vec::new(),
+        Aim::Forward => {
+            let steps: Vec<Step> =
+                plan.ids(planned).filter_map(|(id, image)| plan_image(id, image)).collect();
+            let has_news =
+                plan.images.iter().any(|image| image.rung == Rung::Uploaded && image.mark.is_none());
+            if steps.is_empty() && has_news { vec![Step::UpdateRow(planned)] } else { steps }
+        }
+    }
+}
+
+fn plan_image(id: ImageId, image: &Image) -> Option<Step> {
+    match (image.mark, image.rung) {
+        (None, Rung::Planned) => Some(Step::Download(id)),
+        (None, Rung::Downloaded) => Some(Step::Upload(id)),
+        _ => None,
+    }
+}
+
+/// The steps of one run, handed out as there is room. Constant work a step over the whole run, however long it is.
+#[derive(Debug)]
+pub struct Agenda {
+    run: RunId,
+    /// How many of the run's plans were opened.
+    opened: usize,
+    ready: VecDeque<Step>,
+    in_air: HashSet<Step>,
+    /// Uploads waiting for another of the same path: the second is decided from the first.
+    parked: HashMap<PathKey, Vec<Step>>,
+}
+
+impl Agenda {
+    /// The agenda of a run whose venues are all planned.
+    pub fn new(run: RunId) -> Self {
+        Self { run, opened: 0, ready: VecDeque::new(), in_air: HashSet::new(), parked: HashMap::new() }
+    }
+
+    /// Steps handed out and not yet settled.
+    pub fn in_air(&self) -> usize {
+        self.in_air.len()
+    }
+
+    /// The next step, unless everything left waits for what is in the air.
+    pub fn take(&mut self, state: &State) -> Option<Step> {
+        loop {
+            let Some(step) = self.ready.pop_front() else {
+                let planned = *state.run(self.run)?.plans().get(self.opened)?;
+                self.opened += 1;
+                self.open(state, planned);
+                continue;
+            };
+            if let Some(path) = upload_path(state, step) {
+                if let Some(waiting) = self.parked.get_mut(&path) {
+                    waiting.push(step);
+                    continue;
+                }
+                self.parked.insert(path, Vec::new());
+            }
+            self.in_air.insert(step);
+            return Some(step);
+        }
+    }
+
+    /// Takes note that the outcome of a step is in the ledger, and what follows from it.
+    pub fn settle(&mut self, state: &State, step: Step, path: Option<PathKey>) {
+        self.in_air.remove(&step);
+        for waiting in path.and_then(|path| self.parked.remove(&path)).into_iter().flatten().rev() {
+            self.ready.push_front(waiting);
+        }
+        let planned = step.planned();
+        if state.is_over(planned) {
+            return;
+        }
+        let Some(venue) = state.plan(planned) else { return };
+        match step {
+            Step::Download(id) | Step::Upload(id) => {
+                let image = venue.images.get(id.index as usize);
+                match image.and_then(|image| plan_image(id, image)) {
+                    Some(next) => self.ready.push_front(next),
+                    None => plan(planned, venue)
+                        .into_iter()
+                        .filter(|next| matches!(next, Step::UpdateRow(_)))
+                        .for_each(|next| self.ready.push_front(next)),
+                }
+            }
+            Step::UpdateRow(_) | Step::RestoreRow(_) => {}
+        }
+    }
+
+    fn open(&mut self, state: &State, planned: Seq) {
+        if !state.is_over(planned) {
+            self.ready.extend(state.plan(planned).map(|venue| plan(planned, venue)).unwrap_or_default());
+        }
+    }
+}
+
+/// Where an upload goes; `None` for the other steps.
+pub fn upload_path(state: &State, step: Step) -> Option<PathKey> {
+    match step {
+        Step::Upload(image) => state.image(image)?.path,
+        _ => None,
+    }
+}
+
+/// Whether a plan lies in a scope, by the place its venue had then.
+pub fn is_within(state: &State, plan: &Plan, scope: &Scope) -> bool {
+    let place = state.place(plan);
+    match scope {
+        Scope::Country(wanted) => place.country.as_ref().is_some_and(|country| country.code == wanted.code),
+        Scope::City { city: wanted, .. } => place.city.as_ref().is_some_and(|city| city.id == wanted.id),
+        Scope::Venue { venue, .. } => plan.venue == *venue,
+        Scope::Run(run) => plan.run == *run,
+    }
+}
+
+/// What a rollback of a scope visits: every image that reached the CDN and is not rolled back, by venue, the newest
+/// plan's first.
+pub fn take_backs(state: &State, scope: &Scope) -> BTreeMap<VenueId, Vec<ImageId>> {
+    let mut venues: BTreeMap<VenueId, Vec<ImageId>> = BTreeMap::new();
+    let mut plans: Vec<_> = state.plans().filter(|(_, plan)| is_within(state, plan, scope)).collect();
+    plans.reverse();
+    for (planned, plan) in plans {
+        let reached = plan.ids(planned).filter(|(_, image)| image.is_to_take_back()).map(|(id, _)| id);
+        let mut reached = reached.peekable();
+        if reached.peek().is_some() {
+            venues.entry(plan.venue).or_default().extend(reached);
+        }
+    }
+    venues
+}
+
+/// Whether an earlier run left images of a venue failed, skipped or drifted: with a limit, such venues come last.
+pub fn is_troubled(state: &State, venue: VenueId) -> bool {
+    let plans = state.venue(venue).map_or(&[][..], |plans| plans.all());
+    plans.iter().filter_map(|planned| state.plan(*planned)).flat_map(|plan| &plan.images).any(|image| {
+        image.is_current && matches!(image.mark, Some(Mark::Failed(_) | Mark::Skipped(_) | Mark::Drifted))
+    })
+}
+
+/// The unfinished runs that hold something of a scope: an unsettled venue in it or, while they still plan, a place
+/// in the same country.
+pub fn holders(state: &State, scope: &Scope) -> Vec<RunId> {
+    let holds = |(id, run): &(RunId, &crate::state::Run)| {
+        let mut plans = run.plans().iter().filter_map(|planned| Some((*planned, state.plan(*planned)?)));
+        let is_open = plans.any(|(seq, plan)| !state.is_over(seq) && is_within(state, plan, scope));
+        let is_planning = !run.is_planned && country(&run.started.scope) == country(scope);
+        is_open || is_planning || *scope == Scope::Run(*id)
+    };
+    state.unfinished().filter(holds).map(|(id, _)| id).collect()
+}
+
+/// The ISO code of the country a scope lies in; `None` for a venue without one, and for a run.
+pub fn country(scope: &Scope) -> Option<&str> {
+    match scope {
+        Scope::Country(country) => Some(&country.code),
+        Scope::City { country, .. } | Scope::Venue { country, .. } => {
+            country.as_ref().map(|country| country.code.as_str())
+        }
+        Scope::Run(_) => None,
+    }
+}

@@ -7,6 +7,7 @@ pub mod images;
 pub mod ledger;
 pub mod order;
 pub mod plan;
+pub mod report;
 pub mod state;
 pub mod store;
 pub mod timestamp;

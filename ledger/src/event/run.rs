@@ -151,8 +151,6 @@ pub enum PauseReason {
     QuotaExceeded,
     /// The CDN, the origin or the database stayed away for longer than the patience.
     Outage,
-    /// Someone else took the claim.
-    ClaimLost,
     /// Too many images failed.
     ErrorRate,
     /// A person asked for it.

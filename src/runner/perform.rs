@@ -1,0 +1,241 @@
+//! The one verb that meets the world: an order in, an outcome out. Every effect here is repeatable or recognisable,
+//! so that dying at any line costs at most doing it again.
+
+use std::sync::Arc;
+
+use ledger::decide::{self, Bytes, File, Outcome, Row, Seen, check_stored};
+use ledger::ids::{LedgerId, RunId};
+use ledger::order::{Fetch, Order, Put, RowOrder};
+use ledger::trouble::TroubleKind;
+
+use super::retry::{Halt, Outside, Retry, Tried};
+use crate::outside::catalog::{self, Catalog, Claim, ClaimRefused, Rewrite};
+use crate::outside::imagekit::{Cdn, CdnFile, Stored, Upload};
+use crate::outside::origin::Origin;
+use crate::outside::spool::Spool;
+use crate::outside::Trouble;
+
+/// What Longshore does not own.
+#[derive(Clone)]
+pub struct World {
+    /// Where the bytes are.
+    pub origin: Arc<dyn Origin>,
+    /// Where they go.
+    pub cdn: Arc<dyn Cdn>,
+    /// The rows that refer to them.
+    pub catalog: Arc<dyn Catalog>,
+    /// Where they lie between.
+    pub spool: Spool,
+}
+
+/// What performing needs beside the order.
+#[derive(Clone)]
+pub struct Performer {
+    /// The outside.
+    pub world: World,
+    /// How things are tried.
+    pub retry: Retry,
+    /// The ledger, for the tags of its files.
+    pub ledger: LedgerId,
+    /// The run, for the same.
+    pub run: RunId,
+    /// Whether a file must be served before a row may point at it.
+    pub delivery_check: bool,
+    /// The largest image taken, in bytes.
+    pub bytes_max: u64,
+}
+
+impl Performer {
+    /// Performs an order. `claim` is the one its row is updated under.
+    /// `None` when the run stops before anything came of it.
+    pub async fn perform(&self, order: &Order, claim: Option<Arc<dyn Claim>>) -> Option<Outcome> {
+        let outcome = match order {
+            Order::Download(fetch) => self.fetch(fetch).await,
+            Order::Upload(put) => self.store(put).await,
+            Order::UpdateRow(row) | Order::RestoreRow(row) => {
+                self.row(row, claim.expect("a row is updated under a claim")).await
+            }
+        };
+        match outcome {
+            Ok(outcome) => Some(outcome),
+            Err(Halt::GivenUp) => None,
+            Err(Halt::Trouble(trouble, attempts)) => Some(Outcome::Trouble(decide::Trouble {
+                kind: trouble.kind,
+                message: trouble.message,
+                attempts,
+                outage: trouble.outage,
+                file: trouble.file,
+            })),
+        }
+    }
+
+    async fn fetch(&self, fetch: &Fetch) -> Result<Outcome, Halt> {
+        let World { origin, spool, .. } = &self.world;
+        let Tried { value, attempts, ms } =
+            self.retry.run(Outside::Origin, || origin.fetch(&fetch.url, spool)).await?;
+        Ok(Outcome::Fetched(Bytes {
+            hash: value.hash,
+            bytes: value.bytes,
+            format: value.format,
+            width: value.width,
+            height: value.height,
+            ms,
+            attempts,
+        }))
+    }
+
+    /// Upload, or recognise the file; then see that it is served. A file this ledger stored in an earlier run is
+    /// asked for by id, then by path; only then is anything sent.
+    async fn store(&self, put: &Put) -> Result<Outcome, Halt> {
+        if let Some(known) = put.known.as_ref().filter(|known| known.is_same_run) {
+            let (id, url) = (known.file_id.clone(), known.url.clone());
+            return Ok(Outcome::Stored(File { id, url, ms: 0, attempts: 0, found_done: true }));
+        }
+        let Tried { value: (file, found_done), attempts, ms } = match self.recognise(put).await? {
+            Some(found) => found,
+            None => match self.send(put).await? {
+                Some(sent) => sent,
+                // The spool is a cache that has lost the bytes: the step becomes a download, and comes again.
+                None => return self.fetch(&put.fetch).await,
+            },
+        };
+        if self.delivery_check {
+            let served = self.retry.run(Outside::Cdn, || self.world.cdn.check_delivery(&file.url)).await;
+            served.map_err(|halt| match halt {
+                Halt::Trouble(trouble, tries) => Halt::Trouble(trouble.with_file(file.id.clone()), tries),
+                Halt::GivenUp => Halt::GivenUp,
+            })?;
+        }
+        Ok(Outcome::Stored(File { id: file.id, url: file.url, ms, attempts, found_done }))
+    }
+
+    async fn recognise(&self, put: &Put) -> Result<Option<Tried<(CdnFile, bool)>>, Halt> {
+        let Some(known) = &put.known else { return Ok(None) };
+        let cdn = &self.world.cdn;
+        let asked = self.retry.run(Outside::Cdn, || cdn.details(&known.file_id)).await?;
+        let is_ours = |file: &CdnFile| check(put, file).is_ok();
+        if let Some(file) = asked.value.filter(is_ours) {
+            let file = self.tag(put, file).await?;
+            return Ok(Some(Tried { value: (file, true), attempts: asked.attempts, ms: asked.ms }));
+        }
+        let listed = self.retry.run(Outside::Cdn, || cdn.find(&put.path)).await?;
+        match listed.value {
+            Some(file) => {
+                let file = self.adopt(put, file).await?;
+                Ok(Some(Tried { value: (file, true), attempts: listed.attempts, ms: listed.ms }))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Sends the bytes, create-only. `None` when the spool lacks them.
+    async fn send(&self, put: &Put) -> Result<Option<Tried<(CdnFile, bool)>>, Halt> {
+        let upload = Upload {
+            path: put.path.clone(),
+            hash: put.hash,
+            bytes: put.bytes,
+            format: put.format,
+            tags: self.tags(put),
+        };
+        let World { cdn, spool, .. } = &self.world;
+        let answer_was_lost = std::sync::atomic::AtomicBool::new(false);
+        let lost = &answer_was_lost;
+        let order = std::sync::atomic::Ordering::Relaxed;
+        let attempt = || async {
+            if lost.load(order)
+                && let Some(file) = cdn.find(&put.path).await?
+            {
+                return Ok(Some((file, true)));
+            }
+            match cdn.upload(&upload, spool).await {
+                Ok(Stored::Now(file)) => Ok(Some((file, false))),
+                Ok(Stored::NotSpooled) => Ok(None),
+                Ok(Stored::Conflict) => match cdn.find(&put.path).await? {
+                    Some(file) => Ok(Some((file, true))),
+                    None => {
+                        let message = format!("{} exists, but ImageKit does not list it yet", put.path);
+                        Err(Trouble::new(TroubleKind::ApiError, message).outage())
+                    }
+                },
+                Err(trouble) => {
+                    lost.store(true, order);
+                    Err(trouble)
+                }
+            }
+        };
+        let Tried { value, attempts, ms } = self.retry.run(Outside::Cdn, attempt).await?;
+        let Some((file, found_done)) = value else { return Ok(None) };
+        if found_done {
+            let file = self.adopt(put, file).await?;
+            return Ok(Some(Tried { value: (file, true), attempts, ms }));
+        }
+        if let Err(differs) = check(put, &file) {
+            // Our own answer named it, so it is ours to remove; no row points at it.
+            let removed = self.retry.run(Outside::Cdn, || cdn.delete(&file.id)).await;
+            let trouble = Trouble::new(TroubleKind::IntegrityMismatch, differs);
+            return Err(Halt::Trouble(
+                if removed.is_ok() { trouble } else { trouble.with_file(file.id) },
+                attempts,
+            ));
+        }
+        Ok(Some(Tried { value: (file, false), attempts, ms }))
+    }
+
+    /// Takes a file that is there already for ours, once its untouched bytes prove to be the same.
+    async fn adopt(&self, put: &Put, file: CdnFile) -> Result<CdnFile, Halt> {
+        let differs = |what: String| Halt::Trouble(Trouble::new(TroubleKind::IntegrityMismatch, what), 1);
+        check(put, &file).map_err(differs)?;
+        let cdn = &self.world.cdn;
+        let hash = self.retry.run(Outside::Cdn, || cdn.original_hash(&file.url, self.bytes_max.max(put.bytes)));
+        if hash.await?.value != put.hash {
+            return Err(differs(format!("another file with other bytes is at {}", put.path)));
+        }
+        self.tag(put, file).await
+    }
+
+    /// Whoever adopts a file adds their ledger's id to its tags first.
+    async fn tag(&self, put: &Put, file: CdnFile) -> Result<CdnFile, Halt> {
+        if file.tags.contains(&self.ledger.tag()) {
+            return Ok(file);
+        }
+        let mut tags = file.tags.clone();
+        tags.extend(self.tags(put).into_iter().filter(|tag| !file.tags.contains(tag)));
+        let cdn = &self.world.cdn;
+        Ok(self.retry.run(Outside::Cdn, || cdn.set_tags(&file.id, &tags)).await?.value)
+    }
+
+    fn tags(&self, put: &Put) -> Vec<String> {
+        let mut tags = vec!["longshore".to_owned(), self.ledger.tag(), format!("run-{}", self.run)];
+        tags.extend(put.country.clone());
+        tags
+    }
+
+    async fn row(&self, order: &RowOrder, claim: Arc<dyn Claim>) -> Result<Outcome, Halt> {
+        let catalog = &self.world.catalog;
+        let rewrite = |held: Option<&str>| match order.rewrite(held) {
+            Some(text) => Rewrite::Write(Some(text)),
+            None => Rewrite::Leave,
+        };
+        let attempt = || async {
+            claim.check().await.map_err(|refused| match refused {
+                ClaimRefused::Held(by) => {
+                    let message = format!("the claim was lost, and is held by {by}");
+                    Trouble::new(TroubleKind::CatalogError, message).outage()
+                }
+                ClaimRefused::Trouble(trouble) => trouble,
+            })?;
+            catalog.rewrite(order.venue, &rewrite).await
+        };
+        let Tried { value, ms, .. } = self.retry.run(Outside::Catalog, attempt).await?;
+        let seen = match value {
+            catalog::Row::Missing => Seen::Missing,
+            catalog::Row::Left(held) => Seen::Left(held),
+            catalog::Row::Written { before, after } => Seen::Written { before, after },
+        };
+        Ok(Outcome::Row(Row { seen, ms }))
+    }
+}
+
+fn check(put: &Put, file: &CdnFile) -> Result<(), String> {
+    check_stored(put, &file.path, file.bytes, file.width.zip(file.height))
+}

@@ -51,3 +51,24 @@ pub const CLAIM_TRY_MS_MAX: u64 = 10_000;
 pub const APPEND_BATCH_MAX: usize = 256;
 /// A checkpoint is written whenever this many images have settled since the last.
 pub const CHECKPOINT_IMAGES: u64 = 1_000;
+
+/// A download that takes longer than this although it never stalls is given up (S2: bounded time): the largest
+/// image in an hour is 7 kB a second, below which a run would not end.
+pub const DOWNLOAD_MS_MAX: u64 = 3_600_000;
+/// First bytes of a download looked at to see what it is; an HTML page shows itself within them.
+pub const SNIFF_BYTES: usize = 512;
+/// Pixels of all frames of an animation together: ten minutes of small video, some 20 seconds of decoding. More is
+/// a trap for decoders.
+pub const ANIMATION_PIXELS_MAX: u64 = 2_000_000_000;
+/// Memory one decoder may take: 100 megapixels of the widest kind, 16 bits in four channels, are 800 MB.
+pub const DECODER_BYTES_MAX: u64 = 1_000_000_000;
+/// Read at once from the spool while uploading: large enough to be cheap, small enough to show progress.
+pub const UPLOAD_CHUNK_BYTES: usize = 64 * 1024;
+/// Characters of a foreign server's message that are kept; what matters stands at the front.
+pub const MESSAGE_CHARS_MAX: usize = 300;
+/// Files on one page of ImageKit's listing: its own maximum.
+pub const LIST_FILES_MAX: u32 = 1_000;
+/// Files looked through for one exact path; a folder holds a name once, but the server's word is not taken for it.
+pub const FIND_FILES_MAX: u32 = 100;
+/// Files ImageKit deletes by one request: its own maximum.
+pub const BULK_DELETE_FILES_MAX: usize = 100;

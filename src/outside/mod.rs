@@ -4,9 +4,12 @@
 //! Everything here reports trouble as a value in E1's words and decides nothing about it.
 
 pub mod catalog;
+mod http;
 pub mod imagekit;
 pub mod origin;
 pub mod spool;
+
+pub use http::http_client_builder;
 
 use std::time::Duration;
 

@@ -1,10 +1,36 @@
 //! The origin: where the image bytes are now.
 
+pub(crate) mod address;
+mod allowed;
+mod endings;
+mod picture;
+pub(crate) mod sniff;
+
+use std::time::Duration;
+
 use async_trait::async_trait;
 use ledger::ids::{ContentHash, Format};
+use ledger::trouble::TroubleKind;
+use reqwest::StatusCode;
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, LOCATION};
+use url::Url;
 
-use super::Trouble;
-use super::spool::Spool;
+pub use address::{Lookup, system_lookup};
+pub use allowed::NotAHost;
+
+use self::address::Guard;
+use self::allowed::Allowed;
+use self::picture::{Darkroom, Unfit};
+use self::sniff::sniff;
+use super::http::{next_chunk, plain, progress, retry_after};
+use super::spool::{Draft, Spool, disk_trouble};
+use super::{Trouble, http_client_builder};
+use crate::limits::{
+    DOWNLOAD_MS_MAX, IDLE_MS_MAX, IMAGE_BYTES_MAX, MESSAGE_CHARS_MAX, REDIRECTS_MAX, SNIFF_BYTES,
+};
+
+/// What messages call the other side.
+const WHOM: &str = "the origin";
 
 /// A checked image that lies in the spool under its hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,4 +56,182 @@ pub trait Origin: Send + Sync {
     /// Trouble in E1's words: `timeout`, `network`, `origin_error`, `not_found`, `origin_denied`, `forbidden_url`,
     /// `file_too_large`, `invalid_image`.
     async fn fetch(&self, url: &str, spool: &Spool) -> Result<Fetched, Trouble>;
+}
+
+/// How an origin is reached.
+#[derive(Clone)]
+pub struct OriginOptions {
+    /// `ORIGIN_BASE_URL`: its host and port may be fetched from, and only if it is plain http may anything be.
+    pub base: Url,
+    /// Further hosts (`--allow-host`), each `name` or `name:port`; without a port the scheme's own.
+    pub allow_hosts: Vec<String>,
+    /// The largest image taken, in bytes.
+    pub bytes_max: u64,
+    /// How long a transfer may stand still.
+    pub idle: Duration,
+    /// How names are looked up.
+    pub lookup: Lookup,
+}
+
+impl OriginOptions {
+    /// The origin at `base`, and everything else as the limits have it.
+    pub fn new(base: Url) -> Self {
+        Self {
+            base,
+            allow_hosts: Vec::new(),
+            bytes_max: IMAGE_BYTES_MAX,
+            idle: Duration::from_millis(IDLE_MS_MAX),
+            lookup: system_lookup(),
+        }
+    }
+}
+
+/// Why there can be no origin.
+#[derive(Debug, thiserror::Error)]
+pub enum OriginRefused {
+    /// A setting names no host.
+    #[error(transparent)]
+    Host(#[from] NotAHost),
+    /// TLS or the client could not be set up on this machine.
+    #[error("the HTTP client could not be set up: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+/// The origin over HTTP.
+#[derive(Debug)]
+pub struct HttpOrigin {
+    client: reqwest::Client,
+    allowed: Allowed,
+    bytes_max: u64,
+    idle: Duration,
+    darkroom: Darkroom,
+}
+
+impl HttpOrigin {
+    /// An origin by its options.
+    ///
+    /// # Errors
+    /// When a setting names no host, or no client can be built.
+    pub fn new(options: OriginOptions) -> Result<Self, OriginRefused> {
+        let allowed = Allowed::new(&options.base, &options.allow_hosts)?;
+        let client = http_client_builder().dns_resolver(Guard { lookup: options.lookup }).build()?;
+        let (bytes_max, idle) = (options.bytes_max, options.idle);
+        Ok(Self { client, allowed, bytes_max, idle, darkroom: Darkroom::new() })
+    }
+
+    /// The answer behind all redirects, each of which is checked like the first URL.
+    async fn answer(&self, url: &str) -> Result<reqwest::Response, Trouble> {
+        let forbidden = |why| Trouble::new(TroubleKind::ForbiddenUrl, why);
+        let mut url = Url::parse(url).map_err(|error| forbidden(format!("not a URL: {error}")))?;
+        self.allowed.check(&url, None).map_err(|why| forbidden(format!("not fetched: {why}")))?;
+        for _ in 0..=REDIRECTS_MAX {
+            // Compressed, the size on the way would say nothing about the size in memory.
+            let request = self.client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
+            let response = progress(request.send(), self.idle, WHOM).await?;
+            if !is_redirect(response.status()) {
+                return Ok(response);
+            }
+            let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+            let next = target.and_then(|target| url.join(target).ok()).ok_or_else(|| {
+                Trouble::new(TroubleKind::OriginError, "the origin redirects without saying where to")
+            })?;
+            self.allowed
+                .check(&next, Some(&url))
+                .map_err(|why| forbidden(format!("a redirect is not followed: {why}")))?;
+            url = next;
+        }
+        Err(Trouble::new(TroubleKind::OriginError, format!("more than {REDIRECTS_MAX} redirects")))
+    }
+
+    async fn fetch_into(&self, url: &str, spool: &Spool) -> Result<Fetched, Trouble> {
+        let mut response = self.answer(url).await?;
+        check_status(&response)?;
+        let encoding = response.headers().get(CONTENT_ENCODING);
+        if encoding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            return Err(Trouble::new(
+                TroubleKind::OriginError,
+                "the origin sent the image compressed, unasked",
+            ));
+        }
+        if response.content_length().is_some_and(|length| length > self.bytes_max) {
+            return Err(self.too_large());
+        }
+        let mut draft = spool.create().await.map_err(|error| disk_trouble(&error))?;
+        let (hash, bytes, format) = self.receive(&mut response, &mut draft).await?;
+        draft.flush().await.map_err(|error| disk_trouble(&error))?;
+        let (width, height) =
+            self.darkroom.check(draft.path(), format).await.map_err(|unfit| match unfit {
+                Unfit::Disk(error) => disk_trouble(&error),
+                unfit => invalid(&unfit.to_string()),
+            })?;
+        draft.commit(&hash).await.map_err(|error| disk_trouble(&error))?;
+        Ok(Fetched { hash, bytes, format, width, height })
+    }
+
+    /// Streams the body into the draft. What is no image is refused by its first bytes, before the rest is read.
+    async fn receive(
+        &self,
+        response: &mut reqwest::Response,
+        draft: &mut Draft,
+    ) -> Result<(ContentHash, u64, Format), Trouble> {
+        let mut hasher = blake3::Hasher::new();
+        let (mut head, mut format, mut bytes) = (Vec::new(), None, 0_u64);
+        while let Some(chunk) = next_chunk(response, self.idle, WHOM).await? {
+            bytes += chunk.len() as u64;
+            if bytes > self.bytes_max {
+                return Err(self.too_large());
+            }
+            if format.is_none() {
+                head.extend(chunk.iter().take(SNIFF_BYTES - head.len()));
+                if head.len() == SNIFF_BYTES {
+                    format = Some(sniff(&head).map_err(|why| invalid(&why))?);
+                }
+            }
+            hasher.update(&chunk);
+            draft.write(&chunk).await.map_err(|error| disk_trouble(&error))?;
+        }
+        let format = format.map_or_else(|| sniff(&head), Ok).map_err(|why| invalid(&why))?;
+        Ok((ContentHash(*hasher.finalize().as_bytes()), bytes, format))
+    }
+
+    fn too_large(&self) -> Trouble {
+        Trouble::new(TroubleKind::FileTooLarge, format!("the image has more than {} bytes", self.bytes_max))
+    }
+}
+
+#[async_trait]
+impl Origin for HttpOrigin {
+    async fn fetch(&self, url: &str, spool: &Spool) -> Result<Fetched, Trouble> {
+        let whole = Duration::from_millis(DOWNLOAD_MS_MAX);
+        match tokio::time::timeout(whole, self.fetch_into(url, spool)).await {
+            Ok(result) => result,
+            Err(_) => {
+                Err(Trouble::new(TroubleKind::Timeout, format!("not there after {} s", whole.as_secs())))
+            }
+        }
+    }
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+fn check_status(response: &reqwest::Response) -> Result<(), Trouble> {
+    let status = response.status();
+    let kind = match status.as_u16() {
+        200 => return Ok(()),
+        404 | 410 => TroubleKind::NotFound,
+        429 => TroubleKind::OriginError,
+        400..=499 => TroubleKind::OriginDenied,
+        _ => TroubleKind::OriginError,
+    };
+    let trouble = Trouble::new(kind, format!("the origin answered {}", status.as_u16()));
+    Err(match retry_after(response.headers()) {
+        Some(wait) if kind == TroubleKind::OriginError => trouble.after(wait),
+        _ => trouble,
+    })
+}
+
+fn invalid(why: &str) -> Trouble {
+    Trouble::new(TroubleKind::InvalidImage, format!("not a whole image: {}", plain(why, MESSAGE_CHARS_MAX)))
 }

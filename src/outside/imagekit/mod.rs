@@ -1,5 +1,15 @@
 //! ImageKit: the CDN the images go to.
 
+mod answers;
+mod client;
+mod delivery;
+mod settings;
+mod upload;
+mod wire;
+
+pub use client::ImageKit;
+pub use settings::{ImageKitOptions, ImageKitRefused};
+
 use async_trait::async_trait;
 use ledger::ids::{CdnPath, ContentHash, FileId, Format};
 
@@ -47,9 +57,11 @@ pub enum Stored {
     Now(CdnFile),
     /// There is a file of that name already; nothing was stored.
     Conflict,
+    /// The spool does not hold the bytes (any more); nothing was sent. They are to be downloaded again.
+    NotSpooled,
 }
 
-/// What a bulk delete came to.
+/// What a bulk delete came to. A file in neither list was not deleted, for reasons of ImageKit's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deleted {
     /// Gone now.

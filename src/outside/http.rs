@@ -1,0 +1,133 @@
+//! What all HTTP of the outside shares: one way to build a client, to wait for progress and not for ever, and to
+//! put what went wrong into E1's words without repeating a URL, a key or a control character.
+
+use std::error::Error;
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ledger::trouble::TroubleKind;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+
+use super::Trouble;
+use super::origin::address::ForbiddenAddress;
+use crate::limits::{CONNECT_MS_MAX, MESSAGE_CHARS_MAX};
+
+/// The beginning of every HTTP client of the program: TLS by rustls with ring, no proxy from the environment (S2),
+/// no redirect followed unseen, bounded connecting, and a name to be recognised by in other people's logs.
+pub fn http_client_builder() -> reqwest::ClientBuilder {
+    // Fails only when a provider is installed already, which is then as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(Duration::from_millis(CONNECT_MS_MAX))
+        .user_agent(concat!("longshore/", env!("CARGO_PKG_VERSION")))
+}
+
+/// Waits for one step of a transfer, at most `idle` long. `whom` names the other side in messages.
+pub(crate) async fn progress<T>(
+    step: impl Future<Output = reqwest::Result<T>>,
+    idle: Duration,
+    whom: &str,
+) -> Result<T, Trouble> {
+    match tokio::time::timeout(idle, step).await {
+        Ok(result) => result.map_err(|error| trouble(error, whom)),
+        Err(_) => Err(stalled(idle, whom)),
+    }
+}
+
+/// The next piece of a body; `None` at its end.
+pub(crate) async fn next_chunk(
+    response: &mut reqwest::Response,
+    idle: Duration,
+    whom: &str,
+) -> Result<Option<Bytes>, Trouble> {
+    progress(response.chunk(), idle, whom).await
+}
+
+/// The trouble of a transfer that stopped moving.
+pub(crate) fn stalled(idle: Duration, whom: &str) -> Trouble {
+    Trouble::new(TroubleKind::Timeout, format!("{whom} made no progress for {} ms", idle.as_millis()))
+}
+
+/// Puts a failed request or a broken body into E1's words. A host that cannot be connected to is an outage of the
+/// whole part; a connection that broke is the trouble of one transfer.
+pub(crate) fn trouble(error: reqwest::Error, whom: &str) -> Trouble {
+    let error = error.without_url();
+    let mut innermost: &(dyn Error + 'static) = &error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+        if let Some(forbidden) = innermost.downcast_ref::<ForbiddenAddress>() {
+            return Trouble::new(TroubleKind::ForbiddenUrl, forbidden.to_string());
+        }
+    }
+    let why = plain(&innermost.to_string(), MESSAGE_CHARS_MAX);
+    match (error.is_connect(), error.is_timeout()) {
+        (true, true) => {
+            Trouble::new(TroubleKind::Timeout, format!("connecting to {whom} took too long")).outage()
+        }
+        (true, false) => {
+            Trouble::new(TroubleKind::Network, format!("{whom} cannot be reached: {why}")).outage()
+        }
+        (false, true) => Trouble::new(TroubleKind::Timeout, format!("{whom} answered too slowly: {why}")),
+        (false, false) => {
+            Trouble::new(TroubleKind::Network, format!("the connection to {whom} broke: {why}"))
+        }
+    }
+}
+
+/// How long a `Retry-After` asks to wait: seconds, or a date.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = OffsetDateTime::parse(text, &Rfc2822).ok()? - OffsetDateTime::now_utc();
+    Some(until.try_into().unwrap_or(Duration::ZERO))
+}
+
+/// Another program's text as part of a sentence of ours: without control characters and those that turn the
+/// direction of text round, without the query strings of URLs (S1), without a full stop, at most `chars_max` long.
+pub(crate) fn plain(text: &str, chars_max: usize) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || is_unseen(c)).filter(|word| !word.is_empty());
+    let words: Vec<&str> = words
+        .map(|word| match word.split_once(['?', '#']) {
+            Some((url, _)) if url.contains("://") => url,
+            _ => word,
+        })
+        .collect();
+    let text: String = words.join(" ").chars().take(chars_max).collect();
+    text.trim_end_matches(['.', ' ']).to_owned()
+}
+
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s4_foreign_text_becomes_plain() {
+        let text = "bad\u{1b}[31m \u{202e}thing\r\nat https://a.example/x?token=s3cret, sorry.";
+        assert_eq!(plain(text, 300), "bad [31m thing at https://a.example/x sorry");
+        assert_eq!(plain("why? no", 300), "why? no");
+        assert_eq!(plain("ééééé", 3), "ééé");
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let wait =
+            |text: &'static str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]));
+        assert_eq!(wait("7"), Some(Duration::from_secs(7)));
+        assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+        assert!(wait("Wed, 21 Oct 2093 07:28:00 GMT") > Some(Duration::from_secs(1_000_000)));
+        assert_eq!(wait("soon"), None);
+    }
+}

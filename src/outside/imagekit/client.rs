@@ -1,0 +1,210 @@
+//! The client: one request of ImageKit's API a method, each tried once. Trying again is the runner's business.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ledger::ids::{CdnPath, ContentHash, FileId};
+use ledger::trouble::TroubleKind;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use url::Url;
+
+use super::answers::Answer;
+use super::settings::{ImageKitOptions, ImageKitRefused, Secret};
+use super::{Cdn, CdnFile, Deleted, Stored, Upload, wire};
+use crate::limits::{ANSWER_BYTES_MAX, BULK_DELETE_FILES_MAX, FIND_FILES_MAX, LIST_FILES_MAX};
+use crate::outside::http::{next_chunk, progress};
+use crate::outside::spool::Spool;
+use crate::outside::{Trouble, http_client_builder};
+
+/// What messages call the API.
+const WHOM: &str = "ImageKit's API";
+
+/// ImageKit over HTTP. Redirects are never followed, so the key reaches the configured hosts and no other.
+#[derive(Debug)]
+pub struct ImageKit {
+    pub(super) client: Client,
+    authorization: HeaderValue,
+    secret: Arc<Secret>,
+    pub(super) url_endpoint: Url,
+    upload_url: Url,
+    api_url: Url,
+    pub(super) idle: Duration,
+}
+
+impl ImageKit {
+    /// A client by its options. Nothing is sent.
+    ///
+    /// # Errors
+    /// When a setting cannot be used, or would send the key in the open (requirement S3).
+    pub fn new(options: ImageKitOptions) -> Result<Self, ImageKitRefused> {
+        options.check()?;
+        let client = http_client_builder().build()?;
+        let sample =
+            client.get(options.api_url.clone()).basic_auth(&options.private_key, Some("")).build()?;
+        let authorization = sample.headers().get(AUTHORIZATION).cloned().ok_or(ImageKitRefused::Key)?;
+        let secret = Secret::new(&options.private_key, authorization.to_str().unwrap_or_default());
+        let ImageKitOptions { url_endpoint, upload_url, api_url, idle, .. } = options;
+        Ok(Self { client, authorization, secret: Arc::new(secret), url_endpoint, upload_url, api_url, idle })
+    }
+
+    /// A request to the upload host, with the key.
+    pub(super) fn upload_request(&self) -> RequestBuilder {
+        let url = at(&self.upload_url, &["api", "v1", "files", "upload"]);
+        self.client.post(url).header(AUTHORIZATION, self.authorization.clone())
+    }
+
+    /// A request to the management API, with the key.
+    fn api_request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+        self.client.request(method, at(&self.api_url, path)).header(AUTHORIZATION, self.authorization.clone())
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> Result<Answer, Trouble> {
+        self.read(progress(request.send(), self.idle, WHOM).await?).await
+    }
+
+    /// Reads an answer whole, within its bound.
+    pub(super) async fn read(&self, mut response: reqwest::Response) -> Result<Answer, Trouble> {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut answer = Answer { secret: Arc::clone(&self.secret), status, headers, body: Vec::new() };
+        while let Some(chunk) = next_chunk(&mut response, self.idle, WHOM).await? {
+            if answer.body.len() + chunk.len() > ANSWER_BYTES_MAX {
+                return Err(answer.odd("an answer longer than any should be"));
+            }
+            answer.body.extend_from_slice(&chunk);
+        }
+        Ok(answer)
+    }
+
+    async fn page(
+        &self,
+        path: Option<&str>,
+        search: &str,
+        skip: u64,
+        limit: u32,
+    ) -> Result<Vec<CdnFile>, Trouble> {
+        let (skip, limit) = (skip.to_string(), limit.clamp(1, LIST_FILES_MAX).to_string());
+        let mut query =
+            vec![("searchQuery", search), ("sort", "ASC_CREATED"), ("skip", &skip), ("limit", &limit)];
+        query.extend(path.map(|path| ("path", path)));
+        let answer = self.ask(self.api_request(Method::GET, &["v1", "files"]).query(&query)).await?;
+        match answer.status {
+            StatusCode::OK => wire::files(&answer.body).map_err(|why| answer.odd(&why)),
+            _ => Err(answer.trouble()),
+        }
+    }
+}
+
+#[async_trait]
+impl Cdn for ImageKit {
+    async fn upload(&self, upload: &Upload, spool: &Spool) -> Result<Stored, Trouble> {
+        self.upload_from(upload, spool).await
+    }
+
+    async fn details(&self, file: &FileId) -> Result<Option<CdnFile>, Trouble> {
+        let id = addressable(file)?;
+        let answer = self.ask(self.api_request(Method::GET, &["v1", "files", &id, "details"])).await?;
+        match answer.status {
+            StatusCode::OK => wire::file(&answer.body).map(Some).map_err(|why| answer.odd(&why)),
+            _ if answer.is_missing() => Ok(None),
+            _ => Err(answer.trouble()),
+        }
+    }
+
+    async fn find(&self, path: &CdnPath) -> Result<Option<CdnFile>, Trouble> {
+        // With a search, ImageKit ignores the parameters `type`, `tags` and `name`, but not `path`.
+        let search = format!("type = \"file\" AND name = {}", quoted(path.name()));
+        let files = self.page(Some(path.folder()), &search, 0, FIND_FILES_MAX).await?;
+        Ok(files.into_iter().find(|file| file.path == *path))
+    }
+
+    async fn list(&self, folder: &str, skip: u64, limit: u32) -> Result<Vec<CdnFile>, Trouble> {
+        // With its slash at the end, the folder's name is no prefix of another's.
+        let folder = format!("{}/", folder.trim_end_matches('/'));
+        self.page(None, &format!("type = \"file\" AND path : {}", quoted(&folder)), skip, limit).await
+    }
+
+    async fn set_tags(&self, file: &FileId, tags: &[String]) -> Result<CdnFile, Trouble> {
+        let id = addressable(file)?;
+        let request = self.api_request(Method::PATCH, &["v1", "files", &id, "details"]);
+        let answer = self.ask(request.json(&wire::TagsRequest { tags })).await?;
+        match answer.status {
+            StatusCode::OK => wire::file(&answer.body).map_err(|why| answer.odd(&why)),
+            _ => Err(answer.trouble()),
+        }
+    }
+
+    async fn delete(&self, file: &FileId) -> Result<bool, Trouble> {
+        let id = addressable(file)?;
+        let answer = self.ask(self.api_request(Method::DELETE, &["v1", "files", &id])).await?;
+        match answer.status {
+            StatusCode::NO_CONTENT => Ok(true),
+            _ if answer.is_missing() => Ok(false),
+            _ => Err(answer.trouble()),
+        }
+    }
+
+    async fn delete_many(&self, files: &[FileId]) -> Result<Deleted, Trouble> {
+        assert!(files.len() <= BULK_DELETE_FILES_MAX, "ImageKit deletes at most 100 files by one request");
+        let mut wanted: Vec<&FileId> = files.iter().collect();
+        let mut missing = Vec::new();
+        // When one file is missing, ImageKit deletes none. Each round drops at least one, so there are as many
+        // rounds as files at most.
+        while !wanted.is_empty() {
+            let body = wire::DeleteRequest { file_ids: wanted.clone() };
+            let request = self.api_request(Method::POST, &["v1", "files", "batch", "deleteByFileIds"]);
+            let answer = self.ask(request.json(&body)).await?;
+            match answer.status {
+                StatusCode::OK | StatusCode::MULTI_STATUS => {
+                    let gone = wire::deleted_ids(&answer.body).map_err(|why| answer.odd(&why))?;
+                    wanted.retain(|id| gone.contains(&id.to_string()));
+                    return Ok(Deleted { deleted: wanted.into_iter().cloned().collect(), missing });
+                }
+                StatusCode::NOT_FOUND => {
+                    let absent = wire::missing_ids(&answer.body).map_err(|why| answer.odd(&why))?;
+                    let (gone, rest) = wanted.into_iter().partition(|id| absent.contains(&id.to_string()));
+                    wanted = rest;
+                    let gone: Vec<&FileId> = gone;
+                    if gone.is_empty() {
+                        return Err(answer.odd("files are missing, but none of those asked for"));
+                    }
+                    missing.extend(gone.into_iter().cloned());
+                }
+                _ => return Err(answer.trouble()),
+            }
+        }
+        Ok(Deleted { deleted: Vec::new(), missing })
+    }
+
+    async fn original_hash(&self, url: &str, bytes_max: u64) -> Result<ContentHash, Trouble> {
+        self.hash_original(url, bytes_max).await
+    }
+
+    async fn check_delivery(&self, url: &str) -> Result<(), Trouble> {
+        self.see_delivery(url).await
+    }
+}
+
+/// The base with a path of these parts, each encoded.
+fn at(base: &Url, path: &[&str]) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut parts) = url.path_segments_mut() {
+        parts.clear().extend(path);
+    }
+    url
+}
+
+/// A file id as a part of a path. Dots alone would walk up it, and no file of ImageKit's has such an id.
+fn addressable(file: &FileId) -> Result<String, Trouble> {
+    let id = file.to_string();
+    if id.bytes().all(|byte| byte == b'.') {
+        return Err(Trouble::new(TroubleKind::Rejected, format!("the file id {id:?} cannot be asked for")));
+    }
+    Ok(id)
+}
+
+/// A string of ImageKit's search language.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}

@@ -1,0 +1,26 @@
+//! What bytes are by their first few: names and media types of servers are not believed.
+
+use ledger::ids::Format;
+
+/// The format of an image that Longshore moves, or words for what else this seems to be.
+pub(crate) fn sniff(head: &[u8]) -> Result<Format, String> {
+    if head.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    let media_type = infer::get(head).map(|kind| kind.mime_type());
+    Err(match media_type {
+        Some("image/jpeg") => return Ok(Format::Jpeg),
+        Some("image/png") => return Ok(Format::Png),
+        Some("image/gif") => return Ok(Format::Gif),
+        Some("image/webp") => return Ok(Format::Webp),
+        Some("text/html") => "it is an HTML page".to_owned(),
+        Some(other) => format!("it is {other}, not JPEG, PNG, GIF or WebP"),
+        None if head.trim_ascii_start().starts_with(b"<") => "it is markup of some kind".to_owned(),
+        None => "it is nothing known, and not JPEG, PNG, GIF or WebP".to_owned(),
+    })
+}
+
+/// Whether this begins like a picture of any kind: a CDN may answer in a format of its own choosing.
+pub(crate) fn is_picture(head: &[u8]) -> bool {
+    infer::is_image(head)
+}

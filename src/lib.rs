@@ -1,3 +1,4 @@
 //! Longshore.
 pub mod limits;
 pub mod outside;
+pub mod runner;

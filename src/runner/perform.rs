@@ -9,11 +9,11 @@ use ledger::order::{Fetch, Order, Put, RowOrder};
 use ledger::trouble::TroubleKind;
 
 use super::retry::{Halt, Outside, Retry, Tried};
+use crate::outside::Trouble;
 use crate::outside::catalog::{self, Catalog, Claim, ClaimRefused, Rewrite};
 use crate::outside::imagekit::{Cdn, CdnFile, Stored, Upload};
 use crate::outside::origin::Origin;
 use crate::outside::spool::Spool;
-use crate::outside::Trouble;
 
 /// What Longshore does not own.
 #[derive(Clone)]
@@ -186,7 +186,8 @@ impl Performer {
         let differs = |what: String| Halt::Trouble(Trouble::new(TroubleKind::IntegrityMismatch, what), 1);
         check(put, &file).map_err(differs)?;
         let cdn = &self.world.cdn;
-        let hash = self.retry.run(Outside::Cdn, || cdn.original_hash(&file.url, self.bytes_max.max(put.bytes)));
+        let hash =
+            self.retry.run(Outside::Cdn, || cdn.original_hash(&file.url, self.bytes_max.max(put.bytes)));
         if hash.await?.value != put.hash {
             return Err(differs(format!("another file with other bytes is at {}", put.path)));
         }

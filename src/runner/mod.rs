@@ -1,0 +1,109 @@
+//! The wheel: plan, perform, decide, append, apply.
+//!
+//! The calling thread owns the ledger and turns the wheel; tokio's workers do what waits. Outcomes that have arrived
+//! together are appended in one transaction, and the next step of an image starts only when its last is on disk.
+//! Signals come by the same channel as outcomes.
+
+mod claims;
+mod perform;
+mod planning;
+mod retry;
+mod wheel;
+
+use std::time::Duration;
+
+use ledger::decide::Outcome;
+use ledger::event::{Ending, Paused, Record, Tally};
+use ledger::order::Order;
+use ledger::plan::Step;
+use ledger::store::LedgerError;
+
+pub use claims::Claims;
+pub use perform::World;
+pub use planning::Geography;
+pub use wheel::{Setting, Wheel};
+
+use crate::outside::Trouble;
+
+/// What reaches the thread that turns the wheel.
+#[derive(Debug)]
+pub enum Message {
+    /// A step was performed; no outcome when the run stopped first.
+    Done {
+        /// The step.
+        step: Step,
+        /// Its order.
+        order: Box<Order>,
+        /// What came of it.
+        outcome: Option<Outcome>,
+    },
+    /// A worker waits, and why.
+    Waiting {
+        /// What it waits for, for people.
+        why: String,
+        /// How long.
+        wait: Duration,
+    },
+    /// Someone asks the run to stop in order.
+    Stop(Paused),
+    /// A worker panicked: a bug.
+    Panicked(String),
+    /// A test stops everything dead here.
+    Died,
+}
+
+/// What a run tells while it goes on. The runner has never heard of a terminal.
+#[derive(Debug)]
+pub enum Told<'a> {
+    /// These were written down.
+    Appended(&'a [Record]),
+    /// A worker waits, and why.
+    Waiting(&'a str, Duration),
+    /// The run stops; this much is still in the air.
+    Stopping(usize),
+}
+
+/// How a run ended, this time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// It is finished.
+    Finished(Ending, Tally),
+    /// It stopped in order and can go on.
+    Paused(Paused),
+}
+
+/// Why a run broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The ledger cannot be used any more.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Someone else works on the same country.
+    #[error("{country} is being worked on by {holder}")]
+    Held {
+        /// The country's ISO code, or words for none.
+        country: String,
+        /// Who, in that process's own words.
+        holder: String,
+    },
+    /// The outside was in trouble before anything could begin.
+    #[error("{0}")]
+    Outside(Trouble),
+    /// A test stopped it dead.
+    #[error("stopped dead")]
+    Died,
+}
+
+/// Where a run can be stopped dead by a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// A step is about to meet the world.
+    BeforeEffect(Step),
+    /// It has, and nothing of it is written down.
+    AfterEffect(Step),
+    /// Some events are on disk, and nothing that follows from them has begun.
+    AfterAppend,
+}
+
+/// Says whether to die at a moment. Called from any thread.
+pub type Probe = std::sync::Arc<dyn Fn(Moment) -> bool + Send + Sync>;

@@ -1,0 +1,254 @@
+//! Choosing venues: every `planned` event of a run precedes its first effect, in venue-id order. A run cut off while
+//! planning goes on behind its last planned venue.
+
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+
+use ledger::event::{
+    self, Event, PauseReason, Paused, Planned, PlanningDone, Scope, StepName, Stopped, Work,
+};
+use ledger::ids::{Seq, VenueId};
+use ledger::images;
+use ledger::plan::{is_troubled, take_backs};
+use ledger::trouble::TroubleKind;
+
+use super::retry::{Halt, Outside};
+use super::wheel::Wheel;
+use super::{Message, RunError, Told};
+use crate::limits::CATALOG_PAGE_VENUES;
+use crate::outside::Trouble;
+use crate::outside::catalog::{Catalog, City, Country, Place, Venue};
+
+/// The catalog's countries and cities, read once.
+#[derive(Debug, Default)]
+pub struct Geography {
+    countries: HashMap<i64, Country>,
+    cities: HashMap<i64, City>,
+}
+
+impl Geography {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn read(catalog: &dyn Catalog) -> Result<Self, Trouble> {
+        let countries = catalog.countries().await?.into_iter().map(|country| (country.id, country)).collect();
+        let cities = catalog.cities().await?.into_iter().map(|city| (city.id, city)).collect();
+        Ok(Self { countries, cities })
+    }
+    /// All countries, by name.
+    pub fn countries(&self) -> Vec<&Country> {
+        let mut all: Vec<_> = self.countries.values().collect();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        all
+    }
+    /// All cities, by name and country.
+    pub fn cities(&self) -> Vec<&City> {
+        let mut all: Vec<_> = self.cities.values().collect();
+        all.sort_by(|one, other| {
+            (&one.name, one.country, one.id).cmp(&(&other.name, other.country, other.id))
+        });
+        all
+    }
+    /// A city's country.
+    pub fn country_of(&self, city: &City) -> Option<&Country> {
+        self.countries.get(&city.country)
+    }
+    /// Where a venue is: its city and country.
+    pub fn of(&self, venue: &Venue) -> (Option<&City>, Option<&Country>) {
+        let city = venue.city.and_then(|city| self.cities.get(&city));
+        (city, city.and_then(|city| self.country_of(city)))
+    }
+}
+
+/// What stopped the planning before its end.
+enum Broken {
+    Run(RunError),
+    Pause,
+}
+impl From<RunError> for Broken {
+    fn from(error: RunError) -> Self {
+        Self::Run(error)
+    }
+}
+
+impl Wheel<'_> {
+    /// Plans what a run forward takes in a place, unless that is done. With a limit, venues that an earlier run left
+    /// in trouble come last.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written to. Trouble with the database pauses the run when it is turned.
+    pub fn plan_forward(&mut self, place: Place) -> Result<(), RunError> {
+        self.unless_planned(|wheel| wheel.forward(place))
+    }
+
+    /// Plans what a rollback visits, unless that is done.
+    ///
+    /// # Errors
+    /// As [`Wheel::plan_forward`].
+    pub fn plan_back(&mut self, scope: &Scope) -> Result<(), RunError> {
+        self.unless_planned(|wheel| wheel.back(scope))
+    }
+
+    fn unless_planned(&mut self, plan: impl FnOnce(&mut Self) -> Result<(), Broken>) -> Result<(), RunError> {
+        let run = self.run_state();
+        if run.is_planned {
+            return Ok(());
+        }
+        match plan(self) {
+            Err(Broken::Run(error)) => return Err(error),
+            Err(Broken::Pause) => return Ok(()),
+            Ok(()) => {}
+        }
+        let run = self.run_state();
+        let done = PlanningDone { venues: run.plans().len() as u64, images: run.images() };
+        self.append(vec![Event::PlanningDone(done)])
+    }
+
+    fn run_state(&self) -> &ledger::state::Run {
+        self.ledger.state().run(self.run).expect("the run was started")
+    }
+
+    fn forward(&mut self, place: Place) -> Result<(), Broken> {
+        let catalog = self.setting.world.catalog.clone();
+        let geography = self.ask(|| Geography::read(&*catalog))?;
+        let run = self.run_state();
+        let start = run.last_venue();
+        let chosen = match run.options().limit {
+            None => None,
+            Some(limit) => {
+                let left = limit.saturating_sub(run.plans().len() as u64);
+                Some(self.choose(place, start, left as usize)?)
+            }
+        };
+        let mut after = start;
+        loop {
+            let page = self.ask(|| catalog.venues(place, after, CATALOG_PAGE_VENUES))?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.id);
+            let is_chosen = |venue: &Venue| chosen.as_ref().is_none_or(|chosen| chosen.contains(&venue.id));
+            let events = page.into_iter().filter(is_chosen).flat_map(|venue| planned(&geography, venue));
+            self.append(events.collect())?;
+        }
+    }
+
+    /// The venues a limited run takes: in id order, those without old trouble first.
+    fn choose(
+        &mut self,
+        place: Place,
+        start: Option<VenueId>,
+        limit: usize,
+    ) -> Result<HashSet<VenueId>, Broken> {
+        let catalog = self.setting.world.catalog.clone();
+        let (mut fresh, mut troubled) = (Vec::new(), Vec::new());
+        let mut after = start;
+        while fresh.len() < limit {
+            let page = self.ask(|| catalog.venues(place, after, CATALOG_PAGE_VENUES))?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            for venue in page.iter().filter(|venue| has_movable(venue)) {
+                let pile = match is_troubled(self.ledger.state(), venue.id) {
+                    true => &mut troubled,
+                    false => &mut fresh,
+                };
+                pile.push(venue.id);
+            }
+        }
+        Ok(fresh.into_iter().chain(troubled).take(limit).collect())
+    }
+
+    fn back(&mut self, scope: &Scope) -> Result<(), Broken> {
+        let catalog = self.setting.world.catalog.clone();
+        let start = self.run_state().last_venue();
+        let visits = take_backs(self.ledger.state(), scope);
+        let mut events = Vec::new();
+        for (venue, images) in
+            visits.into_iter().filter(|(venue, _)| start.is_none_or(|start| *venue > start))
+        {
+            let array = self.ask(|| catalog.images(venue))?.flatten();
+            let newest = images.first().map(|image| image.planned).expect("a visit has images");
+            let then = self.planned_then(newest)?;
+            events.push(Event::Planned(Planned { array, work: Work::TakeBack(images), ..then }));
+            if events.len() >= CATALOG_PAGE_VENUES as usize {
+                self.append(std::mem::take(&mut events))?;
+            }
+        }
+        Ok(self.append(events)?)
+    }
+
+    fn planned_then(&self, planned: Seq) -> Result<Planned, RunError> {
+        match self.ledger.store().record(planned)?.event {
+            Event::Planned(then) => Ok(then),
+            other => panic!("event {planned} is {}, not planned", other.name()),
+        }
+    }
+
+    /// Asks the database, listening to signals meanwhile; what it cannot answer pauses the run.
+    fn ask<T, F>(&mut self, question: impl FnMut() -> F) -> Result<T, Broken>
+    where
+        F: Future<Output = Result<T, Trouble>>,
+    {
+        let (retry, runtime) = (self.retry.clone(), self.setting.runtime.clone());
+        let answer = runtime.block_on(async {
+            let answer = retry.run(Outside::Catalog, question);
+            tokio::pin!(answer);
+            loop {
+                tokio::select! {
+                    answer = &mut answer => break answer,
+                    message = self.setting.inbox.recv() => match message {
+                        Some(Message::Stop(paused)) => self.pause(paused, 0),
+                        Some(Message::Waiting { why, wait }) => (self.setting.tell)(Told::Waiting(&why, wait)),
+                        _ => {}
+                    },
+                }
+            }
+        });
+        match answer {
+            Ok(tried) => Ok(tried.value),
+            Err(Halt::GivenUp) => Err(Broken::Pause),
+            Err(Halt::Trouble(trouble, _)) => {
+                let advice = "When the database answers again, `longshore resume` goes on".to_owned();
+                let (reason, message) = (PauseReason::Outage, trouble.message);
+                self.pause(Paused { reason, message, advice }, 0);
+                Err(Broken::Pause)
+            }
+        }
+    }
+}
+
+/// Whether a venue has anything that `migrate` takes.
+pub(crate) fn has_movable(venue: &Venue) -> bool {
+    let images = venue.images.as_deref().map(images::movable);
+    matches!(images, Some(Ok(entries)) if !entries.is_empty())
+}
+
+/// The events by which a venue is taken: none where there is nothing to do, a report where its data are bad.
+fn planned(geography: &Geography, venue: Venue) -> Vec<Event> {
+    let (city, country) = geography.of(&venue);
+    let city = city.map(|city| event::City { id: city.id, name: city.name.clone() });
+    let country =
+        country.map(|country| event::Country { code: country.code.clone(), name: country.name.clone() });
+    let entries = match venue.images.as_deref().map(images::movable) {
+        None => return Vec::new(),
+        Some(Ok(entries)) if entries.is_empty() => return Vec::new(),
+        Some(entries) => entries.map(|entries| entries.into_iter().map(str::to_owned).collect::<Vec<_>>()),
+    };
+    let is_bad = entries.is_err();
+    let work = Work::Move(entries.unwrap_or_default());
+    let Venue { id, slug, name, images, .. } = venue;
+    let mut events =
+        vec![Event::Planned(Planned { venue: id, slug, name, city, country, array: images, work })];
+    if is_bad {
+        events.push(Event::Failed(Stopped {
+            venue: id,
+            image: None,
+            step: StepName::Plan,
+            error_type: TroubleKind::BadData,
+            message: "venue_images is not an array".to_owned(),
+            attempts: 1,
+            passing: false,
+            file_id: None,
+        }));
+    }
+    events
+}

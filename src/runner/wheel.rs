@@ -1,0 +1,247 @@
+//! One run, turned until it is finished, paused, or broken off.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ledger::decide::{Verdict, decide};
+use ledger::event::{Ending, Event, Paused, Record, RunFinished};
+use ledger::ids::{ContentHash, RunId};
+use ledger::ledger::Ledger;
+use ledger::order::{self, Order};
+use ledger::plan::{Agenda, Step, upload_path};
+use ledger::state::{PathKey, State};
+use ledger::timestamp::Timestamp;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+
+use super::perform::{Performer, World};
+use super::retry::Retry;
+use super::{Claims, End, Message, Moment, Probe, RunError, Told};
+use crate::limits::{APPEND_BATCH_MAX, CHECKPOINT_IMAGES};
+
+/// What a wheel turns with.
+pub struct Setting<'a> {
+    /// The outside.
+    pub world: World,
+    /// The claims its rows are updated under.
+    pub claims: Claims,
+    /// Where what waits is done.
+    pub runtime: Handle,
+    /// The clock.
+    pub now: fn() -> Timestamp,
+    /// Where signals come in.
+    pub inbox: mpsc::UnboundedReceiver<Message>,
+    /// The other end, for the workers.
+    pub outbox: mpsc::UnboundedSender<Message>,
+    /// Who listens.
+    pub tell: Box<dyn FnMut(Told<'_>) + 'a>,
+    /// A test's finger; `None` otherwise.
+    pub probe: Option<Probe>,
+}
+
+/// A run being turned.
+pub struct Wheel<'a> {
+    pub(super) ledger: &'a mut Ledger,
+    pub(super) run: RunId,
+    pub(super) setting: Setting<'a>,
+    pub(super) retry: Retry,
+    stop: watch::Sender<bool>,
+    pausing: Option<Paused>,
+    /// Images that need a spooled file, by its hash: it goes when the last is served.
+    spooled: HashMap<ContentHash, u32>,
+    settled_since_checkpoint: u64,
+}
+
+impl<'a> Wheel<'a> {
+    /// A wheel for a run that is started or resumed in the ledger.
+    pub fn new(ledger: &'a mut Ledger, run: RunId, setting: Setting<'a>) -> Self {
+        let (stop, stopping) = watch::channel(false);
+        let retry = Retry::new(stopping, setting.outbox.clone());
+        let (spooled, pausing) = (HashMap::new(), None);
+        Self { ledger, run, setting, retry, stop, pausing, spooled, settled_since_checkpoint: 0 }
+    }
+
+    /// Performs everything that is planned, then closes the run.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written to.
+    ///
+    /// # Panics
+    /// When a worker panicked, or an event cannot follow: a bug.
+    pub fn turn(mut self) -> Result<End, RunError> {
+        if self.pausing.is_some() {
+            return self.close();
+        }
+        let performer = Arc::new(self.performer());
+        let mut agenda = Agenda::new(self.run);
+        loop {
+            self.start_steps(&mut agenda, &performer)?;
+            if agenda.in_air() == 0 {
+                break;
+            }
+            let first = self.setting.inbox.blocking_recv().expect("the wheel itself holds a sender");
+            let mut batch = vec![first];
+            while batch.len() < APPEND_BATCH_MAX
+                && let Ok(more) = self.setting.inbox.try_recv()
+            {
+                batch.push(more);
+            }
+            self.take_in(&mut agenda, batch)?;
+        }
+        self.close()
+    }
+
+    fn performer(&self) -> Performer {
+        let options = self.state().run(self.run).expect("the run was started").options();
+        Performer {
+            world: self.setting.world.clone(),
+            retry: self.retry.clone(),
+            ledger: self.ledger.store().id(),
+            run: self.run,
+            delivery_check: options.delivery_check,
+            bytes_max: options.bytes_max,
+        }
+    }
+
+    fn state(&self) -> &State {
+        self.ledger.state()
+    }
+
+    fn start_steps(&mut self, agenda: &mut Agenda, performer: &Arc<Performer>) -> Result<(), RunError> {
+        let room = self.state().run(self.run).expect("the run was started").options().concurrency.max(1);
+        while self.pausing.is_none() && agenda.in_air() < room as usize {
+            let Some(step) = agenda.take(self.ledger.state()) else { break };
+            let order = order::order(self.ledger.state(), self.ledger.store(), self.run, step)?;
+            self.spawn(step, order, performer.clone());
+        }
+        Ok(())
+    }
+
+    fn spawn(&self, step: Step, order: Order, performer: Arc<Performer>) {
+        let plan = self.state().plan(step.planned()).expect("a step belongs to a plan");
+        let country = self.state().place(plan).country.as_ref().map(|country| country.code.as_str());
+        let claim = self.setting.claims.of(country);
+        let (outbox, probe) = (self.setting.outbox.clone(), self.setting.probe.clone());
+        let dies = move |moment| probe.as_ref().is_some_and(|probe| probe(moment));
+        let work = self.setting.runtime.spawn(async move {
+            if dies(Moment::BeforeEffect(step)) {
+                return Message::Died;
+            }
+            let outcome = performer.perform(&order, claim).await;
+            if dies(Moment::AfterEffect(step)) {
+                return Message::Died;
+            }
+            Message::Done { step, order: Box::new(order), outcome }
+        });
+        self.setting.runtime.spawn(async move {
+            let message = work.await.unwrap_or_else(|error| Message::Panicked(error.to_string()));
+            let _the_wheel_has_stopped = outbox.send(message);
+        });
+    }
+
+    /// Decides what has arrived together, appends it in one transaction, and notes what follows.
+    fn take_in(&mut self, agenda: &mut Agenda, batch: Vec<Message>) -> Result<(), RunError> {
+        let mut events = Vec::new();
+        let mut settled: Vec<(Step, Option<PathKey>, Box<Order>)> = Vec::new();
+        for message in batch {
+            match message {
+                Message::Done { step, order, outcome } => {
+                    let path = upload_path(self.state(), step);
+                    match outcome.map(|outcome| decide(&order, outcome)) {
+                        Some(Verdict::Events(decided)) => events.extend(decided),
+                        Some(Verdict::Pause(paused)) => self.pause(paused, agenda.in_air()),
+                        None => {}
+                    }
+                    settled.push((step, path, order));
+                }
+                Message::Waiting { why, wait } => (self.setting.tell)(Told::Waiting(&why, wait)),
+                Message::Stop(paused) => self.pause(paused, agenda.in_air()),
+                Message::Panicked(what) => panic!("a worker panicked: {what}"),
+                Message::Died => return Err(RunError::Died),
+            }
+        }
+        self.append(events)?;
+        for (step, path, order) in settled {
+            agenda.settle(self.ledger.state(), step, path);
+            self.tidy_spool(&order);
+        }
+        self.checkpoint_when_due()
+    }
+
+    pub(super) fn pause(&mut self, paused: Paused, in_air: usize) {
+        if self.pausing.is_none() {
+            self.pausing = Some(paused);
+            let _no_worker_listens = self.stop.send(true);
+            (self.setting.tell)(Told::Stopping(in_air));
+        }
+    }
+
+    /// Writes events of this run down, all or none.
+    pub(super) fn append(&mut self, events: Vec<Event>) -> Result<(), RunError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let (at, run) = ((self.setting.now)(), Some(self.run));
+        let records: Vec<Record> = events.into_iter().map(|event| Record { at, run, event }).collect();
+        self.ledger.append(&records)?;
+        for record in &records {
+            self.settled_since_checkpoint += match &record.event {
+                Event::DbUpdated(e) => e.edits.len() as u64,
+                Event::RolledBack(e) => (e.edits.len() + e.held.len() + e.left.len()) as u64,
+                Event::Failed(_) | Event::Skipped(_) => 1,
+                _ => 0,
+            };
+        }
+        (self.setting.tell)(Told::Appended(&records));
+        match &self.setting.probe {
+            Some(probe) if probe(Moment::AfterAppend) => Err(RunError::Died),
+            _ => Ok(()),
+        }
+    }
+
+    fn checkpoint_when_due(&mut self) -> Result<(), RunError> {
+        if self.settled_since_checkpoint < CHECKPOINT_IMAGES {
+            return Ok(());
+        }
+        self.settled_since_checkpoint = 0;
+        self.append(vec![Event::Checkpoint(self.state().checkpoint())])
+    }
+
+    /// A spooled file goes when its last image is uploaded or settled.
+    fn tidy_spool(&mut self, order: &Order) {
+        match order {
+            Order::Download(fetch) => {
+                let image = self.state().image(fetch.image);
+                let downloaded =
+                    image.filter(|image| image.mark.is_none()).and_then(|image| image.downloaded);
+                let Some(Ok(record)) = downloaded.map(|seq| self.ledger.store().record(seq)) else { return };
+                if let Event::Downloaded(downloaded) = record.event {
+                    *self.spooled.entry(downloaded.hash).or_default() += 1;
+                }
+            }
+            Order::Upload(put) => {
+                let needing = self.spooled.entry(put.hash).or_insert(1);
+                *needing = needing.saturating_sub(1);
+                if *needing == 0 {
+                    self.spooled.remove(&put.hash);
+                    let (spool, hash) = (self.setting.world.spool.clone(), put.hash);
+                    // A cache may keep what cannot be removed.
+                    self.setting.runtime.spawn(async move { spool.remove(&hash).await });
+                }
+            }
+            Order::UpdateRow(_) | Order::RestoreRow(_) => {}
+        }
+    }
+
+    /// The end of a turn: the run is finished, or pauses for the reason that stopped it.
+    pub(super) fn close(mut self) -> Result<End, RunError> {
+        if let Some(paused) = self.pausing.take() {
+            self.append(vec![Event::Paused(paused.clone())])?;
+            return Ok(End::Paused(paused));
+        }
+        let (ending, tally) = (Ending::Done, self.state().tally(self.run));
+        let checkpoint = Event::Checkpoint(self.state().checkpoint());
+        self.append(vec![checkpoint, Event::RunFinished(RunFinished { ending, tally })])?;
+        Ok(End::Finished(ending, tally))
+    }
+}

@@ -68,6 +68,29 @@ pub enum Event {
 }
 
 impl Event {
+    /// All names on the wire.
+    pub const NAMES: [&'static str; 19] = [
+        "opened",
+        "run_started",
+        "resumed",
+        "planned",
+        "planning_done",
+        "downloaded",
+        "uploaded",
+        "failed",
+        "skipped",
+        "closed",
+        "db_updated",
+        "drifted",
+        "rolled_back",
+        "cdn_deleted",
+        "paused",
+        "alerted",
+        "adjusted",
+        "checkpoint",
+        "run_finished",
+    ];
+
     /// The event's name on the wire.
     pub fn name(&self) -> &'static str {
         match self {

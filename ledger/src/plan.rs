@@ -195,3 +195,17 @@ pub fn country(scope: &Scope) -> Option<&str> {
         Scope::Run(_) => None,
     }
 }
+
+/// Whether an unfinished run lies wholly inside the scope of a rollback, which then takes it over.
+pub fn is_taken_over(state: &State, run: RunId, scope: &Scope) -> bool {
+    let Some(of) = state.run(run) else { return false };
+    let is_contained = match (scope, &of.started.scope) {
+        (Scope::Country(outer), inner) => country(inner) == Some(&outer.code),
+        (Scope::City { city: outer, .. }, Scope::City { city: inner, .. }) => outer.id == inner.id,
+        (Scope::Venue { venue: outer, .. }, Scope::Venue { venue: inner, .. }) => outer == inner,
+        (Scope::Run(outer), _) => *outer == run,
+        _ => false,
+    };
+    let is_inside = |planned: &Seq| state.plan(*planned).is_some_and(|plan| is_within(state, plan, scope));
+    is_contained || (of.is_planned && !of.plans().is_empty() && of.plans().iter().all(is_inside))
+}

@@ -8,7 +8,7 @@ use ledger::trouble::Treatment;
 use tokio::sync::{mpsc, watch};
 
 use super::Message;
-use crate::limits::{PATIENCE_MS_DEFAULT, RETRIES_MAX, RETRY_WAIT_MS_FIRST, RETRY_WAIT_MS_MAX};
+use crate::limits::{RETRIES_MAX, RETRY_WAIT_MS_FIRST, RETRY_WAIT_MS_MAX};
 use crate::outside::Trouble;
 
 /// Something that came about, and what it took.
@@ -72,9 +72,13 @@ pub enum Outside {
 }
 
 impl Retry {
-    /// The usual patience.
-    pub fn new(stop: watch::Receiver<bool>, inbox: mpsc::UnboundedSender<Message>) -> Self {
-        Self { stop, inbox, patience: Duration::from_millis(PATIENCE_MS_DEFAULT), gates: Arc::default() }
+    /// With open gates.
+    pub fn new(
+        stop: watch::Receiver<bool>,
+        inbox: mpsc::UnboundedSender<Message>,
+        patience: Duration,
+    ) -> Self {
+        Self { stop, inbox, patience, gates: Arc::default() }
     }
 
     /// Tries until it works, is pointless, has been tried often enough, or the run stops (requirement E1).
@@ -149,7 +153,7 @@ mod tests {
     fn retry() -> (Retry, watch::Sender<bool>, mpsc::UnboundedReceiver<Message>) {
         let (stop, stopping) = watch::channel(false);
         let (inbox, told) = mpsc::unbounded_channel();
-        (Retry::new(stopping, inbox), stop, told)
+        (Retry::new(stopping, inbox, Duration::from_secs(60)), stop, told)
     }
 
     /// Answers with these troubles one after the other, then with success; counts the requests.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ledger::decide::{Verdict, decide};
 use ledger::event::{Ending, Event, Paused, Record, RunFinished};
@@ -29,6 +30,8 @@ pub struct Setting<'a> {
     pub runtime: Handle,
     /// The clock.
     pub now: fn() -> Timestamp,
+    /// How long an outage or a rate limit is waited through before the run pauses.
+    pub patience: Duration,
     /// Where signals come in.
     pub inbox: mpsc::UnboundedReceiver<Message>,
     /// The other end, for the workers.
@@ -56,7 +59,7 @@ impl<'a> Wheel<'a> {
     /// A wheel for a run that is started or resumed in the ledger.
     pub fn new(ledger: &'a mut Ledger, run: RunId, setting: Setting<'a>) -> Self {
         let (stop, stopping) = watch::channel(false);
-        let retry = Retry::new(stopping, setting.outbox.clone());
+        let retry = Retry::new(stopping, setting.outbox.clone(), setting.patience);
         let (spooled, pausing) = (HashMap::new(), None);
         Self { ledger, run, setting, retry, stop, pausing, spooled, settled_since_checkpoint: 0 }
     }

@@ -1,0 +1,100 @@
+//! `countries`: the distribution of what is still to be migrated (requirement C2).
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::Serialize;
+
+use super::{Context, Format};
+use crate::error::{Exit, Failure};
+use crate::limits::CATALOG_PAGE_VENUES;
+use crate::outside::catalog::{Catalog, Place, Venue};
+use crate::runner::Geography;
+use crate::show;
+
+/// A line of the table.
+#[derive(Debug, Default, Serialize)]
+struct Line {
+    country: Option<String>,
+    code: Option<String>,
+    venues: u64,
+    images: u64,
+    cities: u64,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Total {
+    venues: u64,
+    images: u64,
+    cities: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Answer {
+    countries: Vec<Line>,
+    total: Total,
+}
+
+pub fn run(context: &Context<'_>) -> Result<Exit, Failure> {
+    let catalog = context.open_catalog()?;
+    let answer = context.runtime.block_on(async {
+        let geography = Geography::read(&*catalog).await?;
+        distribution(&*catalog, &geography).await
+    })?;
+    match context.common.format {
+        Format::Json => show::json(&answer)?,
+        Format::Table => {
+            let mut table = show::Table::new(&["Country", "Code", "Venues", "Images", "Cities"]);
+            for line in &answer.countries {
+                let country = line.country.as_deref().unwrap_or("(no country)");
+                let code = line.code.as_deref().unwrap_or("-");
+                table.row(&[country, code], &[line.venues, line.images, line.cities]);
+            }
+            let Total { venues, images, cities } = answer.total;
+            table.row(&["Total", ""], &[venues, images, cities]);
+            table.print()?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn distribution(catalog: &dyn Catalog, geography: &Geography) -> Result<Answer, Failure> {
+    let mut lines: BTreeMap<Option<String>, (Line, HashSet<i64>)> = BTreeMap::new();
+    for_each_movable(catalog, Place::Everywhere, |venue, images| {
+        let (city, country) = geography.of(venue);
+        let (line, cities) = lines.entry(country.map(|country| country.code.clone())).or_default();
+        line.country = country.map(|country| country.name.clone());
+        line.code = country.map(|country| country.code.clone());
+        line.venues += 1;
+        line.images += images;
+        cities.extend(city.map(|city| city.id));
+    })
+    .await?;
+    let lines = lines.into_values().map(|(line, cities)| Line { cities: cities.len() as u64, ..line });
+    let mut countries: Vec<Line> = lines.collect();
+    countries.sort_by(|one, other| (other.venues, &one.country).cmp(&(one.venues, &other.country)));
+    let sum = |of: fn(&Line) -> u64| countries.iter().map(of).sum();
+    let total = Total { venues: sum(|l| l.venues), images: sum(|l| l.images), cities: sum(|l| l.cities) };
+    Ok(Answer { countries, total })
+}
+
+/// Visits every venue of a place that has something to migrate, with how many images.
+pub async fn for_each_movable(
+    catalog: &dyn Catalog,
+    place: Place,
+    mut each: impl FnMut(&Venue, u64),
+) -> Result<(), Failure> {
+    let mut after = None;
+    loop {
+        let page = catalog.venues(place, after, CATALOG_PAGE_VENUES).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.id);
+        for venue in &page {
+            let images = venue.images.as_deref().map(ledger::images::movable);
+            if let Some(Ok(entries)) = images
+                && !entries.is_empty()
+            {
+                each(venue, entries.len() as u64);
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What a run says when it has ended, for now.
+
+use ledger::event::{Event, Scope, Tally, Verb};
+use ledger::ids::{RunId, Seq};
+use ledger::ledger::Ledger;
+use ledger::report::{Success, SuccessFold};
+use ledger::state::{Aim, State, Whole};
+use ledger::store::LedgerError;
+use serde::Serialize;
+
+use super::drive::exit_of;
+use super::place::name_of;
+use super::{Context, Format};
+use crate::error::{Exit, Failure};
+use crate::runner::End;
+use crate::show;
+
+#[derive(Serialize)]
+struct Ended {
+    run: RunId,
+    verb: Verb,
+    scope: Scope,
+    paused: Option<ledger::event::Paused>,
+    tally: Tally,
+    /// Venues whose images are all back, of those a rollback visited; null for a run forward.
+    venues_restored: Option<u64>,
+    /// How well a run forward went; null for a rollback.
+    success: Option<Success>,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    runs: Vec<Ended>,
+    head: String,
+}
+
+/// Says how runs ended; the exit code is the gravest of theirs.
+pub fn say(context: &Context<'_>, ledger: &Ledger, ends: Vec<(RunId, End)>) -> Result<Exit, Failure> {
+    let exits: Vec<Exit> = ends.iter().map(|(_, end)| exit_of(end)).collect();
+    let runs: Result<Vec<Ended>, Failure> = ends.into_iter().map(|(run, end)| ended(ledger, run, end)).collect();
+    let answer = Answer { runs: runs?, head: ledger.head().to_string() };
+    match context.common.format {
+        Format::Json => show::json(&answer)?,
+        Format::Table => {
+            for ended in &answer.runs {
+                print(ended)?;
+            }
+            show::line(&format!("Ledger head {}", answer.head))?;
+        }
+    }
+    let gravest = [Exit::Paused, Exit::SomeDrifted, Exit::SomeFailed].into_iter().find(|exit| exits.contains(exit));
+    Ok(gravest.unwrap_or(Exit::Done))
+}
+
+fn ended(ledger: &Ledger, run: RunId, end: End) -> Result<Ended, Failure> {
+    let state = ledger.state();
+    let of = state.run(run).expect("it has just ended");
+    let (verb, scope) = (of.started.verb, of.started.scope.clone());
+    let success = (verb == Verb::Migrate).then(|| success(ledger, run)).transpose()?;
+    let paused = match end {
+        End::Paused(paused) => Some(paused),
+        End::Finished(..) => None,
+    };
+    let venues_restored = (verb == Verb::Rollback).then(|| restored(state, run));
+    Ok(Ended { run, verb, scope, paused, tally: state.tally(run), venues_restored, success })
+}
+
+fn success(ledger: &Ledger, run: RunId) -> Result<Success, LedgerError> {
+    let mut fold = SuccessFold::new(ledger.state(), Some(run));
+    ledger.store().range(run.0, |placed| {
+        fold.take(&placed);
+        Ok::<_, LedgerError>(())
+    })?;
+    Ok(fold.finish())
+}
+
+fn restored(state: &State, run: RunId) -> u64 {
+    let plans = state.run(run).map_or(&[][..], |run| run.plans()).iter().filter_map(|seq| state.plan(*seq));
+    let is_back = |images: &[ledger::ids::ImageId]| {
+        let mut images = images.iter().filter_map(|image| state.image(*image));
+        images.all(|image| image.rung == ledger::state::Rung::RolledBack)
+    };
+    let whole = plans.filter(|plan| match &plan.aim {
+        Aim::Back(images) => plan.whole == Whole::RolledBack && is_back(images),
+        Aim::Forward => false,
+    });
+    whole.count() as u64
+}
+
+fn print(ended: &Ended) -> Result<(), Failure> {
+    let Ended { run, tally, .. } = ended;
+    let what = format!("Run {run} ({} {})", ended.verb.name(), name_of(&ended.scope));
+    match &ended.paused {
+        Some(paused) => {
+            show::line(&format!("{what} paused: {}.", paused.message))?;
+            show::line(&format!("{}.", paused.advice))?;
+        }
+        None => show::line(&format!("{what} is finished."))?,
+    }
+    if let Some(restored) = ended.venues_restored {
+        show::line(&format!("{restored} of {} venues restored.", tally.venues))?;
+        let Tally { done, drifted, failed, .. } = tally;
+        return show::line(&format!("{done} images back as they were, {drifted} drifted, {failed} failed."));
+    }
+    let Some(success) = &ended.success else { return Ok(()) };
+    let mut table =
+        show::Table::new(&["Country", "Venues", "Images", "Completed", "Failed", "Skipped", "Drifted", "Success"]);
+    for line in success.countries.iter().chain((success.countries.len() > 1).then_some(&success.total)) {
+        let c = &line.counts;
+        let rate = line.success_percent.map_or("-".to_owned(), |rate| format!("{rate:.2} %"));
+        let name = line.country.as_deref().unwrap_or("Total");
+        table.row_with(&[name], &[line.venues, line.images, c.completed, c.failed, c.skipped, c.drifted], &[&rate]);
+    }
+    table.print()?;
+    let total = &success.total;
+    for (kind, images) in &total.by_kind {
+        show::line(&format!("{images} × {kind}; `longshore log --run {run} --kind failed --kind skipped` tells which"))?;
+    }
+    let sent = format!("{} files sent ({}), {} found there", total.uploads, show::bytes(total.bytes_uploaded), total.adopted);
+    let times = total.upload_ms.map_or(String::new(), |ms| {
+        format!("; upload avg {} ms, p50 {}, p95 {}, p99 {}", ms.avg, ms.p50, ms.p95, ms.p99)
+    });
+    show::line(&format!("{sent}{times}; {} retries.", total.retries))
+}

@@ -1,0 +1,94 @@
+//! `log`: the events, filtered (requirement C12).
+
+use clap::Args;
+use ledger::event::{Event, Placed, Scope};
+use ledger::ids::{ImageId, RunId, Seq, VenueId};
+use ledger::ledger::Ledger;
+use ledger::plan::is_within;
+use ledger::state::State;
+use ledger::timestamp::Timestamp;
+use serde::Serialize;
+
+use super::place::PlaceArgs;
+use super::{Context, Format};
+use crate::error::{Exit, Failure};
+use crate::show;
+
+/// The events.
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// Of one run.
+    #[arg(long, value_name = "N")]
+    run: Option<RunId>,
+    /// Of one kind, like `uploaded`; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    kind: Vec<String>,
+    /// Not before this time (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    since: Option<Timestamp>,
+    /// Not after this time (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    until: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    seq: Seq,
+    at: Timestamp,
+    run: Option<RunId>,
+    event: &'a Event,
+}
+
+pub fn run(context: &Context<'_>, args: &LogArgs) -> Result<Exit, Failure> {
+    let ledger = Ledger::read(&context.ledger_path())?;
+    let scope = args.place.in_ledger(ledger.state())?;
+    if let Some(unknown) = args.kind.iter().find(|kind| !Event::NAMES.contains(&kind.as_str())) {
+        return Err(Failure::usage(format!("there is no event {unknown:?}"))
+            .hint(format!("The events are {}", Event::NAMES.join(", "))));
+    }
+    let state = ledger.state();
+    ledger.store().range(Seq(1), |placed: Placed| {
+        if !is_wanted(args, scope.as_ref(), state, &placed) {
+            return Ok::<_, Failure>(());
+        }
+        let (seq, record) = &placed;
+        match context.common.format {
+            Format::Json => {
+                show::json_line(&Line { seq: *seq, at: record.at, run: record.run, event: &record.event })
+            }
+            Format::Table => show::event(*seq, record),
+        }
+    })?;
+    Ok(Exit::Done)
+}
+
+fn is_wanted(args: &LogArgs, scope: Option<&Scope>, state: &State, (seq, record): &Placed) -> bool {
+    args.run.is_none_or(|run| record.run == Some(run))
+        && (args.kind.is_empty() || args.kind.iter().any(|kind| kind == record.event.name()))
+        && args.since.is_none_or(|since| record.at >= since)
+        && args.until.is_none_or(|until| record.at <= until)
+        && scope.is_none_or(|scope| is_about(&record.event, *seq, scope, state))
+}
+
+/// Whether an event speaks of a venue in the scope, as its plan had it.
+fn is_about(event: &Event, seq: Seq, scope: &Scope, state: &State) -> bool {
+    let of_plan = |planned: Seq| state.plan(planned).is_some_and(|plan| is_within(state, plan, scope));
+    let of_image = |image: ImageId| of_plan(image.planned);
+    let of_venue = |venue: VenueId| {
+        let plans = state.venue(venue).map_or(&[][..], |plans| plans.all());
+        plans.iter().rev().find(|planned| **planned < seq).is_some_and(|planned| of_plan(*planned))
+    };
+    match event {
+        Event::Planned(_) => of_plan(seq),
+        Event::Downloaded(e) => of_image(e.image),
+        Event::Uploaded(e) => of_image(e.image),
+        Event::Failed(e) | Event::Skipped(e) => of_venue(e.venue),
+        Event::Closed(e) => of_image(e.image),
+        Event::DbUpdated(e) => of_venue(e.venue),
+        Event::Drifted(e) => of_image(e.image),
+        Event::RolledBack(e) => of_venue(e.venue),
+        _ => false,
+    }
+}

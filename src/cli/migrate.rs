@@ -1,0 +1,200 @@
+//! `migrate`: images forward (requirement C4).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clap::Args;
+use ledger::event::Verb;
+use ledger::ids::RunId;
+use ledger::ledger::Ledger;
+use ledger::plan;
+use serde::Serialize;
+
+use super::ask::confirm;
+use super::countries::for_each_movable;
+use super::drive::{Driver, ForwardArgs, RunArgs, Start};
+use super::place::{Chosen, PlaceArgs, name_of};
+use super::{Context, Format, ended};
+use crate::error::{Exit, Failure};
+use crate::outside::catalog::Catalog;
+use crate::runner::{End, Geography};
+use crate::show;
+
+/// Move a country's, a city's or a venue's images to the CDN.
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// At most this many venues, in id order; those with old trouble last.
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// Only say what would be done; nothing is changed anywhere.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
+    forward: ForwardArgs,
+}
+
+/// What is to be moved in one city.
+#[derive(Debug, Default, Serialize)]
+struct CityLine {
+    city: Option<String>,
+    country: Option<String>,
+    venues: u64,
+    images: u64,
+}
+
+/// What a run would take.
+#[derive(Debug, Serialize)]
+struct Preview {
+    scope: String,
+    target: &'static str,
+    venues: u64,
+    images: u64,
+    cities: Vec<CityLine>,
+}
+
+pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
+    if args.place.is_empty() {
+        return Err(Failure::usage("`migrate` wants to know what to migrate")
+            .hint("longshore migrate --country Poland --dry-run")
+            .hint("longshore migrate --country PL --limit 10")
+            .hint("longshore migrate --city Kraków")
+            .hint("longshore migrate --venue-id 842"));
+    }
+    let catalog = context.open_catalog()?;
+    let (geography, chosen) = context.runtime.block_on(async {
+        let geography = Geography::read(&*catalog).await?;
+        let chosen = args.place.in_catalog(&*catalog, &geography).await?;
+        Ok::<_, Failure>((geography, chosen.expect("a place was named")))
+    })?;
+    if args.dry_run {
+        return dry_run(context, &*catalog, &geography, &chosen, args.limit);
+    }
+    let world = context.open_world(catalog.clone(), args.forward.max_bytes)?;
+    let mut ledger = context.open_ledger(&*catalog)?;
+    let held = holders(&ledger, &chosen)?;
+    let mut driver = Driver {
+        context,
+        ledger: &mut ledger,
+        world,
+        geography,
+        patience: Duration::from_secs(args.run.patience),
+    };
+    let mut ends = Vec::new();
+    for run in held {
+        ends.push(go_on(&mut driver, run, args)?);
+        if let Some((_, End::Paused(_))) = ends.last() {
+            return ended::say(context, &ledger, ends);
+        }
+    }
+    let preview = look(context, &*catalog, &driver.geography, &chosen, args.limit)?;
+    if preview.images == 0 {
+        return match ends.is_empty() {
+            true => nothing_left(&ledger, &chosen),
+            false => ended::say(context, &ledger, ends),
+        };
+    }
+    let is_first = ends.is_empty();
+    let name = &chosen.name;
+    if is_first || !args.run.yes {
+        let what = format!("{} images of {} venues in {name}", preview.images, preview.venues);
+        let limit = args.limit.map_or(String::new(), |limit| format!(", at most {limit} venues of them"));
+        let target = context.common.target.name();
+        eprintln!("This moves {what}{limit} to ImageKit and rewrites their rows in the {target} database.");
+        confirm("Nothing that is there now is deleted; `longshore rollback` takes it back.", name, args.run.yes)?;
+    }
+    let options = args.run.options(Some(&args.forward), args.limit);
+    let start = Start { verb: Verb::Migrate, scope: chosen.scope.clone(), options, close: Vec::new() };
+    ends.push(driver.start(start)?);
+    ended::say(context, &ledger, ends)
+}
+
+/// The unfinished runs forward over the scope, to be gone on with first; a rollback over it is not run over.
+fn holders(ledger: &Ledger, chosen: &Chosen) -> Result<Vec<RunId>, Failure> {
+    let state = ledger.state();
+    let held = plan::holders(state, &chosen.scope);
+    let back = held.iter().find(|run| state.run(**run).is_some_and(|run| run.started.verb == Verb::Rollback));
+    match back {
+        Some(run) => Err(Failure::new(
+            Exit::Held,
+            format!("the unfinished rollback {run} holds venues of {}", chosen.name),
+        )
+        .hint(format!("`longshore resume --run {run}` finishes it"))),
+        None => Ok(held),
+    }
+}
+
+fn go_on(driver: &mut Driver<'_>, run: RunId, args: &MigrateArgs) -> Result<(RunId, End), Failure> {
+    let of = driver.ledger.state().run(run).expect("an unfinished run is there");
+    let (scope, limit) = (name_of(&of.started.scope), of.options().limit);
+    eprintln!("Run {run} ({scope}) is unfinished and goes on first.");
+    confirm("What it has done is not done again.", "resume", args.run.yes)?;
+    driver.resume(run, args.run.options(Some(&args.forward), limit))
+}
+
+fn nothing_left(ledger: &Ledger, chosen: &Chosen) -> Result<Exit, Failure> {
+    eprintln!("Nothing is left to migrate in {}.", chosen.name);
+    let state = ledger.state();
+    let mut plans = state.plans().filter(|(_, plan)| plan::is_within(state, plan, &chosen.scope));
+    let is_troubled = plans.any(|(_, plan)| plan::is_troubled(state, plan.venue));
+    Ok(if is_troubled { Exit::SomeFailed } else { Exit::Done })
+}
+
+fn dry_run(
+    context: &Context<'_>,
+    catalog: &dyn Catalog,
+    geography: &Geography,
+    chosen: &Chosen,
+    limit: Option<u64>,
+) -> Result<Exit, Failure> {
+    let preview = look(context, catalog, geography, chosen, limit)?;
+    match context.common.format {
+        Format::Json => show::json(&preview)?,
+        Format::Table => {
+            let mut table = show::Table::new(&["City", "Country", "Venues", "Images"]);
+            for line in &preview.cities {
+                let city = line.city.as_deref().unwrap_or("(no city)");
+                table.row(&[city, line.country.as_deref().unwrap_or("-")], &[line.venues, line.images]);
+            }
+            table.row(&["Total", ""], &[preview.venues, preview.images]);
+            table.print()?;
+            eprintln!("Nothing was changed. Without --dry-run, `migrate` asks before it begins.");
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn look(
+    context: &Context<'_>,
+    catalog: &dyn Catalog,
+    geography: &Geography,
+    chosen: &Chosen,
+    limit: Option<u64>,
+) -> Result<Preview, Failure> {
+    let mut cities: BTreeMap<(Option<String>, Option<i64>), CityLine> = BTreeMap::new();
+    let mut left = limit.unwrap_or(u64::MAX);
+    context.runtime.block_on(for_each_movable(catalog, chosen.place, |venue, images| {
+        if left == 0 {
+            return;
+        }
+        left -= 1;
+        let (city, country) = geography.of(venue);
+        let key = (city.map(|city| city.name.clone()), city.map(|city| city.id));
+        let line = cities.entry(key).or_default();
+        line.city = city.map(|city| city.name.clone());
+        line.country = country.map(|country| country.name.clone());
+        line.venues += 1;
+        line.images += images;
+    }))?;
+    let cities: Vec<CityLine> = cities.into_values().collect();
+    Ok(Preview {
+        scope: chosen.name.clone(),
+        target: context.common.target.name(),
+        venues: cities.iter().map(|line| line.venues).sum(),
+        images: cities.iter().map(|line| line.images).sum(),
+        cities,
+    })
+}

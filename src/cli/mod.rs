@@ -1,0 +1,117 @@
+//! The commands, a file each: resolve, run, say.
+
+mod ask;
+mod countries;
+mod drive;
+mod ended;
+mod interrupt;
+mod ledger;
+mod log;
+mod migrate;
+mod open;
+mod place;
+mod resume;
+mod rollback;
+mod status;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tokio::runtime::Runtime;
+
+pub use interrupt::Interrupt;
+
+use crate::config::{Config, Target};
+use crate::error::{Exit, Failure};
+
+/// Moves the images a database refers to onto the ImageKit CDN, country by country, and writes every step down.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// The database to work on, and with it the ledger.
+    #[arg(long, global = true, value_enum, default_value_t = Target::Production)]
+    target: Target,
+    /// The ledger file [default: ./longshore.<target>.ledger]
+    #[arg(long, global = true, value_name = "PATH")]
+    ledger: Option<PathBuf>,
+    /// How results are written to stdout.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// What is still to be migrated, by country.
+    Countries,
+    /// Move a country's, a city's or a venue's images to the CDN.
+    Migrate(migrate::MigrateArgs),
+    /// Go on with a run that was paused or cut off.
+    Resume(resume::ResumeArgs),
+    /// Put the database back as it was before a migration.
+    Rollback(rollback::RollbackArgs),
+    /// Where every image stands.
+    Status,
+    /// The events.
+    Log(log::LogArgs),
+    /// Look after the ledger itself.
+    #[command(subcommand)]
+    Ledger(ledger::LedgerVerb),
+    /// Run stand-ins for everything outside, on this machine.
+    #[cfg(feature = "sandbox")]
+    Sandbox(sandbox::SandboxArgs),
+    /// See the whole story in a minute, on stand-ins.
+    #[cfg(feature = "sandbox")]
+    Demo,
+}
+
+#[cfg(feature = "sandbox")]
+mod demo;
+#[cfg(feature = "sandbox")]
+mod sandbox;
+
+/// What every command works with.
+struct Context<'a> {
+    common: Common,
+    config: Config,
+    runtime: &'a Runtime,
+    interrupt: &'a Interrupt,
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// Whatever kept it from doing what was asked, with what to type next.
+pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    let config = Config::read(&std::env::current_dir()?)?;
+    let context = Context { common: cli.common, config, runtime, interrupt };
+    match cli.verb {
+        Verb::Countries => countries::run(&context),
+        Verb::Migrate(args) => migrate::run(&context, &args),
+        Verb::Resume(args) => resume::run(&context, &args),
+        Verb::Rollback(args) => rollback::run(&context, &args),
+        Verb::Status => status::run(&context),
+        Verb::Log(args) => log::run(&context, &args),
+        Verb::Ledger(verb) => ledger::run(&context, &verb),
+        #[cfg(feature = "sandbox")]
+        Verb::Sandbox(args) => sandbox::run(&context, &args),
+        #[cfg(feature = "sandbox")]
+        Verb::Demo => demo::run(&context),
+    }
+}

@@ -1,0 +1,166 @@
+//! Opening what a command needs: the catalog, the CDN, the origin, the ledger.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use ledger::event::{self, Operator};
+use ledger::ids::LedgerId;
+use ledger::ledger::Ledger;
+use ledger::store::LedgerError;
+use ledger::timestamp::Timestamp;
+
+use super::Context;
+use crate::config::{self, missing};
+use crate::error::{Exit, Failure};
+use crate::outside::Trouble;
+use crate::outside::catalog::{self, Catalog, ClaimRefused, Identity};
+use crate::outside::imagekit::{ImageKit, ImageKitOptions};
+use crate::outside::origin::{HttpOrigin, OriginOptions};
+use crate::outside::spool::Spool;
+use crate::runner::{RunError, World};
+
+/// The clock.
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(since.as_millis() as i64)
+}
+
+/// Who is at work here.
+pub fn operator() -> Operator {
+    let user = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    Operator {
+        user: user.unwrap_or_else(|| "unknown".to_owned()),
+        host: gethostname::gethostname().to_string_lossy().into_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// What others are told while we hold something: short enough for PostgreSQL's `application_name`.
+pub fn holder() -> String {
+    let Operator { user, host, .. } = operator();
+    format!("longshore {user}@{host} pid {}", std::process::id())
+}
+
+impl Context<'_> {
+    /// Where the ledger lies.
+    pub fn ledger_path(&self) -> PathBuf {
+        let default = || PathBuf::from(format!("longshore.{}.ledger", self.common.target.name()));
+        self.common.ledger.clone().unwrap_or_else(default)
+    }
+
+    /// Opens the application's database of the target.
+    pub fn open_catalog(&self) -> Result<Arc<dyn Catalog>, Failure> {
+        let url = self.config.database_url(self.common.target)?;
+        let opened = self.runtime.block_on(catalog::open(url.reveal()));
+        let failed = |trouble: Trouble| {
+            let target = self.common.target.name();
+            Failure::new(Exit::CannotGoOn, format!("the {target} database cannot be used")).because(trouble.message)
+        };
+        Ok(Arc::from(opened.map_err(failed)?))
+    }
+
+    /// Opens the ledger for writing, making one if need be, and sees that it belongs to this database.
+    pub fn open_ledger(&self, catalog: &dyn Catalog) -> Result<Ledger, Failure> {
+        let identity = self.runtime.block_on(catalog.identity())?;
+        let path = self.ledger_path();
+        match Ledger::open(&path, &holder()) {
+            Ok(ledger) => {
+                self.check_target(&ledger, &identity)?;
+                Ok(ledger)
+            }
+            Err(LedgerError::Missing { .. }) => {
+                let mut id = [0; 16];
+                getrandom::fill(&mut id).map_err(|error| Failure::new(Exit::CannotGoOn, error.to_string()))?;
+                let target = target_of(self.common.target.name(), &identity);
+                let opened = event::Opened { format: 1, ledger: LedgerId(id), shard: None, target };
+                Ok(Ledger::create(&path, opened, now(), &holder())?)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A ledger belongs to one target for ever; a changed host is mentioned, another database refused.
+    fn check_target(&self, ledger: &Ledger, identity: &Identity) -> Result<(), Failure> {
+        let theirs = &ledger.state().opened().expect("a ledger that opens has its first line").target;
+        let ours = target_of(self.common.target.name(), identity);
+        let is_other_system = matches!((&theirs.system, &ours.system), (Some(one), Some(other)) if one != other);
+        if theirs.name != ours.name
+            || theirs.kind != ours.kind
+            || theirs.database != ours.database
+            || is_other_system
+        {
+            let say = |t: &event::Target| format!("{} ({} database {})", t.name, t.kind, t.database);
+            let message = format!("the ledger {} belongs to {}", ledger.store().path().display(), say(theirs));
+            return Err(Failure::usage(message)
+                .because(format!("this is {}", say(&ours)))
+                .hint("A ledger belongs to one database for ever: `--ledger PATH` names another ledger"));
+        }
+        if theirs.host != ours.host {
+            let host = |host: &Option<String>| host.clone().unwrap_or_else(|| "an unknown host".to_owned());
+            eprintln!("Note: this database was at {} and is at {} now", host(&theirs.host), host(&ours.host));
+        }
+        Ok(())
+    }
+
+    /// Opens everything a run meets.
+    pub fn open_world(&self, catalog: Arc<dyn Catalog>, bytes_max: u64) -> Result<World, Failure> {
+        let config = &self.config;
+        let refused = |error: &dyn std::fmt::Display| Failure::usage(error.to_string());
+        let key = config.imagekit_private_key.as_ref().ok_or_else(|| missing("IMAGEKIT_PRIVATE_KEY"))?;
+        let endpoint = config.imagekit_url_endpoint.as_ref().ok_or_else(|| missing("IMAGEKIT_URL_ENDPOINT"))?;
+        let options = ImageKitOptions::new(
+            key.reveal(),
+            config::url("IMAGEKIT_URL_ENDPOINT", endpoint)?,
+            config::url("IMAGEKIT_UPLOAD_URL", &config.imagekit_upload_url)?,
+            config::url("IMAGEKIT_API_URL", &config.imagekit_api_url)?,
+        );
+        let cdn = ImageKit::new(options).map_err(|error| refused(&error))?;
+        let mut options = OriginOptions::new(config::url("ORIGIN_BASE_URL", &config.origin_base_url)?);
+        options.bytes_max = bytes_max;
+        let origin = HttpOrigin::new(options).map_err(|error| refused(&error))?;
+        let mut spool = self.ledger_path().into_os_string();
+        spool.push(".spool");
+        let spool = Spool::open(spool.as_ref())?;
+        self.runtime.block_on(spool.clear_drafts())?;
+        Ok(World { origin: Arc::new(origin), cdn: Arc::new(cdn), catalog, spool })
+    }
+}
+
+fn target_of(name: &str, identity: &Identity) -> event::Target {
+    event::Target {
+        name: name.to_owned(),
+        kind: identity.kind.to_owned(),
+        system: identity.system.clone(),
+        database: identity.database.clone(),
+        host: identity.host.clone(),
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        Self::new(Exit::CannotGoOn, trouble.message)
+    }
+}
+
+impl From<ClaimRefused> for Failure {
+    fn from(refused: ClaimRefused) -> Self {
+        match refused {
+            ClaimRefused::Held(by) => Self::new(Exit::Held, format!("it is being worked on by {by}")),
+            ClaimRefused::Trouble(trouble) => trouble.into(),
+        }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Ledger(error) => error.into(),
+            RunError::Outside(trouble) => trouble.into(),
+            RunError::Held { .. } => {
+                Self::new(Exit::Held, error.to_string()).hint("Wait for it, or stop it; what it has done is safe")
+            }
+            RunError::Died => Self::new(Exit::Bug, error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! `rollback`: before-images back into the rows, out of the ledger (requirement C6).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clap::Args;
+use ledger::event::{Scope, Verb};
+use ledger::ids::RunId;
+use ledger::ledger::Ledger;
+use ledger::plan;
+use serde::Serialize;
+
+use super::ask::confirm;
+use super::drive::{Driver, RunArgs, Start};
+use super::place::{PlaceArgs, name_of};
+use super::{Context, Format, ended};
+use crate::error::{Exit, Failure};
+use crate::limits::IMAGE_BYTES_MAX;
+use crate::runner::Geography;
+use crate::show;
+
+/// Put the database back as it was before a migration.
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// What one run did.
+    #[arg(long, value_name = "N", conflicts_with_all = ["country", "city", "venue_id"])]
+    run: Option<RunId>,
+    /// Only say what would be done; nothing is changed anywhere.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    how: RunArgs,
+}
+
+/// What a rollback would take back.
+#[derive(Debug, Serialize)]
+struct Preview {
+    scope: String,
+    target: &'static str,
+    venues: u64,
+    images: u64,
+    countries: BTreeMap<String, u64>,
+    /// Unfinished runs that are closed first.
+    closes: Vec<RunId>,
+}
+
+pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> {
+    if args.dry_run {
+        let ledger = Ledger::read(&context.ledger_path())?;
+        let scope = scope(&ledger, args)?;
+        return dry_run(context, &preview(context, &ledger, &scope));
+    }
+    let catalog = context.open_catalog()?;
+    if !context.ledger_path().exists() {
+        return Err(ledger::store::LedgerError::Missing { path: context.ledger_path() }.into());
+    }
+    let mut ledger = context.open_ledger(&*catalog)?;
+    let scope = scope(&ledger, args)?;
+    let preview = preview(context, &ledger, &scope);
+    if preview.venues == 0 && preview.closes.is_empty() {
+        eprintln!("Nothing is left to roll back in {}.", preview.scope);
+        return Ok(Exit::Done);
+    }
+    let Preview { images, venues, target, .. } = &preview;
+    eprintln!("This puts {images} images of {venues} venues in {} back as they were,", preview.scope);
+    eprintln!("in the {target} database. What others changed since stays, and files on the CDN stay.");
+    for run in &preview.closes {
+        eprintln!("Run {run} is unfinished; it is closed first and never resumed.");
+    }
+    confirm("`longshore migrate` works again afterwards.", "ROLLBACK", args.how.yes)?;
+    let world = context.open_world(catalog.clone(), IMAGE_BYTES_MAX)?;
+    let geography = context.runtime.block_on(Geography::read(&*catalog))?;
+    let patience = Duration::from_secs(args.how.patience);
+    let mut driver = Driver { context, ledger: &mut ledger, world, geography, patience };
+    let options = args.how.options(None, None);
+    let end = driver.start(Start { verb: Verb::Rollback, scope, options, close: preview.closes })?;
+    ended::say(context, &ledger, vec![end])
+}
+
+fn scope(ledger: &Ledger, args: &RollbackArgs) -> Result<Scope, Failure> {
+    if let Some(run) = args.run {
+        let known = ledger.state().run(run).map(|_| Scope::Run(run));
+        return known.ok_or_else(|| {
+            Failure::usage(format!("there is no run {run}")).hint("`longshore log --kind run_started` lists them")
+        });
+    }
+    args.place.in_ledger(ledger.state())?.ok_or_else(|| {
+        Failure::usage("`rollback` wants to know what to roll back")
+            .hint("longshore rollback --country Poland --dry-run")
+            .hint("longshore rollback --city Kraków")
+            .hint("longshore rollback --venue-id 842")
+            .hint("longshore rollback --run 12")
+    })
+}
+
+fn preview(context: &Context<'_>, ledger: &Ledger, scope: &Scope) -> Preview {
+    let state = ledger.state();
+    let visits = plan::take_backs(state, scope);
+    let mut countries = BTreeMap::new();
+    for image in visits.values().flatten() {
+        let country = state.plan(image.planned).and_then(|plan| state.place(plan).country.as_ref());
+        let name = country.map_or_else(|| "(no country)".to_owned(), |country| country.name.clone());
+        *countries.entry(name).or_default() += 1;
+    }
+    Preview {
+        scope: name_of(scope),
+        target: context.common.target.name(),
+        venues: visits.len() as u64,
+        images: visits.values().map(|images| images.len() as u64).sum(),
+        countries,
+        closes: state.unfinished().map(|(run, _)| run).filter(|run| plan::is_taken_over(state, *run, scope)).collect(),
+    }
+}
+
+fn dry_run(context: &Context<'_>, preview: &Preview) -> Result<Exit, Failure> {
+    match context.common.format {
+        Format::Json => show::json(preview)?,
+        Format::Table => {
+            let mut table = show::Table::new(&["Country", "Images to take back"]);
+            for (country, images) in &preview.countries {
+                table.row(&[country], &[*images]);
+            }
+            table.row(&["Total"], &[preview.images]);
+            table.print()?;
+            for run in &preview.closes {
+                eprintln!("Run {run} is unfinished; it would be closed first and never resumed.");
+            }
+            eprintln!("Nothing was changed. Without --dry-run, `rollback` asks before it begins.");
+        }
+    }
+    Ok(Exit::Done)
+}

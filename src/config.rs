@@ -1,0 +1,128 @@
+//! The settings (requirement D6): one flat struct, out of the environment and a `.env` in the working directory.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+
+use url::Url;
+
+use crate::error::Failure;
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for the one place that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// Local EA, as the development setup serves it.
+const DEV_DATABASE_URL: &str = "postgres://postgres:postgres@127.0.0.1:54322/postgres";
+
+/// Which database a command works on, and with it which ledger (requirement D7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Target {
+    /// The local database.
+    Dev,
+    /// The real one.
+    Production,
+}
+
+impl Target {
+    /// As it is typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Production => "production",
+        }
+    }
+}
+
+/// All settings, as far as they are set.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `PRODUCTION_DATABASE_URL`.
+    pub production_database_url: Option<Secret>,
+    /// `DEV_DATABASE_URL`.
+    pub dev_database_url: Secret,
+    /// `IMAGEKIT_PRIVATE_KEY`.
+    pub imagekit_private_key: Option<Secret>,
+    /// `IMAGEKIT_URL_ENDPOINT`.
+    pub imagekit_url_endpoint: Option<String>,
+    /// `IMAGEKIT_UPLOAD_URL`.
+    pub imagekit_upload_url: String,
+    /// `IMAGEKIT_API_URL`.
+    pub imagekit_api_url: String,
+    /// `ORIGIN_BASE_URL`.
+    pub origin_base_url: String,
+}
+
+impl Config {
+    /// Reads the process's environment and `.env` in `dir`; the environment wins.
+    ///
+    /// # Errors
+    /// When `.env` is there and cannot be read.
+    pub fn read(dir: &Path) -> Result<Self, Failure> {
+        let path = dir.join(".env");
+        let mut file = HashMap::new();
+        if path.exists() {
+            // The parser's own error quotes the line, which may hold a key.
+            let bad = |_| Failure::usage("the .env in this directory cannot be read").hint("One NAME='value' a line");
+            for line in dotenvy::from_path_iter(&path).map_err(bad)? {
+                let (name, value) = line.map_err(bad)?;
+                file.insert(name, value);
+            }
+        }
+        let get = |name: &str| std::env::var(name).ok().or_else(|| file.get(name).cloned());
+        let get = |name: &str| get(name).filter(|value| !value.trim().is_empty());
+        let or = |name: &str, default: &str| get(name).unwrap_or_else(|| default.to_owned());
+        Ok(Self {
+            production_database_url: get("PRODUCTION_DATABASE_URL").map(Secret),
+            dev_database_url: Secret(or("DEV_DATABASE_URL", DEV_DATABASE_URL)),
+            imagekit_private_key: get("IMAGEKIT_PRIVATE_KEY").map(Secret),
+            imagekit_url_endpoint: get("IMAGEKIT_URL_ENDPOINT"),
+            imagekit_upload_url: or("IMAGEKIT_UPLOAD_URL", "https://upload.imagekit.io"),
+            imagekit_api_url: or("IMAGEKIT_API_URL", "https://api.imagekit.io"),
+            origin_base_url: or("ORIGIN_BASE_URL", "https://cdn.quizadvisor.com"),
+        })
+    }
+
+    /// The application's database of a target.
+    ///
+    /// # Errors
+    /// When the setting is missing.
+    pub fn database_url(&self, target: Target) -> Result<&Secret, Failure> {
+        match target {
+            Target::Dev => Ok(&self.dev_database_url),
+            Target::Production => {
+                self.production_database_url.as_ref().ok_or_else(|| missing("PRODUCTION_DATABASE_URL"))
+            }
+        }
+    }
+}
+
+/// A setting that a command needs and that is not set: an error, never a guess.
+pub fn missing(name: &str) -> Failure {
+    Failure::usage(format!("{name} is not set"))
+        .hint(format!("export {name}='…', or write it into .env in this directory"))
+}
+
+/// A setting that is a URL.
+///
+/// # Errors
+/// When it is none. The value itself is not shown, as it may hold a password.
+pub fn url(name: &str, value: &str) -> Result<Url, Failure> {
+    let url = Url::parse(value).map_err(|error| Failure::usage(format!("{name} is not a URL")).because(error))?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        other => Err(Failure::usage(format!("{name} is a {other}: URL; it must be https:"))),
+    }
+}

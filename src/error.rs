@@ -1,0 +1,129 @@
+//! How a command fails, and the exit codes.
+
+use ledger::store::LedgerError;
+
+/// How the program ends. These numbers are a promise to scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// A bug.
+    Bug,
+    /// Wrong usage or settings, a declined prompt, a refused plan.
+    Usage,
+    /// Done, some images failed or were skipped.
+    SomeFailed,
+    /// Paused or interrupted; `resume` goes on.
+    Paused,
+    /// Done, some images drifted.
+    SomeDrifted,
+    /// The ledger is damaged.
+    Damaged,
+    /// The ledger is newer than the program.
+    Newer,
+    /// Held by another.
+    Held,
+    /// Cannot start or go on: an outside part or the disk.
+    CannotGoOn,
+    /// Left at once, on the second Ctrl-C.
+    LeftAtOnce,
+}
+
+impl Exit {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Done,
+        Self::Bug,
+        Self::Usage,
+        Self::SomeFailed,
+        Self::Paused,
+        Self::SomeDrifted,
+        Self::Damaged,
+        Self::Newer,
+        Self::Held,
+        Self::CannotGoOn,
+        Self::LeftAtOnce,
+    ];
+
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Bug => 1,
+            Self::Usage => 2,
+            Self::SomeFailed => 10,
+            Self::Paused => 11,
+            Self::SomeDrifted => 12,
+            Self::Damaged => 20,
+            Self::Newer => 21,
+            Self::Held => 22,
+            Self::CannotGoOn => 30,
+            Self::LeftAtOnce => 130,
+        }
+    }
+}
+
+/// Why a command failed: what happened, why, and what to type next.
+#[derive(Debug)]
+pub struct Failure {
+    /// How the program ends.
+    pub exit: Exit,
+    /// What happened, one sentence.
+    pub message: String,
+    /// Why, the nearest cause first.
+    pub causes: Vec<String>,
+    /// What to do.
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    /// A failure with what happened.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), causes: Vec::new(), hints: Vec::new() }
+    }
+    /// Wrong usage or settings.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+    /// The same, with a cause.
+    pub fn because(mut self, cause: impl std::fmt::Display) -> Self {
+        self.causes.push(cause.to_string());
+        self
+    }
+    /// The same, with what to do.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        let message = error.to_string();
+        match error {
+            LedgerError::Missing { .. } => {
+                Self::usage(message).hint("`longshore migrate` makes one; `--ledger PATH` names another")
+            }
+            LedgerError::NotALedger { .. } => {
+                Self::new(Exit::Damaged, message).hint("`--ledger PATH` names the right file; a backup is a ledger too")
+            }
+            LedgerError::Damaged { .. } => Self::new(Exit::Damaged, message).hint(
+                "Nothing is written to a damaged ledger: restore it from a backup whose head you kept elsewhere",
+            ),
+            LedgerError::Newer { .. } => {
+                Self::new(Exit::Newer, message).hint("Use that program, or a newer one")
+            }
+            LedgerError::Held { .. } => {
+                Self::new(Exit::Held, message).hint("`longshore status` and `longshore log` work beside it")
+            }
+            LedgerError::Disk { .. } => Self::new(Exit::CannotGoOn, message)
+                .hint("What was written before is safe; when the disk is well, `longshore resume` goes on"),
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(Exit::CannotGoOn, error.to_string())
+    }
+}

@@ -1,0 +1,118 @@
+//! Text for people.
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ContentArrangement};
+use ledger::event::{Event, Record};
+use ledger::ids::Seq;
+
+use super::{line_raw, word};
+use crate::error::Failure;
+
+/// A text out of a database or a server, made harmless: no control characters (a terminal would obey them), no marks
+/// that turn the writing direction.
+pub fn plain(text: &str) -> String {
+    let is_harmless = |c: &char| {
+        !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().filter(is_harmless).collect()
+}
+
+/// Bytes as people read them, in powers of ten as ImageKit bills them.
+pub fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.2} GB", bytes as f64 / 1e9),
+    }
+}
+
+/// A table: texts to the left, numbers to the right of their columns.
+pub struct Table(comfy_table::Table);
+
+impl Table {
+    /// With these headings.
+    pub fn new(headings: &[&str]) -> Self {
+        let mut table = comfy_table::Table::new();
+        table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(headings.to_vec());
+        Self(table)
+    }
+    /// A row of texts and then numbers.
+    pub fn row(&mut self, texts: &[&str], numbers: &[u64]) {
+        self.row_with(texts, numbers, &[]);
+    }
+    /// A row of texts, numbers, and further texts to the right.
+    pub fn row_with(&mut self, texts: &[&str], numbers: &[u64], further: &[&str]) {
+        let texts_at = texts.len();
+        let numbers = numbers.iter().map(|number| number.to_string());
+        let all = texts.iter().map(|text| plain(text)).chain(numbers).chain(further.iter().map(|text| plain(text)));
+        self.0.add_row(all.collect::<Vec<_>>());
+        for column in self.0.column_iter_mut().skip(texts_at) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    /// Writes it to stdout.
+    pub fn print(&self) -> Result<(), Failure> {
+        let text = self.0.to_string();
+        line_raw(&text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n"))
+    }
+}
+
+/// One event on one line of stdout.
+pub fn event(seq: Seq, record: &Record) -> Result<(), Failure> {
+    let run = record.run.map_or("-".to_owned(), |run| run.to_string());
+    let name = record.event.name();
+    line_raw(&plain(&format!("{seq:>7}  {}  run {run:<5} {name:<13} {}", record.at, about(&record.event))))
+}
+
+fn about(event: &Event) -> String {
+    match event {
+        Event::Opened(e) => format!("ledger {} of {} ({})", e.ledger, e.target.name, e.target.database),
+        Event::RunStarted(e) => {
+            format!("{} {} by {}@{}", e.verb.name(), word(&e.scope), e.operator.user, e.operator.host)
+        }
+        Event::Resumed(e) => format!("by {}@{}", e.operator.user, e.operator.host),
+        Event::Planned(e) => {
+            let images = match &e.work {
+                ledger::event::Work::Move(entries) => format!("{} images", entries.len()),
+                ledger::event::Work::TakeBack(images) => format!("{} images to take back", images.len()),
+            };
+            format!("venue {} {} {images}", e.venue, e.name.as_deref().unwrap_or(""))
+        }
+        Event::PlanningDone(e) => format!("{} venues, {} images", e.venues, e.images),
+        Event::Downloaded(e) => {
+            format!("image {} {} {} {}×{}", e.image, super::bytes(e.bytes), word(&e.format), e.width, e.height)
+        }
+        Event::Uploaded(e) => {
+            let how = if e.found_done { "found done" } else { "sent" };
+            format!("image {} {} {how}", e.image, e.path)
+        }
+        Event::Failed(e) | Event::Skipped(e) => {
+            let image = e.image.map_or(String::new(), |image| format!(" image {image}"));
+            format!("venue {}{image} {}: {}", e.venue, e.error_type, e.message)
+        }
+        Event::Closed(e) => format!("image {} by {}: {}", e.image, e.operator.user, e.reason),
+        Event::DbUpdated(e) => format!("venue {} {} entries", e.venue, e.edits.len()),
+        Event::Drifted(e) => format!("venue {} image {}", e.venue, e.image),
+        Event::RolledBack(e) => {
+            let (back, held, left) = (e.edits.len(), e.held.len(), e.left.len());
+            format!("venue {} {back} put back, {held} were so, {left} left", e.venue)
+        }
+        Event::CdnDeleted(e) => format!("{} {}", e.path, e.why),
+        Event::Paused(e) => format!("{}: {}", word(&e.reason), e.message),
+        Event::Alerted(e) => format!("{}: {}", e.about, e.message),
+        Event::Adjusted(e) => format!("{} {} → {}", e.setting, e.from, e.to),
+        Event::Checkpoint(e) => format!("{} images in the row, digest {}", e.rungs.db_updated, e.digest),
+        Event::RunFinished(e) => format!("{}: {} done of {}", word(&e.ending), e.tally.done, e.tally.images),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s4_text_from_outside_cannot_steer_a_terminal() {
+        assert_eq!(plain("a\u{1b}[31mb\u{202e}c\r\nd\u{9b}"), "a[31mbcd");
+    }
+}

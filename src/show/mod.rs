@@ -1,0 +1,53 @@
+//! The voice: what people and programs read. It decides nothing and causes nothing.
+
+mod human;
+mod progress;
+
+use std::io::Write;
+
+use serde::Serialize;
+
+pub use human::{Table, bytes, event, plain};
+pub use progress::Progress;
+
+use crate::error::Failure;
+
+/// One JSON document on stdout, alone.
+pub fn json(answer: &impl Serialize) -> Result<(), Failure> {
+    line_raw(&serde_json::to_string_pretty(answer).expect("answers have string keys only"))
+}
+
+/// One JSON document on one line.
+pub fn json_line(answer: &impl Serialize) -> Result<(), Failure> {
+    line_raw(&serde_json::to_string(answer).expect("answers have string keys only"))
+}
+
+/// One line for people on stdout.
+pub fn line(text: &str) -> Result<(), Failure> {
+    line_raw(&plain(text))
+}
+
+/// Lines for people on stdout, already plain.
+fn line_raw(text: &str) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{text}") {
+        // Whoever reads has seen enough, as `head` does.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
+
+/// The word the wire has for a plain enum.
+pub fn word(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default().trim_matches('"').to_owned()
+}
+
+/// Why a command failed, on stderr: what happened, why, and what to type next.
+pub fn failure(failure: &Failure) {
+    eprintln!("Error: {}", plain(&failure.message));
+    for cause in &failure.causes {
+        eprintln!("  {}", plain(cause));
+    }
+    for hint in &failure.hints {
+        eprintln!("Hint: {}", plain(hint));
+    }
+}

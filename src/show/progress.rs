@@ -1,0 +1,83 @@
+//! How far a run is, on stderr.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use ledger::event::Event;
+
+use super::plain;
+use crate::runner::Told;
+
+/// A bar where stderr is a terminal; elsewhere a line now and then.
+pub struct Progress {
+    bar: ProgressBar,
+    settled: u64,
+    said: u64,
+    total: u64,
+}
+
+/// Without a terminal, a line is said whenever this share of the images has settled.
+const LINES: u64 = 10;
+
+impl Progress {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        let style = ProgressStyle::with_template("{bar:30} {pos} of {len} images  {elapsed}  {msg}");
+        let bar = ProgressBar::new(0).with_style(style.expect("the template is fixed and right"));
+        Self { bar, settled: 0, said: 0, total: 0 }
+    }
+
+    /// Takes in what a run tells.
+    pub fn tell(&mut self, told: &Told<'_>) {
+        match told {
+            Told::Appended(records) => records.iter().for_each(|record| self.event(&record.event)),
+            Told::Waiting(why, wait) => self.say(&format!("Waiting {}: {}", seconds(*wait), plain(why))),
+            Told::Stopping(0) => self.say("Stopping."),
+            Told::Stopping(n) => self.say(&format!("Stopping: {n} steps are still in the air.")),
+        }
+        self.bar.set_position(self.settled);
+        if self.bar.is_hidden() && self.settled >= self.said + (self.total / LINES).max(1) {
+            self.said = self.settled;
+            eprintln!("{} of {} images", self.settled, self.total);
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::PlanningDone(done) => {
+                self.total = done.images;
+                self.bar.set_length(done.images);
+                self.say(&format!("Planned {} images of {} venues.", done.images, done.venues));
+            }
+            Event::DbUpdated(e) => self.settled += e.edits.len() as u64,
+            Event::RolledBack(e) => self.settled += (e.edits.len() + e.held.len() + e.left.len()) as u64,
+            Event::Failed(e) | Event::Skipped(e) => {
+                self.settled += u64::from(e.image.is_some());
+                let (kind, message) = (e.error_type, plain(&e.message));
+                self.say(&format!("Venue {}: {kind}: {message}", e.venue));
+            }
+            Event::Drifted(e) => self.say(&format!("Venue {}: image {} has drifted", e.venue, e.image)),
+            _ => {}
+        }
+    }
+
+    fn say(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn seconds(wait: Duration) -> String {
+    format!("{:.1} s", wait.as_secs_f64())
+}

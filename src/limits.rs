@@ -72,3 +72,9 @@ pub const LIST_FILES_MAX: u32 = 1_000;
 pub const FIND_FILES_MAX: u32 = 100;
 /// Files ImageKit deletes by one request: its own maximum.
 pub const BULK_DELETE_FILES_MAX: usize = 100;
+/// Making a connection to the application's database, TLS and authentication included; a sleeping pooler takes seconds.
+pub const CATALOG_CONNECT_MS_MAX: u64 = 10_000;
+/// How often a claim that someone else holds is asked for again while it is tried for.
+pub const CLAIM_AGAIN_MS: u64 = 250;
+/// Characters of a database's own message that are passed on: enough for a trigger's sentence, little enough for a line.
+pub const CATALOG_MESSAGE_CHARS_MAX: usize = 300;

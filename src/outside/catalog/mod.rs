@@ -1,9 +1,17 @@
 //! The application's database: what is to be moved, and the one statement that moves it.
 
+mod claims;
+pub mod postgres;
+pub mod sqlite;
+
+use std::path::Path;
+
 use async_trait::async_trait;
 use ledger::ids::VenueId;
+use ledger::trouble::TroubleKind;
 
 use super::Trouble;
+use crate::limits;
 
 /// A country of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,9 +150,77 @@ pub trait Catalog: Send + Sync {
     async fn rewrite(
         &self,
         venue: VenueId,
-        rewrite: &(dyn Fn(Option<&str>) -> Rewrite + Send + Sync),
+        rewrite: &(dyn for<'text> Fn(Option<&'text str>) -> Rewrite + Send + Sync),
     ) -> Result<Row, Trouble>;
     /// Claims a country (ISO code; `None` for venues without one) for this process, trying for
     /// `limits::CLAIM_TRY_MS_MAX`. `holder` is what others are told.
     async fn claim(&self, country: Option<&str>, holder: &str) -> Result<Box<dyn Claim>, ClaimRefused>;
+}
+
+/// Opens the database a URL names: `postgres://…`, `postgresql://…` or `sqlite:PATH`.
+///
+/// # Errors
+/// `catalog_error` when the URL is neither, or asks for a connection without TLS to another machine; whatever the
+/// database itself answers, in the words of its implementation.
+pub async fn open(url: &str) -> Result<Box<dyn Catalog>, Trouble> {
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        Ok(Box::new(sqlite::SqliteCatalog::open(Path::new(path)).await?))
+    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        Ok(Box::new(postgres::PostgresCatalog::open(url, "longshore").await?))
+    } else {
+        // The URL itself may carry a password, so it is not repeated.
+        Err(Trouble::new(
+            TroubleKind::CatalogError,
+            "a database URL begins with postgres://, postgresql:// or sqlite:",
+        ))
+    }
+}
+
+/// Trouble with the database that concerns one statement: another attempt may do better.
+fn refused(message: impl Into<String>) -> Trouble {
+    Trouble::new(TroubleKind::CatalogError, message)
+}
+
+/// A database's own words, fit to be passed on: one line, of bounded length, no control characters, and no URL keeps
+/// its credentials or its query string.
+fn plain(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let mut line = String::new();
+    for word in words {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        match word.split_once("://") {
+            None => line.push_str(word),
+            Some((scheme, rest)) => {
+                let rest = rest.split(['?', '#']).next().unwrap_or_default();
+                let host_at =
+                    rest.split('/').next().and_then(|authority| authority.rfind('@')).map_or(0, |at| at + 1);
+                line.push_str(scheme);
+                line.push_str("://");
+                line.push_str(&rest[host_at..]);
+            }
+        }
+    }
+    line.chars().take(limits::CATALOG_MESSAGE_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s1_a_databases_words_lose_secrets_and_line_breaks() {
+        assert_eq!(
+            plain("no\u{1b}[2J  way:\nhttps://me:pw@h.example/a/b.jpg?sig=1#x is bad"),
+            "no [2J way: https://h.example/a/b.jpg is bad"
+        );
+        assert_eq!(plain(&"é".repeat(1_000)).chars().count(), limits::CATALOG_MESSAGE_CHARS_MAX);
+    }
+
+    #[tokio::test]
+    async fn s1_an_unknown_url_is_refused_without_being_repeated() {
+        let said = open("mysql://me:secret@db.example/x").await.err().unwrap();
+        assert!(!said.to_string().contains("secret"), "{said}");
+    }
 }

@@ -1,0 +1,286 @@
+//! The catalog in PostgreSQL, directly or through a pooler in transaction mode.
+//!
+//! Behind such a pooler two statements share a server connection only within one transaction. So every statement here,
+//! reads too, is inside an explicit transaction, and none is prepared under a name.
+
+mod claim;
+mod connect;
+mod trouble;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ledger::ids::VenueId;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Row as _, Transaction};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use self::trouble::{trouble, unreachable_in_time};
+use super::{Catalog, City, Claim, ClaimRefused, Country, Identity, Place, Rewrite, Row, Venue, refused};
+use crate::limits;
+use crate::outside::Trouble;
+
+const NO_RIGHT: &str = "42501";
+
+/// One page of a place. The place's numbers are NULL where they do not matter; the planner sees them as constants,
+/// because an unnamed statement is planned with its values.
+const VENUES: &str = r#"
+SELECT v.id::int8, v.slug::text, v.name::text, v.city_id::int8, v.venue_images::text
+FROM venues v
+WHERE v.id > $1
+  AND ($2::int8 IS NULL OR v.city_id IN (SELECT c.id FROM cities c WHERE c.country_id = $2))
+  AND ($3::int8 IS NULL OR v.city_id = $3)
+  AND CASE WHEN $4::int8 IS NOT NULL THEN v.id = $4 ELSE
+          v.venue_images @> '[{"source": "trivia_advisor_migration", "upload_status": "external"}]'
+          OR jsonb_typeof(v.venue_images) <> 'array'
+      END
+ORDER BY v.id
+LIMIT $5"#;
+
+/// The one statement that changes anything. What was sent comes back as this server writes it, beside what it kept.
+const UPDATE: &str = "UPDATE venues SET venue_images = $1::text::jsonb, \
+     updated_at = date_trunc('second', now() at time zone 'utc') \
+     WHERE id = $2 RETURNING venue_images::text, $1::text::jsonb::text";
+
+const READ: &str = "SELECT venue_images::text FROM venues WHERE id = $1";
+const LOCK: &str = "SELECT venue_images::text FROM venues WHERE id = $1 FOR UPDATE";
+
+/// The application's database on a PostgreSQL server.
+#[derive(Debug)]
+pub struct PostgresCatalog {
+    options: PgConnectOptions,
+    pool: PgPool,
+    /// Callers queue here and not in the pool: a pool that times out then means a server that cannot be reached.
+    turns: Semaphore,
+}
+
+/// A transaction and the turn it was given.
+struct Open<'a> {
+    tx: Transaction<'static, Postgres>,
+    _turn: SemaphorePermit<'a>,
+}
+
+impl PostgresCatalog {
+    /// Connects once, to see that the URL leads to a database, and keeps a small pool under an application name.
+    ///
+    /// # Errors
+    /// `catalog_error` for an unusable URL (TLS forbidden to another machine included), `unauthorized` when the
+    /// server does not let us in, an outage when it cannot be reached.
+    pub async fn open(url: &str, name: &str) -> Result<Self, Trouble> {
+        let options = connect::options(url, name)?;
+        // Not from the pool: a pool answers refused connections with a time-out, this says what happened.
+        connection(&options).await?.close().await.map_err(trouble)?;
+        let pool = PgPoolOptions::new()
+            .max_connections(limits::CATALOG_CONNECTIONS_MAX)
+            .acquire_timeout(Duration::from_millis(limits::CATALOG_CONNECT_MS_MAX))
+            .connect_lazy_with(options.clone());
+        let turns = Semaphore::new(limits::CATALOG_CONNECTIONS_MAX as usize);
+        Ok(Self { options, pool, turns })
+    }
+
+    /// Begins a transaction with its limits set, in one round trip. The isolation is named because a role may have
+    /// another default: READ COMMITTED is what makes a row that was waited for come with its newest values.
+    async fn begin(&self, mode: &str) -> Result<Open<'_>, Trouble> {
+        let turn = self.turns.acquire().await.map_err(|_| unreachable_in_time())?;
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED {mode}; \
+             SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}",
+            limits::CATALOG_LOCK_WAIT_MS_MAX,
+            limits::CATALOG_STATEMENT_MS_MAX
+        );
+        let tx = self.pool.begin_with(AssertSqlSafe(begin)).await.map_err(trouble)?;
+        Ok(Open { tx, _turn: turn })
+    }
+
+    /// All rows of a query without parameters.
+    async fn rows<T>(
+        &self,
+        sql: &'static str,
+        row: fn(&PgRow) -> sqlx::Result<T>,
+    ) -> Result<Vec<T>, Trouble> {
+        let mut open = self.begin("READ ONLY").await?;
+        let rows = sqlx::query(sql).persistent(false).fetch_all(&mut *open.tx).await.map_err(trouble)?;
+        open.tx.commit().await.map_err(trouble)?;
+        rows.iter().map(row).collect::<Result<_, _>>().map_err(trouble)
+    }
+
+    async fn system(&self) -> Result<Option<String>, Trouble> {
+        let sql = "SELECT system_identifier::text FROM pg_control_system()";
+        let mut open = self.begin("READ ONLY").await?;
+        let read = sqlx::query_scalar(sql).persistent(false).fetch_one(&mut *open.tx).await;
+        match read {
+            Ok(system) => Ok(Some(system)),
+            Err(sqlx::Error::Database(said)) if said.code().as_deref() == Some(NO_RIGHT) => Ok(None),
+            Err(error) => Err(trouble(error)),
+        }
+    }
+}
+
+/// A connection of its own, outside the pool.
+async fn connection(options: &PgConnectOptions) -> Result<PgConnection, Trouble> {
+    let wait = Duration::from_millis(limits::CATALOG_CONNECT_MS_MAX);
+    tokio::time::timeout(wait, PgConnection::connect_with(options))
+        .await
+        .map_err(|_| unreachable_in_time())?
+        .map_err(trouble)
+}
+
+async fn read(
+    tx: &mut Transaction<'static, Postgres>,
+    sql: &'static str,
+    venue: VenueId,
+) -> Result<Option<Option<String>>, Trouble> {
+    sqlx::query_scalar(sql).bind(venue.0).persistent(false).fetch_optional(&mut **tx).await.map_err(trouble)
+}
+
+/// Everything between `BEGIN` and `COMMIT`; the transaction is committed only for `Row::Written`.
+async fn rewrite_in(
+    tx: &mut Transaction<'static, Postgres>,
+    venue: VenueId,
+    rewrite: &(dyn for<'text> Fn(Option<&'text str>) -> Rewrite + Send + Sync),
+) -> Result<Row, Trouble> {
+    let Some(before) = read(tx, LOCK, venue).await? else {
+        // A policy for updates hides from FOR UPDATE what SELECT shows.
+        return match read(tx, READ, venue).await? {
+            None => Ok(Row::Missing),
+            Some(_) => Err(refused(format!(
+                "venue {venue} can be read but not locked: this database role lacks the right to update it"
+            ))),
+        };
+    };
+    let Rewrite::Write(after) = rewrite(before.as_deref()) else {
+        return Ok(Row::Left(before));
+    };
+    let updated = sqlx::query(UPDATE)
+        .bind(after)
+        .bind(venue.0)
+        .persistent(false)
+        .fetch_all(&mut **tx)
+        .await
+        .map_err(trouble)?;
+    let [row] = updated.as_slice() else {
+        return Err(refused(format!(
+            "the update of venue {venue} changed {} rows instead of one: a policy or a trigger stopped it",
+            updated.len()
+        )));
+    };
+    let kept: Option<String> = row.try_get(0).map_err(trouble)?;
+    let sent: Option<String> = row.try_get(1).map_err(trouble)?;
+    if kept != sent {
+        return Err(refused(format!(
+            "venue {venue} did not come back as sent: a trigger rewrote the update"
+        )));
+    }
+    // Triggers that wait for the commit have their say now, while what they did can still be seen.
+    let now = "SET CONSTRAINTS ALL IMMEDIATE";
+    sqlx::query(now).persistent(false).execute(&mut **tx).await.map_err(trouble)?;
+    if read(tx, READ, venue).await?.as_ref() != Some(&sent) {
+        return Err(refused(format!(
+            "venue {venue} did not read back as sent: a trigger rewrote it after the update"
+        )));
+    }
+    Ok(Row::Written { before, after: kept })
+}
+
+#[async_trait]
+impl Catalog for PostgresCatalog {
+    async fn identity(&self) -> Result<Identity, Trouble> {
+        let database = self.rows("SELECT current_database()::text", |row| row.try_get(0)).await?;
+        let host = self.options.get_socket().map_or_else(
+            || format!("{}:{}", self.options.get_host(), self.options.get_port()),
+            |socket| format!("{}:{}", socket.display(), self.options.get_port()),
+        );
+        Ok(Identity {
+            kind: "postgres",
+            system: self.system().await?,
+            database: database.into_iter().next().unwrap_or_default(),
+            host: Some(host),
+        })
+    }
+
+    async fn countries(&self) -> Result<Vec<Country>, Trouble> {
+        let sql = "SELECT id::int8, coalesce(name::text, ''), coalesce(code::text, ''), coalesce(slug::text, '') \
+                   FROM countries ORDER BY name::text COLLATE \"C\", id";
+        self.rows(sql, |row| {
+            Ok(Country {
+                id: row.try_get(0)?,
+                name: row.try_get(1)?,
+                code: row.try_get(2)?,
+                slug: row.try_get(3)?,
+            })
+        })
+        .await
+    }
+
+    async fn cities(&self) -> Result<Vec<City>, Trouble> {
+        let sql = "SELECT id::int8, coalesce(name::text, ''), coalesce(slug::text, ''), country_id::int8 \
+                   FROM cities WHERE country_id IS NOT NULL ORDER BY id";
+        self.rows(sql, |row| {
+            Ok(City {
+                id: row.try_get(0)?,
+                name: row.try_get(1)?,
+                slug: row.try_get(2)?,
+                country: row.try_get(3)?,
+            })
+        })
+        .await
+    }
+
+    async fn venues(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble> {
+        let (country, city, venue) = match place {
+            Place::Everywhere => (None, None, None),
+            Place::Country(id) => (Some(id), None, None),
+            Place::City(id) => (None, Some(id), None),
+            Place::Venue(VenueId(id)) => (None, None, Some(id)),
+        };
+        let mut open = self.begin("READ ONLY").await?;
+        let rows = sqlx::query(VENUES)
+            .bind(after.map_or(i64::MIN, |id| id.0))
+            .bind(country)
+            .bind(city)
+            .bind(venue)
+            .bind(i64::from(limit))
+            .persistent(false)
+            .fetch_all(&mut *open.tx)
+            .await
+            .map_err(trouble)?;
+        open.tx.commit().await.map_err(trouble)?;
+        let venue = |row: &PgRow| {
+            Ok(Venue {
+                id: VenueId(row.try_get(0)?),
+                slug: row.try_get(1)?,
+                name: row.try_get(2)?,
+                city: row.try_get(3)?,
+                images: row.try_get(4)?,
+            })
+        };
+        rows.iter().map(venue).collect::<Result<_, _>>().map_err(trouble)
+    }
+
+    async fn images(&self, venue: VenueId) -> Result<Option<Option<String>>, Trouble> {
+        let mut open = self.begin("READ ONLY").await?;
+        let images = read(&mut open.tx, READ, venue).await?;
+        open.tx.commit().await.map_err(trouble)?;
+        Ok(images)
+    }
+
+    async fn rewrite(
+        &self,
+        venue: VenueId,
+        rewrite: &(dyn for<'text> Fn(Option<&'text str>) -> Rewrite + Send + Sync),
+    ) -> Result<Row, Trouble> {
+        let mut open = self.begin("READ WRITE").await?;
+        let row = rewrite_in(&mut open.tx, venue, rewrite).await;
+        if matches!(row, Ok(Row::Written { .. })) {
+            open.tx.commit().await.map_err(trouble)?;
+        } else if let Err(error) = open.tx.rollback().await {
+            // The trouble that came first says more; a connection that is gone has rolled back by itself.
+            tracing::debug!("rolling back failed: {}", trouble(error).message);
+        }
+        row
+    }
+
+    async fn claim(&self, country: Option<&str>, holder: &str) -> Result<Box<dyn Claim>, ClaimRefused> {
+        Ok(Box::new(claim::PostgresClaim::take(self.options.clone(), country, holder).await?))
+    }
+}

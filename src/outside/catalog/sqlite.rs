@@ -1,0 +1,226 @@
+//! The catalog in one SQLite file: the embedded default of the sandbox and the demo.
+
+mod claim;
+mod trouble;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ledger::ids::VenueId;
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, Row as SqlRow, Transaction, TransactionBehavior, params,
+};
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
+
+use self::trouble::trouble;
+use super::{
+    Catalog, City, Claim, ClaimRefused, Country, Identity, Place, Rewrite, Row, Venue, plain, refused,
+};
+use crate::limits;
+use crate::outside::Trouble;
+
+/// One page of a place. JSON text has many spellings of one entry, so nothing is looked for inside it: what is left
+/// out is only what can hold nothing to move.
+const VENUES: &str = "
+SELECT v.id, v.slug, v.name, v.city_id, CAST(v.venue_images AS TEXT)
+FROM venues v
+WHERE v.id > ?1
+  AND (?2 IS NULL OR v.city_id IN (SELECT c.id FROM cities c WHERE c.country_id = ?2))
+  AND (?3 IS NULL OR v.city_id = ?3)
+  AND CASE WHEN ?4 IS NOT NULL THEN v.id = ?4
+           ELSE v.venue_images IS NOT NULL AND v.venue_images <> '[]' END
+ORDER BY v.id
+LIMIT ?5";
+
+const READ: &str = "SELECT CAST(venue_images AS TEXT) FROM venues WHERE id = ?1";
+const UPDATE: &str = "UPDATE venues SET venue_images = ?1, updated_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now') \
+     WHERE id = ?2";
+
+/// The application's database in a SQLite file.
+#[derive(Debug)]
+pub struct SqliteCatalog {
+    /// Canonical: the database's name wherever it is called from.
+    path: PathBuf,
+    connection: Arc<Mutex<Connection>>,
+}
+
+impl SqliteCatalog {
+    /// Opens a file that is there; a missing one is not created.
+    ///
+    /// # Errors
+    /// `catalog_error` when there is no such file, when it is no SQLite database, or when it cannot be opened.
+    pub async fn open(path: &Path) -> Result<Self, Trouble> {
+        let path = path.to_owned();
+        let work = move || {
+            let shown = plain(&path.to_string_lossy());
+            let path = path
+                .canonicalize()
+                .map_err(|error| refused(format!("there is no database at {shown}: {error}")))?;
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(&path, flags).map_err(trouble)?;
+            connection
+                .busy_timeout(Duration::from_millis(limits::CATALOG_LOCK_WAIT_MS_MAX))
+                .map_err(trouble)?;
+            // SQLite reads a file's header only when it is first asked something.
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(trouble)?;
+            Ok(Self { path, connection: Arc::new(Mutex::new(connection)) })
+        };
+        spawn_blocking(work).await.unwrap_or_else(|stopped| Err(stopped_short(&stopped)))
+    }
+
+    /// Does blocking work with the connection on a thread that may block.
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let connection = Arc::clone(&self.connection);
+        // A panic inside a transaction rolls it back as it unwinds, so the connection is good after one.
+        let work = move || work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner));
+        spawn_blocking(work).await.unwrap_or_else(|stopped| Err(stopped_short(&stopped)))
+    }
+
+    async fn rows<T: Send + 'static>(
+        &self,
+        sql: &'static str,
+        row: fn(&SqlRow<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Trouble> {
+        self.with(move |connection| {
+            let mut statement = connection.prepare_cached(sql).map_err(trouble)?;
+            let rows = statement.query_map([], row).map_err(trouble)?;
+            rows.collect::<Result<_, _>>().map_err(trouble)
+        })
+        .await
+    }
+}
+
+/// A blocking thread that panicked or was cut short as the runtime ended.
+fn stopped_short(stopped: &tokio::task::JoinError) -> Trouble {
+    refused(format!("work on the database stopped short: {stopped}"))
+}
+
+fn read(connection: &Connection, venue: VenueId) -> Result<Option<Option<String>>, Trouble> {
+    connection
+        .prepare_cached(READ)
+        .and_then(|mut statement| statement.query_row([venue.0], |row| row.get(0)).optional())
+        .map_err(trouble)
+}
+
+/// Everything between `BEGIN IMMEDIATE` and `COMMIT`. `ask` shows the text and hears what to do with it.
+fn rewrite_in(
+    tx: Transaction<'_>,
+    venue: VenueId,
+    ask: impl FnOnce(Option<String>) -> Result<Rewrite, Trouble>,
+) -> Result<Row, Trouble> {
+    let Some(before) = read(&tx, venue)? else { return Ok(Row::Missing) };
+    let Rewrite::Write(after) = ask(before.clone())? else { return Ok(Row::Left(before)) };
+    // PostgreSQL's column takes nothing but JSON; this one would take anything.
+    if let Some(Err(error)) = after.as_deref().map(serde_json::from_str::<&RawValue>) {
+        return Err(refused(format!("what was to be written to venue {venue} is not JSON: {error}")));
+    }
+    let changed = tx.execute(UPDATE, params![after, venue.0]).map_err(trouble)?;
+    if changed != 1 {
+        return Err(refused(format!(
+            "the update of venue {venue} changed {changed} rows instead of one: a trigger stopped it"
+        )));
+    }
+    if read(&tx, venue)?.as_ref() != Some(&after) {
+        return Err(refused(format!("venue {venue} did not read back as sent: a trigger rewrote it")));
+    }
+    tx.commit().map_err(trouble)?;
+    Ok(Row::Written { before, after })
+}
+
+#[async_trait]
+impl Catalog for SqliteCatalog {
+    async fn identity(&self) -> Result<Identity, Trouble> {
+        let database = self.path.to_string_lossy().into_owned();
+        Ok(Identity { kind: "sqlite", system: None, database, host: None })
+    }
+
+    async fn countries(&self) -> Result<Vec<Country>, Trouble> {
+        let sql = "SELECT id, coalesce(name, ''), coalesce(code, ''), coalesce(slug, '') \
+                   FROM countries ORDER BY name COLLATE BINARY, id";
+        self.rows(sql, |row| {
+            Ok(Country { id: row.get(0)?, name: row.get(1)?, code: row.get(2)?, slug: row.get(3)? })
+        })
+        .await
+    }
+
+    async fn cities(&self) -> Result<Vec<City>, Trouble> {
+        let sql = "SELECT id, coalesce(name, ''), coalesce(slug, ''), country_id \
+                   FROM cities WHERE country_id IS NOT NULL ORDER BY id";
+        self.rows(sql, |row| {
+            Ok(City { id: row.get(0)?, name: row.get(1)?, slug: row.get(2)?, country: row.get(3)? })
+        })
+        .await
+    }
+
+    async fn venues(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble> {
+        let (country, city, venue) = match place {
+            Place::Everywhere => (None, None, None),
+            Place::Country(id) => (Some(id), None, None),
+            Place::City(id) => (None, Some(id), None),
+            Place::Venue(VenueId(id)) => (None, None, Some(id)),
+        };
+        let after = after.map_or(i64::MIN, |id| id.0);
+        self.with(move |connection| {
+            let mut statement = connection.prepare_cached(VENUES).map_err(trouble)?;
+            let rows = statement.query_map(params![after, country, city, venue, limit], |row| {
+                Ok(Venue {
+                    id: VenueId(row.get(0)?),
+                    slug: row.get(1)?,
+                    name: row.get(2)?,
+                    city: row.get(3)?,
+                    images: row.get(4)?,
+                })
+            });
+            rows.map_err(trouble)?.collect::<Result<_, _>>().map_err(trouble)
+        })
+        .await
+    }
+
+    async fn images(&self, venue: VenueId) -> Result<Option<Option<String>>, Trouble> {
+        self.with(move |connection| read(connection, venue)).await
+    }
+
+    async fn rewrite(
+        &self,
+        venue: VenueId,
+        rewrite: &(dyn for<'text> Fn(Option<&'text str>) -> Rewrite + Send + Sync),
+    ) -> Result<Row, Trouble> {
+        // `rewrite` is borrowed and may not follow the transaction to its thread, so text and answer cross over.
+        let (show, shown) = oneshot::channel::<Option<String>>();
+        let (answer, answered) = sync_channel::<Rewrite>(1);
+        let row = self.with(move |connection| {
+            let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
+            rewrite_in(tx, venue, move |text| ask(show, &answered, text))
+        });
+        let decide = async {
+            if let Ok(text) = shown.await {
+                // A receiver that is gone has its own trouble to tell.
+                let _ = answer.send(rewrite(text.as_deref()));
+            }
+        };
+        tokio::join!(row, decide).0
+    }
+
+    async fn claim(&self, country: Option<&str>, holder: &str) -> Result<Box<dyn Claim>, ClaimRefused> {
+        Ok(Box::new(claim::SqliteClaim::take(&self.path, country, holder).await?))
+    }
+}
+
+/// Asks the other side of the channels; silence means that the caller is gone, and nothing is written.
+fn ask(
+    show: oneshot::Sender<Option<String>>,
+    answered: &Receiver<Rewrite>,
+    text: Option<String>,
+) -> Result<Rewrite, Trouble> {
+    let gone = || refused("nobody waits for this update any more");
+    show.send(text).map_err(|_| gone())?;
+    answered.recv().map_err(|_| gone())
+}

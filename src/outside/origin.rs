@@ -3,6 +3,7 @@
 pub(crate) mod address;
 mod allowed;
 mod endings;
+mod jpeg;
 mod picture;
 pub(crate) mod sniff;
 

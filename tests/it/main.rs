@@ -1,1 +1,6 @@
 //! Tests.
+
+mod imagekit_client;
+mod origin;
+mod spool;
+mod support;

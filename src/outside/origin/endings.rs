@@ -5,15 +5,14 @@
 
 use ledger::ids::Format;
 
-/// Sees that the end marker is there; if not, says so.
-pub(super) fn check_end(format: Format, bytes: &[u8]) -> Result<(), &'static str> {
-    let reached = match format {
+/// Where the picture's end marker ends; `None` when it has none.
+pub(super) fn find_end(format: Format, bytes: &[u8]) -> Option<usize> {
+    match format {
         Format::Jpeg => jpeg_end(bytes),
         Format::Png => png_end(bytes),
         Format::Gif => gif_end(bytes),
         Format::Webp => webp_end(bytes),
-    };
-    reached.map(|_| ()).ok_or("it is truncated: it stops before its end marker")
+    }
 }
 
 /// Follows segments by their lengths, and scans by looking for the marker that ends them, up to EOI. An EOI inside

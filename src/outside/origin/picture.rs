@@ -11,11 +11,9 @@ use image::{AnimationDecoder, Frames, ImageDecoder, Limits};
 use ledger::ids::Format;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::zune_core::bytestream::ZCursor;
-use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::endings::check_end;
+use super::endings::find_end;
+use super::jpeg;
 use crate::limits::{ANIMATION_PIXELS_MAX, DECODER_BYTES_MAX, PIXELS_DECODING_MAX, PIXELS_MAX};
 
 /// Why a file was not accepted.
@@ -30,7 +28,7 @@ pub(super) enum Unfit {
 }
 
 impl Unfit {
-    fn of(what: impl std::fmt::Display) -> Self {
+    pub(super) fn of(what: impl std::fmt::Display) -> Self {
         Self::Picture(format!("it does not decode: {what}"))
     }
 }
@@ -99,12 +97,7 @@ fn head(path: &PathBuf, format: Format) -> Result<(u32, u32, u64), Unfit> {
     let bytes = file.metadata()?.len();
     let file = BufReader::new(file);
     let (width, height) = match format {
-        Format::Jpeg => {
-            let mut decoder = JpegDecoder::new_with_options(file, jpeg_options());
-            decoder.decode_headers().map_err(Unfit::of)?;
-            let info = decoder.info().ok_or_else(|| Unfit::of("it has no header"))?;
-            (u32::from(info.width), u32::from(info.height))
-        }
+        Format::Jpeg => jpeg::dimensions(file)?,
         Format::Png => PngDecoder::with_limits(file, limits()).map_err(Unfit::of)?.dimensions(),
         Format::Gif => GifDecoder::new(file).map_err(Unfit::of)?.dimensions(),
         Format::Webp => WebPDecoder::new(file).map_err(Unfit::of)?.dimensions(),
@@ -115,15 +108,10 @@ fn head(path: &PathBuf, format: Format) -> Result<(u32, u32, u64), Unfit> {
 fn decode_whole(path: &PathBuf, format: Format) -> Result<(), Unfit> {
     let mut bytes = Vec::new();
     File::open(path)?.read_to_end(&mut bytes)?;
-    check_end(format, &bytes).map_err(|why| Unfit::Picture(why.to_owned()))?;
+    let end = find_end(format, &bytes)
+        .ok_or_else(|| Unfit::Picture("it is truncated: it stops before its end marker".to_owned()))?;
     match format {
-        // The `image` crate would decode a damaged JPEG without a word; strictness is what tells it.
-        Format::Jpeg => {
-            JpegDecoder::new_with_options(ZCursor::new(&bytes), jpeg_options())
-                .decode()
-                .map_err(Unfit::of)?;
-            Ok(())
-        }
+        Format::Jpeg => jpeg::decode_whole(&bytes[..end]),
         Format::Png => {
             let decoder = PngDecoder::with_limits(Cursor::new(&bytes), limits()).map_err(Unfit::of)?;
             if decoder.is_apng().map_err(Unfit::of)? {
@@ -167,10 +155,4 @@ fn limits() -> Limits {
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(DECODER_BYTES_MAX);
     limits
-}
-
-/// Strict, and up to the largest side the format knows: how many pixels are too many is decided here, not there.
-fn jpeg_options() -> DecoderOptions {
-    let side_max = usize::from(u16::MAX);
-    DecoderOptions::new_safe().set_strict_mode(true).set_max_width(side_max).set_max_height(side_max)
 }

@@ -1,0 +1,85 @@
+//! What the delivery host serves.
+
+use ledger::ids::ContentHash;
+use ledger::trouble::TroubleKind::*;
+use longshore::outside::imagekit::Cdn;
+
+use super::*;
+use crate::support::pictures::{jpeg, picture};
+use crate::support::raw_http::head;
+
+#[tokio::test]
+async fn c4_delivery_is_an_image_or_not_served() {
+    let png = picture(400, 300, image::ImageFormat::Png);
+    let server = RawServer::start(move |asked| match asked.target.as_str() {
+        "/demo/fine" => answer(200, &[("content-type", "image/png")], &png),
+        "/demo/avif" => {
+            answer(200, &[("content-type", "image/avif")], b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf")
+        }
+        "/demo/large" => vec![
+            Act::Say(head(200, &[("content-type", "image/jpeg"), ("content-length", "25000000")]).into()),
+            Act::Say(jpeg(600, 600)),
+            Act::Hang,
+        ],
+        "/demo/typed" => answer(200, &[("content-type", "text/html")], &png),
+        "/demo/html" => answer(200, &[("content-type", "image/png")], b"<html>"),
+        "/demo/untyped" => answer(200, &[], &png),
+        "/demo/empty" => answer(200, &[("content-type", "image/png")], b""),
+        "/demo/default" => answer(200, &[("content-type", "image/png"), ("ik-error", "ENOENT - x")], &png),
+        "/demo/limit" => answer(400, &[("ik-error", "ELIMIT - too large é")], b""),
+        "/demo/moved" => answer(302, &[("location", "/demo/fine")], b""),
+        "/demo/500" => answer(500, &[], b""),
+        "/demo/429" => answer(429, &[], b""),
+        "/demo/stall" => vec![Act::Hang],
+        "/demo/cut" => {
+            vec![Act::Say(head(200, &[("content-type", "image/png"), ("content-length", "9")]).into())]
+        }
+        _ => answer(404, &[("ik-error", "ENOENT - Requested file does not exist")], b"Not Found"),
+    })
+    .await;
+    let client = client_waiting(&server, 400);
+    assert!(jpeg(600, 600).len() > 64 * 1024, "the large one says enough before it hangs");
+    for fine in ["fine", "avif", "large"] {
+        assert_eq!(client.check_delivery(&server.url(&format!("/demo/{fine}"))).await, Ok(()), "{fine}");
+    }
+    let troubled =
+        ["typed", "html", "untyped", "empty", "default", "limit", "moved", "500", "429", "missing"];
+    for name in troubled {
+        let trouble = client.check_delivery(&server.url(&format!("/demo/{name}"))).await.unwrap_err();
+        assert_eq!((trouble.kind, trouble.outage), (NotServed, false), "{name}");
+        assert_clean(&trouble);
+        assert_eq!(trouble.message.contains("ENOENT"), ["default", "missing"].contains(&name), "{trouble}");
+    }
+    assert_eq!(client.check_delivery(&server.url("/demo/stall")).await.unwrap_err().kind, Timeout);
+    assert_eq!(client.check_delivery(&server.url("/demo/cut")).await.unwrap_err().kind, Network);
+    for asked in server.asked() {
+        assert_eq!(asked.header("authorization"), None, "the key is not for the delivery host");
+        assert!(asked.header("accept").unwrap().starts_with("image/avif,image/webp"));
+    }
+    let before = server.asked().len();
+    let other = RawServer::start(|_| answer(200, &[("content-type", "image/jpeg")], &jpeg(9, 9))).await;
+    assert_eq!(client.check_delivery(&other.url("/demo/fine")).await.unwrap_err().kind, NotServed);
+    assert_eq!((server.asked().len(), other.asked().len()), (before, 0));
+}
+
+#[tokio::test]
+async fn c7_the_original_is_hashed_within_bounds() {
+    let bytes = jpeg(300, 200);
+    let (hash, length, body) = (ContentHash::of(&bytes), bytes.len() as u64, bytes.clone());
+    let server = RawServer::start(move |asked| match asked.target.as_str() {
+        "/demo/a.jpg?tr=orig-true" => answer(200, &[], &body),
+        "/demo/endless?tr=orig-true" => vec![Act::Say(head(200, &[]).into()), Act::Repeat(vec![0; 1_000])],
+        _ => answer(404, &[("ik-error", "ENOENT - x")], b""),
+    })
+    .await;
+    let client = client(&server);
+    assert_eq!(client.original_hash(&server.url("/demo/a.jpg"), length).await, Ok(hash));
+    let trouble = |path, max| {
+        let (client, url) = (&client, server.url(path));
+        async move { client.original_hash(&url, max).await.unwrap_err().kind }
+    };
+    assert_eq!(trouble("/demo/a.jpg", length - 1).await, FileTooLarge);
+    assert_eq!(trouble("/demo/endless", 100_000).await, FileTooLarge);
+    assert_eq!(trouble("/demo/none", 100_000).await, NotServed);
+    assert!(server.asked().iter().all(|asked| asked.header("authorization").is_none()));
+}

@@ -8,3 +8,5 @@ pub mod runner;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod show;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;

@@ -78,3 +78,29 @@ pub const CATALOG_CONNECT_MS_MAX: u64 = 10_000;
 pub const CLAIM_AGAIN_MS: u64 = 250;
 /// Characters of a database's own message that are passed on: enough for a trigger's sentence, little enough for a line.
 pub const CATALOG_MESSAGE_CHARS_MAX: usize = 300;
+/// Files on one page of the sandbox's list, as at ImageKit.
+pub const SANDBOX_LIST_PAGE_MAX: usize = 1_000;
+/// Versions of one file in the sandbox, as at ImageKit.
+pub const SANDBOX_VERSIONS_MAX: usize = 100;
+/// Nested folders in the sandbox, as at ImageKit.
+pub const SANDBOX_FOLDERS_DEEP_MAX: usize = 50;
+/// Characters of all tags of a file in the sandbox, as at ImageKit.
+pub const SANDBOX_TAG_CHARS_MAX: usize = 500;
+/// Files in one bulk delete of the sandbox, as at ImageKit.
+pub const SANDBOX_BULK_DELETE_MAX: usize = 100;
+/// Files in one call on tags in the sandbox, as at ImageKit.
+pub const SANDBOX_BULK_TAGS_MAX: usize = 50;
+/// The sandbox's usage call takes fewer days than this, as ImageKit's does.
+pub const SANDBOX_USAGE_DAYS_MAX: i64 = 90;
+/// The longest side that ImageKit delivers, and so the sandbox.
+pub const SANDBOX_SIDE_PIXELS_MAX: u32 = 65_535;
+/// The box of the sandbox's thumbnails; ImageKit does not say its own.
+pub const SANDBOX_THUMBNAIL_PIXELS: u32 = 300;
+/// JPEG quality of the sandbox's transformations where none is asked for.
+pub const SANDBOX_JPEG_QUALITY: u8 = 75;
+/// A text field of an upload is a name, tags or a little JSON; more is a mistake.
+pub const SANDBOX_FIELD_BYTES_MAX: u64 = 1_000_000;
+/// Pictures that the sandbox decodes at the same time: enough for a few cores, and 100 MP take 300 MB each.
+pub const SANDBOX_PICTURES_AT_ONCE_MAX: usize = 4;
+/// How long a stopping sandbox waits for requests in the air.
+pub const SANDBOX_STOP_MS_MAX: u64 = 5_000;

@@ -4,3 +4,4 @@ mod imagekit_client;
 mod origin;
 mod spool;
 mod support;
+mod stand_in;

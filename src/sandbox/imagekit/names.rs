@@ -1,8 +1,11 @@
 //! File and folder names, ids, and the URLs made of them.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use url::Url;
 
 use super::answer::{Answer, Refusal};
+use super::clock;
 use crate::limits;
 
 /// Which upload API a request came by. They differ in what they do to names only.
@@ -76,9 +79,12 @@ pub(super) fn split(path: &str) -> (&str, &str) {
     }
 }
 
-/// A new id as ImageKit's are: 24 hexadecimal digits.
+/// A new id as ImageKit's are: 24 hexadecimal digits. Seconds come first, then a counter, so that the ids of files
+/// that came in the same millisecond are still in the order they came in.
 pub(super) fn new_id() -> String {
-    format!("{:024x}", fastrand::u128(..) >> 32)
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    format!("{:08x}{count:08x}{:08x}", (clock::now() / 1_000) as u32, fastrand::u32(..))
 }
 
 /// Whether this looks like an id at all.

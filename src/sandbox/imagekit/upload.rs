@@ -176,6 +176,7 @@ fn store(library: &mut Library, app: &App, wish: Wish, file: Incoming, probe: Pr
     if app.options.storage_bytes_max.is_some_and(|most| library.bytes() + file.bytes > most) {
         return Err(Refusal::bad("Upload Limit Exceeded."));
     }
+    library.make_folders(&wish.folder)?;
     let stored = merged(earlier, wish, path, &file, probe);
     file.keep(&library.content(&stored.id, stored.current()))?;
     library.put(stored.clone())?;

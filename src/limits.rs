@@ -104,3 +104,7 @@ pub const SANDBOX_FIELD_BYTES_MAX: u64 = 1_000_000;
 pub const SANDBOX_PICTURES_AT_ONCE_MAX: usize = 4;
 /// How long a stopping sandbox waits for requests in the air.
 pub const SANDBOX_STOP_MS_MAX: u64 = 5_000;
+/// What the sandbox's oversized images say they hold: above any limit, and streamed, so that only the wire pays.
+pub const SANDBOX_OVERSIZED_BYTES: u64 = IMAGE_BYTES_MAX + 5_000_000;
+/// Venues written to a sandbox's PostgreSQL in one statement: a few hundred kilobytes.
+pub const SANDBOX_INSERT_ROWS: usize = 500;

@@ -5,3 +5,10 @@
 
 pub mod faults;
 pub mod imagekit;
+//! The outside in miniature, on loopback: what the program talks to when there is no real one to talk to.
+
+pub mod databases;
+pub mod faults;
+pub mod origin;
+pub mod pictures;
+pub mod seed;

@@ -1,0 +1,273 @@
+//! The places and names of the seeded world. Cities are real; pubs could be.
+
+/// A country as the catalog has it, with how much of it is to be migrated when nothing is scaled (requirement D5).
+#[derive(Debug)]
+pub(super) struct Land {
+    /// The English name.
+    pub(super) name: &'static str,
+    /// ISO 3166-1 alpha-2.
+    pub(super) code: &'static str,
+    /// The URL slug.
+    pub(super) slug: &'static str,
+    /// Venues with something to migrate; each has five images on average.
+    pub(super) venues: u32,
+    /// Names of all cities with such venues, the busiest first, as `name` or `name|slug`.
+    pub(super) cities: &'static [&'static str],
+    /// First halves of venue names.
+    pub(super) firsts: &'static [&'static str],
+    /// Second halves of venue names.
+    pub(super) seconds: &'static [&'static str],
+}
+
+/// The countries of the catalog. Ireland has no venue with anything to migrate, so it is counted nowhere.
+/// Newport is twice in the United Kingdom (and once more in Ireland), Forbach both in France and in Germany.
+pub(super) const LANDS: [Land; 5] = [
+    Land {
+        name: "United Kingdom",
+        code: "GB",
+        slug: "united-kingdom",
+        venues: 412,
+        cities: &[
+            "London",
+            "Manchester",
+            "Newport",
+            "Newport|newport-isle-of-wight",
+            "Birmingham",
+            "Leeds",
+            "Glasgow",
+            "Sheffield",
+            "Bradford",
+            "Liverpool",
+            "Edinburgh",
+            "Bristol",
+            "Cardiff",
+            "Leicester",
+            "Coventry",
+            "Belfast",
+            "Nottingham",
+            "Newcastle upon Tyne",
+            "Kingston upon Hull",
+            "Plymouth",
+            "Stoke-on-Trent",
+            "Wolverhampton",
+            "Derby",
+            "Swansea",
+            "Southampton",
+            "Aberdeen",
+            "Portsmouth",
+            "York",
+            "Peterborough",
+            "Dundee",
+            "Lancaster",
+            "Oxford",
+            "St Albans",
+            "Norwich",
+            "Chester",
+            "Cambridge",
+            "Salisbury",
+            "Exeter",
+            "Gloucester",
+            "Lisburn",
+            "Chichester",
+            "Winchester",
+            "Londonderry",
+            "Carlisle",
+            "Worcester",
+            "Bath",
+            "Durham",
+            "Lincoln",
+            "Hereford",
+            "Armagh",
+            "Inverness",
+            "Stirling",
+            "Perth",
+            "Canterbury",
+            "Lichfield",
+            "Ripon",
+            "Bangor",
+            "Truro",
+            "Ely",
+            "Wells",
+            "Reading",
+            "Brighton",
+            "Bournemouth",
+            "Middlesbrough",
+            "Bolton",
+            "Blackpool",
+            "Milton Keynes",
+            "Northampton",
+            "Luton",
+            "Warrington",
+            "Ipswich",
+            "Colchester",
+            "Cheltenham",
+            "Chelmsford",
+            "Huddersfield",
+            "Harrogate",
+            "Halifax",
+            "Guildford",
+            "Reigate",
+            "Hastings",
+            "Margate",
+            "Scarborough",
+            "Ynys Môn",
+            "Caernarfon",
+            "Aberystwyth",
+            "Llandudno",
+            "King's Lynn",
+        ],
+        firsts: &[
+            "The Red",
+            "The White",
+            "The Black",
+            "The Golden",
+            "The Old",
+            "The Royal",
+            "The Merry",
+            "The Flying",
+            "The Jolly",
+            "The Silver",
+            "Ye Olde",
+            "The Blue",
+        ],
+        seconds: &[
+            "Lion",
+            "Hart",
+            "Swan",
+            "Bull",
+            "Oak",
+            "Crown",
+            "Plough",
+            "Fox",
+            "Horse",
+            "Anchor",
+            "Bell",
+            "Ship",
+            "Cricketer's Arms",
+            "Dragon",
+            "Pheasant",
+            "Dog & Duck",
+        ],
+    },
+    Land {
+        name: "Poland",
+        code: "PL",
+        slug: "poland",
+        venues: 89,
+        cities: &[
+            "Warszawa",
+            "Kraków",
+            "Łódź",
+            "Wrocław",
+            "Poznań",
+            "Gdańsk",
+            "Szczecin",
+            "Lublin",
+            "Białystok",
+            "Toruń",
+            "Rzeszów",
+            "Częstochowa",
+        ],
+        firsts: &["Pub", "Piwnica", "Gospoda", "Karczma", "Tawerna", "Klub", "Bar", "Szynk"],
+        seconds: &[
+            "pod Złotym Lwem",
+            "pod Baranami",
+            "u Jędrka",
+            "Stara Łódź",
+            "Żubr",
+            "pod Strzechą",
+            "Wisła",
+            "Świetlica",
+            "u Gąski",
+            "Zielony Dąb",
+            "pod Wieżą",
+            "Ćma",
+        ],
+    },
+    Land {
+        name: "France",
+        code: "FR",
+        slug: "france",
+        venues: 45,
+        cities: &["Paris", "Forbach", "Lyon", "Saint-Étienne", "Nîmes", "Orléans", "Besançon", "Marseille"],
+        firsts: &["Café", "Le Bar", "Brasserie", "La Taverne", "Le Pub", "Chez"],
+        seconds: &[
+            "de la Gare",
+            "du Marché",
+            "des Amis",
+            "à l'Étoile",
+            "Gaël & Fils",
+            "du Vieux Chêne",
+            "François",
+            "de l'Hôtel de Ville",
+            "Œuvre d'Art",
+        ],
+    },
+    Land {
+        name: "Germany",
+        code: "DE",
+        slug: "germany",
+        venues: 29,
+        cities: &["Berlin", "Forbach", "München", "Köln", "Düsseldorf"],
+        firsts: &["Zum", "Gasthaus zum", "Brauhaus zum", "Schänke zum"],
+        seconds: &[
+            "Goldenen Löwen",
+            "Grünen Jäger",
+            "Schwarzen Bären",
+            "Weißen Roß",
+            "Alten Fäßchen",
+            "Müller",
+            "Brückenkopf",
+        ],
+    },
+    Land {
+        name: "Ireland",
+        code: "IE",
+        slug: "ireland",
+        venues: 0,
+        cities: &["Dublin", "Newport"],
+        firsts: &["The Quiet", "Mulligan's", "The Long"],
+        seconds: &["Man", "Hall", "Porch", "Gravediggers"],
+    },
+];
+
+/// The parts of a city's entry in [`LANDS`]: its name and its slug.
+pub(super) fn city(entry: &str) -> (String, String) {
+    match entry.split_once('|') {
+        Some((name, slug)) => (name.to_owned(), slug.to_owned()),
+        None => (entry.to_owned(), slug(entry)),
+    }
+}
+
+/// A clean slug: ASCII letters and digits, with hyphens between the words.
+pub(super) fn slug(name: &str) -> String {
+    let plain: String = name.to_lowercase().chars().map(plain).filter(|part| *part != "'").collect();
+    let words: Vec<&str> =
+        plain.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    words.join("-")
+}
+
+fn plain(letter: char) -> &'static str {
+    const ASCII: &str = "abcdefghijklmnopqrstuvwxyz0123456789'";
+    if let Some(at) = ASCII.find(letter) {
+        return &ASCII[at..=at];
+    }
+    match letter {
+        'ą' | 'à' | 'â' => "a",
+        'ä' => "ae",
+        'ć' | 'ç' => "c",
+        'ę' | 'é' | 'è' | 'ê' | 'ë' => "e",
+        'î' | 'ï' => "i",
+        'ł' => "l",
+        'ń' => "n",
+        'ó' | 'ô' => "o",
+        'ö' => "oe",
+        'œ' => "oe",
+        'ś' => "s",
+        'ß' => "ss",
+        'ü' => "ue",
+        'û' => "u",
+        'ź' | 'ż' => "z",
+        _ => " ",
+    }
+}

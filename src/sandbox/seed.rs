@@ -8,6 +8,7 @@ mod build;
 mod entries;
 mod fitted;
 mod layout;
+mod made;
 mod names;
 mod venues;
 

@@ -5,3 +5,5 @@ mod origin;
 mod spool;
 mod support;
 mod stand_in;
+#[cfg(feature = "sandbox")]
+mod sandbox_world;

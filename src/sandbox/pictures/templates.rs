@@ -26,18 +26,18 @@ const fn look(format: Format, width: u32, height: u32, noise: u8) -> Look {
 /// Landscape, portrait, square, panorama and odd numbers of pixels; noise tuned so that all files lie within 20 KB
 /// and 3 MB, and all but the last three within 150 KB.
 const SHAPES: [Look; 23] = [
-    look(Format::Jpeg, 640, 480, 20),
-    look(Format::Jpeg, 800, 600, 12),
-    look(Format::Jpeg, 1024, 683, 10),
-    look(Format::Jpeg, 1200, 801, 6),
-    look(Format::Jpeg, 600, 800, 8),
-    look(Format::Jpeg, 683, 1024, 6),
-    look(Format::Jpeg, 479, 641, 8),
-    look(Format::Jpeg, 700, 700, 10),
-    look(Format::Jpeg, 1201, 401, 14),
-    look(Format::Jpeg, 401, 903, 10),
-    look(Format::Jpeg, 960, 540, 8),
-    look(Format::Jpeg, 513, 511, 6),
+    look(Format::Jpeg, 400, 300, 30),
+    look(Format::Jpeg, 480, 360, 20),
+    look(Format::Jpeg, 512, 341, 40),
+    look(Format::Jpeg, 640, 427, 16),
+    look(Format::Jpeg, 300, 400, 36),
+    look(Format::Jpeg, 341, 512, 24),
+    look(Format::Jpeg, 319, 427, 40),
+    look(Format::Jpeg, 400, 400, 20),
+    look(Format::Jpeg, 601, 201, 44),
+    look(Format::Jpeg, 267, 602, 30),
+    look(Format::Jpeg, 480, 270, 48),
+    look(Format::Jpeg, 343, 341, 28),
     look(Format::Png, 240, 180, 12),
     look(Format::Png, 181, 241, 20),
     look(Format::Png, 200, 200, 6),
@@ -46,9 +46,9 @@ const SHAPES: [Look; 23] = [
     look(Format::Webp, 201, 199, 8),
     look(Format::Gif, 240, 180, 24),
     look(Format::Gif, 199, 251, 40),
-    look(Format::Jpeg, 1200, 900, 60),
-    look(Format::Jpeg, 801, 1201, 90),
-    look(Format::Jpeg, 1100, 1001, 120),
+    look(Format::Jpeg, 800, 600, 60),
+    look(Format::Jpeg, 501, 801, 90),
+    look(Format::Jpeg, 700, 701, 120),
 ];
 /// Where a format's shapes lie in the list, and how many of a thousand pictures have one of them.
 const SHARES: [(std::ops::Range<usize>, u32); 5] =
@@ -88,7 +88,7 @@ fn encode(look: Look, template: usize) -> Vec<u8> {
     let painted = paint(look, &mut fastrand::Rng::with_seed(template as u64));
     let colours = ExtendedColorType::Rgb8;
     // The grainiest are the large ones: kept at full quality they are megabytes with few pixels to paint.
-    let quality = if look.noise >= LARGE_FROM_NOISE { 95 } else { 75 };
+    let quality = if look.noise >= LARGE_FROM_NOISE { 100 } else { 75 };
     let mut file = Vec::new();
     let written = match look.format {
         Format::Jpeg => {

@@ -35,16 +35,19 @@ pub(super) fn spread(
         *in_city.entry(venue.city).or_default() += venue.images;
     }
     let mut taken: HashMap<usize, usize> = HashMap::new();
-    let mut chosen: Vec<(usize, usize, Awkward)> = Vec::new();
+    let mut is_free: Vec<bool> = venues.iter().map(|venue| venue.is_free && venue.images > 1).collect();
+    let mut chosen = Vec::new();
     for turn in 0..count {
-        // The middle of each of `count` equal stretches, so that no stretch of a run has two close together.
+        // From the middle of each of `count` equal stretches outwards, so that no two lie close together.
         let middle = (2 * turn + 1) * venues.len() / (2 * count);
-        let fits = |at: &usize| {
-            let (venue, other) = (&venues[*at], taken.get(&venues[*at].city).copied().unwrap_or(0));
-            let is_rare = other == 0 || (other + 1) * IMAGES_PER_AWKWARD_MIN <= in_city[&venue.city];
-            venue.is_free && venue.images > 1 && is_rare && chosen.iter().all(|(other, ..)| other != at)
+        let outwards = (0..venues.len()).flat_map(|by| [middle.checked_sub(by), Some(middle + by)]).flatten();
+        let fits = |&at: &usize| {
+            let Some(venue) = venues.get(at).filter(|_| is_free[at]) else { return false };
+            let others = taken.get(&venue.city).copied().unwrap_or(0);
+            others == 0 || (others + 1) * IMAGES_PER_AWKWARD_MIN <= in_city[&venue.city]
         };
-        let Some(at) = (0..venues.len()).filter(fits).min_by_key(|at| at.abs_diff(middle)) else { continue };
+        let Some(at) = { outwards }.find(fits) else { continue };
+        is_free[at] = false;
         *taken.entry(venues[at].city).or_default() += 1;
         let kind = Awkward::ALL[(first + turn) % Awkward::ALL.len()];
         chosen.push((at, rng.usize(..venues[at].images), kind));

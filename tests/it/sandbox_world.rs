@@ -93,6 +93,9 @@ fn strictly_decoded(format: Format, bytes: &[u8]) -> (u32, u32) {
     if format == Format::Webp {
         assert_eq!(u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize + 8, bytes.len());
     }
+    if format == Format::Png {
+        assert_png_checksums(bytes);
+    }
     let reader = image::ImageReader::new(Cursor::new(bytes)).with_guessed_format().unwrap();
     assert_eq!(reader.format().unwrap().to_mime_type(), format.media_type());
     if format == Format::Jpeg {
@@ -104,6 +107,17 @@ fn strictly_decoded(format: Format, bytes: &[u8]) -> (u32, u32) {
     }
     let decoded = reader.decode().unwrap();
     (decoded.width(), decoded.height())
+}
+
+/// Decoders pass over the checksums of chunks that they do not need.
+fn assert_png_checksums(bytes: &[u8]) {
+    let mut rest = &bytes[8..];
+    while let Some((length, chunk)) = rest.split_first_chunk::<4>() {
+        let (checked, behind) = chunk.split_at(u32::from_be_bytes(*length) as usize + 4);
+        let (checksum, behind) = behind.split_first_chunk::<4>().unwrap();
+        assert_eq!(crc32fast::hash(checked), u32::from_be_bytes(*checksum), "{:?}", &checked[..4]);
+        rest = behind;
+    }
 }
 
 #[test]

@@ -154,7 +154,8 @@ async fn c14_a_stopped_origin_gives_its_port_back_and_breaks_what_is_under_way()
     // Its body is not read, so that it would be under way for ever.
     let _unread = sandbox.get(&image.path).await;
     let port = sandbox.origin.addr.port();
-    sandbox.origin.stop().await;
+    // Generous: only a stop that waits for that body takes so long.
+    tokio::time::timeout(Duration::from_secs(30), sandbox.origin.stop()).await.expect("it stops");
     let options = Options { port, ..Options::default() };
     let again = origin::serve(options, Arc::clone(&sandbox.world), sandbox.faults).await.unwrap();
     assert_eq!(again.addr.port(), port);

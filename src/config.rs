@@ -75,7 +75,9 @@ impl Config {
         let mut file = HashMap::new();
         if path.exists() {
             // The parser's own error quotes the line, which may hold a key.
-            let bad = |_| Failure::usage("the .env in this directory cannot be read").hint("One NAME='value' a line");
+            let bad = |_| {
+                Failure::usage("the .env in this directory cannot be read").hint("One NAME='value' a line")
+            };
             for line in dotenvy::from_path_iter(&path).map_err(bad)? {
                 let (name, value) = line.map_err(bad)?;
                 file.insert(name, value);
@@ -120,7 +122,8 @@ pub fn missing(name: &str) -> Failure {
 /// # Errors
 /// When it is none. The value itself is not shown, as it may hold a password.
 pub fn url(name: &str, value: &str) -> Result<Url, Failure> {
-    let url = Url::parse(value).map_err(|error| Failure::usage(format!("{name} is not a URL")).because(error))?;
+    let url =
+        Url::parse(value).map_err(|error| Failure::usage(format!("{name} is not a URL")).because(error))?;
     match url.scheme() {
         "http" | "https" => Ok(url),
         other => Err(Failure::usage(format!("{name} is a {other}: URL; it must be https:"))),

@@ -8,5 +8,3 @@ pub mod runner;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod show;
-#[cfg(feature = "sandbox")]
-pub mod sandbox;

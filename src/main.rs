@@ -52,7 +52,8 @@ fn run(cli: Cli) -> u8 {
 /// The first Ctrl-C or SIGTERM does what the command has prepared; without that, or the second time, the program
 /// leaves at once.
 async fn obey(interrupt: Arc<Interrupt>) {
-    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         return;
     };
     loop {

@@ -10,7 +10,6 @@ use ledger::event::{
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
 use ledger::plan;
-use ledger::state::Aim;
 use tokio::sync::mpsc;
 
 use super::open::{holder, now, operator};
@@ -151,8 +150,11 @@ impl Driver<'_> {
         match (started.verb, place) {
             (Verb::Migrate, Some(place)) => wheel.plan_forward(place)?,
             (Verb::Migrate, None) => {
-                return Err(Failure::usage(format!("{} is no longer in the database", place::name_of(&started.scope)))
-                    .hint(format!("`longshore rollback --run {run}` closes the run")));
+                return Err(Failure::usage(format!(
+                    "{} is no longer in the database",
+                    place::name_of(&started.scope)
+                ))
+                .hint(format!("`longshore rollback --run {run}` closes the run")));
             }
             (Verb::Rollback, _) => wheel.plan_back(&started.scope)?,
         }

@@ -1,7 +1,7 @@
 //! What a run says when it has ended, for now.
 
-use ledger::event::{Event, Scope, Tally, Verb};
-use ledger::ids::{RunId, Seq};
+use ledger::event::{Scope, Tally, Verb};
+use ledger::ids::RunId;
 use ledger::ledger::Ledger;
 use ledger::report::{Success, SuccessFold};
 use ledger::state::{Aim, State, Whole};
@@ -37,7 +37,8 @@ struct Answer {
 /// Says how runs ended; the exit code is the gravest of theirs.
 pub fn say(context: &Context<'_>, ledger: &Ledger, ends: Vec<(RunId, End)>) -> Result<Exit, Failure> {
     let exits: Vec<Exit> = ends.iter().map(|(_, end)| exit_of(end)).collect();
-    let runs: Result<Vec<Ended>, Failure> = ends.into_iter().map(|(run, end)| ended(ledger, run, end)).collect();
+    let runs: Result<Vec<Ended>, Failure> =
+        ends.into_iter().map(|(run, end)| ended(ledger, run, end)).collect();
     let answer = Answer { runs: runs?, head: ledger.head().to_string() };
     match context.common.format {
         Format::Json => show::json(&answer)?,
@@ -48,7 +49,8 @@ pub fn say(context: &Context<'_>, ledger: &Ledger, ends: Vec<(RunId, End)>) -> R
             show::line(&format!("Ledger head {}", answer.head))?;
         }
     }
-    let gravest = [Exit::Paused, Exit::SomeDrifted, Exit::SomeFailed].into_iter().find(|exit| exits.contains(exit));
+    let gravest =
+        [Exit::Paused, Exit::SomeDrifted, Exit::SomeFailed].into_iter().find(|exit| exits.contains(exit));
     Ok(gravest.unwrap_or(Exit::Done))
 }
 
@@ -103,20 +105,39 @@ fn print(ended: &Ended) -> Result<(), Failure> {
         return show::line(&format!("{done} images back as they were, {drifted} drifted, {failed} failed."));
     }
     let Some(success) = &ended.success else { return Ok(()) };
-    let mut table =
-        show::Table::new(&["Country", "Venues", "Images", "Completed", "Failed", "Skipped", "Drifted", "Success"]);
+    let mut table = show::Table::new(&[
+        "Country",
+        "Venues",
+        "Images",
+        "Completed",
+        "Failed",
+        "Skipped",
+        "Drifted",
+        "Success",
+    ]);
     for line in success.countries.iter().chain((success.countries.len() > 1).then_some(&success.total)) {
         let c = &line.counts;
         let rate = line.success_percent.map_or("-".to_owned(), |rate| format!("{rate:.2} %"));
         let name = line.country.as_deref().unwrap_or("Total");
-        table.row_with(&[name], &[line.venues, line.images, c.completed, c.failed, c.skipped, c.drifted], &[&rate]);
+        table.row_with(
+            &[name],
+            &[line.venues, line.images, c.completed, c.failed, c.skipped, c.drifted],
+            &[&rate],
+        );
     }
     table.print()?;
     let total = &success.total;
     for (kind, images) in &total.by_kind {
-        show::line(&format!("{images} × {kind}; `longshore log --run {run} --kind failed --kind skipped` tells which"))?;
+        show::line(&format!(
+            "{images} × {kind}; `longshore log --run {run} --kind failed --kind skipped` tells which"
+        ))?;
     }
-    let sent = format!("{} files sent ({}), {} found there", total.uploads, show::bytes(total.bytes_uploaded), total.adopted);
+    let sent = format!(
+        "{} files sent ({}), {} found there",
+        total.uploads,
+        show::bytes(total.bytes_uploaded),
+        total.adopted
+    );
     let times = total.upload_ms.map_or(String::new(), |ms| {
         format!("; upload avg {} ms, p50 {}, p95 {}, p99 {}", ms.avg, ms.p50, ms.p95, ms.p99)
     });

@@ -104,7 +104,11 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
         let limit = args.limit.map_or(String::new(), |limit| format!(", at most {limit} venues of them"));
         let target = context.common.target.name();
         eprintln!("This moves {what}{limit} to ImageKit and rewrites their rows in the {target} database.");
-        confirm("Nothing that is there now is deleted; `longshore rollback` takes it back.", name, args.run.yes)?;
+        confirm(
+            "Nothing that is there now is deleted; `longshore rollback` takes it back.",
+            name,
+            args.run.yes,
+        )?;
     }
     let options = args.run.options(Some(&args.forward), args.limit);
     let start = Start { verb: Verb::Migrate, scope: chosen.scope.clone(), options, close: Vec::new() };

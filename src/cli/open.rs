@@ -55,7 +55,8 @@ impl Context<'_> {
         let opened = self.runtime.block_on(catalog::open(url.reveal()));
         let failed = |trouble: Trouble| {
             let target = self.common.target.name();
-            Failure::new(Exit::CannotGoOn, format!("the {target} database cannot be used")).because(trouble.message)
+            Failure::new(Exit::CannotGoOn, format!("the {target} database cannot be used"))
+                .because(trouble.message)
         };
         Ok(Arc::from(opened.map_err(failed)?))
     }
@@ -71,7 +72,8 @@ impl Context<'_> {
             }
             Err(LedgerError::Missing { .. }) => {
                 let mut id = [0; 16];
-                getrandom::fill(&mut id).map_err(|error| Failure::new(Exit::CannotGoOn, error.to_string()))?;
+                getrandom::fill(&mut id)
+                    .map_err(|error| Failure::new(Exit::CannotGoOn, error.to_string()))?;
                 let target = target_of(self.common.target.name(), &identity);
                 let opened = event::Opened { format: 1, ledger: LedgerId(id), shard: None, target };
                 Ok(Ledger::create(&path, opened, now(), &holder())?)
@@ -84,14 +86,16 @@ impl Context<'_> {
     fn check_target(&self, ledger: &Ledger, identity: &Identity) -> Result<(), Failure> {
         let theirs = &ledger.state().opened().expect("a ledger that opens has its first line").target;
         let ours = target_of(self.common.target.name(), identity);
-        let is_other_system = matches!((&theirs.system, &ours.system), (Some(one), Some(other)) if one != other);
+        let is_other_system =
+            matches!((&theirs.system, &ours.system), (Some(one), Some(other)) if one != other);
         if theirs.name != ours.name
             || theirs.kind != ours.kind
             || theirs.database != ours.database
             || is_other_system
         {
             let say = |t: &event::Target| format!("{} ({} database {})", t.name, t.kind, t.database);
-            let message = format!("the ledger {} belongs to {}", ledger.store().path().display(), say(theirs));
+            let message =
+                format!("the ledger {} belongs to {}", ledger.store().path().display(), say(theirs));
             return Err(Failure::usage(message)
                 .because(format!("this is {}", say(&ours)))
                 .hint("A ledger belongs to one database for ever: `--ledger PATH` names another ledger"));
@@ -108,7 +112,8 @@ impl Context<'_> {
         let config = &self.config;
         let refused = |error: &dyn std::fmt::Display| Failure::usage(error.to_string());
         let key = config.imagekit_private_key.as_ref().ok_or_else(|| missing("IMAGEKIT_PRIVATE_KEY"))?;
-        let endpoint = config.imagekit_url_endpoint.as_ref().ok_or_else(|| missing("IMAGEKIT_URL_ENDPOINT"))?;
+        let endpoint =
+            config.imagekit_url_endpoint.as_ref().ok_or_else(|| missing("IMAGEKIT_URL_ENDPOINT"))?;
         let options = ImageKitOptions::new(
             key.reveal(),
             config::url("IMAGEKIT_URL_ENDPOINT", endpoint)?,
@@ -157,9 +162,8 @@ impl From<RunError> for Failure {
         match error {
             RunError::Ledger(error) => error.into(),
             RunError::Outside(trouble) => trouble.into(),
-            RunError::Held { .. } => {
-                Self::new(Exit::Held, error.to_string()).hint("Wait for it, or stop it; what it has done is safe")
-            }
+            RunError::Held { .. } => Self::new(Exit::Held, error.to_string())
+                .hint("Wait for it, or stop it; what it has done is safe"),
             RunError::Died => Self::new(Exit::Bug, error.to_string()),
         }
     }

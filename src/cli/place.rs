@@ -49,7 +49,10 @@ pub fn in_catalog(scope: &Scope, geography: &Geography) -> Option<Place> {
     match scope {
         Scope::Country(wanted) => {
             let countries = geography.countries();
-            countries.iter().find(|country| country.code == wanted.code).map(|country| Place::Country(country.id))
+            countries
+                .iter()
+                .find(|country| country.code == wanted.code)
+                .map(|country| Place::Country(country.id))
         }
         Scope::City { city, .. } => Some(Place::City(city.id)),
         Scope::Venue { venue, .. } => Some(Place::Venue(*venue)),
@@ -101,7 +104,8 @@ impl PlaceArgs {
     /// When the ledger knows none of that name, or several.
     pub fn in_ledger(&self, state: &State) -> Result<Option<Scope>, Failure> {
         if let Some(id) = self.venue_id.map(VenueId) {
-            let plans = state.venue(id).ok_or_else(|| Failure::usage(format!("the ledger knows no venue {id}")))?;
+            let plans =
+                state.venue(id).ok_or_else(|| Failure::usage(format!("the ledger knows no venue {id}")))?;
             let plan = plans.last().and_then(|planned| state.plan(planned));
             let country = plan.and_then(|plan| state.place(plan).country.clone());
             return Ok(Some(Scope::Venue { venue: id, country }));
@@ -139,7 +143,7 @@ impl PlaceArgs {
                     let id = place.city.as_ref().map_or(0, |city| city.id);
                     format!("{wanted}, {country} (city {id})")
                 };
-                Err(several(wanted, found.iter().map(|place| name(place)).collect()))
+                Err(several(wanted, found.iter().map(name).collect()))
             }
         }
     }

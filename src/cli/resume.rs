@@ -54,7 +54,9 @@ fn choose(ledger: &Ledger, wanted: Option<RunId>) -> Result<Option<RunId>, Failu
     let unfinished: Vec<_> = state.unfinished().collect();
     if let Some(wanted) = wanted {
         return match state.run(wanted) {
-            None => Err(Failure::usage(format!("there is no run {wanted}")).hint("`longshore status` lists them")),
+            None => {
+                Err(Failure::usage(format!("there is no run {wanted}")).hint("`longshore status` lists them"))
+            }
             Some(run) if run.is_finished() => Err(Failure::usage(format!("run {wanted} is finished"))),
             Some(_) => Ok(Some(wanted)),
         };

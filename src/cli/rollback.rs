@@ -83,7 +83,8 @@ fn scope(ledger: &Ledger, args: &RollbackArgs) -> Result<Scope, Failure> {
     if let Some(run) = args.run {
         let known = ledger.state().run(run).map(|_| Scope::Run(run));
         return known.ok_or_else(|| {
-            Failure::usage(format!("there is no run {run}")).hint("`longshore log --kind run_started` lists them")
+            Failure::usage(format!("there is no run {run}"))
+                .hint("`longshore log --kind run_started` lists them")
         });
     }
     args.place.in_ledger(ledger.state())?.ok_or_else(|| {
@@ -110,7 +111,11 @@ fn preview(context: &Context<'_>, ledger: &Ledger, scope: &Scope) -> Preview {
         venues: visits.len() as u64,
         images: visits.values().map(|images| images.len() as u64).sum(),
         countries,
-        closes: state.unfinished().map(|(run, _)| run).filter(|run| plan::is_taken_over(state, *run, scope)).collect(),
+        closes: state
+            .unfinished()
+            .map(|(run, _)| run)
+            .filter(|run| plan::is_taken_over(state, *run, scope))
+            .collect(),
     }
 }
 

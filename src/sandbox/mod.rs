@@ -3,12 +3,10 @@
 //! Each stand-in keeps to what is known of the real service, literal messages included, so that a client that works
 //! here has met the real answers. Faults are put in by name of operation (see [`faults`]); nothing else misbehaves.
 
-pub mod faults;
-pub mod imagekit;
-//! The outside in miniature, on loopback: what the program talks to when there is no real one to talk to.
-
 pub mod databases;
 pub mod faults;
+pub mod imagekit;
 pub mod origin;
 pub mod pictures;
 pub mod seed;
+pub mod whole;

@@ -12,7 +12,8 @@ use crate::error::Failure;
 /// that turn the writing direction.
 pub fn plain(text: &str) -> String {
     let is_harmless = |c: &char| {
-        !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        !c.is_control()
+            && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     text.chars().filter(is_harmless).collect()
 }
@@ -34,7 +35,10 @@ impl Table {
     /// With these headings.
     pub fn new(headings: &[&str]) -> Self {
         let mut table = comfy_table::Table::new();
-        table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(headings.to_vec());
+        table
+            .load_style(NOTHING)
+            .set_content_arrangement(ContentArrangement::Disabled)
+            .set_header(headings.to_vec());
         Self(table)
     }
     /// A row of texts and then numbers.
@@ -45,7 +49,8 @@ impl Table {
     pub fn row_with(&mut self, texts: &[&str], numbers: &[u64], further: &[&str]) {
         let texts_at = texts.len();
         let numbers = numbers.iter().map(|number| number.to_string());
-        let all = texts.iter().map(|text| plain(text)).chain(numbers).chain(further.iter().map(|text| plain(text)));
+        let all =
+            texts.iter().map(|text| plain(text)).chain(numbers).chain(further.iter().map(|text| plain(text)));
         self.0.add_row(all.collect::<Vec<_>>());
         for column in self.0.column_iter_mut().skip(texts_at) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -81,7 +86,14 @@ fn about(event: &Event) -> String {
         }
         Event::PlanningDone(e) => format!("{} venues, {} images", e.venues, e.images),
         Event::Downloaded(e) => {
-            format!("image {} {} {} {}×{}", e.image, super::bytes(e.bytes), word(&e.format), e.width, e.height)
+            format!(
+                "image {} {} {} {}×{}",
+                e.image,
+                super::bytes(e.bytes),
+                word(&e.format),
+                e.width,
+                e.height
+            )
         }
         Event::Uploaded(e) => {
             let how = if e.found_done { "found done" } else { "sent" };

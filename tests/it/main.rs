@@ -2,8 +2,8 @@
 
 mod imagekit_client;
 mod origin;
-mod spool;
-mod support;
-mod stand_in;
 #[cfg(feature = "sandbox")]
 mod sandbox_world;
+mod spool;
+mod stand_in;
+mod support;

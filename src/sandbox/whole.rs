@@ -1,0 +1,225 @@
+//! The whole sandbox in one directory: databases, origin, ImageKit, and the settings to work with them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::databases::{self, FillError};
+use super::faults::Faults;
+use super::seed::{VENUES_FULL, World};
+use super::{imagekit, origin};
+
+/// What a sandbox is made of. All that must be the same when its directory is opened again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Made {
+    seed: u64,
+    venues: u32,
+    origin_port: u16,
+    imagekit_port: u16,
+    production_database_url: String,
+    dev_database_url: String,
+    trivia_advisor_database_url: String,
+}
+
+/// How a sandbox is made and how it behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where everything lies.
+    pub dir: PathBuf,
+    /// Everything follows from it.
+    pub seed: u64,
+    /// Venues with something to migrate.
+    pub venues: u32,
+    /// A PostgreSQL database to fill instead of SQLite files.
+    pub catalog: Option<String>,
+    /// How long every answer waits.
+    pub latency: Duration,
+    /// How long ImageKit's list does not notice a change.
+    pub list_lag: Duration,
+    /// ImageKit's limit of requests per second and operation, uploads and delivery excepted.
+    pub rate_per_second: Option<u32>,
+}
+
+impl Options {
+    /// The usual sandbox in a directory.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            seed: 1,
+            venues: VENUES_FULL,
+            catalog: None,
+            latency: Duration::ZERO,
+            list_lag: Duration::ZERO,
+            rate_per_second: None,
+        }
+    }
+}
+
+/// Why there is no sandbox.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The directory holds something else, or a sandbox that was cut off while it was made.
+    #[error("{} holds something that is no whole sandbox", .0.display())]
+    Occupied(PathBuf),
+    /// The directory holds a sandbox of another seed, size or database.
+    #[error("{} holds a sandbox of seed {seed} with {venues} venues", dir.display())]
+    Other {
+        /// The directory.
+        dir: PathBuf,
+        /// Its seed.
+        seed: u64,
+        /// Its size.
+        venues: u32,
+    },
+    /// The disk or a port.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// A database.
+    #[error(transparent)]
+    Fill(#[from] FillError),
+}
+
+/// A sandbox at work.
+pub struct Sandbox {
+    /// What is served.
+    pub world: Arc<World>,
+    /// What the stand-ins count and where they misbehave.
+    pub faults: Arc<Faults>,
+    /// The origin.
+    pub origin: origin::Running,
+    /// ImageKit.
+    pub imagekit: imagekit::Running,
+    /// The settings, name and value.
+    pub settings: Vec<(&'static str, String)>,
+}
+
+impl Sandbox {
+    /// Makes a sandbox in an empty or missing directory, or opens the one that is there on its old ports.
+    ///
+    /// # Errors
+    /// When the directory holds something else, or a port is taken.
+    pub async fn open(options: &Options) -> Result<Self, SandboxError> {
+        let made = read(options)?;
+        std::fs::create_dir_all(&options.dir)?;
+        let dir = options.dir.canonicalize()?;
+        let world = Arc::new(World::new(options.seed, options.venues));
+        let faults = Arc::new(Faults::default());
+        let at = origin::Options {
+            port: made.as_ref().map_or(0, |made| made.origin_port),
+            latency: options.latency,
+        };
+        let origin = origin::serve(at, world.clone(), faults.clone()).await?;
+        let at = imagekit::Options {
+            port: made.as_ref().map_or(0, |made| made.imagekit_port),
+            dir: dir.join("cdn"),
+            latency: options.latency,
+            list_lag: options.list_lag,
+            reads_per_second: options.rate_per_second,
+            writes_per_second: options.rate_per_second,
+            ..imagekit::Options::default()
+        };
+        let private_key = at.private_key.clone();
+        let imagekit = imagekit::serve(at, faults.clone()).await?;
+        let made = match made {
+            Some(made) => made,
+            None => {
+                let ports = (origin.addr.port(), imagekit.addr.port());
+                let made = fill(options, &dir, &world, &origin.base_url(), ports).await?;
+                let text = serde_json::to_string_pretty(&made).map_err(io::Error::other)?;
+                private(&dir.join("sandbox.json"), &text)?;
+                made
+            }
+        };
+        let settings = vec![
+            ("PRODUCTION_DATABASE_URL", made.production_database_url),
+            ("DEV_DATABASE_URL", made.dev_database_url),
+            ("TRIVIA_ADVISOR_DATABASE_URL", made.trivia_advisor_database_url),
+            ("ORIGIN_BASE_URL", origin.base_url()),
+            ("IMAGEKIT_PRIVATE_KEY", private_key),
+            ("IMAGEKIT_PUBLIC_KEY", "public_sandbox".to_owned()),
+            ("IMAGEKIT_URL_ENDPOINT", imagekit.url_endpoint()),
+            ("IMAGEKIT_UPLOAD_URL", imagekit.api_url()),
+            ("IMAGEKIT_API_URL", imagekit.api_url()),
+            ("IMAGEKIT_STORAGE_LIMIT_GB", "3".to_owned()),
+            ("IMAGEKIT_BANDWIDTH_LIMIT_GB", "20".to_owned()),
+            ("LONGSHORE_NOTIFY_URL", String::new()),
+        ];
+        // Written last: whoever waits for it finds everything else ready.
+        let lines = settings
+            .iter()
+            .map(|(name, value)| format!("export {name}='{}'\n", value.replace('\'', r"'\''")));
+        private(&dir.join("env"), &lines.collect::<String>())?;
+        Ok(Self { world, faults, origin, imagekit, settings })
+    }
+
+    /// Stops both stand-ins.
+    pub async fn stop(self) {
+        self.origin.stop().await;
+        self.imagekit.stop().await;
+    }
+}
+
+/// The sandbox that is in the directory already, if there is one.
+fn read(options: &Options) -> Result<Option<Made>, SandboxError> {
+    let dir = &options.dir;
+    let is_empty = match std::fs::read_dir(dir) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        Err(error) => return Err(error.into()),
+    };
+    if is_empty {
+        return Ok(None);
+    }
+    let occupied = || SandboxError::Occupied(dir.clone());
+    let text = std::fs::read_to_string(dir.join("sandbox.json")).map_err(|_| occupied())?;
+    let made: Made = serde_json::from_str(&text).map_err(|_| occupied())?;
+    let is_same_catalog = options.catalog.as_ref().is_none_or(|url| *url == made.production_database_url);
+    if (made.seed, made.venues) != (options.seed, options.venues) || !is_same_catalog {
+        return Err(SandboxError::Other { dir: dir.clone(), seed: made.seed, venues: made.venues });
+    }
+    Ok(Some(made))
+}
+
+async fn fill(
+    options: &Options,
+    dir: &Path,
+    world: &World,
+    origin_base: &str,
+    (origin_port, imagekit_port): (u16, u16),
+) -> Result<Made, SandboxError> {
+    databases::write_report(&dir.join("matching_report.csv"), world)?;
+    let (eventasaurus, trivia_advisor) = match &options.catalog {
+        Some(url) => {
+            let urls = databases::fill_postgres(url, world, origin_base).await?;
+            (urls.eventasaurus, urls.trivia_advisor)
+        }
+        None => {
+            let files = databases::fill_sqlite(dir, world, origin_base)?;
+            let url = |path: &Path| format!("sqlite:{}", path.display());
+            (url(&files.eventasaurus), url(&files.trivia_advisor))
+        }
+    };
+    Ok(Made {
+        seed: options.seed,
+        venues: options.venues,
+        origin_port,
+        imagekit_port,
+        production_database_url: eventasaurus.clone(),
+        dev_database_url: eventasaurus,
+        trivia_advisor_database_url: trivia_advisor,
+    })
+}
+
+/// Writes a file that may hold a password, in one piece.
+fn private(path: &Path, text: &str) -> io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let part = path.with_extension("part");
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+    file.write_all(text.as_bytes())?;
+    std::fs::rename(part, path)
+}

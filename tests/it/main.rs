@@ -6,4 +6,5 @@ mod origin;
 mod sandbox_world;
 mod spool;
 mod stand_in;
+mod catalog;
 mod support;

@@ -45,19 +45,24 @@ impl SqliteClaim {
 #[async_trait]
 impl Claim for SqliteClaim {
     async fn check(&self) -> Result<(), ClaimRefused> {
+        if self.is_held() {
+            return Ok(());
+        }
         let trying = Trying::start();
-        while !self.is_held() {
-            match attempt(&self.path, &self.holder) {
-                Ok(file) => *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(file),
-                Err(ClaimRefused::Held(who)) => {
-                    if !trying.again().await {
-                        return Err(ClaimRefused::Held(who));
-                    }
+        loop {
+            let who = match attempt(&self.path, &self.holder) {
+                Ok(file) if is_at(&file, &self.path) => {
+                    *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
+                    return Ok(());
                 }
+                Ok(_) => "someone who keeps replacing the claim's file".to_owned(),
+                Err(ClaimRefused::Held(who)) => who,
                 Err(trouble) => return Err(trouble),
+            };
+            if !trying.again().await {
+                return Err(ClaimRefused::Held(who));
             }
         }
-        Ok(())
     }
 }
 

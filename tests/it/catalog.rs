@@ -1,0 +1,111 @@
+//! The catalog's contract, held to by PostgreSQL, PostgreSQL behind PgBouncer, and SQLite alike; and what only
+//! PostgreSQL can do to it.
+
+mod claims;
+mod contract;
+mod postgres;
+mod refusals;
+
+use longshore::outside::catalog::{Catalog, Rewrite, open};
+
+use crate::support::postgres::{Database, run};
+use crate::support::sqlite::SqliteFile;
+use crate::support::sqlite_file;
+
+/// Two countries, a city of one name in both, and a venue of every sort.
+const SEED: &str = r#"
+INSERT INTO countries (id, name, code, slug) VALUES (1, 'United Kingdom', 'GB', 'united-kingdom'), (2, 'Poland', 'PL', 'poland');
+INSERT INTO cities (id, name, slug, country_id) VALUES (10, 'London', 'london', 1), (11, 'Boston', 'boston', 1), (20, 'Boston', 'boston', 2);
+INSERT INTO venues (id, slug, name, city_id, venue_images, updated_at) VALUES
+ (1, 'one', 'One', 10, '[{"url": "a", "source": "trivia_advisor_migration", "upload_status": "external"}]', '2020-01-01 00:00:00'),
+ (2, NULL, NULL, 11, '[{"url": "b", "source": "user"}, {"url": "c", "source": "trivia_advisor_migration", "upload_status": "external"}]', '2020-01-01 00:00:00'),
+ (3, 'three', 'Three', 20, '[{"url": "d", "source": "trivia_advisor_migration", "upload_status": "external"}]', '2020-01-01 00:00:00'),
+ (4, 'four', 'Four', 20, NULL, '2020-01-01 00:00:00'),
+ (5, 'five', 'Five', 20, '[]', '2020-01-01 00:00:00'),
+ (6, 'six', 'Six', NULL, '[{"url": "e", "source": "trivia_advisor_migration", "upload_status": "external"}]', '2020-01-01 00:00:00'),
+ (7, 'seven', 'Seven', 10, 'null', '2020-01-01 00:00:00'),
+ (8, 'eight', 'Eight', 10, '"text"', '2020-01-01 00:00:00'),
+ (9, 'nine', 'Nine', 10, '{"url": "f"}', '2020-01-01 00:00:00');
+"#;
+
+/// A database with the seed in it, and a catalog that is open on it.
+pub struct World {
+    catalog: Box<dyn Catalog>,
+    url: String,
+    rows: Rows,
+}
+
+enum Rows {
+    Postgres(Database),
+    Sqlite(SqliteFile),
+}
+
+impl World {
+    async fn postgres() -> Self {
+        let database = Database::create().await;
+        Self::seeded(database.url.clone(), Rows::Postgres(database)).await
+    }
+    async fn pgbouncer() -> Self {
+        let database = Database::create().await;
+        Self::seeded(database.through_pgbouncer_url.clone(), Rows::Postgres(database)).await
+    }
+    async fn sqlite() -> Self {
+        let file = sqlite_file();
+        Self::seeded(file.url(), Rows::Sqlite(file)).await
+    }
+    async fn seeded(url: String, rows: Rows) -> Self {
+        let world = Self { catalog: open(&url).await.unwrap(), url, rows };
+        world.run(SEED).await;
+        world
+    }
+    /// Runs statements past the catalog.
+    async fn run(&self, sql: &str) {
+        match &self.rows {
+            Rows::Postgres(database) => run(&mut database.admin().await, sql).await,
+            Rows::Sqlite(file) => file.admin().execute_batch(sql).unwrap(),
+        }
+    }
+    /// One text read past the catalog.
+    async fn ask(&self, sql: &'static str) -> Option<String> {
+        match &self.rows {
+            Rows::Postgres(database) => {
+                sqlx::query_scalar(sql).fetch_one(&mut database.admin().await).await.unwrap()
+            }
+            Rows::Sqlite(file) => file.admin().query_row(sql, [], |row| row.get(0)).unwrap(),
+        }
+    }
+    fn is_sqlite(&self) -> bool {
+        matches!(self.rows, Rows::Sqlite(_))
+    }
+    /// The PostgreSQL database behind it.
+    fn database(&self) -> &Database {
+        match &self.rows {
+            Rows::Postgres(database) => database,
+            Rows::Sqlite(_) => panic!("this world is a SQLite file"),
+        }
+    }
+}
+
+/// A rewrite that puts one text there, whatever was.
+fn put(text: Option<&str>) -> impl Fn(Option<&str>) -> Rewrite + Send + Sync + 'static {
+    let text = text.map(str::to_owned);
+    move |_| Rewrite::Write(text.clone())
+}
+
+/// Makes each of the contract's functions a test of every implementation.
+macro_rules! holds_everywhere {
+    ($module:ident: $($name:ident),* $(,)?) => {
+        holds_everywhere!(@world on_postgres, postgres, $module, $($name),*);
+        holds_everywhere!(@world on_pgbouncer, pgbouncer, $module, $($name),*);
+        holds_everywhere!(@world on_sqlite, sqlite, $module, $($name),*);
+    };
+    (@world $place:ident, $world:ident, $module:ident, $($name:ident),*) => {
+        mod $place {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::catalog::World::$world().await).await;
+            })*
+        }
+    };
+}
+use holds_everywhere;

@@ -1,0 +1,121 @@
+//! Claims: one country, one holder.
+
+use longshore::outside::catalog::{Claim, ClaimRefused, open};
+
+use super::{World, holds_everywhere};
+
+holds_everywhere!(claims:
+    e6_a_second_claim_is_refused_and_told_who_holds_it,
+    e6_a_claim_that_is_given_back_reaches_whoever_waits,
+    e6_countries_do_not_stand_in_each_others_way,
+);
+
+fn holder(refused: Result<Box<dyn Claim>, ClaimRefused>) -> String {
+    match refused {
+        Err(ClaimRefused::Held(who)) => who,
+        Err(ClaimRefused::Trouble(trouble)) => panic!("trouble instead of a holder: {trouble}"),
+        Ok(_) => panic!("the claim was given twice"),
+    }
+}
+
+async fn e6_a_second_claim_is_refused_and_told_who_holds_it(world: World) {
+    let first = world.catalog.claim(Some("PL"), "longshore run 7 of ada@deck").await.unwrap();
+    // Another catalog, as another process would have.
+    let other = open(&world.url).await.unwrap();
+    let who = holder(other.claim(Some("pl"), "longshore of bob@bridge").await);
+    assert!(who.contains("longshore run 7 of ada@deck"), "{who}");
+    first.check().await.unwrap();
+}
+
+async fn e6_a_claim_that_is_given_back_reaches_whoever_waits(world: World) {
+    let first = world.catalog.claim(Some("PL"), "first").await.unwrap();
+    let other = open(&world.url).await.unwrap();
+    let waiting =
+        tokio::spawn(async move { other.claim(Some("PL"), "second").await.map(|claim| (other, claim)) });
+    first.check().await.unwrap();
+    drop(first);
+    let (_other, second) = waiting.await.unwrap().unwrap_or_else(|refused| panic!("{refused:?}"));
+    second.check().await.unwrap();
+}
+
+async fn e6_countries_do_not_stand_in_each_others_way(world: World) {
+    let claims = [
+        world.catalog.claim(Some("PL"), "a").await,
+        world.catalog.claim(Some("GB"), "b").await,
+        world.catalog.claim(None, "c").await,
+    ];
+    for claim in &claims {
+        claim.as_ref().unwrap_or_else(|refused| panic!("{refused:?}")).check().await.unwrap();
+    }
+    assert!(world.catalog.venues(longshore::outside::catalog::Place::Everywhere, None, 9).await.is_ok());
+}
+
+#[tokio::test]
+async fn e6_a_pooler_and_the_server_behind_it_share_claims() {
+    let world = World::postgres().await;
+    let pooled = open(&world.database().through_pgbouncer_url).await.unwrap();
+    let first = pooled.claim(None, "behind the pooler").await.unwrap();
+    assert!(holder(world.catalog.claim(None, "direct").await).contains("behind the pooler"));
+    first.check().await.unwrap();
+}
+
+/// Ends the claim's server process, as an administrator or a crash would.
+async fn terminate(world: &World, holder: &str) {
+    let ended: Vec<bool> = sqlx::query_scalar(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity \
+         WHERE application_name = $1 AND datname = current_database()",
+    )
+    .bind(holder)
+    .fetch_all(&mut world.database().admin().await)
+    .await
+    .unwrap();
+    assert_eq!(ended, [true], "the holder shows in pg_stat_activity");
+}
+
+#[tokio::test]
+async fn e6_a_claim_that_was_lost_is_taken_again() {
+    for world in [World::postgres().await, World::pgbouncer().await] {
+        let claim = world.catalog.claim(Some("PL"), "to be ended").await.unwrap();
+        terminate(&world, "to be ended").await;
+        claim.check().await.unwrap();
+        terminate(&world, "to be ended").await;
+        claim.check().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn e6_a_lost_claim_that_another_took_is_refused() {
+    let world = World::postgres().await;
+    let claim = world.catalog.claim(Some("PL"), "too slow").await.unwrap();
+    terminate(&world, "too slow").await;
+    let other = open(&world.url).await.unwrap();
+    let _taken = other.claim(Some("PL"), "the quicker one").await.unwrap();
+    let refused = claim.check().await.unwrap_err();
+    assert!(matches!(&refused, ClaimRefused::Held(who) if who.contains("the quicker one")), "{refused:?}");
+}
+
+#[tokio::test]
+async fn e6_a_claim_blocks_no_vacuum() {
+    let world = World::postgres().await;
+    let _claim = world.catalog.claim(Some("PL"), "holds no snapshot").await.unwrap();
+    let held = world.ask(
+        "SELECT state || coalesce(backend_xmin::text, ' no xmin') || coalesce(backend_xid::text, ' no xid') \
+         FROM pg_stat_activity WHERE application_name = 'holds no snapshot'",
+    );
+    assert_eq!(held.await.as_deref(), Some("idle in transaction no xmin no xid"));
+}
+
+#[tokio::test]
+async fn e6_a_lock_file_alone_means_nothing_and_a_deleted_one_is_noticed() {
+    let world = World::sqlite().await;
+    let path = format!("{}.longshore-PL.lock", world.url.trim_start_matches("sqlite:"));
+    std::fs::write(&path, "somebody long gone\n").unwrap();
+    let claim = world.catalog.claim(Some("PL"), "first").await.unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "first\n");
+    std::fs::remove_file(&path).unwrap();
+    let other = world.catalog.claim(Some("PL"), "second").await.unwrap();
+    assert!(matches!(claim.check().await, Err(ClaimRefused::Held(who)) if who == "second"));
+    drop(other);
+    claim.check().await.unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "first\n");
+}

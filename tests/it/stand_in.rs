@@ -212,13 +212,15 @@ async fn survives_a_restart() {
     assert_eq!(second["fileId"], kept["fileId"]);
     stand.call(Method::DELETE, &format!("/v1/files/{}", text(&gone["fileId"]))).send().await.unwrap();
     assert_eq!(stand.fetch("/venues/x/kept.jpg", "*/*").await.bytes().await.unwrap(), png(10, 10));
-    let usage = "/v1/accounts/usage?startDate=2026-01-01&endDate=2026-01-02";
-    let (before, used) = (stand.running.files(), stand.get(usage).await);
+    let today = text(&stand.get("/v1/files").await.1[0]["updatedAt"])[..10].to_owned();
+    let usage = format!("/v1/accounts/usage?startDate={today}&endDate={today}");
+    let (before, used) = (stand.running.files(), stand.get(&usage).await);
+    assert_eq!(used.1["bandwidthBytes"], png(10, 10).len());
     let log = stand.options.dir.join("library.jsonl");
 
     let stand = stand.reopened().await;
     assert_eq!(stand.running.files(), before);
-    assert_eq!(stand.get(usage).await, used);
+    assert_eq!(stand.get(&usage).await, used);
     let details = stand.get(&format!("/v1/files/{}/details", text(&kept["fileId"]))).await.1;
     assert_eq!((&details["tags"], &details["width"]), (&json!(["a", "b"]), &json!(10)));
     assert_eq!(stand.fetch("/venues/x/kept.jpg", "*/*").await.bytes().await.unwrap(), png(10, 10));

@@ -169,6 +169,12 @@ fn troubled(order: &Order, trouble: &Trouble) -> Verdict {
         Verdict::Pause(Paused { reason, message, advice: advice.to_owned() })
     };
     match trouble.kind {
+        TroubleKind::Unauthorized if matches!(order, Order::UpdateRow(_) | Order::RestoreRow(_)) => {
+            return pause(
+                PauseReason::Unauthorized,
+                "Give the database's URL a role that may update venues, then `longshore resume`",
+            );
+        }
         TroubleKind::Unauthorized => {
             return pause(
                 PauseReason::Unauthorized,

@@ -63,12 +63,21 @@ pub struct Agenda {
     in_air: HashSet<Step>,
     /// Uploads waiting for another of the same path: the second is decided from the first.
     parked: HashMap<PathKey, Vec<Step>>,
+    /// Rows that are ready or in the air: when a venue's last images settle together, each of them leads to its row.
+    rows: HashSet<Seq>,
 }
 
 impl Agenda {
     /// The agenda of a run whose venues are all planned.
     pub fn new(run: RunId) -> Self {
-        Self { run, opened: 0, ready: VecDeque::new(), in_air: HashSet::new(), parked: HashMap::new() }
+        Self {
+            run,
+            opened: 0,
+            ready: VecDeque::new(),
+            in_air: HashSet::new(),
+            parked: HashMap::new(),
+            rows: HashSet::new(),
+        }
     }
 
     /// Steps handed out and not yet settled.
@@ -113,10 +122,12 @@ impl Agenda {
                 let image = venue.images.get(id.index as usize);
                 match image.and_then(|image| plan_image(id, image)) {
                     Some(next) => self.ready.push_front(next),
-                    None => plan(planned, venue)
-                        .into_iter()
-                        .filter(|next| matches!(next, Step::UpdateRow(_)))
-                        .for_each(|next| self.ready.push_front(next)),
+                    None if plan(planned, venue) == [Step::UpdateRow(planned)]
+                        && self.rows.insert(planned) =>
+                    {
+                        self.ready.push_front(Step::UpdateRow(planned));
+                    }
+                    None => {}
                 }
             }
             Step::UpdateRow(_) | Step::RestoreRow(_) => {}

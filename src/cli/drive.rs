@@ -1,22 +1,18 @@
 //! Turning the wheel for a command, and saying how it ended.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
-use ledger::event::{
-    Ending, Event, Options, PauseReason, Paused, Record, Resumed, RunFinished, RunStarted, Scope, Verb,
-};
+use ledger::event::{Options, PauseReason, Paused};
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
-use ledger::plan;
 use tokio::sync::mpsc;
 
+use super::Context;
 use super::open::{holder, now, operator};
-use super::{Context, place};
 use crate::error::{Exit, Failure};
 use crate::limits::{IMAGE_BYTES_MAX, IN_FLIGHT_DEFAULT, IN_FLIGHT_MAX, PATIENCE_MS_DEFAULT};
-use crate::runner::{Claims, End, Geography, Message, Setting, Wheel, World};
+use crate::runner::{self, End, Message, RunError, Setting, Start, World};
 use crate::show;
 
 /// How a run is run.
@@ -57,71 +53,29 @@ impl RunArgs {
     }
 }
 
-/// A run to be started.
-pub struct Start {
-    pub verb: Verb,
-    pub scope: Scope,
-    pub options: Options,
-    /// Unfinished runs that it takes over, closed first.
-    pub close: Vec<RunId>,
-}
-
 /// What a run is turned with.
 pub struct Driver<'a> {
     pub context: &'a Context<'a>,
     pub ledger: &'a mut Ledger,
     pub world: World,
-    pub geography: Geography,
     pub patience: Duration,
 }
 
 impl Driver<'_> {
     /// Starts a run and turns it.
     pub fn start(&mut self, start: Start) -> Result<(RunId, End), Failure> {
-        let claims = self.claim(&start.scope, start.verb, None)?;
-        let (at, state) = (now(), self.ledger.state());
-        let closed = start.close.iter().map(|run| {
-            let (ending, tally) = (Ending::Closed, state.tally(*run));
-            Record { at, run: Some(*run), event: Event::RunFinished(RunFinished { ending, tally }) }
-        });
-        let mut records: Vec<Record> = closed.collect();
-        let run = self.ledger.next_run(records.len() as u64);
-        let Start { verb, scope, options, .. } = start;
-        let event = Event::RunStarted(RunStarted { verb, scope, options, operator: operator() });
-        records.push(Record { at, run: Some(run), event });
-        self.ledger.append(&records)?;
-        self.turn(run, claims)
+        self.turning(|ledger, setting| runner::start(ledger, start, setting))
     }
 
     /// Goes on with an unfinished run.
     pub fn resume(&mut self, run: RunId, options: Options) -> Result<(RunId, End), Failure> {
-        let started = &self.ledger.state().run(run).expect("an unfinished run is there").started;
-        let (scope, verb) = (started.scope.clone(), started.verb);
-        let claims = self.claim(&scope, verb, Some(run))?;
-        let event = Event::Resumed(Resumed { options, operator: operator() });
-        self.ledger.append(&[Record { at: now(), run: Some(run), event }])?;
-        self.turn(run, claims)
+        self.turning(|ledger, setting| runner::resume(ledger, run, options, setting))
     }
 
-    /// Claims every country the run touches.
-    fn claim(&self, scope: &Scope, verb: Verb, run: Option<RunId>) -> Result<Claims, Failure> {
-        let state = self.ledger.state();
-        let code = |plan: &ledger::state::Plan| state.place(plan).country.as_ref().map(|c| c.code.clone());
-        let mut countries = BTreeSet::new();
-        if !matches!(scope, Scope::Run(_)) {
-            countries.insert(plan::country(scope).map(str::to_owned));
-        }
-        let planned = run.and_then(|run| state.run(run)).map_or(&[][..], |run| run.plans());
-        countries.extend(planned.iter().filter_map(|seq| state.plan(*seq)).map(code));
-        if verb == Verb::Rollback {
-            let images = plan::take_backs(state, scope).into_values().flatten();
-            countries.extend(images.filter_map(|image| state.plan(image.planned)).map(code));
-        }
-        let catalog = &*self.world.catalog;
-        Ok(self.context.runtime.block_on(Claims::take(catalog, countries, &holder()))?)
-    }
-
-    fn turn(&mut self, run: RunId, claims: Claims) -> Result<(RunId, End), Failure> {
+    fn turning<T>(
+        &mut self,
+        turn: impl FnOnce(&mut Ledger, Setting<'_>) -> Result<T, RunError>,
+    ) -> Result<T, Failure> {
         let (outbox, inbox) = mpsc::unbounded_channel();
         let stop = outbox.clone();
         self.context.interrupt.on_next(move || {
@@ -132,12 +86,11 @@ impl Driver<'_> {
             };
             let _the_run_has_ended = stop.send(Message::Stop(paused));
         });
-        let started = self.ledger.state().run(run).expect("it was just started").started.clone();
-        let place = place::in_catalog(&started.scope, &self.geography);
         let mut progress = show::Progress::new();
         let setting = Setting {
             world: self.world.clone(),
-            claims,
+            operator: operator(),
+            holder: holder(),
             runtime: self.context.runtime.handle().clone(),
             now,
             patience: self.patience,
@@ -146,21 +99,9 @@ impl Driver<'_> {
             tell: Box::new(|told| progress.tell(&told)),
             probe: None,
         };
-        let mut wheel = Wheel::new(self.ledger, run, setting);
-        match (started.verb, place) {
-            (Verb::Migrate, Some(place)) => wheel.plan_forward(place)?,
-            (Verb::Migrate, None) => {
-                return Err(Failure::usage(format!(
-                    "{} is no longer in the database",
-                    place::name_of(&started.scope)
-                ))
-                .hint(format!("`longshore rollback --run {run}` closes the run")));
-            }
-            (Verb::Rollback, _) => wheel.plan_back(&started.scope)?,
-        }
-        let end = wheel.turn();
+        let turned = turn(self.ledger, setting);
         self.context.interrupt.clear();
-        Ok((run, end?))
+        Ok(turned?)
     }
 }
 

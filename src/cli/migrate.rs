@@ -12,12 +12,12 @@ use serde::Serialize;
 
 use super::ask::confirm;
 use super::countries::for_each_movable;
-use super::drive::{Driver, ForwardArgs, RunArgs, Start};
+use super::drive::{Driver, ForwardArgs, RunArgs};
 use super::place::{Chosen, PlaceArgs, name_of};
 use super::{Context, Format, ended};
 use crate::error::{Exit, Failure};
 use crate::outside::catalog::Catalog;
-use crate::runner::{End, Geography};
+use crate::runner::{End, Geography, Start};
 use crate::show;
 
 /// Move a country's, a city's or a venue's images to the CDN.
@@ -76,13 +76,8 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
     let world = context.open_world(catalog.clone(), args.forward.max_bytes)?;
     let mut ledger = context.open_ledger(&*catalog)?;
     let held = holders(&ledger, &chosen)?;
-    let mut driver = Driver {
-        context,
-        ledger: &mut ledger,
-        world,
-        geography,
-        patience: Duration::from_secs(args.run.patience),
-    };
+    let mut driver =
+        Driver { context, ledger: &mut ledger, world, patience: Duration::from_secs(args.run.patience) };
     let mut ends = Vec::new();
     for run in held {
         ends.push(go_on(&mut driver, run, args)?);
@@ -90,7 +85,7 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
             return ended::say(context, &ledger, ends);
         }
     }
-    let preview = look(context, &*catalog, &driver.geography, &chosen, args.limit)?;
+    let preview = look(context, &*catalog, &geography, &chosen, args.limit)?;
     if preview.images == 0 {
         return match ends.is_empty() {
             true => nothing_left(&ledger, &chosen),

@@ -164,6 +164,8 @@ impl From<RunError> for Failure {
             RunError::Outside(trouble) => trouble.into(),
             RunError::Held { .. } => Self::new(Exit::Held, error.to_string())
                 .hint("Wait for it, or stop it; what it has done is safe"),
+            RunError::PlaceGone(run) => Self::usage(error.to_string())
+                .hint(format!("`longshore rollback --run {run}` takes back what it did and closes it")),
             RunError::Died => Self::new(Exit::Bug, error.to_string()),
         }
     }

@@ -44,22 +44,6 @@ pub fn name_of(scope: &Scope) -> String {
     }
 }
 
-/// The place in the catalog that a scope of the ledger speaks of; `None` when it is no longer there, or is no place.
-pub fn in_catalog(scope: &Scope, geography: &Geography) -> Option<Place> {
-    match scope {
-        Scope::Country(wanted) => {
-            let countries = geography.countries();
-            countries
-                .iter()
-                .find(|country| country.code == wanted.code)
-                .map(|country| Place::Country(country.id))
-        }
-        Scope::City { city, .. } => Some(Place::City(city.id)),
-        Scope::Venue { venue, .. } => Some(Place::Venue(*venue)),
-        Scope::Run(_) => None,
-    }
-}
-
 impl PlaceArgs {
     /// Whether nothing was named.
     pub fn is_empty(&self) -> bool {

@@ -11,7 +11,6 @@ use super::drive::{Driver, ForwardArgs, RunArgs};
 use super::place::name_of;
 use super::{Context, ended};
 use crate::error::{Exit, Failure};
-use crate::runner::Geography;
 
 /// Go on with a run that was paused or cut off.
 #[derive(Debug, Args)]
@@ -40,11 +39,10 @@ pub fn run(context: &Context<'_>, args: &ResumeArgs) -> Result<Exit, Failure> {
     let (verb, limit) = (of.started.verb, of.options().limit);
     eprintln!("Run {run} ({} {}) goes on.", verb.name(), name_of(&of.started.scope));
     let world = context.open_world(catalog.clone(), args.forward.max_bytes)?;
-    let geography = context.runtime.block_on(Geography::read(&*catalog))?;
     let patience = Duration::from_secs(args.how.patience);
     let forward = (verb == Verb::Migrate).then_some(&args.forward);
     let options = args.how.options(forward, limit);
-    let mut driver = Driver { context, ledger: &mut ledger, world, geography, patience };
+    let mut driver = Driver { context, ledger: &mut ledger, world, patience };
     let end = driver.resume(run, options)?;
     ended::say(context, &ledger, vec![end])
 }

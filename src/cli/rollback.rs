@@ -11,12 +11,12 @@ use ledger::plan;
 use serde::Serialize;
 
 use super::ask::confirm;
-use super::drive::{Driver, RunArgs, Start};
+use super::drive::{Driver, RunArgs};
 use super::place::{PlaceArgs, name_of};
 use super::{Context, Format, ended};
 use crate::error::{Exit, Failure};
 use crate::limits::IMAGE_BYTES_MAX;
-use crate::runner::Geography;
+use crate::runner::Start;
 use crate::show;
 
 /// Put the database back as it was before a migration.
@@ -71,9 +71,8 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
     }
     confirm("`longshore migrate` works again afterwards.", "ROLLBACK", args.how.yes)?;
     let world = context.open_world(catalog.clone(), IMAGE_BYTES_MAX)?;
-    let geography = context.runtime.block_on(Geography::read(&*catalog))?;
     let patience = Duration::from_secs(args.how.patience);
-    let mut driver = Driver { context, ledger: &mut ledger, world, geography, patience };
+    let mut driver = Driver { context, ledger: &mut ledger, world, patience };
     let options = args.how.options(None, None);
     let end = driver.start(Start { verb: Verb::Rollback, scope, options, close: preview.closes })?;
     ended::say(context, &ledger, vec![end])

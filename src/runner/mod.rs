@@ -4,6 +4,7 @@
 //! together are appended in one transaction, and the next step of an image starts only when its last is on disk.
 //! Signals come by the same channel as outcomes.
 
+mod begin;
 mod claims;
 mod perform;
 mod planning;
@@ -14,14 +15,16 @@ use std::time::Duration;
 
 use ledger::decide::Outcome;
 use ledger::event::{Ending, Paused, Record, Tally};
+use ledger::ids::RunId;
 use ledger::order::Order;
 use ledger::plan::Step;
 use ledger::store::LedgerError;
 
+pub use begin::{Start, resume, start};
 pub use claims::Claims;
 pub use perform::World;
 pub use planning::Geography;
-pub use wheel::{Setting, Wheel};
+pub use wheel::Setting;
 
 use crate::outside::Trouble;
 
@@ -89,6 +92,9 @@ pub enum RunError {
     /// The outside was in trouble before anything could begin.
     #[error("{0}")]
     Outside(Trouble),
+    /// What the run was asked to take is no longer in the database.
+    #[error("the place of run {0} is no longer in the database")]
+    PlaceGone(RunId),
     /// A test stopped it dead.
     #[error("stopped dead")]
     Died,

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::future::Future;
 
 use ledger::event::{
-    self, Event, PauseReason, Paused, Planned, PlanningDone, Scope, StepName, Stopped, Work,
+    self, Event, PauseReason, Paused, Planned, PlanningDone, Scope, StepName, Stopped, Verb, Work,
 };
 use ledger::ids::{Seq, VenueId};
 use ledger::images;
@@ -54,6 +54,18 @@ impl Geography {
     pub fn country_of(&self, city: &City) -> Option<&Country> {
         self.countries.get(&city.country)
     }
+    /// The place that a scope of the ledger speaks of; `None` when it is gone, or is no place.
+    pub fn place_of(&self, scope: &Scope) -> Option<Place> {
+        match scope {
+            Scope::Country(wanted) => {
+                let country = self.countries.values().find(|country| country.code == wanted.code);
+                country.map(|country| Place::Country(country.id))
+            }
+            Scope::City { city, .. } => self.cities.contains_key(&city.id).then_some(Place::City(city.id)),
+            Scope::Venue { venue, .. } => Some(Place::Venue(*venue)),
+            Scope::Run(_) => None,
+        }
+    }
     /// Where a venue is: its city and country.
     pub fn of(&self, venue: &Venue) -> (Option<&City>, Option<&Country>) {
         let city = venue.city.and_then(|city| self.cities.get(&city));
@@ -73,29 +85,23 @@ impl From<RunError> for Broken {
 }
 
 impl Wheel<'_> {
-    /// Plans what a run forward takes in a place, unless that is done. With a limit, venues that an earlier run left
-    /// in trouble come last.
+    /// Chooses what the run takes, unless that is done. With a limit, venues that an earlier run left in trouble come
+    /// last.
     ///
     /// # Errors
-    /// When the ledger cannot be written to. Trouble with the database pauses the run when it is turned.
-    pub fn plan_forward(&mut self, place: Place) -> Result<(), RunError> {
-        self.unless_planned(|wheel| wheel.forward(place))
-    }
-
-    /// Plans what a rollback visits, unless that is done.
-    ///
-    /// # Errors
-    /// As [`Wheel::plan_forward`].
-    pub fn plan_back(&mut self, scope: &Scope) -> Result<(), RunError> {
-        self.unless_planned(|wheel| wheel.back(scope))
-    }
-
-    fn unless_planned(&mut self, plan: impl FnOnce(&mut Self) -> Result<(), Broken>) -> Result<(), RunError> {
+    /// When the ledger cannot be written to, or the place is no longer in the database. Trouble with the database
+    /// pauses the run when it is turned.
+    pub fn plan(&mut self) -> Result<(), RunError> {
         let run = self.run_state();
         if run.is_planned {
             return Ok(());
         }
-        match plan(self) {
+        let (verb, scope) = (run.started.verb, run.started.scope.clone());
+        let planned = match verb {
+            Verb::Migrate => self.forward(&scope),
+            Verb::Rollback => self.back(&scope),
+        };
+        match planned {
             Err(Broken::Run(error)) => return Err(error),
             Err(Broken::Pause) => return Ok(()),
             Ok(()) => {}
@@ -109,9 +115,10 @@ impl Wheel<'_> {
         self.ledger.state().run(self.run).expect("the run was started")
     }
 
-    fn forward(&mut self, place: Place) -> Result<(), Broken> {
+    fn forward(&mut self, scope: &Scope) -> Result<(), Broken> {
         let catalog = self.setting.world.catalog.clone();
         let geography = self.ask(|| Geography::read(&*catalog))?;
+        let place = geography.place_of(scope).ok_or(RunError::PlaceGone(self.run))?;
         let run = self.run_state();
         let start = run.last_venue();
         let chosen = match run.options().limit {

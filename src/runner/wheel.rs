@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledger::decide::{Verdict, decide};
-use ledger::event::{Ending, Event, Paused, Record, RunFinished};
+use ledger::event::{Ending, Event, Operator, Paused, Record, RunFinished};
 use ledger::ids::{ContentHash, RunId};
 use ledger::ledger::Ledger;
 use ledger::order::{self, Order};
@@ -24,8 +24,10 @@ use crate::limits::{APPEND_BATCH_MAX, CHECKPOINT_IMAGES};
 pub struct Setting<'a> {
     /// The outside.
     pub world: World,
-    /// The claims its rows are updated under.
-    pub claims: Claims,
+    /// Who is at work.
+    pub operator: Operator,
+    /// What others are told who find a country claimed.
+    pub holder: String,
     /// Where what waits is done.
     pub runtime: Handle,
     /// The clock.
@@ -47,6 +49,7 @@ pub struct Wheel<'a> {
     pub(super) ledger: &'a mut Ledger,
     pub(super) run: RunId,
     pub(super) setting: Setting<'a>,
+    claims: Claims,
     pub(super) retry: Retry,
     stop: watch::Sender<bool>,
     pausing: Option<Paused>,
@@ -57,11 +60,11 @@ pub struct Wheel<'a> {
 
 impl<'a> Wheel<'a> {
     /// A wheel for a run that is started or resumed in the ledger.
-    pub fn new(ledger: &'a mut Ledger, run: RunId, setting: Setting<'a>) -> Self {
+    pub fn new(ledger: &'a mut Ledger, run: RunId, claims: Claims, setting: Setting<'a>) -> Self {
         let (stop, stopping) = watch::channel(false);
         let retry = Retry::new(stopping, setting.outbox.clone(), setting.patience);
         let (spooled, pausing) = (HashMap::new(), None);
-        Self { ledger, run, setting, retry, stop, pausing, spooled, settled_since_checkpoint: 0 }
+        Self { ledger, run, setting, claims, retry, stop, pausing, spooled, settled_since_checkpoint: 0 }
     }
 
     /// Performs everything that is planned, then closes the run.
@@ -123,7 +126,7 @@ impl<'a> Wheel<'a> {
     fn spawn(&self, step: Step, order: Order, performer: Arc<Performer>) {
         let plan = self.state().plan(step.planned()).expect("a step belongs to a plan");
         let country = self.state().place(plan).country.as_ref().map(|country| country.code.as_str());
-        let claim = self.setting.claims.of(country);
+        let claim = self.claims.of(country);
         let (outbox, probe) = (self.setting.outbox.clone(), self.setting.probe.clone());
         let dies = move |moment| probe.as_ref().is_some_and(|probe| probe(moment));
         let work = self.setting.runtime.spawn(async move {

@@ -1,10 +1,10 @@
-//! Tests.
+//! All tests that need real parts, in one binary. `tests/run` starts the servers they use.
 
+mod catalog;
+mod crash;
 mod imagekit_client;
 mod origin;
-#[cfg(feature = "sandbox")]
 mod sandbox_world;
 mod spool;
 mod stand_in;
-mod catalog;
 mod support;

@@ -1,10 +1,9 @@
-//! Parts that several tests share.
-
-pub mod pictures;
-pub mod raw_http;
 //! Helpers that several files of tests share.
 
+pub mod pictures;
 pub mod postgres;
+pub mod raw_http;
 pub mod sqlite;
+pub mod stage;
 
 pub use sqlite::sqlite_file;

@@ -1,0 +1,100 @@
+//! Starting a run, and going on with one.
+
+use std::collections::BTreeSet;
+
+use ledger::event::{Ending, Event, Options, Record, Resumed, RunFinished, RunStarted, Scope, Verb};
+use ledger::ids::RunId;
+use ledger::ledger::Ledger;
+use ledger::plan;
+use ledger::state::Plan;
+
+use super::wheel::{Setting, Wheel};
+use super::{Claims, End, RunError};
+
+/// A run to be started.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// Forward or back.
+    pub verb: Verb,
+    /// What it takes.
+    pub scope: Scope,
+    /// How.
+    pub options: Options,
+    /// Unfinished runs that it takes over; they are closed first.
+    pub close: Vec<RunId>,
+}
+
+/// Claims what a new run touches, writes down that it started, and turns it.
+///
+/// # Errors
+/// When another holds a country of it, the ledger cannot be written, or the place is gone.
+pub fn start(ledger: &mut Ledger, start: Start, setting: Setting<'_>) -> Result<(RunId, End), RunError> {
+    let claims = claim(ledger, &start.scope, start.verb, None, &setting)?;
+    let (at, state) = ((setting.now)(), ledger.state());
+    let closed = start.close.iter().map(|run| {
+        let (ending, tally) = (Ending::Closed, state.tally(*run));
+        Record { at, run: Some(*run), event: Event::RunFinished(RunFinished { ending, tally }) }
+    });
+    let mut records: Vec<Record> = closed.collect();
+    let run = ledger.next_run(records.len() as u64);
+    let Start { verb, scope, options, .. } = start;
+    let event = Event::RunStarted(RunStarted { verb, scope, options, operator: setting.operator.clone() });
+    records.push(Record { at, run: Some(run), event });
+    ledger.append(&records)?;
+    turn(ledger, run, claims, setting)
+}
+
+/// Claims what an unfinished run touches, writes down that it goes on, and turns it.
+///
+/// # Errors
+/// As [`start`].
+///
+/// # Panics
+/// When there is no such run: the caller chose it from the ledger.
+pub fn resume(
+    ledger: &mut Ledger,
+    run: RunId,
+    options: Options,
+    setting: Setting<'_>,
+) -> Result<(RunId, End), RunError> {
+    let started = ledger.state().run(run).expect("an unfinished run is in its ledger").started.clone();
+    let claims = claim(ledger, &started.scope, started.verb, Some(run), &setting)?;
+    let event = Event::Resumed(Resumed { options, operator: setting.operator.clone() });
+    ledger.append(&[Record { at: (setting.now)(), run: Some(run), event }])?;
+    turn(ledger, run, claims, setting)
+}
+
+/// Every country a run touches: that of its scope, those of what it has planned, and those a rollback will visit.
+fn claim(
+    ledger: &Ledger,
+    scope: &Scope,
+    verb: Verb,
+    run: Option<RunId>,
+    setting: &Setting<'_>,
+) -> Result<Claims, RunError> {
+    let state = ledger.state();
+    let code = |plan: &Plan| state.place(plan).country.as_ref().map(|country| country.code.clone());
+    let mut countries = BTreeSet::new();
+    if !matches!(scope, Scope::Run(_)) {
+        countries.insert(plan::country(scope).map(str::to_owned));
+    }
+    let planned = run.and_then(|run| state.run(run)).map_or(&[][..], |run| run.plans());
+    countries.extend(planned.iter().filter_map(|seq| state.plan(*seq)).map(code));
+    if verb == Verb::Rollback {
+        let images = plan::take_backs(state, scope).into_values().flatten();
+        countries.extend(images.filter_map(|image| state.plan(image.planned)).map(code));
+    }
+    let catalog = &*setting.world.catalog;
+    setting.runtime.block_on(Claims::take(catalog, countries, &setting.holder))
+}
+
+fn turn(
+    ledger: &mut Ledger,
+    run: RunId,
+    claims: Claims,
+    setting: Setting<'_>,
+) -> Result<(RunId, End), RunError> {
+    let mut wheel = Wheel::new(ledger, run, claims, setting);
+    wheel.plan()?;
+    Ok((run, wheel.turn()?))
+}

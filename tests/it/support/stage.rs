@@ -1,0 +1,333 @@
+//! A small world for one test: a catalog of either kind, an origin and an ImageKit on loopback, a ledger file, and
+//! runs on it as separate processes would make them, each with connections and a state of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use ledger::event::{Country, Opened, Operator, Options, Scope, Target, Verb};
+use ledger::ids::{LedgerId, RunId};
+use ledger::ledger::Ledger;
+use ledger::plan;
+use ledger::store::LedgerError;
+use ledger::timestamp::Timestamp;
+use longshore::limits::IMAGE_BYTES_MAX;
+use longshore::outside::catalog;
+use longshore::outside::imagekit::{ImageKit, ImageKitOptions};
+use longshore::outside::origin::{HttpOrigin, OriginOptions};
+use longshore::outside::spool::Spool;
+use longshore::runner::{self, End, Probe, RunError, Setting, Start, World};
+use longshore::sandbox::faults::Faults;
+use longshore::sandbox::pictures::Picture;
+use longshore::sandbox::seed;
+use longshore::sandbox::{imagekit, origin};
+use rusqlite::OptionalExtension;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use tokio::runtime::Runtime;
+
+use super::postgres::Database;
+use super::sqlite::{SqliteFile, sqlite_file};
+
+/// Which database the test's rows are in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A SQLite file.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+    /// PostgreSQL behind a PgBouncer in transaction mode.
+    Pgbouncer,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Pgbouncer];
+}
+
+enum Base {
+    Sqlite(SqliteFile),
+    Postgres(Database),
+}
+
+/// The world, with Poland (PL, city Kraków, id 1) and Germany (DE, city Köln, id 2) in it and no venue yet.
+pub struct Stage {
+    kind: Kind,
+    base: Base,
+    runtime: Runtime,
+    /// What the origin counts and where it misbehaves.
+    pub origin_faults: Arc<Faults>,
+    /// The same of ImageKit.
+    pub cdn_faults: Arc<Faults>,
+    /// The origin.
+    pub origin: origin::Running,
+    /// ImageKit.
+    pub imagekit: imagekit::Running,
+    dir: tempfile::TempDir,
+}
+
+/// All venues' `venue_images`, as the catalog's own text.
+pub type Rows = BTreeMap<i64, Option<String>>;
+
+impl Stage {
+    /// An empty world.
+    pub fn new(kind: Kind) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let (origin_faults, cdn_faults) = (Arc::new(Faults::default()), Arc::new(Faults::default()));
+        let (base, origin, imagekit) = runtime.block_on(async {
+            let base = match kind {
+                Kind::Sqlite => Base::Sqlite(sqlite_file()),
+                Kind::Postgres | Kind::Pgbouncer => Base::Postgres(Database::create().await),
+            };
+            let world = Arc::new(seed::World::new(1, 4));
+            let at = origin::Options::default();
+            let origin = origin::serve(at, world, origin_faults.clone()).await.unwrap();
+            let at = imagekit::Options { dir: dir.path().join("cdn"), ..imagekit::Options::default() };
+            let imagekit = imagekit::serve(at, cdn_faults.clone()).await.unwrap();
+            (base, origin, imagekit)
+        });
+        let stage = Self { kind, base, runtime, origin_faults, cdn_faults, origin, imagekit, dir };
+        stage.sql(
+            "INSERT INTO countries VALUES (1, 'Poland', 'PL', 'poland'), (2, 'Germany', 'DE', 'germany')",
+        );
+        stage.sql("INSERT INTO cities VALUES (1, 'Kraków', 'krakow', 1), (2, 'Köln', 'koln', 2)");
+        stage
+    }
+
+    /// The database's URL, as a run is given it.
+    pub fn url(&self) -> String {
+        match &self.base {
+            Base::Sqlite(file) => file.url(),
+            Base::Postgres(database) if self.kind == Kind::Pgbouncer => {
+                database.through_pgbouncer_url.clone()
+            }
+            Base::Postgres(database) => database.url.clone(),
+        }
+    }
+
+    /// Runs SQL as someone else would, straight on the database.
+    pub fn sql(&self, sql: &str) {
+        match &self.base {
+            Base::Sqlite(file) => file.admin().execute_batch(sql).unwrap(),
+            Base::Postgres(database) => self.runtime.block_on(async {
+                let mut admin = database.admin().await;
+                sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut admin).await.unwrap();
+            }),
+        }
+    }
+
+    /// Puts a venue into a city (1 Kraków, 2 Köln) with this array.
+    pub fn venue(&self, id: i64, slug: &str, city: i64, images: &str) {
+        let images = images.replace('\'', "''");
+        self.sql(&format!(
+            "INSERT INTO venues (id, slug, name, city_id, venue_images, updated_at)
+             VALUES ({id}, '{slug}', 'Venue {id}', {city}, '{images}', '2025-01-01 00:00:00')"
+        ));
+    }
+
+    /// Writes a row as someone else would.
+    pub fn set_images(&self, id: i64, images: &str) {
+        let images = images.replace('\'', "''");
+        self.sql(&format!("UPDATE venues SET venue_images = '{images}' WHERE id = {id}"));
+    }
+
+    /// A row's text; `None` for NULL. Panics when there is no such row.
+    pub fn images(&self, id: i64) -> Option<String> {
+        self.rows().remove(&id).expect("the venue is there")
+    }
+
+    /// All rows' texts.
+    pub fn rows(&self) -> Rows {
+        match &self.base {
+            Base::Sqlite(file) => {
+                let db = file.admin();
+                let mut all = db.prepare("SELECT id, venue_images FROM venues").unwrap();
+                let rows = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+                rows.map(Result::unwrap).collect()
+            }
+            Base::Postgres(database) => self.runtime.block_on(async {
+                let mut admin = database.admin().await;
+                let rows =
+                    sqlx::query("SELECT id, venue_images::text FROM venues").fetch_all(&mut admin).await;
+                rows.unwrap().iter().map(|row| (row.get(0), row.get(1))).collect()
+            }),
+        }
+    }
+
+    /// A row's `updated_at` as text.
+    pub fn updated_at(&self, id: i64) -> Option<String> {
+        let sql = format!("SELECT CAST(updated_at AS TEXT) FROM venues WHERE id = {id}");
+        match &self.base {
+            Base::Sqlite(file) => {
+                file.admin().query_row(&sql, [], |row| row.get(0)).optional().unwrap().flatten()
+            }
+            Base::Postgres(database) => self.runtime.block_on(async {
+                let mut admin: PgConnection = PgConnection::connect(&database.url).await.unwrap();
+                let row = sqlx::query(AssertSqlSafe(sql)).fetch_optional(&mut admin).await.unwrap();
+                row.and_then(|row| row.get(0))
+            }),
+        }
+    }
+
+    /// Puts a real picture on the origin and gives its entry, external and ours. The same `key` gives the same bytes.
+    pub fn external(&self, path: &str, key: &str) -> String {
+        self.origin.put(path, "image/jpeg", Picture::new(1, key).bytes());
+        self.entry(path)
+    }
+
+    /// An external entry of ours for a path of the origin, whatever is there. As jsonb would write it, so that both
+    /// databases keep the same text.
+    pub fn entry(&self, path: &str) -> String {
+        format!(
+            r#"{{"url": "{}{path}", "width": null, "height": null, "source": "trivia_advisor_migration", "migrated_at": "2026-01-01T00:00:00.000Z", "upload_status": "external"}}"#,
+            self.origin.base_url()
+        )
+    }
+
+    /// Where the ledger lies.
+    pub fn ledger_path(&self) -> std::path::PathBuf {
+        self.dir.path().join("test.ledger")
+    }
+
+    /// Opens the ledger for writing, or makes it.
+    pub fn ledger(&self) -> Ledger {
+        let path = self.ledger_path();
+        match Ledger::open(&path, "a test") {
+            Err(LedgerError::Missing { .. }) => {
+                let target = Target {
+                    name: "dev".into(),
+                    kind: "sqlite".into(),
+                    system: None,
+                    database: "test".into(),
+                    host: None,
+                };
+                let opened = Opened { format: 1, ledger: LedgerId([7; 16]), shard: None, target };
+                Ledger::create(&path, opened, now(), "a test").unwrap()
+            }
+            opened => opened.unwrap(),
+        }
+    }
+
+    /// Starts a run forward over Poland, or goes on with the unfinished one.
+    pub fn migrate(&self, how: &How) -> Result<End, RunError> {
+        self.turn(how, |ledger, setting| match unfinished(ledger) {
+            Some(run) => runner::resume(ledger, run, how.options(), setting),
+            None => runner::start(ledger, forward(how), setting),
+        })
+    }
+
+    /// Starts a rollback of Poland, closing what it takes over.
+    pub fn rollback(&self, how: &How) -> Result<End, RunError> {
+        self.turn(how, |ledger, setting| {
+            let state = ledger.state();
+            let scope = poland();
+            let runs = state.unfinished().map(|(run, _)| run);
+            let close = runs.filter(|run| plan::is_taken_over(state, *run, &scope)).collect();
+            let start = Start { verb: Verb::Rollback, scope, options: how.options(), close };
+            runner::start(ledger, start, setting)
+        })
+    }
+
+    /// Goes on with the unfinished run, whichever it is.
+    pub fn resume(&self, how: &How) -> Result<End, RunError> {
+        self.turn(how, |ledger, setting| {
+            let run = unfinished(ledger).expect("a run is unfinished");
+            runner::resume(ledger, run, how.options(), setting)
+        })
+    }
+
+    fn turn(
+        &self,
+        how: &How,
+        turn: impl FnOnce(&mut Ledger, Setting<'_>) -> Result<(RunId, End), RunError>,
+    ) -> Result<End, RunError> {
+        // As a process of its own: what dies with it is all that it had.
+        let runtime = Runtime::new().unwrap();
+        let url = |text: String| text.parse().unwrap();
+        let endpoint = url(self.imagekit.url_endpoint());
+        let api = || url(self.imagekit.api_url());
+        let cdn = ImageKit::new(ImageKitOptions::new("private_sandbox", endpoint, api(), api())).unwrap();
+        let origin = HttpOrigin::new(OriginOptions::new(url(self.origin.base_url()))).unwrap();
+        let catalog = runtime.block_on(catalog::open(&self.url())).unwrap();
+        let spool = Spool::open(&self.dir.path().join("spool")).unwrap();
+        let world =
+            World { origin: Arc::new(origin), cdn: Arc::new(cdn), catalog: Arc::from(catalog), spool };
+        let mut ledger = self.ledger();
+        let (outbox, inbox) = tokio::sync::mpsc::unbounded_channel();
+        let operator = Operator { user: "test".into(), host: "test".into(), version: "0".into() };
+        let setting = Setting {
+            world,
+            operator,
+            holder: "a test".into(),
+            runtime: runtime.handle().clone(),
+            now,
+            patience: how.patience,
+            inbox,
+            outbox,
+            tell: Box::new(|_| ()),
+            probe: how.probe.clone(),
+        };
+        let turned = turn(&mut ledger, setting);
+        runtime.shutdown_timeout(Duration::from_secs(10));
+        turned.map(|(_, end)| end)
+    }
+
+    /// Reads and verifies the whole ledger.
+    pub fn verified(&self) -> Ledger {
+        Ledger::read(&self.ledger_path()).unwrap()
+    }
+
+    /// Requests of an operation so far.
+    pub fn requests(&self, op: &str) -> u64 {
+        let faults = if op == "origin" { &self.origin_faults } else { &self.cdn_faults };
+        faults.counts().get(op).copied().unwrap_or(0)
+    }
+}
+
+/// How a run is run in a test.
+#[derive(Clone)]
+pub struct How {
+    /// Images in flight.
+    pub concurrency: u32,
+    /// Where it dies.
+    pub probe: Option<Probe>,
+    /// How long it waits for what is away.
+    pub patience: Duration,
+    /// At most this many venues.
+    pub limit: Option<u64>,
+}
+
+impl Default for How {
+    fn default() -> Self {
+        Self { concurrency: 4, probe: None, patience: Duration::from_secs(10), limit: None }
+    }
+}
+
+impl How {
+    fn options(&self) -> Options {
+        Options {
+            limit: self.limit,
+            concurrency: self.concurrency,
+            delivery_check: true,
+            bytes_max: IMAGE_BYTES_MAX,
+        }
+    }
+}
+
+/// The scope that tests work on.
+pub fn poland() -> Scope {
+    Scope::Country(Country { code: "PL".into(), name: "Poland".into() })
+}
+
+fn forward(how: &How) -> Start {
+    Start { verb: Verb::Migrate, scope: poland(), options: how.options(), close: Vec::new() }
+}
+
+fn unfinished(ledger: &Ledger) -> Option<RunId> {
+    ledger.state().unfinished().map(|(run, _)| run).next()
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    Timestamp::from_millis(since.as_millis() as i64)
+}

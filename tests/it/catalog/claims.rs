@@ -95,6 +95,19 @@ async fn e6_a_lost_claim_that_another_took_is_refused() {
 }
 
 #[tokio::test]
+async fn e6_a_claim_that_holds_stays_in_its_transaction() {
+    for world in [World::postgres().await, World::pgbouncer().await] {
+        let claim = world.catalog.claim(Some("PL"), "still here").await.unwrap();
+        let transaction = "SELECT string_agg(pid || ' ' || xact_start, ',') FROM pg_stat_activity \
+             WHERE application_name = 'still here' AND datname = current_database()";
+        let began = world.ask(transaction).await;
+        assert!(began.is_some());
+        claim.check().await.unwrap();
+        assert_eq!(world.ask(transaction).await, began);
+    }
+}
+
+#[tokio::test]
 async fn e6_a_claim_blocks_no_vacuum() {
     let world = World::postgres().await;
     let _claim = world.catalog.claim(Some("PL"), "holds no snapshot").await.unwrap();

@@ -2,7 +2,7 @@
 
 use ledger::ids::VenueId;
 use ledger::trouble::TroubleKind;
-use longshore::outside::catalog::{Catalog, Row, open};
+use longshore::outside::catalog::{Catalog, Rewrite, Row, open};
 
 use super::{World, put};
 use crate::support::postgres::run;
@@ -141,6 +141,21 @@ async fn e1_a_sqlite_file_that_another_writes_is_a_catalog_error() {
     assert_eq!((trouble.kind, trouble.outage), (TroubleKind::CatalogError, false), "{trouble}");
     writer.execute_batch("COMMIT").unwrap();
     assert!(matches!(world.catalog.rewrite(VenueId(1), &put(Some("[1]"))).await, Ok(Row::Written { .. })));
+}
+
+#[tokio::test]
+async fn s6_nobody_writes_a_sqlite_row_while_its_rewrite_is_decided() {
+    let world = World::sqlite().await;
+    let path = world.url.trim_start_matches("sqlite:");
+    let decide = |_: Option<&str>| {
+        let writer = rusqlite::Connection::open(path).unwrap();
+        writer.busy_timeout(std::time::Duration::ZERO).unwrap();
+        let refused = writer.execute("UPDATE venues SET venue_images = '[9]' WHERE id = 1", []).unwrap_err();
+        assert_eq!(refused.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy));
+        Rewrite::Write(Some("[1]".into()))
+    };
+    world.run("PRAGMA journal_mode = WAL").await;
+    assert!(matches!(world.catalog.rewrite(VenueId(1), &decide).await, Ok(Row::Written { .. })));
 }
 
 #[tokio::test]

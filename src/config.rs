@@ -100,14 +100,18 @@ impl Config {
     /// The application's database of a target.
     ///
     /// # Errors
-    /// When the setting is missing.
+    /// When the setting is missing, or names no database.
     pub fn database_url(&self, target: Target) -> Result<&Secret, Failure> {
-        match target {
-            Target::Dev => Ok(&self.dev_database_url),
-            Target::Production => {
-                self.production_database_url.as_ref().ok_or_else(|| missing("PRODUCTION_DATABASE_URL"))
-            }
-        }
+        let (name, url) = match target {
+            Target::Dev => ("DEV_DATABASE_URL", Some(&self.dev_database_url)),
+            Target::Production => ("PRODUCTION_DATABASE_URL", self.production_database_url.as_ref()),
+        };
+        let url = url.ok_or_else(|| missing(name))?;
+        let is_known =
+            ["postgres://", "postgresql://", "sqlite:"].iter().any(|scheme| url.0.starts_with(scheme));
+        let wrong =
+            || Failure::usage(format!("{name} is no database URL")).hint("postgres://… or sqlite:PATH");
+        is_known.then_some(url).ok_or_else(wrong)
     }
 }
 

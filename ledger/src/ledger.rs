@@ -20,12 +20,11 @@ impl Ledger {
     /// Creates a ledger with its first line.
     ///
     /// # Errors
-    /// As [`Store::create`] and [`Store::append`].
+    /// As [`Store::create`].
     pub fn create(path: &Path, opened: Opened, at: Timestamp, holder: &str) -> Result<Self, LedgerError> {
-        let store = Store::create(path, opened.ledger, holder)?;
-        let mut ledger = Self { store, state: State::default() };
-        ledger.append(&[Record { at, run: None, event: Event::Opened(opened) }])?;
-        Ok(ledger)
+        let id = opened.ledger;
+        let first = Record { at, run: None, event: Event::Opened(opened) };
+        Self::replay(Store::create(path, id, &first, holder)?)
     }
 
     /// Opens a ledger to write to it, after verifying it whole.

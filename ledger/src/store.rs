@@ -34,27 +34,28 @@ pub struct Store {
 }
 
 impl Store {
-    /// Creates a ledger for this process to write. `holder` is what others are told.
+    /// Creates a ledger with its first line, for this process to write. `holder` is what others are told.
+    ///
+    /// It is made under another name and renamed when it is whole: whoever dies here leaves no half ledger behind.
     ///
     /// # Errors
     /// When the file exists already, another process is creating it, or the disk refuses.
-    pub fn create(path: &Path, id: LedgerId, holder: &str) -> Result<Self, LedgerError> {
+    pub fn create(path: &Path, id: LedgerId, first: &Record, holder: &str) -> Result<Self, LedgerError> {
         let lock = lock(path, holder)?;
         let disk = |source| LedgerError::Disk { path: path.to_owned(), source };
+        if path.exists() {
+            return Err(disk(std::io::ErrorKind::AlreadyExists.into()));
+        }
+        let mut part = path.as_os_str().to_owned();
+        part.push(".new");
+        let part = PathBuf::from(part);
         // Before-images are production data: created private, and SQLite gives -wal and -shm the same mode.
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(disk)?;
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        let begin = || -> rusqlite::Result<()> {
-            let write = connection.unchecked_transaction()?;
-            write.execute_batch(include_str!("store/schema.sql"))?;
-            write.execute("INSERT INTO ledger (id) VALUES (?1)", [id.to_string()])?;
-            write.pragma_update(None, "application_id", APPLICATION)?;
-            write.pragma_update(None, "user_version", FORMAT)?;
-            write.commit()
-        };
-        begin().map_err(|error| LedgerError::from_sqlite(path, Seq(0), error))?;
-        let head = Head { seq: Seq(0), hash: chain::genesis(id) };
-        Ok(Self { path: path.to_owned(), connection, id, head, lock: Some(lock) })
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part).map_err(disk)?;
+        fill(&part, id, first).map_err(|error| LedgerError::from_sqlite(path, Seq(0), error))?;
+        std::fs::rename(&part, path).map_err(disk)?;
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(dir).and_then(|dir| dir.sync_all()).map_err(disk)?;
+        Self::attach(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Some(lock))
     }
 
     /// Opens a ledger to write to it. Nothing is verified yet: read it whole first.
@@ -256,6 +257,21 @@ impl Row {
         let hash = row.get(2).map_err(|_| "its hash is not 32 bytes")?;
         Ok(Self { seq: Seq(seq as u64), body, hash: ContentHash(hash) })
     }
+}
+
+/// Writes a whole ledger of one line in one transaction, without side files.
+fn fill(part: &Path, id: LedgerId, first: &Record) -> rusqlite::Result<()> {
+    let connection = Connection::open_with_flags(part, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let write = connection.unchecked_transaction()?;
+    write.execute_batch(include_str!("store/schema.sql"))?;
+    write.execute("INSERT INTO ledger (id) VALUES (?1)", [id.to_string()])?;
+    write.pragma_update(None, "application_id", APPLICATION)?;
+    write.pragma_update(None, "user_version", FORMAT)?;
+    let body = wire::encode(first);
+    let hash = chain::link(chain::genesis(id), Seq(1), &body);
+    write.execute("INSERT INTO event (seq, body, hash) VALUES (1, ?1, ?2)", params![body, hash.0])?;
+    write.commit()
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, LedgerError> {

@@ -64,16 +64,19 @@ pub struct Driver<'a> {
 impl Driver<'_> {
     /// Starts a run and turns it.
     pub fn start(&mut self, start: Start) -> Result<(RunId, End), Failure> {
-        self.turning(|ledger, setting| runner::start(ledger, start, setting))
+        self.turning((0, 0), |ledger, setting| runner::start(ledger, start, setting))
     }
 
     /// Goes on with an unfinished run.
     pub fn resume(&mut self, run: RunId, options: Options) -> Result<(RunId, End), Failure> {
-        self.turning(|ledger, setting| runner::resume(ledger, run, options, setting))
+        let tally = self.ledger.state().tally(run);
+        let progress = (tally.images - tally.open, tally.images);
+        self.turning(progress, |ledger, setting| runner::resume(ledger, run, options, setting))
     }
 
     fn turning<T>(
         &mut self,
+        (settled, total): (u64, u64),
         turn: impl FnOnce(&mut Ledger, Setting<'_>) -> Result<T, RunError>,
     ) -> Result<T, Failure> {
         let (outbox, inbox) = mpsc::unbounded_channel();
@@ -86,7 +89,7 @@ impl Driver<'_> {
             };
             let _the_run_has_ended = stop.send(Message::Stop(paused));
         });
-        let mut progress = show::Progress::new();
+        let mut progress = show::Progress::new(settled, total);
         let setting = Setting {
             world: self.world.clone(),
             operator: operator(),

@@ -127,19 +127,20 @@ fn print(ended: &Ended) -> Result<(), Failure> {
     }
     table.print()?;
     let total = &success.total;
-    for (kind, images) in &total.by_kind {
-        show::line(&format!(
-            "{images} × {kind}; `longshore log --run {run} --kind failed --kind skipped` tells which"
-        ))?;
+    let sent = format!("{} sent ({})", show::count(total.uploads, "file"), show::bytes(total.bytes_uploaded));
+    let retries = match total.retries {
+        1 => "1 retry".to_owned(),
+        n => format!("{n} retries"),
+    };
+    show::line(&format!("{sent}, {} found on the CDN, {retries}.", total.adopted))?;
+    if let Some(ms) = total.upload_ms {
+        let (avg, p50, p95, p99) = (ms.avg, ms.p50, ms.p95, ms.p99);
+        show::line(&format!("Upload times: {avg} ms on average, p50 {p50}, p95 {p95}, p99 {p99}."))?;
     }
-    let sent = format!(
-        "{} files sent ({}), {} found there",
-        total.uploads,
-        show::bytes(total.bytes_uploaded),
-        total.adopted
-    );
-    let times = total.upload_ms.map_or(String::new(), |ms| {
-        format!("; upload avg {} ms, p50 {}, p95 {}, p99 {}", ms.avg, ms.p50, ms.p95, ms.p99)
-    });
-    show::line(&format!("{sent}{times}; {} retries.", total.retries))
+    if !total.by_kind.is_empty() {
+        let kinds: Vec<_> = total.by_kind.iter().map(|(kind, images)| format!("{images} {kind}")).collect();
+        show::line(&format!("Not moved: {}.", kinds.join(", ")))?;
+        show::line(&format!("  `longshore log --run {run} --kind failed --kind skipped` tells which."))?;
+    }
+    show::line(&format!("`longshore rollback --run {run}` takes it back."))
 }

@@ -8,6 +8,7 @@ use ledger::event::Verb;
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
 use ledger::plan;
+use ledger::state::State;
 use serde::Serialize;
 
 use super::ask::confirm;
@@ -85,7 +86,8 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
             return ended::say(context, &ledger, ends);
         }
     }
-    let preview = look(context, &*catalog, &geography, &chosen, args.limit)?;
+    let state = Some(driver.ledger.state());
+    let preview = look(context, &*catalog, &geography, &chosen, args.limit, state)?;
     if preview.images == 0 {
         return match ends.is_empty() {
             true => nothing_left(&ledger, &chosen),
@@ -95,10 +97,10 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
     let is_first = ends.is_empty();
     let name = &chosen.name;
     if is_first || !args.run.yes {
-        let what = format!("{} images of {} venues in {name}", preview.images, preview.venues);
-        let limit = args.limit.map_or(String::new(), |limit| format!(", at most {limit} venues of them"));
+        let (images, venues) = (show::count(preview.images, "image"), show::count(preview.venues, "venue"));
         let target = context.common.target.name();
-        eprintln!("This moves {what}{limit} to ImageKit and rewrites their rows in the {target} database.");
+        eprintln!("This moves {images} of {venues} in {name} to ImageKit");
+        eprintln!("and rewrites their rows in the {target} database.");
         confirm(
             "Nothing that is there now is deleted; `longshore rollback` takes it back.",
             name,
@@ -149,7 +151,13 @@ fn dry_run(
     chosen: &Chosen,
     limit: Option<u64>,
 ) -> Result<Exit, Failure> {
-    let preview = look(context, catalog, geography, chosen, limit)?;
+    // A limit takes venues in an order that the ledger knows; without one it is not looked at.
+    let ledger = match limit {
+        Some(_) if context.ledger_path().exists() => Some(Ledger::read(&context.ledger_path())?),
+        _ => None,
+    };
+    let state = ledger.as_ref().map(Ledger::state);
+    let preview = look(context, catalog, geography, chosen, limit, state)?;
     match context.common.format {
         Format::Json => show::json(&preview)?,
         Format::Table => {
@@ -166,28 +174,31 @@ fn dry_run(
     Ok(Exit::Done)
 }
 
+/// What a run would take now. With a limit, venues that an earlier run left in trouble come last, as in the run.
 fn look(
     context: &Context<'_>,
     catalog: &dyn Catalog,
     geography: &Geography,
     chosen: &Chosen,
     limit: Option<u64>,
+    state: Option<&State>,
 ) -> Result<Preview, Failure> {
-    let mut cities: BTreeMap<(Option<String>, Option<i64>), CityLine> = BTreeMap::new();
-    let mut left = limit.unwrap_or(u64::MAX);
+    let mut found = Vec::new();
     context.runtime.block_on(for_each_movable(catalog, chosen.place, |venue, images| {
-        if left == 0 {
-            return;
-        }
-        left -= 1;
-        let (city, country) = geography.of(venue);
-        let key = (city.map(|city| city.name.clone()), city.map(|city| city.id));
-        let line = cities.entry(key).or_default();
+        let comes_last = limit.is_some() && state.is_some_and(|state| plan::is_troubled(state, venue.id));
+        found.push((comes_last, venue.city, images));
+    }))?;
+    found.sort_by_key(|(comes_last, ..)| *comes_last);
+    found.truncate(limit.map_or(usize::MAX, |limit| limit as usize));
+    let mut cities: BTreeMap<(Option<&str>, Option<i64>), CityLine> = BTreeMap::new();
+    for (_, city, images) in found {
+        let (city, country) = geography.city(city);
+        let line = cities.entry((city.map(|city| city.name.as_str()), city.map(|city| city.id))).or_default();
         line.city = city.map(|city| city.name.clone());
         line.country = country.map(|country| country.name.clone());
         line.venues += 1;
         line.images += images;
-    }))?;
+    }
     let cities: Vec<CityLine> = cities.into_values().collect();
     Ok(Preview {
         scope: chosen.name.clone(),

@@ -63,8 +63,9 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
         eprintln!("Nothing is left to roll back in {}.", preview.scope);
         return Ok(Exit::Done);
     }
-    let Preview { images, venues, target, .. } = &preview;
-    eprintln!("This puts {images} images of {venues} venues in {} back as they were,", preview.scope);
+    let (images, venues) = (show::count(preview.images, "image"), show::count(preview.venues, "venue"));
+    let target = preview.target;
+    eprintln!("This puts {images} of {venues} in {} back as they were,", preview.scope);
     eprintln!("in the {target} database. What others changed since stays, and files on the CDN stay.");
     for run in &preview.closes {
         eprintln!("Run {run} is unfinished; it is closed first and never resumed.");

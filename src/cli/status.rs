@@ -34,27 +34,26 @@ fn print(standing: &Standing) -> Result<(), Failure> {
     line("Total", &standing.total);
     table.print()?;
     for run in &standing.unfinished {
-        let paused = match run.paused {
+        let how = match run.paused {
             Some(reason) => format!("paused ({})", show::word(&reason)),
             None => "running, or cut off".to_owned(),
         };
+        let (id, verb, scope) = (run.run, run.verb.name(), name_of(&run.scope));
         show::line(&format!(
-            "Run {} ({} {}): {paused}, {} of {} images settled; `longshore resume --run {}` goes on",
-            run.run,
-            run.verb.name(),
-            name_of(&run.scope),
-            run.settled,
-            run.images,
-            run.run
+            "Run {id} ({verb} {scope}): {how}; {} of {} images settled.",
+            run.settled, run.images
         ))?;
+        show::line(&format!("  `longshore resume --run {id}` goes on."))?;
     }
     for waiting in &standing.waiting {
-        let code = waiting.code.as_deref().unwrap_or("-");
-        let (images, venues) = (waiting.images, waiting.venues);
-        show::line(&format!(
-            "{code}: {images} images of {venues} venues wait for a person ({}); see `longshore log --venue-id {}`",
-            waiting.error_type, waiting.venue
-        ))?;
+        let code = waiting.code.as_deref().unwrap_or("no country");
+        let venues = show::count(waiting.venues, "venue");
+        let what = match waiting.images {
+            0 => venues,
+            images => format!("{} in {venues}", show::count(images, "image")),
+        };
+        show::line(&format!("For a person, {code}: {what}, {}.", waiting.error_type))?;
+        show::line(&format!("  `longshore log --venue-id {}` tells of one.", waiting.venue))?;
     }
     Ok(())
 }

@@ -68,7 +68,11 @@ impl Geography {
     }
     /// Where a venue is: its city and country.
     pub fn of(&self, venue: &Venue) -> (Option<&City>, Option<&Country>) {
-        let city = venue.city.and_then(|city| self.cities.get(&city));
+        self.city(venue.city)
+    }
+    /// A city by its id, and its country.
+    pub fn city(&self, id: Option<i64>) -> (Option<&City>, Option<&Country>) {
+        let city = id.and_then(|id| self.cities.get(&id));
         (city, city.and_then(|city| self.country_of(city)))
     }
 }

@@ -28,6 +28,11 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
+/// So many of something: `1 image`, `2 images`.
+pub fn count(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 /// A table: texts to the left, numbers to the right of their columns.
 pub struct Table(comfy_table::Table);
 

@@ -7,7 +7,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-pub use human::{Table, bytes, event, plain};
+pub use human::{Table, bytes, count, event, plain};
 pub use progress::Progress;
 
 use crate::error::Failure;

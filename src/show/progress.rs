@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger::event::Event;
 
-use super::plain;
+use super::{count, plain};
 use crate::runner::Told;
 
 /// A bar where stderr is a terminal; elsewhere a line now and then.
@@ -20,11 +20,11 @@ pub struct Progress {
 const LINES: u64 = 10;
 
 impl Progress {
-    /// Nothing yet.
-    pub fn new() -> Self {
+    /// With this much settled already of so many images, 0 of 0 for a new run.
+    pub fn new(settled: u64, total: u64) -> Self {
         let style = ProgressStyle::with_template("{bar:30} {pos} of {len} images  {elapsed}  {msg}");
-        let bar = ProgressBar::new(0).with_style(style.expect("the template is fixed and right"));
-        Self { bar, settled: 0, said: 0, total: 0 }
+        let bar = ProgressBar::new(total).with_style(style.expect("the template is fixed and right"));
+        Self { bar, settled, said: settled, total }
     }
 
     /// Takes in what a run tells.
@@ -33,7 +33,9 @@ impl Progress {
             Told::Appended(records) => records.iter().for_each(|record| self.event(&record.event)),
             Told::Waiting(why, wait) => self.say(&format!("Waiting {}: {}", seconds(*wait), plain(why))),
             Told::Stopping(0) => self.say("Stopping."),
-            Told::Stopping(n) => self.say(&format!("Stopping: {n} steps are still in the air.")),
+            Told::Stopping(n) => {
+                self.say(&format!("Stopping: {} still in the air.", count(*n as u64, "step")))
+            }
         }
         self.bar.set_position(self.settled);
         if self.bar.is_hidden() && self.settled >= self.said + (self.total / LINES).max(1) {
@@ -47,7 +49,11 @@ impl Progress {
             Event::PlanningDone(done) => {
                 self.total = done.images;
                 self.bar.set_length(done.images);
-                self.say(&format!("Planned {} images of {} venues.", done.images, done.venues));
+                self.say(&format!(
+                    "Planned {} of {}.",
+                    count(done.images, "image"),
+                    count(done.venues, "venue")
+                ));
             }
             Event::DbUpdated(e) => self.settled += e.edits.len() as u64,
             Event::RolledBack(e) => self.settled += (e.edits.len() + e.held.len() + e.left.len()) as u64,
@@ -63,12 +69,6 @@ impl Progress {
 
     fn say(&self, line: &str) {
         self.bar.suspend(|| eprintln!("{line}"));
-    }
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

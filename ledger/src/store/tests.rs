@@ -15,8 +15,8 @@ fn record(n: u64) -> Record {
 /// A ledger of ten events, closed.
 fn ten(dir: &tempfile::TempDir) -> PathBuf {
     let path = dir.path().join("a.ledger");
-    let mut store = Store::create(&path, ID, "test").unwrap();
-    store.append(&(1..=4).map(record).collect::<Vec<_>>()).unwrap();
+    let mut store = Store::create(&path, ID, &record(1), "test").unwrap();
+    store.append(&(2..=4).map(record).collect::<Vec<_>>()).unwrap();
     store.append(&(5..=10).map(record).collect::<Vec<_>>()).unwrap();
     path
 }
@@ -150,4 +150,17 @@ fn e7_a_newer_file_and_a_foreign_file_are_told_apart() {
     std::fs::write(&other, "not a database at all, but long enough to look like a header".repeat(9)).unwrap();
     assert!(matches!(Store::read(&other), Err(LedgerError::NotALedger { .. })));
     assert!(matches!(Store::open(&dir.path().join("c"), "x"), Err(LedgerError::Missing { .. })));
+}
+
+#[test]
+fn e5_a_ledger_half_made_is_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.ledger");
+    std::fs::write(dir.path().join("a.ledger.new"), "cut off").unwrap();
+    assert!(matches!(Store::open(&path, "x"), Err(LedgerError::Missing { .. })));
+    let store = Store::create(&path, ID, &record(1), "x").unwrap();
+    assert_eq!(store.head().seq, Seq(1));
+    drop(store);
+    assert!(matches!(Store::create(&path, ID, &record(1), "x"), Err(LedgerError::Disk { .. })));
+    assert_eq!(replayed(&path).unwrap().1, [1]);
 }

@@ -27,7 +27,7 @@ pub struct MigrateArgs {
     #[command(flatten)]
     place: PlaceArgs,
     /// At most this many venues, in id order; those with old trouble last.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
     /// Only say what would be done; nothing is changed anywhere.
     #[arg(long)]
@@ -86,13 +86,13 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
             return ended::say(context, &ledger, ends);
         }
     }
+    if !ends.is_empty() && !has_rest(context, &*catalog, &chosen, driver.ledger.state(), &ends)? {
+        return ended::say(context, &ledger, ends);
+    }
     let state = Some(driver.ledger.state());
     let preview = look(context, &*catalog, &geography, &chosen, args.limit, state)?;
     if preview.images == 0 {
-        return match ends.is_empty() {
-            true => nothing_left(&ledger, &chosen),
-            false => ended::say(context, &ledger, ends),
-        };
+        return nothing_left(&ledger, &chosen);
     }
     let is_first = ends.is_empty();
     let name = &chosen.name;
@@ -134,6 +134,24 @@ fn go_on(driver: &mut Driver<'_>, run: RunId, args: &MigrateArgs) -> Result<(Run
     eprintln!("Run {run} ({scope}) is unfinished and goes on first.");
     confirm("What it has done is not done again.", "resume", args.run.yes)?;
     driver.resume(run, args.run.options(Some(&args.forward), limit))
+}
+
+/// Whether anything is left to migrate that the runs that have just ended did not take.
+fn has_rest(
+    context: &Context<'_>,
+    catalog: &dyn Catalog,
+    chosen: &Chosen,
+    state: &State,
+    ends: &[(RunId, End)],
+) -> Result<bool, Failure> {
+    let mut has_rest = false;
+    let of_these =
+        |planned| state.plan(planned).is_some_and(|plan| ends.iter().any(|(run, _)| *run == plan.run));
+    context.runtime.block_on(for_each_movable(catalog, chosen.place, |venue, _| {
+        let last = state.venue(venue.id).and_then(|plans| plans.last());
+        has_rest |= !last.is_some_and(of_these);
+    }))?;
+    Ok(has_rest)
 }
 
 fn nothing_left(ledger: &Ledger, chosen: &Chosen) -> Result<Exit, Failure> {

@@ -82,12 +82,24 @@ impl Spool {
     /// # Errors
     /// Those of the file system.
     pub async fn clear_drafts(&self) -> io::Result<usize> {
+        self.clear_where(|name| name.starts_with(DRAFT_PREFIX.as_bytes())).await
+    }
+
+    /// Removes everything: nothing is waiting for its upload any more. The same holds as for the drafts.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub async fn clear(&self) -> io::Result<usize> {
+        self.clear_where(|_| true).await
+    }
+
+    async fn clear_where(&self, is_meant: fn(&[u8]) -> bool) -> io::Result<usize> {
         let dir = self.dir.clone();
         let clear = move || {
             let mut cleared = 0;
             for entry in fs::read_dir(dir)? {
                 let entry = entry?;
-                if entry.file_name().as_encoded_bytes().starts_with(DRAFT_PREFIX.as_bytes()) {
+                if is_meant(entry.file_name().as_encoded_bytes()) {
                     remove_if_there(&entry.path())?;
                     cleared += 1;
                 }

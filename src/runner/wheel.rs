@@ -10,7 +10,7 @@ use ledger::ids::{ContentHash, RunId};
 use ledger::ledger::Ledger;
 use ledger::order::{self, Order};
 use ledger::plan::{Agenda, Step, upload_path};
-use ledger::state::{PathKey, State};
+use ledger::state::{PathKey, Rung, State};
 use ledger::timestamp::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -226,6 +226,11 @@ impl<'a> Wheel<'a> {
                 }
             }
             Order::Upload(put) => {
+                let image = self.state().image(put.fetch.image);
+                if image.is_some_and(|image| image.mark.is_none() && image.rung == Rung::Downloaded) {
+                    // Given up, or fetched again: the bytes are still waited for.
+                    return;
+                }
                 let needing = self.spooled.entry(put.hash).or_insert(1);
                 *needing = needing.saturating_sub(1);
                 if *needing == 0 {
@@ -248,6 +253,10 @@ impl<'a> Wheel<'a> {
         let (ending, tally) = (Ending::Done, self.state().tally(self.run));
         let checkpoint = Event::Checkpoint(self.state().checkpoint());
         self.append(vec![checkpoint, Event::RunFinished(RunFinished { ending, tally })])?;
+        if self.state().unfinished().next().is_none() {
+            let _a_cache_may_keep_what_it_has =
+                self.setting.runtime.block_on(self.setting.world.spool.clear());
+        }
         Ok(End::Finished(ending, tally))
     }
 }

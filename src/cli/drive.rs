@@ -1,5 +1,6 @@
 //! Turning the wheel for a command, and saying how it ended.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -12,7 +13,8 @@ use super::Context;
 use super::open::{holder, now, operator};
 use crate::error::{Exit, Failure};
 use crate::limits::{IMAGE_BYTES_MAX, IN_FLIGHT_DEFAULT, IN_FLIGHT_MAX, PATIENCE_MS_DEFAULT};
-use crate::runner::{self, End, Message, RunError, Setting, Start, World};
+use crate::outside::catalog::Catalog;
+use crate::runner::{self, End, Forward, Message, RunError, Setting, Start, World};
 use crate::show;
 
 /// How a run is run.
@@ -57,7 +59,9 @@ impl RunArgs {
 pub struct Driver<'a> {
     pub context: &'a Context<'a>,
     pub ledger: &'a mut Ledger,
-    pub world: World,
+    pub catalog: Arc<dyn Catalog>,
+    /// For a run forward.
+    pub forward: Option<Forward>,
     pub patience: Duration,
 }
 
@@ -79,6 +83,10 @@ impl Driver<'_> {
         (settled, total): (u64, u64),
         turn: impl FnOnce(&mut Ledger, Setting<'_>) -> Result<T, RunError>,
     ) -> Result<T, Failure> {
+        if let Some(forward) = &self.forward {
+            // Only now: the ledger's lock is held, so that no living process's drafts are taken for leftovers.
+            self.context.runtime.block_on(forward.spool.clear_drafts())?;
+        }
         let (outbox, inbox) = mpsc::unbounded_channel();
         let stop = outbox.clone();
         self.context.interrupt.on_next(move || {
@@ -91,7 +99,7 @@ impl Driver<'_> {
         });
         let mut progress = show::Progress::new(settled, total);
         let setting = Setting {
-            world: self.world.clone(),
+            world: World { catalog: self.catalog.clone(), forward: self.forward.clone() },
             operator: operator(),
             holder: holder(),
             runtime: self.context.runtime.handle().clone(),

@@ -74,42 +74,45 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
     if args.dry_run {
         return dry_run(context, &*catalog, &geography, &chosen, args.limit);
     }
-    let world = context.open_world(catalog.clone(), args.forward.max_bytes)?;
+    let forward = Some(context.open_forward(args.forward.max_bytes)?);
+    let patience = Duration::from_secs(args.run.patience);
     let mut ledger = context.open_ledger(&*catalog)?;
-    let held = holders(&ledger, &chosen)?;
-    let mut driver =
-        Driver { context, ledger: &mut ledger, world, patience: Duration::from_secs(args.run.patience) };
     let mut ends = Vec::new();
-    for run in held {
-        ends.push(go_on(&mut driver, run, args)?);
-        if let Some((_, End::Paused(_))) = ends.last() {
-            return ended::say(context, &ledger, ends);
+    if let Some(ledger) = &mut ledger {
+        let held = holders(ledger, &chosen)?;
+        let (of, forward) = (catalog.clone(), forward.clone());
+        let mut driver = Driver { context, ledger, catalog: of, forward, patience };
+        for run in held {
+            ends.push(go_on(&mut driver, run, args)?);
+            if let Some((_, End::Paused(_))) = ends.last() {
+                return ended::say(context, driver.ledger, ends);
+            }
+        }
+        let ledger = driver.ledger;
+        if !ends.is_empty() && !has_rest(context, &*catalog, &chosen, ledger.state(), &ends)? {
+            return ended::say(context, ledger, ends);
         }
     }
-    if !ends.is_empty() && !has_rest(context, &*catalog, &chosen, driver.ledger.state(), &ends)? {
-        return ended::say(context, &ledger, ends);
-    }
-    let state = Some(driver.ledger.state());
+    let state = ledger.as_ref().map(Ledger::state);
     let preview = look(context, &*catalog, &geography, &chosen, args.limit, state)?;
     if preview.images == 0 {
-        return nothing_left(&ledger, &chosen);
+        return Ok(nothing_left(state, &chosen));
     }
-    let is_first = ends.is_empty();
-    let name = &chosen.name;
-    if is_first || !args.run.yes {
+    if ends.is_empty() || !args.run.yes {
         let (images, venues) = (show::count(preview.images, "image"), show::count(preview.venues, "venue"));
-        let target = context.common.target.name();
+        let (name, target) = (&chosen.name, context.common.target.name());
         eprintln!("This moves {images} of {venues} in {name} to ImageKit");
         eprintln!("and rewrites their rows in the {target} database.");
-        confirm(
-            "Nothing that is there now is deleted; `longshore rollback` takes it back.",
-            name,
-            args.run.yes,
-        )?;
+        let reassurance = "Nothing that is there now is deleted; `longshore rollback` takes it back.";
+        confirm(reassurance, name, args.run.yes)?;
     }
+    let mut ledger = match ledger {
+        Some(ledger) => ledger,
+        None => context.make_ledger(&*catalog)?,
+    };
     let options = args.run.options(Some(&args.forward), args.limit);
     let start = Start { verb: Verb::Migrate, scope: chosen.scope.clone(), options, close: Vec::new() };
-    ends.push(driver.start(start)?);
+    ends.push(Driver { context, ledger: &mut ledger, catalog, forward, patience }.start(start)?);
     ended::say(context, &ledger, ends)
 }
 
@@ -154,12 +157,13 @@ fn has_rest(
     Ok(has_rest)
 }
 
-fn nothing_left(ledger: &Ledger, chosen: &Chosen) -> Result<Exit, Failure> {
+fn nothing_left(state: Option<&State>, chosen: &Chosen) -> Exit {
     eprintln!("Nothing is left to migrate in {}.", chosen.name);
-    let state = ledger.state();
-    let mut plans = state.plans().filter(|(_, plan)| plan::is_within(state, plan, &chosen.scope));
-    let is_troubled = plans.any(|(_, plan)| plan::is_troubled(state, plan.venue));
-    Ok(if is_troubled { Exit::SomeFailed } else { Exit::Done })
+    let is_troubled = |state: &State| {
+        let mut plans = state.plans().filter(|(_, plan)| plan::is_within(state, plan, &chosen.scope));
+        plans.any(|(_, plan)| plan::is_troubled(state, plan.venue))
+    };
+    if state.is_some_and(is_troubled) { Exit::SomeFailed } else { Exit::Done }
 }
 
 fn dry_run(

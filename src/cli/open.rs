@@ -18,7 +18,7 @@ use crate::outside::catalog::{self, Catalog, ClaimRefused, Identity};
 use crate::outside::imagekit::{ImageKit, ImageKitOptions};
 use crate::outside::origin::{HttpOrigin, OriginOptions};
 use crate::outside::spool::Spool;
-use crate::runner::{RunError, World};
+use crate::runner::{Forward, RunError};
 
 /// The clock.
 pub fn now() -> Timestamp {
@@ -61,25 +61,27 @@ impl Context<'_> {
         Ok(Arc::from(opened.map_err(failed)?))
     }
 
-    /// Opens the ledger for writing, making one if need be, and sees that it belongs to this database.
-    pub fn open_ledger(&self, catalog: &dyn Catalog) -> Result<Ledger, Failure> {
+    /// Opens the ledger for writing and sees that it belongs to this database; `None` when there is none yet.
+    pub fn open_ledger(&self, catalog: &dyn Catalog) -> Result<Option<Ledger>, Failure> {
         let identity = self.runtime.block_on(catalog.identity())?;
-        let path = self.ledger_path();
-        match Ledger::open(&path, &holder()) {
+        match Ledger::open(&self.ledger_path(), &holder()) {
             Ok(ledger) => {
                 self.check_target(&ledger, &identity)?;
-                Ok(ledger)
+                Ok(Some(ledger))
             }
-            Err(LedgerError::Missing { .. }) => {
-                let mut id = [0; 16];
-                getrandom::fill(&mut id)
-                    .map_err(|error| Failure::new(Exit::CannotGoOn, error.to_string()))?;
-                let target = target_of(self.common.target.name(), &identity);
-                let opened = event::Opened { format: 1, ledger: LedgerId(id), shard: None, target };
-                Ok(Ledger::create(&path, opened, now(), &holder())?)
-            }
+            Err(LedgerError::Missing { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Makes the ledger of this database.
+    pub fn make_ledger(&self, catalog: &dyn Catalog) -> Result<Ledger, Failure> {
+        let identity = self.runtime.block_on(catalog.identity())?;
+        let mut id = [0; 16];
+        getrandom::fill(&mut id).map_err(|error| Failure::new(Exit::CannotGoOn, error.to_string()))?;
+        let target = target_of(self.common.target.name(), &identity);
+        let opened = event::Opened { format: 1, ledger: LedgerId(id), shard: None, target };
+        Ok(Ledger::create(&self.ledger_path(), opened, now(), &holder())?)
     }
 
     /// A ledger belongs to one target for ever; a changed host is mentioned, another database refused.
@@ -107,8 +109,8 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Opens everything a run meets.
-    pub fn open_world(&self, catalog: Arc<dyn Catalog>, bytes_max: u64) -> Result<World, Failure> {
+    /// Prepares the way of the bytes.
+    pub fn open_forward(&self, bytes_max: u64) -> Result<Forward, Failure> {
         let config = &self.config;
         let refused = |error: &dyn std::fmt::Display| Failure::usage(error.to_string());
         let key = config.imagekit_private_key.as_ref().ok_or_else(|| missing("IMAGEKIT_PRIVATE_KEY"))?;
@@ -126,9 +128,7 @@ impl Context<'_> {
         let origin = HttpOrigin::new(options).map_err(|error| refused(&error))?;
         let mut spool = self.ledger_path().into_os_string();
         spool.push(".spool");
-        let spool = Spool::open(spool.as_ref())?;
-        self.runtime.block_on(spool.clear_drafts())?;
-        Ok(World { origin: Arc::new(origin), cdn: Arc::new(cdn), catalog, spool })
+        Ok(Forward { origin: Arc::new(origin), cdn: Arc::new(cdn), spool: Spool::open(spool.as_ref())? })
     }
 }
 

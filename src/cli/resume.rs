@@ -25,12 +25,11 @@ pub struct ResumeArgs {
 }
 
 pub fn run(context: &Context<'_>, args: &ResumeArgs) -> Result<Exit, Failure> {
-    if !context.ledger_path().exists() {
+    let catalog = context.open_catalog()?;
+    let Some(mut ledger) = context.open_ledger(&*catalog)? else {
         eprintln!("Nothing to resume: there is no ledger at {}.", context.ledger_path().display());
         return Ok(Exit::Done);
-    }
-    let catalog = context.open_catalog()?;
-    let mut ledger = context.open_ledger(&*catalog)?;
+    };
     let Some(run) = choose(&ledger, args.run)? else {
         eprintln!("Nothing to resume: every run is finished.");
         return Ok(Exit::Done);
@@ -38,11 +37,11 @@ pub fn run(context: &Context<'_>, args: &ResumeArgs) -> Result<Exit, Failure> {
     let of = ledger.state().run(run).expect("it was just chosen");
     let (verb, limit) = (of.started.verb, of.options().limit);
     eprintln!("Run {run} ({} {}) goes on.", verb.name(), name_of(&of.started.scope));
-    let world = context.open_world(catalog.clone(), args.forward.max_bytes)?;
     let patience = Duration::from_secs(args.how.patience);
     let forward = (verb == Verb::Migrate).then_some(&args.forward);
     let options = args.how.options(forward, limit);
-    let mut driver = Driver { context, ledger: &mut ledger, world, patience };
+    let forward = forward.map(|forward| context.open_forward(forward.max_bytes)).transpose()?;
+    let mut driver = Driver { context, ledger: &mut ledger, catalog, forward, patience };
     let end = driver.resume(run, options)?;
     ended::say(context, &ledger, vec![end])
 }

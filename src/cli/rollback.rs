@@ -8,6 +8,7 @@ use ledger::event::{Scope, Verb};
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
 use ledger::plan;
+use ledger::store::LedgerError;
 use serde::Serialize;
 
 use super::ask::confirm;
@@ -15,7 +16,6 @@ use super::drive::{Driver, RunArgs};
 use super::place::{PlaceArgs, name_of};
 use super::{Context, Format, ended};
 use crate::error::{Exit, Failure};
-use crate::limits::IMAGE_BYTES_MAX;
 use crate::runner::Start;
 use crate::show;
 
@@ -53,10 +53,8 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
         return dry_run(context, &preview(context, &ledger, &scope));
     }
     let catalog = context.open_catalog()?;
-    if !context.ledger_path().exists() {
-        return Err(ledger::store::LedgerError::Missing { path: context.ledger_path() }.into());
-    }
-    let mut ledger = context.open_ledger(&*catalog)?;
+    let missing = || LedgerError::Missing { path: context.ledger_path() };
+    let mut ledger = context.open_ledger(&*catalog)?.ok_or_else(missing)?;
     let scope = scope(&ledger, args)?;
     let preview = preview(context, &ledger, &scope);
     if preview.venues == 0 && preview.closes.is_empty() {
@@ -71,9 +69,8 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
         eprintln!("Run {run} is unfinished; it is closed first and never resumed.");
     }
     confirm("`longshore migrate` works again afterwards.", "ROLLBACK", args.how.yes)?;
-    let world = context.open_world(catalog.clone(), IMAGE_BYTES_MAX)?;
     let patience = Duration::from_secs(args.how.patience);
-    let mut driver = Driver { context, ledger: &mut ledger, world, patience };
+    let mut driver = Driver { context, ledger: &mut ledger, catalog, forward: None, patience };
     let options = args.how.options(None, None);
     let end = driver.start(Start { verb: Verb::Rollback, scope, options, close: preview.closes })?;
     ended::say(context, &ledger, vec![end])

@@ -22,7 +22,7 @@ use ledger::store::LedgerError;
 
 pub use begin::{Start, resume, start};
 pub use claims::Claims;
-pub use perform::World;
+pub use perform::{Forward, World};
 pub use planning::Geography;
 pub use wheel::Setting;
 

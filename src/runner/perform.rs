@@ -18,12 +18,19 @@ use crate::outside::spool::Spool;
 /// What Longshore does not own.
 #[derive(Clone)]
 pub struct World {
-    /// Where the bytes are.
+    /// The rows that refer to the images.
+    pub catalog: Arc<dyn Catalog>,
+    /// What only a run forward meets; a rollback works without any of it.
+    pub forward: Option<Forward>,
+}
+
+/// The way of the bytes.
+#[derive(Clone)]
+pub struct Forward {
+    /// Where they are.
     pub origin: Arc<dyn Origin>,
     /// Where they go.
     pub cdn: Arc<dyn Cdn>,
-    /// The rows that refer to them.
-    pub catalog: Arc<dyn Catalog>,
     /// Where they lie between.
     pub spool: Spool,
 }
@@ -69,8 +76,12 @@ impl Performer {
         }
     }
 
+    fn forward(&self) -> &Forward {
+        self.world.forward.as_ref().expect("whoever starts a run forward gives it an origin and a CDN")
+    }
+
     async fn fetch(&self, fetch: &Fetch) -> Result<Outcome, Halt> {
-        let World { origin, spool, .. } = &self.world;
+        let Forward { origin, spool, .. } = self.forward();
         let Tried { value, attempts, ms } =
             self.retry.run(Outside::Origin, || origin.fetch(&fetch.url, spool)).await?;
         Ok(Outcome::Fetched(Bytes {
@@ -100,7 +111,7 @@ impl Performer {
             },
         };
         if self.delivery_check {
-            let served = self.retry.run(Outside::Cdn, || self.world.cdn.check_delivery(&file.url)).await;
+            let served = self.retry.run(Outside::Cdn, || self.forward().cdn.check_delivery(&file.url)).await;
             served.map_err(|halt| match halt {
                 Halt::Trouble(trouble, tries) => Halt::Trouble(trouble.with_file(file.id.clone()), tries),
                 Halt::GivenUp => Halt::GivenUp,
@@ -111,7 +122,7 @@ impl Performer {
 
     async fn recognise(&self, put: &Put) -> Result<Option<Tried<(CdnFile, bool)>>, Halt> {
         let Some(known) = &put.known else { return Ok(None) };
-        let cdn = &self.world.cdn;
+        let cdn = &self.forward().cdn;
         let asked = self.retry.run(Outside::Cdn, || cdn.details(&known.file_id)).await?;
         let is_ours = |file: &CdnFile| check(put, file).is_ok();
         if let Some(file) = asked.value.filter(is_ours) {
@@ -137,7 +148,7 @@ impl Performer {
             format: put.format,
             tags: self.tags(put),
         };
-        let World { cdn, spool, .. } = &self.world;
+        let Forward { cdn, spool, .. } = self.forward();
         let answer_was_lost = std::sync::atomic::AtomicBool::new(false);
         let lost = &answer_was_lost;
         let order = std::sync::atomic::Ordering::Relaxed;
@@ -185,7 +196,7 @@ impl Performer {
     async fn adopt(&self, put: &Put, file: CdnFile) -> Result<CdnFile, Halt> {
         let differs = |what: String| Halt::Trouble(Trouble::new(TroubleKind::IntegrityMismatch, what), 1);
         check(put, &file).map_err(differs)?;
-        let cdn = &self.world.cdn;
+        let cdn = &self.forward().cdn;
         let hash =
             self.retry.run(Outside::Cdn, || cdn.original_hash(&file.url, self.bytes_max.max(put.bytes)));
         if hash.await?.value != put.hash {
@@ -201,7 +212,7 @@ impl Performer {
         }
         let mut tags = file.tags.clone();
         tags.extend(self.tags(put).into_iter().filter(|tag| !file.tags.contains(tag)));
-        let cdn = &self.world.cdn;
+        let cdn = &self.forward().cdn;
         Ok(self.retry.run(Outside::Cdn, || cdn.set_tags(&file.id, &tags)).await?.value)
     }
 

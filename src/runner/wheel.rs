@@ -235,9 +235,10 @@ impl<'a> Wheel<'a> {
                 *needing = needing.saturating_sub(1);
                 if *needing == 0 {
                     self.spooled.remove(&put.hash);
-                    let (spool, hash) = (self.setting.world.spool.clone(), put.hash);
-                    // A cache may keep what cannot be removed.
-                    self.setting.runtime.spawn(async move { spool.remove(&hash).await });
+                    if let (Some(forward), hash) = (self.setting.world.forward.clone(), put.hash) {
+                        // A cache may keep what cannot be removed.
+                        self.setting.runtime.spawn(async move { forward.spool.remove(&hash).await });
+                    }
                 }
             }
             Order::UpdateRow(_) | Order::RestoreRow(_) => {}
@@ -253,9 +254,8 @@ impl<'a> Wheel<'a> {
         let (ending, tally) = (Ending::Done, self.state().tally(self.run));
         let checkpoint = Event::Checkpoint(self.state().checkpoint());
         self.append(vec![checkpoint, Event::RunFinished(RunFinished { ending, tally })])?;
-        if self.state().unfinished().next().is_none() {
-            let _a_cache_may_keep_what_it_has =
-                self.setting.runtime.block_on(self.setting.world.spool.clear());
+        if let (Some(forward), None) = (&self.setting.world.forward, self.state().unfinished().next()) {
+            let _a_cache_may_keep_what_it_has = self.setting.runtime.block_on(forward.spool.clear());
         }
         Ok(End::Finished(ending, tally))
     }

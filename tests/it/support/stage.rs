@@ -16,7 +16,7 @@ use longshore::outside::catalog;
 use longshore::outside::imagekit::{ImageKit, ImageKitOptions};
 use longshore::outside::origin::{HttpOrigin, OriginOptions};
 use longshore::outside::spool::Spool;
-use longshore::runner::{self, End, Probe, RunError, Setting, Start, World};
+use longshore::runner::{self, End, Forward, Probe, RunError, Setting, Start, World};
 use longshore::sandbox::faults::Faults;
 use longshore::sandbox::pictures::Picture;
 use longshore::sandbox::seed;
@@ -250,8 +250,8 @@ impl Stage {
         let origin = HttpOrigin::new(OriginOptions::new(url(self.origin.base_url()))).unwrap();
         let catalog = runtime.block_on(catalog::open(&self.url())).unwrap();
         let spool = Spool::open(&self.dir.path().join("spool")).unwrap();
-        let world =
-            World { origin: Arc::new(origin), cdn: Arc::new(cdn), catalog: Arc::from(catalog), spool };
+        let forward = Forward { origin: Arc::new(origin), cdn: Arc::new(cdn), spool };
+        let world = World { catalog: Arc::from(catalog), forward: Some(forward) };
         let mut ledger = self.ledger();
         let (outbox, inbox) = tokio::sync::mpsc::unbounded_channel();
         let operator = Operator { user: "test".into(), host: "test".into(), version: "0".into() };

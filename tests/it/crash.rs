@@ -144,8 +144,11 @@ fn rollback_is_resumed(kind: Kind) {
         stage.rollback(how)
     };
     at_every_step(kind, 1, walk, |stage, before, at| {
-        let end = stage.resume(&How::default());
-        assert!(is_done(&end), "{at}: {end:?}");
+        // Dead after the very last append there is nothing left to resume.
+        if stage.verified().state().unfinished().next().is_some() {
+            let end = stage.resume(&How::default());
+            assert!(is_done(&end), "{at}: {end:?}");
+        }
         assert_eq!(stage.rows(), *before, "{at}");
         stage.verified();
     });

@@ -279,7 +279,10 @@ fn updated(order: &RowOrder, row: Row) -> Vec<Event> {
     }
     if let (false, Some(before), Some(after)) = (settled.edits.is_empty(), settled.before, settled.after) {
         settled.edits.sort_by_key(|edit| edit.image);
-        let array_before = if found_done { unwritten(order, &before) } else { taken_back(&before, &held) };
+        let array_before = match found_done {
+            true => unwritten(order, &before, &settled.edits, &held),
+            false => taken_back(&before, &held),
+        };
         let (venue, edits, ms) = (order.venue, settled.edits, row.ms);
         events.push(Event::DbUpdated(DbUpdated {
             venue,
@@ -293,14 +296,20 @@ fn updated(order: &RowOrder, row: Row) -> Vec<Event> {
     events
 }
 
-/// What a row held before an update that was found done: the planned array if the changes on it give what is found,
-/// else what is found with the changes taken back.
-fn unwritten(order: &RowOrder, found: &str) -> String {
+/// What a row held before an update that was found done: the planned array if the edits, as they were found, give on
+/// it what is found, else what is found with the changes taken back.
+fn unwritten(order: &RowOrder, found: &str, edits: &[Edit], held: &[images::Change]) -> String {
+    let as_found = |Edit { before, after, .. }: &Edit| images::Change {
+        from: before.clone(),
+        to: after.clone(),
+        any_time: false,
+    };
+    let changes: Vec<_> = edits.iter().map(as_found).collect();
     let planned = order.array.as_deref().filter(|planned| {
-        let redone = order.edit(planned);
+        let redone = images::edit(planned, &changes);
         redone.is_ok_and(|redone| redone.is_changed() && images::same(&redone.text, found))
     });
-    planned.map_or_else(|| taken_back(found, &order.changes), str::to_owned)
+    planned.map_or_else(|| taken_back(found, held), str::to_owned)
 }
 
 fn taken_back(found: &str, held: &[images::Change]) -> String {

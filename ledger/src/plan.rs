@@ -113,6 +113,10 @@ impl Agenda {
             self.ready.push_front(waiting);
         }
         let planned = step.planned();
+        if let Step::UpdateRow(_) = step {
+            // Nothing of the venue is in the air any more that could lead to its row again.
+            self.rows.remove(&planned);
+        }
         if state.is_over(planned) {
             return;
         }

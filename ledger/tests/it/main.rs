@@ -3,4 +3,6 @@
 mod decide_images;
 mod decide_rollback;
 mod decide_rows;
+mod model;
+mod properties;
 mod support;

@@ -115,8 +115,13 @@ impl History {
     }
 
     pub fn start(&mut self, verb: Verb, scope: Scope) -> RunId {
+        self.start_with(verb, scope, None)
+    }
+
+    pub fn start_with(&mut self, verb: Verb, scope: Scope, limit: Option<u64>) -> RunId {
         let run = RunId(self.next());
-        let event = RunStarted { verb, scope, options: options(), operator: operator() };
+        let options = Options { limit, ..options() };
+        let event = RunStarted { verb, scope, options, operator: operator() };
         self.add(Some(run), Event::RunStarted(event));
         run
     }

@@ -3,6 +3,8 @@
 mod decide_images;
 mod decide_rollback;
 mod decide_rows;
+mod illegal;
 mod model;
+mod planning;
 mod properties;
 mod support;

@@ -6,5 +6,5 @@ mod story;
 mod walk;
 mod world;
 
-pub use story::{Tape, stories};
+pub use story::{Story, Tape, stories};
 pub use world::World;

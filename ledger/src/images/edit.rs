@@ -17,6 +17,14 @@ pub struct Change {
     pub any_time: bool,
 }
 
+impl Change {
+    /// Whether it leads to the completed entry; otherwise it leads back, or neither side is one.
+    fn completes(&self) -> bool {
+        let names_file = |raw| Entry::parse(raw).is_some_and(|entry| entry.names_file());
+        names_file(&self.to) && !names_file(&self.from)
+    }
+}
+
 /// What became of one change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
@@ -68,8 +76,8 @@ enum Closeness {
     Ours,
     OursAnyTime,
 }
-const CLOSENESS: [Closeness; 4] =
-    [Closeness::Text, Closeness::Entry, Closeness::Ours, Closeness::OursAnyTime];
+const EXACTLY: [Closeness; 3] = [Closeness::Text, Closeness::Entry, Closeness::Ours];
+const LOOSELY: [Closeness; 1] = [Closeness::OursAnyTime];
 
 fn agrees(closeness: Closeness, element: &str, wanted: &str, any_time: bool) -> bool {
     let ours = |any_time| match (Entry::parse(element), Entry::parse(wanted)) {
@@ -94,13 +102,19 @@ pub fn edit(array: &str, changes: &[Change]) -> Result<Edited, NotAnArray> {
     let mut takers: Vec<Option<usize>> = vec![None; elements.len()];
     let mut found: Vec<Option<Found>> = vec![None; changes.len()];
 
-    for (is_done, closeness) in
-        [false, true].into_iter().flat_map(|done| CLOSENESS.map(|close| (done, close)))
-    {
+    let completes: Vec<bool> = changes.iter().map(Change::completes).collect();
+
+    // The completed side goes first, whichever way the change leads: it names a file and a time, and so is never
+    // taken for a twin that is still, or again, external. Another time is the last thing to be believed.
+    let passes = [(true, &EXACTLY[..]), (false, &EXACTLY), (true, &LOOSELY), (false, &LOOSELY)];
+    let passes =
+        passes.into_iter().flat_map(|(first, all)| all.iter().map(move |closeness| (first, *closeness)));
+    for (is_first, closeness) in passes {
         for (index, change) in changes.iter().enumerate() {
             if found[index].is_some() {
                 continue;
             }
+            let is_done = completes[index] == is_first;
             let wanted = if is_done { &change.to } else { &change.from };
             let place = (0..elements.len()).find(|place| {
                 takers[*place].is_none() && agrees(closeness, elements[*place], wanted, change.any_time)
@@ -187,6 +201,23 @@ mod tests {
         let again = edit(&both.text, &[change(A, A_DONE), change(A, A_DONE)]).unwrap();
         assert!(!again.is_changed());
         assert!(again.found.iter().all(|found| matches!(found, Found::Held { .. })));
+    }
+
+    #[test]
+    fn e5_a_change_found_done_leaves_its_external_twin_alone() {
+        let done = |time: &str| {
+            format!(r#"{{"url": "A", "imagekit_file_id": "f", "imagekit_uploaded_at": "{time}"}}"#)
+        };
+        let forward = Change { any_time: true, ..change(A, &done("now")) };
+        let back = Change { any_time: true, ..change(&done("now"), A) };
+        let half = format!("[{A},{}]", done("now"));
+        assert!(!edit(&half, std::slice::from_ref(&forward)).unwrap().is_changed());
+        assert_eq!(edit(&half, std::slice::from_ref(&back)).unwrap().text, format!("[{A},{A}]"));
+        // The completed twin is another run's: the one still external is ours.
+        let others = format!("[{},{A}]", done("then"));
+        assert!(!edit(&others, std::slice::from_ref(&back)).unwrap().is_changed());
+        let both = format!("[{},{}]", done("then"), done("now"));
+        assert_eq!(edit(&others, std::slice::from_ref(&forward)).unwrap().text, both);
     }
 
     #[test]

@@ -72,6 +72,11 @@ impl<'a> Entry<'a> {
         self.text("url")
     }
 
+    /// Whether it says where its file is on the CDN, as completed ones do.
+    pub(super) fn names_file(&self) -> bool {
+        self.get("imagekit_file_id").is_some()
+    }
+
     /// Whether `migrate` takes it: external, of our source, and no key of ours twice (which of the two would it be?).
     pub fn is_movable(&self) -> bool {
         self.text("upload_status").as_deref() == Some("external")

@@ -200,3 +200,21 @@ fn e1_only_images_on_the_cdn_and_without_a_mark_are_ordered_into_the_row() {
     assert_eq!(order.images, [image(plans[0], 1)]);
     assert_eq!(order.changes[0].from, urls[1]);
 }
+
+/// Found by the model: the update was on disk, its event was not, and the resumed run wrote the row once more, into
+/// the twin that had failed and that no rollback would then have visited.
+#[test]
+fn e5_an_update_found_done_leaves_a_failed_twin_external() {
+    let twin = external("https://o/a.jpg");
+    let planned = array(&[&twin, &twin]);
+    let mut history = History::new();
+    let (run, plans) = history.forward(&[&planned]);
+    history.upload(run, image(plans[0], 1), "same");
+    let trouble = ledger::decide::Outcome::Trouble(trouble(ledger::trouble::TroubleKind::NotFound));
+    history.turn(run, Step::Download(image(plans[0], 0)), trouble);
+    let once = rewritten(&history, run, plans[0], &planned);
+    let events = history.row(run, Step::UpdateRow(plans[0]), &mut Some(once.clone()));
+    let e = updated(&events);
+    assert_eq!((e.found_done, e.edits.len()), (true, 1));
+    assert_eq!((&e.array_before, &e.array_after), (&planned, &once));
+}

@@ -3,8 +3,12 @@
 mod decide_images;
 mod decide_rollback;
 mod decide_rows;
+mod golden;
 mod illegal;
 mod model;
 mod planning;
 mod properties;
+mod questions;
+mod reports;
+mod rules;
 mod support;

@@ -128,6 +128,7 @@ pub struct Standing {
 pub fn standing(state: &State) -> Standing {
     let mut countries: BTreeMap<Option<&Country>, CountryStanding> = BTreeMap::new();
     let mut waiting: BTreeMap<(Option<&str>, &'static str), Waiting> = BTreeMap::new();
+    let mut waiting_venues: HashSet<(Option<&str>, &'static str, VenueId)> = HashSet::new();
     let mut total = Counts::default();
     let mut venues: BTreeMap<Option<&Country>, HashSet<VenueId>> = BTreeMap::new();
     for (planned, plan) in state.plans().filter(|(_, plan)| plan.aim == Aim::Forward) {
@@ -146,9 +147,8 @@ pub fn standing(state: &State) -> Standing {
                 venues: 0,
                 venue: plan.venue,
             });
-            entry.venues += u64::from(entry.venue != plan.venue || entry.venues == 0);
+            entry.venues += u64::from(waiting_venues.insert((code, kind, plan.venue)));
             entry.images += images;
-            entry.venue = plan.venue;
         };
         for image in plan.images.iter().filter(|image| image.is_current) {
             line.counts.add(state, plan, image);

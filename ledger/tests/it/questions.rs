@@ -79,7 +79,8 @@ fn c6_an_unfinished_run_wholly_inside_a_rollback_is_taken_over() {
     // A run's scope, the venues it planned as (venue, city), and which rollbacks take it over.
     let rollbacks =
         |run| [land("PL"), land("FR"), town(1, "PL"), town(2, "PL"), venue_scope(1, "PL"), Scope::Run(run)];
-    let table: [(Scope, &[(i64, i64)], [bool; 6]); 7] = [
+    type Venues = &'static [(i64, i64)];
+    let table: [(Scope, Venues, [bool; 6]); 7] = [
         (land("PL"), &[(1, 1), (2, 2)], [true, false, false, false, false, true]),
         // Every venue it planned lies in city 1.
         (land("PL"), &[(1, 1), (2, 1)], [true, false, true, false, false, true]),

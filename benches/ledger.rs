@@ -1,0 +1,188 @@
+//! What the memory and the mind cost: appending to a real file, reading it back, editing an array, choosing steps.
+//! Criterion's elements are events for the first two groups, so that `thrpt` is events a second.
+//!
+//!     cargo bench --bench ledger
+
+use std::hint::black_box;
+use std::path::Path;
+
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use ledger::event::*;
+use ledger::ids::{CdnPath, ContentHash, Format, ImageId, LedgerId, RunId, Seq, VenueId};
+use ledger::images::{CdnFacts, Change, Entry, edit};
+use ledger::ledger::Ledger;
+use ledger::plan::{Agenda, Step, upload_path};
+use ledger::state::State;
+use ledger::store::Store;
+use ledger::timestamp::Timestamp;
+
+const RUN: RunId = RunId(Seq(2));
+const IMAGES_A_VENUE: u32 = 5;
+const EVENTS: usize = 100_000;
+
+fn entry(venue: i64, index: u32) -> String {
+    format!(
+        "{{\"url\": \"https://cdn.quizadvisor.com/uploads/google_place_images/pub-{venue}/original_{index}.jpg\", \
+         \"upload_status\": \"external\", \"width\": null, \"height\": null, \
+         \"source\": \"trivia_advisor_migration\", \"migrated_at\": \"2026-01-01T00:00:00.000Z\"}}"
+    )
+}
+
+fn record(run: Option<RunId>, event: Event) -> Record {
+    Record { at: Timestamp::from_millis(1_795_362_000_000), run, event }
+}
+
+fn opened() -> Opened {
+    let (name, kind, database) = ("dev".to_owned(), "sqlite".to_owned(), "/srv/bench.db".to_owned());
+    let target = Target { name, kind, system: None, database, host: None };
+    Opened { format: 1, ledger: LedgerId([7; 16]), shard: None, target }
+}
+
+fn planned(venue: i64) -> Planned {
+    let entries: Vec<String> = (0..IMAGES_A_VENUE).map(|index| entry(venue, index)).collect();
+    Planned {
+        venue: VenueId(venue),
+        slug: Some(format!("pub-{venue}")),
+        name: Some(format!("Pub {venue}")),
+        city: Some(City { id: 1, name: "Kraków".into() }),
+        country: Some(Country { code: "PL".into(), name: "Poland".into() }),
+        array: Some(format!("[{}]", entries.join(", "))),
+        work: Work::Move(entries),
+    }
+}
+
+/// A run of so many venues, planned: its first effect comes next.
+fn plans(venues: usize) -> Vec<Record> {
+    let operator = Operator { user: "anna".into(), host: "desk".into(), version: "0.1.0".into() };
+    let options = Options { limit: None, concurrency: 8, delivery_check: true, bytes_max: 25_000_000 };
+    let scope = Scope::Country(Country { code: "PL".into(), name: "Poland".into() });
+    let started = RunStarted { verb: Verb::Migrate, scope, options, operator };
+    let mut records =
+        vec![record(None, Event::Opened(opened())), record(Some(RUN), Event::RunStarted(started))];
+    records.extend((1..=venues as i64).map(|venue| record(Some(RUN), Event::Planned(planned(venue)))));
+    let (venues, images) = (venues as u64, venues as u64 * u64::from(IMAGES_A_VENUE));
+    records.push(record(Some(RUN), Event::PlanningDone(PlanningDone { venues, images })));
+    records
+}
+
+/// What moves an image of the `plans` on: downloaded, then uploaded.
+fn image(venue: i64, index: u32) -> [Record; 2] {
+    let image = ImageId { planned: Seq(venue as u64 + 2), index };
+    let hash = ContentHash::of(format!("{venue}:{index}").as_bytes());
+    let (bytes, width, height, ms, attempts) = (180_000, 1_600, 1_200, 900, 1);
+    let path = CdnPath::new(Some(&format!("pub-{venue}")), VenueId(venue), &hash, Format::Jpeg);
+    let url = format!("https://ik.imagekit.io/demo{path}");
+    let file_id = hash.short().parse().expect("hex digits are a file id");
+    let downloaded = Downloaded { image, hash, bytes, format: Format::Jpeg, width, height, ms, attempts };
+    let uploaded =
+        Uploaded { image, file_id, path, url, bytes, width, height, ms, attempts, found_done: false };
+    [Event::Downloaded(downloaded), Event::Uploaded(uploaded)].map(|event| record(Some(RUN), event))
+}
+
+/// A legal history of at least so many events.
+fn history(events: usize) -> Vec<Record> {
+    let venues = events / (1 + 2 * IMAGES_A_VENUE as usize) + 1;
+    let mut records = plans(venues);
+    let images = (1..=venues as i64).flat_map(|venue| (0..IMAGES_A_VENUE).map(move |index| (venue, index)));
+    records.extend(images.flat_map(|(venue, index)| image(venue, index)));
+    records
+}
+
+fn write(path: &Path, records: &[Record]) {
+    let mut ledger = Ledger::create(path, opened(), records[0].at, "bench").expect("a fresh directory");
+    records[1..].chunks(4_096).for_each(|batch| ledger.append(batch).expect("the disk has room"));
+}
+
+fn append(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("append");
+    let [event, _] = image(1, 0);
+    for batch in [1, 32, 256] {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("bench.ledger");
+        let mut store = Store::create(&path, opened().ledger, "bench").expect("a fresh directory");
+        let records = vec![event.clone(); batch];
+        group.throughput(Throughput::Elements(batch as u64));
+        group.bench_function(BenchmarkId::from_parameter(batch), |bencher| {
+            bencher.iter(|| store.append(&records).expect("the disk has room"));
+        });
+    }
+    group.finish();
+}
+
+fn replay(criterion: &mut Criterion) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path = dir.path().join("bench.ledger");
+    let records = history(EVENTS);
+    write(&path, &records);
+    let mut group = criterion.benchmark_group("replay");
+    group.sample_size(10).throughput(Throughput::Elements(records.len() as u64));
+    group.bench_function("verify, decode, apply", |bencher| {
+        bencher.iter(|| Ledger::read(&path).expect("it was just written"));
+    });
+    group.bench_function("apply", |bencher| {
+        bencher.iter(|| {
+            let mut state = State::default();
+            for (seq, record) in (1..).map(Seq).zip(&records) {
+                state.apply(seq, record).expect("the history is legal");
+            }
+            state
+        });
+    });
+    group.finish();
+}
+
+fn edits(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("images::edit");
+    for entries in [5, 50] {
+        let froms: Vec<String> = (0..entries).map(|index| entry(1, index)).collect();
+        let complete = |from: &String| {
+            let (url, file_id) =
+                ("https://ik.imagekit.io/demo/x.jpg".to_owned(), "64f0c2d9e4b0a1b2".to_owned());
+            let uploaded_at = Timestamp::from_millis(0);
+            let facts = CdnFacts { url, file_id, width: 1_600, height: 1_200, uploaded_at };
+            let to = Entry::parse(from).expect("it is an object").complete(&facts);
+            Change { from: from.clone(), to, any_time: true }
+        };
+        let changes: Vec<Change> = froms.iter().map(complete).collect();
+        let array = format!("[{}]", froms.join(", "));
+        group.throughput(Throughput::Elements(u64::from(entries)));
+        group.bench_function(BenchmarkId::from_parameter(entries), |bencher| {
+            bencher.iter(|| edit(black_box(&array), black_box(&changes)));
+        });
+    }
+    group.finish();
+}
+
+/// Every step of a run handed out and settled, its events applied between.
+fn agenda(criterion: &mut Criterion) {
+    const VENUES: usize = 2_000;
+    let mut planned = State::default();
+    for (seq, record) in (1..).map(Seq).zip(&plans(VENUES)) {
+        planned.apply(seq, record).expect("the history is legal");
+    }
+    let images = VENUES as u64 * u64::from(IMAGES_A_VENUE);
+    let mut group = criterion.benchmark_group("agenda");
+    group.sample_size(10).throughput(Throughput::Elements(2 * images + VENUES as u64));
+    group.bench_function("steps of 2,000 venues, with apply", |bencher| {
+        bencher.iter_batched_ref(
+            || planned.clone(),
+            |state| {
+                let mut agenda = Agenda::new(RUN);
+                while let Some(step) = agenda.take(state) {
+                    let path = upload_path(state, step);
+                    if let Step::Download(id) | Step::Upload(id) = step {
+                        let [downloaded, uploaded] = image(id.planned.0 as i64 - 2, id.index);
+                        let record = if matches!(step, Step::Download(_)) { downloaded } else { uploaded };
+                        state.apply(state.last().next(), &record).expect("the step was due");
+                    }
+                    agenda.settle(state, step, path);
+                }
+            },
+            BatchSize::LargeInput,
+        );
+    });
+    group.finish();
+}
+
+criterion_group!(benches, append, replay, edits, agenda);
+criterion_main!(benches);

@@ -1,4 +1,21 @@
-//! Longshore.
+//! Longshore moves the images that a database refers to onto the ImageKit CDN and rewrites the rows to match. Every
+//! step is an event in an append-only ledger; resuming, rolling back and telling what happened are read out of it.
+//!
+//! # Layout
+//!
+//! The ledger's own crate, [`ledger`], is the memory and the mind: events, the chain, state, and the pure decisions.
+//! This one is the hands and the voice. Arrows point down the list, never up:
+//!
+//! - `main.rs`: parse, run, exit; the only place that ends the process.
+//! - [`cli`]: a file a command; each resolves what a person named, runs it, and says how it ended.
+//! - [`runner`]: the wheel that turns a run, the one retry loop, and what meets the world.
+//! - [`show`]: what people and programs read; it decides nothing and causes nothing.
+//! - [`sandbox`]: everything outside in miniature on loopback, behind the feature `sandbox`.
+//! - [`outside`]: what we do not own, behind small traits: origin, ImageKit, catalog, spool.
+//! - [`config`], [`error`], [`limits`]: leaves that everyone may read: settings, failures with their exit codes, and
+//!   every operational number with its unit and reason.
+//!
+//! `docs/architecture.md` is the longer map; the test `tidy` keeps the arrows.
 pub mod cli;
 pub mod config;
 pub mod error;

@@ -8,3 +8,4 @@ mod sandbox_world;
 mod spool;
 mod stand_in;
 mod support;
+mod tidy;

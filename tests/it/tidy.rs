@@ -1,0 +1,337 @@
+//! The house rules that can be checked, checked: what is nowhere, which way arrows point, how long files are, and that
+//! the docs name what the code has and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::CommandFactory;
+use ledger::event::Event;
+use ledger::trouble::TroubleKind;
+use ledger::wire;
+use longshore::cli::Cli;
+use longshore::error::Exit;
+
+/// The longest source file that is still read in one go.
+const LINES_MAX: usize = 400;
+
+/// What may lie at the top, beside files whose names begin with a dot.
+const TOP: [&str; 8] =
+    ["Cargo.toml", "Cargo.lock", "LICENSE", "README.md", "benches", "docs", "ledger", "src"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file of the project, relative to its root: as git has it, with new files and without ignored ones; outside a
+/// checkout, whatever is there.
+fn files() -> Vec<String> {
+    let mut git = Command::new("git");
+    let listed =
+        git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root());
+    let files: Vec<String> = match listed.output() {
+        Ok(output) if output.status.success() && root().join(".git").exists() => {
+            let text = String::from_utf8(output.stdout).unwrap();
+            text.split_terminator('\0').map(str::to_owned).collect()
+        }
+        _ => walk(root()),
+    };
+    let files: Vec<String> = files.into_iter().filter(|file| root().join(file).is_file()).collect();
+    assert!(files.iter().any(|file| file == "src/main.rs"), "the project was not found");
+    files
+}
+
+fn walk(dir: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path: PathBuf = entry.unwrap().path();
+        let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+        match path.is_dir() {
+            true if name == "target" || name == ".git" => {}
+            true => found.extend(walk(&path)),
+            false => found.push(name),
+        }
+    }
+    found
+}
+
+fn read(file: &str) -> String {
+    std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// The Rust files below a folder, with their lines of code: comments may speak of anything.
+fn code(below: &str) -> BTreeMap<String, String> {
+    let ours = files().into_iter().filter(|file| file.starts_with(below) && file.ends_with(".rs"));
+    let code = |file: &str| {
+        let text = read(file);
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let found: BTreeMap<_, _> = ours.map(|file| (file.clone(), code(&file))).collect();
+    assert!(!found.is_empty(), "nothing was found below {below}");
+    found
+}
+
+/// The identifiers of a text.
+fn words(text: &str) -> BTreeSet<&str> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).collect()
+}
+
+/// The files below a folder that use one of these words, each as `file: word`.
+fn users(below: &str, unwanted: &[&str]) -> Vec<String> {
+    let mut users = Vec::new();
+    for (file, text) in code(below) {
+        let words = words(&text);
+        users.extend(
+            unwanted.iter().filter(|word| words.contains(**word)).map(|word| format!("{file}: {word}")),
+        );
+    }
+    users
+}
+
+fn nobody(users: Vec<String>, rule: &str) {
+    assert!(users.is_empty(), "{rule}:\n  {}", users.join("\n  "));
+}
+
+#[test]
+fn the_ledger_neither_waits_nor_meets_the_world() {
+    let unwanted = [
+        "tokio",
+        "async",
+        "await",
+        "reqwest",
+        "sqlx",
+        "clap",
+        "tracing",
+        "SystemTime",
+        "Instant",
+        "env",
+        "thread",
+        "sleep",
+        "rand",
+        "fastrand",
+        "getrandom",
+        "net",
+        "process",
+        "println",
+        "eprintln",
+    ];
+    nobody(users("ledger/src/", &unwanted), "time, ids and answers are handed to the ledger");
+    let manifest = read("ledger/Cargo.toml");
+    let (_, rest) = manifest.split_once("[dependencies]\n").unwrap();
+    let (dependencies, _) = rest.split_once("\n[").unwrap();
+    let names: Vec<_> = dependencies.lines().filter_map(|line| line.split(['.', ' ']).next()).collect();
+    let known = ["blake3", "rusqlite", "serde", "serde_json", "thiserror", "time", ""];
+    assert!(names.iter().all(|name| known.contains(name)), "a new dependency of the ledger: {names:?}");
+}
+
+#[test]
+fn only_the_store_names_the_ledgers_file_format() {
+    let mut users = users("ledger/src/", &["rusqlite"]);
+    users.retain(|user| !user.starts_with("ledger/src/store.rs") && !user.starts_with("ledger/src/store/"));
+    nobody(users, "only store.rs and store/ touch the file");
+}
+
+#[test]
+fn only_the_retry_loop_sleeps_to_retry() {
+    let allowed = [
+        // The one retry loop.
+        "src/runner/retry.rs",
+        // Keeps a claim's connection alive; and, once a run, waits for a killed program's lock to come free. That is
+        // waiting for a person's turn, not for a request to go better.
+        "src/outside/catalog/claims.rs",
+        // The stand-ins answer as slowly as they were told to.
+        "src/sandbox/origin/answer.rs",
+        "src/sandbox/imagekit/front.rs",
+        // Looks on until the run it is going to kill has come far enough.
+        "src/cli/demo.rs",
+    ];
+    let mut users = users("src/", &["sleep", "sleep_until", "interval", "park_timeout", "recv_timeout"]);
+    users.retain(|user| !allowed.iter().any(|file| user.starts_with(file)));
+    nobody(users, "only runner/retry.rs sleeps to retry");
+}
+
+#[test]
+fn only_main_ends_the_process() {
+    let ends = ["process::exit", "process::abort", "::exit(", "::abort("];
+    let mut users = Vec::new();
+    for (file, text) in code("src/").into_iter().chain(code("ledger/src/")) {
+        if file != "src/main.rs" && ends.iter().any(|end| text.contains(end)) {
+            users.push(file);
+        }
+    }
+    nobody(users, "only main.rs exits the process");
+}
+
+#[test]
+fn only_the_limits_hold_times() {
+    let mut users = Vec::new();
+    for (file, text) in code("src/") {
+        // Tests at a file's end choose their own times.
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        // The stand-in's requests per second are counted by the second, as ImageKit counts them.
+        let text = text.replace("const WINDOW: Duration = Duration::from_secs(1);", "");
+        for made in text.split("Duration::from_").skip(1) {
+            let of = made.split_once('(').map_or("", |(_, of)| of);
+            if of.starts_with(|c: char| c.is_ascii_digit()) {
+                users.push(file.clone());
+            }
+        }
+    }
+    nobody(users, "a time that steers something belongs into limits.rs, with its reason");
+}
+
+#[test]
+fn the_runner_and_the_outside_have_never_heard_of_a_terminal() {
+    let unwanted = [
+        "println",
+        "eprintln",
+        "print",
+        "eprint",
+        "stdin",
+        "stdout",
+        "stderr",
+        "clap",
+        "indicatif",
+        "comfy_table",
+    ];
+    for room in ["src/runner/", "src/outside/", "src/sandbox/"] {
+        nobody(users(room, &unwanted), "only cli and show speak to people");
+    }
+}
+
+/// Which rooms a room may name. Within a room everything may name everything.
+fn may_name(room: &str) -> &'static [&'static str] {
+    match room {
+        "cli" => &["config", "error", "limits", "outside", "runner", "sandbox", "show"],
+        // Only `Told`: what a run tells is the runner's word, and show puts it into people's.
+        "show" => &["error", "runner"],
+        "runner" => &["limits", "outside"],
+        // Only the shapes of countries and cities, so that its world and the catalog's are the same.
+        "sandbox" => &["limits", "outside"],
+        "outside" => &["limits"],
+        "config" => &["error"],
+        "error" | "limits" | "lib" => &[],
+        "main" => &["cli", "error", "show"],
+        other => panic!("src/{other} is a new room: say here whom it may name"),
+    }
+}
+
+#[test]
+fn arrows_point_down() {
+    let mut wrong = Vec::new();
+    for (file, text) in code("src/") {
+        let inner = file.trim_start_matches("src/");
+        let room = inner.split(['/', '.']).next().unwrap();
+        let depth = inner.split('/').count() - usize::from(inner.ends_with("/mod.rs"));
+        let from_root = text.split("crate::").skip(1).chain(text.split("longshore::").skip(1));
+        for path in from_root {
+            let named = words(path.split([':', ';']).next().unwrap()).into_iter().next().unwrap_or("{");
+            let is_whole = !path.starts_with('{') && !path.starts_with('*');
+            if !is_whole || (named != room && !may_name(room).contains(&named)) {
+                wrong.push(format!("{file} names {named}"));
+            }
+        }
+        // As many `super`s as folders lead out of the room, where nothing above would see it.
+        if text.contains(&"super::".repeat(depth + usize::from(text.contains("mod tests {")))) && depth > 0 {
+            wrong.push(format!("{file} leaves its room by super::"));
+        }
+    }
+    nobody(
+        wrong,
+        "main → cli → {runner, show, sandbox} → outside → ledger; config, error and limits are leaves",
+    );
+}
+
+#[test]
+fn files_stay_short() {
+    let mut long = Vec::new();
+    for file in files().into_iter().filter(|file| file.ends_with(".rs")) {
+        let lines = read(&file).lines().count();
+        if lines > LINES_MAX {
+            long.push(format!("{file}: {lines} lines"));
+        }
+    }
+    nobody(long, "a file of more than 400 lines holds two ideas");
+}
+
+#[test]
+fn the_top_level_holds_only_what_it_may() {
+    let top: BTreeSet<String> =
+        files().iter().map(|file| file.split('/').next().unwrap().to_owned()).collect();
+    let is_strange =
+        |name: &String| !name.starts_with('.') && name != "tests" && !TOP.contains(&name.as_str());
+    nobody(top.into_iter().filter(is_strange).collect(), "the top level is the first thing people see");
+}
+
+#[test]
+fn nothing_is_left_for_later_and_no_machine_shines_through() {
+    // Put together here, so that this file does not find itself.
+    let unwanted =
+        [["TO", "DO"], ["FIX", "ME"], ["to", "do!("], ["unimple", "mented!("], ["db", "g!("], ["/ho", "me/"]];
+    let machines = [["/Us", "ers/"], ["/ro", "ot/"]];
+    let unwanted: Vec<String> = unwanted.iter().chain(&machines).map(|parts| parts.concat()).collect();
+    let mut found = Vec::new();
+    for file in files() {
+        let Ok(text) = std::fs::read_to_string(root().join(&file)) else { continue };
+        found.extend(
+            unwanted.iter().filter(|word| text.contains(*word)).map(|word| format!("{file}: {word}")),
+        );
+    }
+    nobody(found, "what is tracked is finished, and the same on every machine");
+}
+
+/// What the first column of the docs' tables and the third-level headings name in backticks.
+fn named(page: &str, before: &str) -> BTreeSet<String> {
+    let lines = page.lines().filter_map(|line| line.strip_prefix(before)?.split_once('`'));
+    lines.map(|(name, _)| name.to_owned()).collect()
+}
+
+#[test]
+fn every_event_is_in_the_docs_with_an_example_that_reads() {
+    let page = read("docs/events.md");
+    let known: BTreeSet<String> = Event::NAMES.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(named(&page, "### `"), known);
+    for section in page.split("\n### `").skip(1) {
+        let name = section.split('`').next().unwrap();
+        let example = section.lines().find(|line| line.starts_with(r#"{"v":"#)).expect(name);
+        let record = wire::decode(example).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!((record.event.name(), wire::encode(&record).as_str()), (name, example));
+        let value: serde_json::Value = serde_json::from_str(example).unwrap();
+        let listed = named(section, "| `");
+        let carried: BTreeSet<String> = value["event"][name].as_object().unwrap().keys().cloned().collect();
+        assert_eq!(listed, carried, "the fields of {name}");
+    }
+}
+
+#[test]
+fn every_exit_code_and_kind_of_trouble_is_in_the_runbook() {
+    let page = read("docs/operating.md");
+    let codes: BTreeSet<String> = Exit::ALL.iter().map(|exit| exit.code().to_string()).collect();
+    let kinds: BTreeSet<String> = TroubleKind::ALL.iter().map(|kind| kind.name().to_owned()).collect();
+    let table = |title: &str| {
+        let (_, rest) = page.split_once(&format!("\n## {title}\n")).expect(title);
+        named(rest.split("\n## ").next().unwrap(), "| `")
+    };
+    assert_eq!(table("Exit codes"), codes);
+    assert_eq!(table("Kinds of trouble"), kinds);
+    let readme = read("README.md");
+    let missing: Vec<_> =
+        codes.iter().filter(|code| !readme.contains(&format!("| `{code}` |"))).cloned().collect();
+    nobody(missing, "README.md lists the exit codes too");
+}
+
+#[test]
+fn every_verb_is_in_the_readme_and_no_other() {
+    let mut verbs = BTreeSet::new();
+    for verb in Cli::command().get_subcommands() {
+        let nested: Vec<_> = verb.get_subcommands().map(|inner| inner.get_name().to_owned()).collect();
+        match nested.is_empty() {
+            true => drop(verbs.insert(verb.get_name().to_owned())),
+            false => verbs.extend(nested.into_iter().map(|inner| format!("{} {inner}", verb.get_name()))),
+        }
+    }
+    let page = read("README.md");
+    let (_, rest) = page.split_once("\n## Commands\n").expect("a section on the commands");
+    assert_eq!(named(rest.split("\n## ").next().unwrap(), "| `"), verbs);
+}

@@ -335,3 +335,17 @@ fn every_verb_is_in_the_readme_and_no_other() {
     let (_, rest) = page.split_once("\n## Commands\n").expect("a section on the commands");
     assert_eq!(named(rest.split("\n## ").next().unwrap(), "| `"), verbs);
 }
+
+#[test]
+fn the_tests_that_the_readme_names_are_there() {
+    let page = read("README.md");
+    let (_, rest) = page.split_once("\n## What it promises\n").expect("a section on promises");
+    let named: BTreeSet<&str> = rest.split("\n## ").next().unwrap().split('`').skip(1).step_by(2).collect();
+    let named: Vec<_> = named.into_iter().filter(|name| name.contains('_')).collect();
+    assert!(!named.is_empty());
+    let all: String =
+        ["src/", "ledger/src/", "tests/"].into_iter().flat_map(|below| code(below).into_values()).collect();
+    let is_there = |name: &&str| all.contains(&format!("fn {name}("));
+    let missing = named.into_iter().filter(|name| !is_there(name)).map(str::to_owned);
+    nobody(missing.collect(), "every promise names the tests that keep it");
+}

@@ -16,6 +16,7 @@
 //!   every operational number with its unit and reason.
 //!
 //! `docs/architecture.md` is the longer map; the test `tidy` keeps the arrows.
+
 pub mod cli;
 pub mod config;
 pub mod error;

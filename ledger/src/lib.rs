@@ -34,6 +34,7 @@
 //! - [`state`], [`mod@plan`], [`mod@order`], [`mod@decide`]: the mind.
 //! - [`images`]: lossless edits of a venue's array.
 //! - [`report`]: folds over the events that end in plain structs.
+
 pub mod chain;
 pub mod decide;
 pub mod event;

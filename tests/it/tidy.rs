@@ -350,3 +350,32 @@ fn the_tests_that_the_readme_names_are_there() {
     let missing = named.into_iter().filter(|name| !is_there(name)).map(str::to_owned);
     nobody(missing.collect(), "every promise names the tests that keep it");
 }
+
+/// A heading as it is linked to: small letters and digits, spaces as hyphens.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim_start_matches('#').trim().to_lowercase();
+    kept.chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c)).collect::<String>().replace(' ', "-")
+}
+
+#[test]
+fn links_between_the_docs_lead_somewhere() {
+    let mut broken = Vec::new();
+    for file in files().into_iter().filter(|file| file.ends_with(".md")) {
+        let dir = root().join(&file).parent().unwrap().to_owned();
+        for link in read(&file).split("](").skip(1).filter_map(|rest| rest.split_once(')')) {
+            let (path, part) = link.0.split_once('#').unwrap_or((link.0, ""));
+            if path.starts_with("https:") {
+                continue;
+            }
+            let there = if path.is_empty() { root().join(&file) } else { dir.join(path) };
+            let leads = there.is_dir()
+                || std::fs::read_to_string(&there).is_ok_and(|page| {
+                    part.is_empty() || page.lines().any(|line| line.starts_with('#') && anchor(line) == part)
+                });
+            if !leads {
+                broken.push(format!("{file}: {}", link.0));
+            }
+        }
+    }
+    nobody(broken, "a link leads to a page of this project and to a heading in it");
+}

@@ -21,7 +21,7 @@ pub struct Target {
     pub host: Option<String>,
 }
 
-/// See [`Event::Opened`].
+/// See [`Event::Opened`](super::Event::Opened).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Opened {
@@ -105,7 +105,7 @@ pub struct Operator {
     pub version: String,
 }
 
-/// See [`Event::RunStarted`]. The seq of this event is the run's number.
+/// See [`Event::RunStarted`](super::Event::RunStarted). The seq of this event is the run's number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunStarted {
@@ -119,7 +119,7 @@ pub struct RunStarted {
     pub operator: Operator,
 }
 
-/// See [`Event::Resumed`].
+/// See [`Event::Resumed`](super::Event::Resumed).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resumed {
@@ -129,7 +129,7 @@ pub struct Resumed {
     pub operator: Operator,
 }
 
-/// See [`Event::PlanningDone`].
+/// See [`Event::PlanningDone`](super::Event::PlanningDone).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlanningDone {
@@ -157,7 +157,7 @@ pub enum PauseReason {
     Operator,
 }
 
-/// See [`Event::Paused`].
+/// See [`Event::Paused`](super::Event::Paused).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Paused {
@@ -169,7 +169,7 @@ pub struct Paused {
     pub advice: String,
 }
 
-/// See [`Event::Alerted`].
+/// See [`Event::Alerted`](super::Event::Alerted).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Alerted {
@@ -179,7 +179,7 @@ pub struct Alerted {
     pub message: String,
 }
 
-/// See [`Event::Adjusted`].
+/// See [`Event::Adjusted`](super::Event::Adjusted).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Adjusted {
@@ -209,7 +209,7 @@ pub struct Rungs {
     pub rolled_back: u64,
 }
 
-/// See [`Event::Checkpoint`]. Replay must agree with it.
+/// See [`Event::Checkpoint`](super::Event::Checkpoint). Replay must agree with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Checkpoint {
@@ -255,7 +255,7 @@ pub struct Tally {
     pub venues_failed: u64,
 }
 
-/// See [`Event::RunFinished`].
+/// See [`Event::RunFinished`](super::Event::RunFinished).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunFinished {

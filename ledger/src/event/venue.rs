@@ -26,7 +26,7 @@ pub struct City {
     pub name: String,
 }
 
-/// See [`Event::Planned`]. Legal in every state of the venue; it closes old marks.
+/// See [`Event::Planned`](super::Event::Planned). Legal in every state of the venue; it closes old marks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Planned {
@@ -56,7 +56,7 @@ pub enum Work {
     TakeBack(Vec<ImageId>),
 }
 
-/// See [`Event::Downloaded`]. Legal again: the spool is a cache.
+/// See [`Event::Downloaded`](super::Event::Downloaded). Legal again: the spool is a cache.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Downloaded {
@@ -78,7 +78,7 @@ pub struct Downloaded {
     pub attempts: u32,
 }
 
-/// See [`Event::Uploaded`].
+/// See [`Event::Uploaded`](super::Event::Uploaded).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Uploaded {
@@ -120,7 +120,7 @@ pub enum StepName {
     RestoreRow,
 }
 
-/// See [`Event::Failed`] and [`Event::Skipped`].
+/// See [`Event::Failed`](super::Event::Failed) and [`Event::Skipped`](super::Event::Skipped).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stopped {
@@ -142,7 +142,7 @@ pub struct Stopped {
     pub file_id: Option<FileId>,
 }
 
-/// See [`Event::Closed`].
+/// See [`Event::Closed`](super::Event::Closed).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Closed {
@@ -168,7 +168,7 @@ pub struct Edit {
     pub after: String,
 }
 
-/// See [`Event::DbUpdated`].
+/// See [`Event::DbUpdated`](super::Event::DbUpdated).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DbUpdated {
@@ -186,7 +186,7 @@ pub struct DbUpdated {
     pub found_done: bool,
 }
 
-/// See [`Event::Drifted`].
+/// See [`Event::Drifted`](super::Event::Drifted).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Drifted {
@@ -200,7 +200,7 @@ pub struct Drifted {
     pub found: Option<String>,
 }
 
-/// See [`Event::RolledBack`]. Every image of the plan is in exactly one of the three lists.
+/// See [`Event::RolledBack`](super::Event::RolledBack). Every image of the plan is in exactly one of the three lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RolledBack {
@@ -222,7 +222,7 @@ pub struct RolledBack {
     pub found_done: bool,
 }
 
-/// See [`Event::CdnDeleted`].
+/// See [`Event::CdnDeleted`](super::Event::CdnDeleted).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CdnDeleted {

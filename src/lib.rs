@@ -17,6 +17,15 @@
 //!
 //! `docs/architecture.md` is the longer map; the test `tidy` keeps the arrows.
 
+/// Talk for people, on stderr. The standard library's macro of this name panics when nobody reads stderr any more, as
+/// behind `2>&1 | head` or a terminal that was closed, and a run must not end because nobody listens to it.
+macro_rules! eprintln {
+    ($($talk:tt)*) => {{
+        use std::io::Write as _;
+        let _nobody_listens = writeln!(std::io::stderr(), $($talk)*);
+    }};
+}
+
 pub mod cli;
 pub mod config;
 pub mod error;

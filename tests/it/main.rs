@@ -9,3 +9,4 @@ mod spool;
 mod stand_in;
 mod support;
 mod tidy;
+mod voice;

@@ -6,6 +6,9 @@
 mod array;
 mod edit;
 mod entry;
+mod places;
+#[cfg(test)]
+mod tests;
 
 pub use array::{Array, NotAnArray};
 pub use edit::{Change, Edited, Found, edit, take_back};

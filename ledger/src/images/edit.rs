@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::array::{Array, NotAnArray};
-use super::entry::Entry;
+use super::entry::{Entry, same};
 use super::places::{Closeness, Parsed, Places};
 
 /// One entry that is to become another.
@@ -79,11 +79,13 @@ pub fn edit(array: &str, changes: &[Change]) -> Result<Edited, NotAnArray> {
         [false, true].into_iter().flat_map(|done| Closeness::ALL.map(|close| (done, close)))
     {
         for (index, [from, to]) in wanted.iter().enumerate() {
-            let is_allowed = closeness != Closeness::OursAnyTime || changes[index].any_time;
-            if found[index].is_some() || !is_allowed {
+            let wanted = if is_done { to } else { from };
+            // The side that was never uploaded has no time that could differ: one that stands there is a change.
+            let is_timed = || changes[index].any_time && wanted.entry.as_ref().is_some_and(Entry::is_timed);
+            if found[index].is_some() || (closeness == Closeness::OursAnyTime && !is_timed()) {
                 continue;
             }
-            let Some(place) = places.take(closeness, if is_done { to } else { from }) else { continue };
+            let Some(place) = places.take(closeness, wanted) else { continue };
             let element = &elements[place];
             found[index] = Some(if is_done {
                 Found::Held { place, found: element.raw.to_owned() }
@@ -115,6 +117,14 @@ fn put(element: &Parsed<'_>, to: &Parsed<'_>, closeness: Closeness) -> String {
         (Closeness::Ours | Closeness::OursAnyTime, Some(element), Some(to)) => element.made_like(to),
         _ => to.raw.to_owned(),
     }
+}
+
+/// The entry that was there before a change which is found done: the change's own, unless others have added keys to
+/// it or taken keys of theirs away since. Those were never ours to bring back or to drop.
+pub fn before(found: &str, change: &Change) -> String {
+    let entries = (Entry::parse(found), Entry::parse(&change.from), Entry::parse(&change.to));
+    let (Some(found), Some(from), Some(to)) = entries else { return change.from.clone() };
+    if same(&found.made_like(&to), &change.to) { change.from.clone() } else { found.made_like(&from) }
 }
 
 /// The array with changes that it holds taken back again: what it was before them, as far as it can be known.

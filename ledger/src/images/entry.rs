@@ -145,6 +145,11 @@ impl<'a> Entry<'a> {
         keys.flat_map(texts).collect()
     }
 
+    /// Whether it says when its file was uploaded.
+    pub(super) fn is_timed(&self) -> bool {
+        self.get(UPLOADED_AT).is_some()
+    }
+
     /// What its picture is known by: URLs and file id, each in its own text. Two entries that share one speak of one
     /// picture.
     pub(super) fn marks(&self) -> impl Iterator<Item = &'a str> {

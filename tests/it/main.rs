@@ -2,6 +2,7 @@
 
 mod catalog;
 mod crash;
+mod drift;
 mod imagekit_client;
 mod origin;
 mod sandbox_world;

@@ -4,6 +4,7 @@ mod catalog;
 mod crash;
 mod drift;
 mod imagekit_client;
+mod imagekit_contract;
 mod origin;
 mod sandbox_world;
 mod spool;

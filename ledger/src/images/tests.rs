@@ -4,7 +4,7 @@ mod made;
 mod others;
 mod properties;
 
-use super::{Change, Entry, Found, edit};
+use super::{Change, Entry, Found, before, edit};
 
 /// Five thousand elements, of which every tenth moves. Comparing each change with each element would be felt here.
 #[test]
@@ -60,4 +60,32 @@ fn a_second_key_of_theirs_stays() {
     let edited = edit(r#"[{"x": 1, "url": "a", "x": 2}]"#, &[change]).unwrap();
     assert_eq!(edited.text, r#"[{"x": 1, "url": "A", "x": 2}]"#);
     assert!(Entry::parse(&edited.text[1..edited.text.len() - 1]).is_some());
+}
+
+/// What was there before a change that is found done, whatever others did to their own keys since.
+#[test]
+fn the_entry_before_a_change_found_done_has_what_others_did() {
+    let from = r#"{"url":"a","k":1,"width":null}"#;
+    let to = r#"{"url": "A", "k": 1, "width": 9, "imagekit_uploaded_at": "now", "original_tigris_url": "a"}"#;
+    let change = Change { from: from.into(), to: to.into(), any_time: true };
+    // Untouched, in another order, or uploaded at another time: the planned entry to the letter.
+    for found in [
+        to,
+        r#"{"k": 1, "url": "A", "width": 9, "original_tigris_url": "a", "imagekit_uploaded_at": "now"}"#,
+        r#"{"url": "A", "k": 1, "width": 9, "imagekit_uploaded_at": "then", "original_tigris_url": "a"}"#,
+    ] {
+        assert_eq!(before(found, &change), from);
+    }
+    let added = to.replace("\"k\": 1", "\"k\": 1, \"theirs\": 1.0");
+    assert_eq!(before(&added, &change), r#"{"url": "a", "k": 1, "theirs": 1.0, "width": null}"#);
+    assert_eq!(before(&to.replace("\"k\": 1, ", ""), &change), r#"{"url": "a", "width": null}"#);
+}
+
+/// Only a completed entry may carry another time of its upload; one that appears in an external entry is a change.
+#[test]
+fn an_upload_time_in_an_external_entry_is_drift() {
+    let change = Change { from: r#"{"url": "a"}"#.into(), to: r#"{"url": "A"}"#.into(), any_time: true };
+    let theirs = r#"{"url": "a", "imagekit_uploaded_at": "theirs"}"#;
+    let edited = edit(&format!("[{theirs}]"), &[change]).unwrap();
+    assert_eq!(edited.found, [Found::Drifted { found: Some(theirs.into()) }]);
 }

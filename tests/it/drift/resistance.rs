@@ -24,9 +24,13 @@ CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     IF NEW.id = 1 THEN RAISE EXCEPTION 'venue % is being audited', NEW.id; END IF; RETURN NEW; END $$;
 CREATE TRIGGER meddle BEFORE UPDATE ON venues FOR EACH ROW EXECUTE FUNCTION meddle();";
 const NO_MORE_MEDDLING: &str = "DROP TRIGGER meddle ON venues";
-/// A superuser is above policies, so the run's role becomes another as soon as it is connected to the rows.
 const CONSTRAINT: &str = "ALTER TABLE venues ADD CONSTRAINT meddle CHECK \
     (id <> 1 OR NOT venue_images @> '[{\"upload_status\": \"completed\"}]')";
+
+const HIDES: &str = "DROP POLICY IF EXISTS change ON venues;
+    CREATE POLICY change ON venues FOR UPDATE USING (id <> 1)";
+const HIDES_NO_MORE: &str =
+    "DROP POLICY change ON venues; CREATE POLICY change ON venues FOR UPDATE USING (true)";
 
 const SQLITE_RAISES: &str = "CREATE TRIGGER meddle BEFORE UPDATE ON venues WHEN NEW.id = 1
     BEGIN SELECT RAISE(ABORT, 'venue 1 is being audited'); END";
@@ -39,19 +43,22 @@ const SQLITE_SWALLOWS: &str = "CREATE TRIGGER meddle BEFORE UPDATE ON venues WHE
 /// The venue's images fail after three retries and its row is untouched, the next venue goes on; once the hindrance is
 /// gone, a new run moves them without a second upload. Then the same hindrance to the rollback.
 fn resists(kind: Kind, hinder: &str, free: &str, says: &str) {
-    let stage = Stage::new(kind);
+    resists_on(&Stage::new(kind), hinder, free, says);
+}
+
+fn resists_on(stage: &Stage, hinder: &str, free: &str, says: &str) {
     let (a, b) = (stage.external("/a.jpg", "a"), stage.external("/b.jpg", "b"));
     stage.venue(1, "pub-1", 1, &format!("[{a}, {b}]"));
     stage.venue(2, "pub-2", 1, &format!("[{}]", stage.external("/c.jpg", "c")));
     let before = stage.rows();
     stage.sql(hinder);
 
-    let from = next_seq(&stage);
+    let from = next_seq(stage);
     let t = tally(stage.migrate(&How::default()));
     assert_eq!((t.images, t.done, t.failed, t.drifted), (3, 1, 2, 0), "{t:?}");
     assert_eq!(stage.images(1), before[&1], "rolled back");
     assert_eq!(stage.updated_at(1).map(|at| at.starts_with("2025-01-01")), Some(true));
-    let failed: Vec<Stopped> = failures(&stage, from);
+    let failed: Vec<Stopped> = failures(stage, from);
     assert_eq!(failed.len(), 2);
     for failure in &failed {
         assert_eq!((failure.venue.0, failure.error_type), (1, TroubleKind::CatalogError));
@@ -65,12 +72,12 @@ fn resists(kind: Kind, hinder: &str, free: &str, says: &str) {
 
     if !hinder.contains("CHECK") {
         stage.sql(hinder.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION").as_str());
-        let from = next_seq(&stage);
+        let from = next_seq(stage);
         let there = stage.images(1);
         let t = tally(stage.rollback(&How::default()));
         assert_eq!((t.done, t.failed, t.venues_failed), (1, 4, 1), "{t:?}");
         assert_eq!((stage.images(1), stage.images(2)), (there, before[&2].clone()));
-        let failed = failures(&stage, from);
+        let failed = failures(stage, from);
         assert!(matches!(failed.as_slice(), [one] if one.image.is_none() && one.attempts == 4), "{failed:?}");
         stage.sql(free);
     }
@@ -113,9 +120,48 @@ fn e1_a_constraint_that_forbids() {
     resists(Kind::Postgres, CONSTRAINT, "ALTER TABLE venues DROP CONSTRAINT meddle", "meddle");
 }
 
+/// A policy for updates hides from the run's role a row that it can read.
 #[test]
-fn e1_triggers_on_sqlite() {
+fn e1_a_policy_that_hides_the_row_from_updates() {
+    let stage = Stage::new(Kind::Postgres);
+    let role = stage.run_as_role();
+    stage.sql(&format!(
+        "GRANT UPDATE ON venues TO {role}; ALTER TABLE venues ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY see ON venues FOR SELECT USING (true)"
+    ));
+    resists_on(&stage, HIDES, HIDES_NO_MORE, "can be read but not locked");
+}
+
+/// Without the right to update, nothing is harmed, and a new run has only the rows left to do.
+#[test]
+fn e1_a_role_that_may_not_update() {
+    let stage = Stage::new(Kind::Postgres);
+    let role = stage.run_as_role();
+    stage.venue(1, "pub", 1, &format!("[{}]", stage.external("/a.jpg", "a")));
+    let before = stage.rows();
+    let from = next_seq(&stage);
+    assert_eq!(tally(stage.migrate(&How::default())).failed, 1);
+    assert_eq!(stage.rows(), before);
+    let failed = failures(&stage, from);
+    assert!(failed[0].error_type == TroubleKind::CatalogError && failed[0].attempts == 4, "{failed:?}");
+    stage.sql(&format!("GRANT UPDATE ON venues TO {role}"));
+    let t = tally(stage.migrate(&How::default()));
+    assert_eq!((t.done, stage.requests("upload")), (1, 1));
+    assert_eq!(tally(stage.rollback(&How::default())).drifted, 0);
+    assert_eq!(stage.rows(), before);
+}
+
+#[test]
+fn e1_a_trigger_that_raises_on_sqlite() {
     resists(Kind::Sqlite, SQLITE_RAISES, "DROP TRIGGER meddle", "venue 1 is being audited");
+}
+
+#[test]
+fn e1_a_trigger_that_rewrites_the_array_on_sqlite() {
     resists(Kind::Sqlite, SQLITE_REWRITES, "DROP TRIGGER meddle", "as sent");
+}
+
+#[test]
+fn e1_a_trigger_that_swallows_the_update_on_sqlite() {
     resists(Kind::Sqlite, SQLITE_SWALLOWS, "DROP TRIGGER meddle", "changed 0 rows instead of one");
 }

@@ -1,6 +1,8 @@
 //! Twins of every sort: equal entries, equal bytes, equal paths.
 
-use super::{elements, tally};
+use ledger::event::{Country, Event, Scope};
+
+use super::{elements, events, next_seq, tally};
 use crate::support::stage::{How, Kind, Stage};
 
 /// Bytes of which there are two make two files under two paths and one under one path, and every entry comes home.
@@ -28,11 +30,7 @@ fn twins_of_every_sort(kind: Kind) {
     assert_eq!(folders, ["/venues/bar_1", "/venues/inn", "/venues/pub", "/venues/pub", "/venues/venue-5"]);
     assert!(files.iter().all(|file| file.versions == 1));
     assert_eq!(stage.requests("upload"), 5, "one upload a path");
-    let url = |id: i64, place: usize| {
-        let entry: serde_json::Value =
-            serde_json::from_str(&elements(&stage.images(id).unwrap())[place]).unwrap();
-        entry["url"].as_str().unwrap().to_owned()
-    };
+    let url = |id: i64, place: usize| url_of(&elements(&stage.images(id).unwrap())[place]);
     assert_eq!(url(1, 0), url(1, 2));
     assert_eq!(url(1, 1), url(1, 3));
     assert_eq!(url(3, 0), url(4, 0));
@@ -46,21 +44,40 @@ fn twins_of_every_sort(kind: Kind) {
     assert_eq!((t.done, stage.requests("upload")), (8, 5));
 }
 
-/// A slug may stand in two countries. Whose run comes second adopts the first one's file, bytes compared.
+/// A slug may stand in two countries. Whose run comes second adopts the first one's file, and each is taken back by
+/// itself.
 fn one_slug_in_two_countries(kind: Kind) {
     let stage = Stage::new(kind);
     let picture = stage.external("/same.jpg", "s");
     stage.venue(1, "red-lion", 1, &format!("[{picture}]"));
     stage.venue(2, "red-lion", 2, &format!("[{picture}]"));
+    let before = stage.rows();
+    let germany = Scope::Country(Country { code: "DE".into(), name: "Germany".into() });
+    let germany = How { scope: germany, ..How::default() };
+
     assert_eq!(tally(stage.migrate(&How::default())).done, 1);
-    let german = stage.images(2).unwrap();
-    assert_eq!(elements(&german), [elements(&format!("[{picture}]"))[0].clone()], "not in this scope");
-    // The second venue moves to Poland: for this ledger a new image at a path it knows.
-    stage.sql("UPDATE venues SET city_id = 1 WHERE id = 2");
-    assert_eq!(tally(stage.migrate(&How::default())).done, 1);
+    assert_eq!(stage.images(2), before[&2], "not in this scope");
+    let from = next_seq(&stage);
+    assert_eq!(tally(stage.migrate(&germany)).done, 1);
+    let uploaded = events(&stage, from).into_iter().find_map(|(_, event)| match event {
+        Event::Uploaded(uploaded) => Some(uploaded),
+        _ => None,
+    });
+    assert!(uploaded.unwrap().found_done, "adopted");
     assert_eq!((stage.requests("upload"), stage.imagekit.files().len()), (1, 1));
-    let t = tally(stage.rollback(&How::default()));
-    assert_eq!((t.venues, t.done, stage.images(2)), (2, 2, Some(german)));
+    let url = |id| url_of(&elements(&stage.images(id).unwrap())[0]);
+    assert_eq!(url(1), url(2));
+
+    let german = stage.images(2);
+    assert_eq!(tally(stage.rollback(&How::default())).done, 1);
+    assert_eq!((stage.images(1), stage.images(2)), (before[&1].clone(), german));
+    assert_eq!(tally(stage.rollback(&germany)).done, 1);
+    assert_eq!(stage.rows(), before);
+}
+
+fn url_of(entry: &str) -> String {
+    let entry: serde_json::Value = serde_json::from_str(entry).unwrap();
+    entry["url"].as_str().unwrap().to_owned()
 }
 
 #[test]

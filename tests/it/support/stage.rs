@@ -2,7 +2,7 @@
 //! runs on it as separate processes would make them, each with connections and a state of its own.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use ledger::event::{Country, Opened, Operator, Options, Scope, Target, Verb};
@@ -53,6 +53,7 @@ enum Base {
 pub struct Stage {
     kind: Kind,
     base: Base,
+    role_url: OnceLock<String>,
     runtime: Runtime,
     /// What the origin counts and where it misbehaves.
     pub origin_faults: Arc<Faults>,
@@ -86,7 +87,17 @@ impl Stage {
             let imagekit = imagekit::serve(at, cdn_faults.clone()).await.unwrap();
             (base, origin, imagekit)
         });
-        let stage = Self { kind, base, runtime, origin_faults, cdn_faults, origin, imagekit, dir };
+        let stage = Self {
+            kind,
+            base,
+            role_url: OnceLock::new(),
+            runtime,
+            origin_faults,
+            cdn_faults,
+            origin,
+            imagekit,
+            dir,
+        };
         stage.sql(
             "INSERT INTO countries VALUES (1, 'Poland', 'PL', 'poland'), (2, 'Germany', 'DE', 'germany')",
         );
@@ -96,6 +107,9 @@ impl Stage {
 
     /// The database's URL, as a run is given it.
     pub fn url(&self) -> String {
+        if let Some(url) = self.role_url.get() {
+            return url.clone();
+        }
         match &self.base {
             Base::Sqlite(file) => file.url(),
             Base::Postgres(database) if self.kind == Kind::Pgbouncer => {
@@ -103,6 +117,16 @@ impl Stage {
             }
             Base::Postgres(database) => database.url.clone(),
         }
+    }
+
+    /// From now on, runs come as a role that may read the tables and nothing more. Its name, for further grants.
+    pub fn run_as_role(&self) -> String {
+        let Base::Postgres(database) = &self.base else { panic!("SQLite has no roles") };
+        let url = self.runtime.block_on(database.as_role_url());
+        self.role_url.set(url).expect("a stage has one such role");
+        let role = format!("{}_app", database.name);
+        self.sql(&format!("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"));
+        role
     }
 
     /// Runs SQL as someone else would, straight on the database.
@@ -208,7 +232,7 @@ impl Stage {
         }
     }
 
-    /// Starts a run forward over Poland, or goes on with the unfinished one.
+    /// Starts a run forward over the place, Poland by default, or goes on with the unfinished one.
     pub fn migrate(&self, how: &How) -> Result<End, RunError> {
         self.turn(how, |ledger, setting| match unfinished(ledger) {
             Some(run) => runner::resume(ledger, run, how.options(), setting),
@@ -216,11 +240,11 @@ impl Stage {
         })
     }
 
-    /// Starts a rollback of Poland, closing what it takes over.
+    /// Starts a rollback of the place, closing what it takes over.
     pub fn rollback(&self, how: &How) -> Result<End, RunError> {
         self.turn(how, |ledger, setting| {
             let state = ledger.state();
-            let scope = poland();
+            let scope = how.scope.clone();
             let runs = state.unfinished().map(|(run, _)| run);
             let close = runs.filter(|run| plan::is_taken_over(state, *run, &scope)).collect();
             let start = Start { verb: Verb::Rollback, scope, options: how.options(), close };
@@ -295,11 +319,13 @@ pub struct How {
     pub patience: Duration,
     /// At most this many venues.
     pub limit: Option<u64>,
+    /// Which place a new run takes.
+    pub scope: Scope,
 }
 
 impl Default for How {
     fn default() -> Self {
-        Self { concurrency: 4, probe: None, patience: Duration::from_secs(10), limit: None }
+        Self { concurrency: 4, probe: None, patience: Duration::from_secs(10), limit: None, scope: poland() }
     }
 }
 
@@ -320,7 +346,7 @@ pub fn poland() -> Scope {
 }
 
 fn forward(how: &How) -> Start {
-    Start { verb: Verb::Migrate, scope: poland(), options: how.options(), close: Vec::new() }
+    Start { verb: Verb::Migrate, scope: how.scope.clone(), options: how.options(), close: Vec::new() }
 }
 
 fn unfinished(ledger: &Ledger) -> Option<RunId> {

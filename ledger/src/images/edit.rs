@@ -62,6 +62,10 @@ impl Edited {
     }
 }
 
+/// The closest first: a loose match must not take what another change matches exactly.
+const EXACTLY: &[Closeness] = &[Closeness::Text, Closeness::Entry, Closeness::Ours];
+const LOOSELY: &[Closeness] = &[Closeness::OursAnyTime];
+
 /// Makes every change whose entry is there, in one pass.
 ///
 /// # Errors
@@ -75,10 +79,16 @@ pub fn edit(array: &str, changes: &[Change]) -> Result<Edited, NotAnArray> {
     let mut found: Vec<Option<Found>> = vec![None; changes.len()];
     let mut replaced: Vec<Option<usize>> = vec![None; elements.len()];
 
-    for (is_done, closeness) in
-        [false, true].into_iter().flat_map(|done| Closeness::ALL.map(|close| (done, close)))
+    // The completed side goes first, whichever way the change leads: it names a file and a time, and so is never
+    // taken for a twin that is still, or again, external. Another time is the last thing to be believed.
+    let names_file = |side: &Parsed<'_>| side.entry.as_ref().is_some_and(Entry::names_file);
+    let completes = |[from, to]: &[Parsed<'_>; 2]| names_file(to) && !names_file(from);
+    let passes = [(true, EXACTLY), (false, EXACTLY), (true, LOOSELY), (false, LOOSELY)];
+    for (is_first, closeness) in
+        passes.into_iter().flat_map(|(first, all)| all.iter().map(move |c| (first, *c)))
     {
-        for (index, [from, to]) in wanted.iter().enumerate() {
+        for (index, sides @ [from, to]) in wanted.iter().enumerate() {
+            let is_done = completes(sides) == is_first;
             let wanted = if is_done { to } else { from };
             // The side that was never uploaded has no time that could differ: one that stands there is a change.
             let is_timed = || changes[index].any_time && wanted.entry.as_ref().is_some_and(Entry::is_timed);
@@ -172,6 +182,23 @@ mod tests {
         let again = edit(&both.text, &[change(A, A_DONE), change(A, A_DONE)]).unwrap();
         assert!(!again.is_changed());
         assert!(again.found.iter().all(|found| matches!(found, Found::Held { .. })));
+    }
+
+    #[test]
+    fn e5_a_change_found_done_leaves_its_external_twin_alone() {
+        let done = |time: &str| {
+            format!(r#"{{"url": "A", "imagekit_file_id": "f", "imagekit_uploaded_at": "{time}"}}"#)
+        };
+        let forward = Change { any_time: true, ..change(A, &done("now")) };
+        let back = Change { any_time: true, ..change(&done("now"), A) };
+        let half = format!("[{A},{}]", done("now"));
+        assert!(!edit(&half, std::slice::from_ref(&forward)).unwrap().is_changed());
+        assert_eq!(edit(&half, std::slice::from_ref(&back)).unwrap().text, format!("[{A},{A}]"));
+        // The completed twin is another run's: the one still external is ours.
+        let others = format!("[{},{A}]", done("then"));
+        assert!(!edit(&others, std::slice::from_ref(&back)).unwrap().is_changed());
+        let both = format!("[{},{}]", done("then"), done("now"));
+        assert_eq!(edit(&others, std::slice::from_ref(&forward)).unwrap().text, both);
     }
 
     #[test]

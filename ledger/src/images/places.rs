@@ -21,8 +21,8 @@ pub(super) enum Closeness {
 }
 
 impl Closeness {
-    /// The closest first: a loose match must not take what another change matches exactly.
-    pub(super) const ALL: [Self; 4] = [Self::Text, Self::Entry, Self::Ours, Self::OursAnyTime];
+    /// All of them, in the order of their numbers.
+    const ALL: [Self; 4] = [Self::Text, Self::Entry, Self::Ours, Self::OursAnyTime];
 }
 
 /// An element or an entry looked for, parsed once.

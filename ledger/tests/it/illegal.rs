@@ -47,7 +47,7 @@ fn moves(event: &Event) -> bool {
 
 /// Whether it may be said twice without anything being wrong.
 fn may_repeat(event: &Event) -> bool {
-    matches!(event, Event::Downloaded(_) | Event::Resumed(_) | Event::Checkpoint(_))
+    matches!(event, Event::Downloaded(_) | Event::Resumed(_) | Event::Closed(_) | Event::Checkpoint(_))
 }
 
 /// The event with its first image replaced; `None` for those of which no checkpoint could tell.

@@ -54,10 +54,26 @@ pub const MEDDLES: [Meddle; 9] = [
 /// One thing that happens. Places are numbers: see [`super::World::scope`].
 #[derive(Debug, Clone)]
 pub enum Act {
-    Migrate { place: u8, limit: Option<u64>, tape: Vec<u8> },
-    Resume { tape: Vec<u8> },
-    Rollback { place: u8, tape: Vec<u8> },
-    Meddle { venue: u8, how: Meddle },
+    Migrate {
+        place: u8,
+        limit: Option<u64>,
+        tape: Vec<u8>,
+    },
+    Resume {
+        tape: Vec<u8>,
+    },
+    Rollback {
+        place: u8,
+        tape: Vec<u8>,
+    },
+    Meddle {
+        venue: u8,
+        how: Meddle,
+    },
+    /// A person leaves the nth image that is not in its row.
+    Skip {
+        nth: u8,
+    },
 }
 
 /// A venue: its country (0 Poland, 1 France, 2 none) and what its row holds.
@@ -100,6 +116,7 @@ fn acts(is_busy: bool) -> impl Strategy<Value = Act> {
         4 => (any::<u8>(), limit, tape()).prop_map(|(place, limit, tape)| Act::Migrate { place, limit, tape }),
         3 => tape().prop_map(|tape| Act::Resume { tape }),
         2 => (any::<u8>(), tape()).prop_map(|(place, tape)| Act::Rollback { place, tape }),
+        1 => any::<u8>().prop_map(|nth| Act::Skip { nth }),
         if is_busy { 3 } else { 0 } =>
             (any::<u8>(), 0..MEDDLES.len()).prop_map(|(venue, how)| Act::Meddle { venue, how: MEDDLES[how] }),
     ]

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use ledger::event::{Scope, Verb};
+use ledger::event::{Closed, Ending, Event, Scope, Verb};
 use ledger::ids::{CdnPath, FileId, RunId, VenueId};
 use ledger::images::Array;
 use ledger::plan::{holders, is_taken_over};
+use ledger::state::Rung;
 
 use super::story::{Act, Meddle, Story, Tape, Venue};
 use crate::support::*;
@@ -83,8 +84,21 @@ impl World {
                 };
                 self.rollback(&scope, &mut tape(bytes));
             }
+            Act::Skip { nth } => self.skip(*nth),
             Act::Meddle { venue, how } => self.meddle(i64::from(*venue) % self.venues.len() as i64 + 1, *how),
         }
+    }
+
+    fn skip(&mut self, nth: u8) {
+        let plans =
+            self.history.state.plans().flat_map(|(seq, plan)| plan.ids(seq).map(move |of| (plan, of)));
+        let open: Vec<_> = plans
+            .filter(|(_, (_, image))| image.rung < Rung::DbUpdated)
+            .map(|(plan, (image, _))| (plan.run, plan.venue, image))
+            .collect();
+        let Some((run, venue, image)) = open.get(nth as usize % open.len().max(1)).copied() else { return };
+        let closed = Closed { venue, image, reason: "as asked".into(), operator: operator() };
+        self.history.add(Some(run), Event::Closed(closed));
     }
 
     /// As the command does it: what an unfinished run holds is resumed first, an unfinished rollback refuses.
@@ -104,7 +118,7 @@ impl World {
         let unfinished: Vec<RunId> = self.history.state.unfinished().map(|(run, _)| run).collect();
         let state = self.history.state.clone();
         for run in unfinished.into_iter().filter(|run| is_taken_over(&state, *run, scope)) {
-            self.history.finish(run, ledger::event::Ending::Closed);
+            self.history.finish(run, Ending::Closed);
         }
         let run = self.history.start_with(Verb::Rollback, scope.clone(), None);
         self.go_on(run, tape);

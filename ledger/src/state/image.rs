@@ -110,8 +110,13 @@ impl Image {
             (R::Uploaded, None, H::DbUpdated) => Ok((R::DbUpdated, None)),
             (R::Uploaded, None, H::Drifted) => Ok((R::Uploaded, Some(Mark::Drifted))),
             (R::Uploaded | R::DbUpdated, _, H::NamedBack) => Ok((self.rung, None)),
-            (R::Uploaded | R::DbUpdated, None, H::LeftBack) => Ok((self.rung, Some(Mark::Drifted))),
-            (R::Uploaded | R::DbUpdated, None, H::RolledBack) => Ok((R::RolledBack, None)),
+            // A person may close an image while the rollback that named it is interrupted: the row decides.
+            (R::Uploaded | R::DbUpdated, None | Some(Mark::Closed), H::LeftBack) => {
+                Ok((self.rung, Some(Mark::Drifted)))
+            }
+            (R::Uploaded | R::DbUpdated, None | Some(Mark::Closed), H::RolledBack) => {
+                Ok((R::RolledBack, None))
+            }
             (rung, mark, happening) => {
                 let beside = mark.map_or(String::new(), |mark| format!(" ({mark:?})"));
                 Err(Illegal::new(format!("an image at {rung:?}{beside} cannot become {happening:?}")))
@@ -168,6 +173,7 @@ mod tests {
             (Rung::Downloaded, Some(failed), "closed"),
             (Rung::Uploaded, None, "stopped closed db_updated drifted named left rolled_back"),
             (Rung::Uploaded, Some(failed), "closed named"),
+            (Rung::Uploaded, Some(Mark::Closed), "closed named left rolled_back"),
             (Rung::DbUpdated, None, "named left rolled_back"),
             (Rung::DbUpdated, Some(Mark::Drifted), "named"),
             (Rung::RolledBack, None, ""),

@@ -195,3 +195,28 @@ fn every_event_but_the_first_is_of_a_run_that_started() {
     };
     assert!(history.try_add(Some(run), Event::RunStarted(event)).is_err());
 }
+
+#[test]
+fn c17_what_is_closed_while_a_rollback_is_interrupted_goes_back_all_the_same() {
+    let mut history = History::new();
+    let (run, plans) = history.forward(&[&row("a"), &row("b")]);
+    let ids = [image(plans[0], 0), image(plans[1], 0)];
+    ids.into_iter().zip(["a", "b"]).for_each(|(id, name)| history.upload(run, id, name));
+    history.finish(run, Ending::Closed);
+    let back = history.start(Verb::Rollback, Scope::Country(country("PL")));
+    let visits: Vec<_> = (1..)
+        .zip(ids)
+        .map(|(venue, id)| history.plan(back, planned(venue, None, Work::TakeBack(vec![id]))))
+        .collect();
+    history.planning_done(back);
+    for (venue, image) in (1..).map(VenueId).zip(ids) {
+        let (reason, operator) = ("left as it is".to_owned(), operator());
+        history.add(Some(run), Event::Closed(Closed { venue, image, reason, operator }));
+    }
+    history.row(back, Step::RestoreRow(visits[0]), &mut Some(row("a")));
+    history.row(back, Step::RestoreRow(visits[1]), &mut None);
+    assert_eq!(history.state.image(ids[0]).unwrap().rung, Rung::RolledBack);
+    assert_eq!(history.state.image(ids[1]).unwrap().mark, Some(Mark::Drifted));
+    let tally = history.finish(back, Ending::Done);
+    assert_eq!((tally.done, tally.drifted), (1, 1));
+}

@@ -3,6 +3,7 @@
 mod catalog;
 mod crash;
 mod drift;
+mod flow;
 mod imagekit_client;
 mod imagekit_contract;
 mod origin;

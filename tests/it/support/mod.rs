@@ -2,6 +2,7 @@
 
 pub mod pictures;
 pub mod postgres;
+pub mod program;
 pub mod raw_http;
 pub mod sqlite;
 pub mod stage;

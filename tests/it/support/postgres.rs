@@ -25,10 +25,7 @@ pub struct Database {
 impl Database {
     /// Creates one with the application's tables and nothing in them.
     pub async fn create() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
-        let name =
-            format!("longshore_{}_{}_{now}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = unique();
         let mut server = PgConnection::connect(&server("LONGSHORE_TEST_POSTGRES")).await.unwrap();
         run(&mut server, &format!("CREATE DATABASE {name}")).await;
         let database = Self {
@@ -54,20 +51,64 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        // A thread of its own: the test's runtime is busy dropping this.
-        let name = self.name.clone();
-        let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let mut server = PgConnection::connect(&server("LONGSHORE_TEST_POSTGRES")).await.unwrap();
-                run(&mut server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
-                run(&mut server, &format!("DROP ROLE IF EXISTS {name}_app")).await;
-            });
-        });
-        // A second panic while a test fails would hide the first.
-        if dropping.join().is_err() {
-            eprintln!("the database {} was not dropped", self.name);
+        let name = &self.name;
+        drop_all(vec![
+            format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+            format!("DROP ROLE IF EXISTS {name}_app"),
+        ]);
+    }
+}
+
+/// A name for a sandbox to make its two databases under; both are dropped with the value.
+pub struct SandboxDatabases {
+    /// Eventasaurus, straight to the server.
+    pub url: String,
+    /// The same through PgBouncer in transaction mode.
+    pub through_pgbouncer_url: String,
+    name: String,
+}
+
+impl SandboxDatabases {
+    /// A name that nobody else has; nothing is made yet.
+    pub fn named() -> Self {
+        let name = unique();
+        Self {
+            url: of("LONGSHORE_TEST_POSTGRES", &name),
+            through_pgbouncer_url: of("LONGSHORE_TEST_PGBOUNCER", &name),
+            name,
         }
+    }
+}
+
+impl Drop for SandboxDatabases {
+    fn drop(&mut self) {
+        let name = &self.name;
+        let both = [name.clone(), format!("{name}_trivia_advisor")];
+        drop_all(both.map(|name| format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).into());
+    }
+}
+
+fn unique() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    format!("longshore_{}_{}_{now}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Runs the statements that clean up, each on its own.
+fn drop_all(statements: Vec<String>) {
+    // A thread of its own: the test's runtime is busy dropping the value.
+    let dropping = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut server = PgConnection::connect(&server("LONGSHORE_TEST_POSTGRES")).await.unwrap();
+            for statement in statements {
+                run(&mut server, &statement).await;
+            }
+        });
+    });
+    // A second panic while a test fails would hide the first.
+    if dropping.join().is_err() {
+        eprintln!("a database was not dropped");
     }
 }
 

@@ -1,0 +1,3 @@
+//! What people do with the program, from the first look to the rollback: the real binary on a sandbox.
+
+mod look;

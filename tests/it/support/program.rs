@@ -1,0 +1,207 @@
+//! The real program, run as people run it: in a directory of its own, on a sandbox, with nothing of the tester's
+//! environment but what the sandbox's `env` would have set.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use longshore::sandbox::whole::{Options, Sandbox};
+use rusqlite::OptionalExtension;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row as _};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::postgres::SandboxDatabases;
+use super::stage::Kind;
+
+/// A command that has ended.
+#[derive(Debug)]
+pub struct Ran {
+    /// What was typed.
+    pub args: String,
+    /// The exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// What programs read.
+    pub stdout: String,
+    /// What people read.
+    pub stderr: String,
+}
+
+impl Ran {
+    fn new(args: &[&str], output: Output) -> Self {
+        Self {
+            args: args.join(" "),
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Sees that it ended so.
+    #[track_caller]
+    pub fn code(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self}");
+        self
+    }
+
+    /// Sees that it said this, on either stream.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.stdout.contains(text) || self.stderr.contains(text), "{text:?} is missing: {self}");
+        self
+    }
+
+    /// The one JSON document that stdout is.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self}"))
+    }
+
+    /// The JSON documents that stdout is, one a line.
+    #[track_caller]
+    pub fn json_lines(&self) -> Vec<Value> {
+        let read = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {self}"));
+        self.stdout.lines().map(read).collect()
+    }
+}
+
+impl std::fmt::Display for Ran {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { args, code, stdout, stderr } = self;
+        write!(f, "\n$ longshore {args}\n{stdout}--- stderr\n{stderr}--- exit {code:?}")
+    }
+}
+
+/// A venue's row, as far as the program may change it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// `venue_images` as text; `None` for NULL.
+    pub images: Option<String>,
+    /// `updated_at` as text.
+    pub updated_at: String,
+}
+
+/// All venues' rows, by id.
+pub type Rows = BTreeMap<i64, Row>;
+
+/// A directory to work in, and a sandbox beside it.
+pub struct Workplace {
+    /// What the program works on; `None` once it was stopped.
+    pub sandbox: Sandbox,
+    /// The environment of every command; change it to see what the program makes of it.
+    pub settings: BTreeMap<String, String>,
+    /// For what the test itself has to wait for.
+    pub runtime: Runtime,
+    postgres: Option<SandboxDatabases>,
+    dir: TempDir,
+}
+
+impl Workplace {
+    /// A sandbox in which this many venues have something to migrate.
+    pub fn new(kind: Kind, venues: u32) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let runtime = Runtime::new().unwrap();
+        let postgres = (kind != Kind::Sqlite).then(SandboxDatabases::named);
+        let catalog = postgres.as_ref().map(|databases| databases.url.clone());
+        let options = Options { venues, catalog, ..Options::new(dir.path().join("sandbox")) };
+        let sandbox = runtime.block_on(Sandbox::open(&options)).unwrap();
+        let mut settings: BTreeMap<String, String> =
+            sandbox.settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        if let (Kind::Pgbouncer, Some(databases)) = (kind, &postgres) {
+            settings.insert("PRODUCTION_DATABASE_URL".into(), databases.through_pgbouncer_url.clone());
+        }
+        settings.insert("USER".into(), "tester".into());
+        std::fs::create_dir(dir.path().join("work")).unwrap();
+        Self { sandbox, settings, runtime, postgres, dir }
+    }
+
+    /// Where the program is run, and leaves its ledger.
+    pub fn work(&self) -> PathBuf {
+        self.dir.path().join("work")
+    }
+
+    /// Where the sandbox lies.
+    pub fn sandbox_dir(&self) -> PathBuf {
+        self.dir.path().join("sandbox")
+    }
+
+    /// The ledger of the production database, whether it is there or not.
+    pub fn ledger(&self) -> PathBuf {
+        self.work().join("longshore.production.ledger")
+    }
+
+    /// The program, ready to be started without a terminal.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = program(&self.work(), args);
+        command.envs(&self.settings);
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn run(&self, args: &[&str]) -> Ran {
+        Ran::new(args, self.command(args).output().unwrap())
+    }
+
+    /// The same, and what it says is JSON.
+    pub fn run_json(&self, args: &[&str]) -> Ran {
+        self.run(&[args, &["--format", "json"]].concat())
+    }
+
+    /// Requests of an operation at the sandbox so far.
+    pub fn requests(&self, op: &str) -> u64 {
+        self.counts().get(op).copied().unwrap_or(0)
+    }
+
+    /// All requests at the sandbox so far.
+    pub fn counts(&self) -> BTreeMap<String, u64> {
+        self.sandbox.faults.counts()
+    }
+
+    /// All venues' rows.
+    pub fn rows(&self) -> Rows {
+        const SQL: &str = "SELECT id, CAST(venue_images AS TEXT), CAST(updated_at AS TEXT) FROM venues";
+        let Some(databases) = &self.postgres else {
+            let db = self.sqlite();
+            let mut all = db.prepare(SQL).unwrap();
+            let read = |row: &rusqlite::Row<'_>| {
+                Ok((row.get(0)?, Row { images: row.get(1)?, updated_at: row.get(2)? }))
+            };
+            return all.query_map([], read).unwrap().map(Result::unwrap).collect();
+        };
+        self.runtime.block_on(async {
+            let mut admin = PgConnection::connect(&databases.url).await.unwrap();
+            let rows = sqlx::query(SQL).fetch_all(&mut admin).await.unwrap();
+            rows.iter().map(|row| (row.get(0), Row { images: row.get(1), updated_at: row.get(2) })).collect()
+        })
+    }
+
+    /// Runs SQL as someone else would, straight on Eventasaurus.
+    pub fn sql(&self, sql: &str) {
+        let Some(databases) = &self.postgres else {
+            return self.sqlite().execute_batch(sql).unwrap();
+        };
+        self.runtime.block_on(async {
+            let mut admin = PgConnection::connect(&databases.url).await.unwrap();
+            sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut admin).await.unwrap();
+        });
+    }
+
+    /// One text out of the ledger file, as an operator with `sqlite3` would ask for it.
+    pub fn ask_ledger(&self, sql: &str) -> Option<String> {
+        let db = rusqlite::Connection::open(self.ledger()).unwrap();
+        db.query_row(sql, [], |row| row.get(0)).optional().unwrap()
+    }
+
+    fn sqlite(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.sandbox_dir().join("eventasaurus.db")).unwrap()
+    }
+}
+
+/// The program in a directory, with an empty environment and no terminal.
+pub fn program(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_longshore"));
+    command.args(args).current_dir(dir).env_clear();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}

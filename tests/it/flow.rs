@@ -2,4 +2,5 @@
 
 mod look;
 mod poland;
+mod refusals;
 mod there_and_back;

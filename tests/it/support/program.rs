@@ -1,7 +1,7 @@
 //! The real program, run as people run it: in a directory of its own, on a sandbox, with nothing of the tester's
 //! environment but what the sandbox's `env` would have set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -156,6 +156,30 @@ impl Workplace {
     /// All requests at the sandbox so far.
     pub fn counts(&self) -> BTreeMap<String, u64> {
         self.sandbox.faults.counts()
+    }
+
+    /// Runs the program, and sees that it changed nothing anywhere: no row, no file, no event, and that it asked
+    /// nothing of the origin or the CDN.
+    #[track_caller]
+    pub fn run_idle(&self, args: &[&str]) -> Ran {
+        let (rows, counts, files, head) = (self.rows(), self.counts(), self.files(), self.head());
+        let ran = self.run(args);
+        assert!(self.rows() == rows, "rows changed: {ran}");
+        assert_eq!((self.counts(), self.files(), self.head()), (counts, files, head), "{ran}");
+        ran
+    }
+
+    /// The files in the working directory. SQLite's own come and go with its readers, and a lock file says who had it.
+    fn files(&self) -> BTreeSet<String> {
+        let all = std::fs::read_dir(self.work()).unwrap();
+        let all = all.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        all.filter(|name| ![".lock", "-wal", "-shm"].iter().any(|end| name.ends_with(end))).collect()
+    }
+
+    /// The ledger's last event, if there is a ledger.
+    pub fn head(&self) -> Option<String> {
+        let head = "SELECT seq || ':' || hex(hash) FROM event ORDER BY seq DESC LIMIT 1";
+        self.ledger().exists().then(|| self.ask_ledger(head)).flatten()
     }
 
     /// All venues' rows.

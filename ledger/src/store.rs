@@ -93,6 +93,10 @@ impl Store {
         if format > FORMAT {
             return Err(LedgerError::Newer { path: path.to_owned(), found: format as u32 });
         }
+        // Not before it is known to be a ledger: this changes the file, which might be anybody's database.
+        if lock.is_some() {
+            make_durable(&connection).map_err(at_start)?;
+        }
         let damaged = |what: &str| LedgerError::damaged(path, Seq(1), what);
         let id: String = connection
             .query_row("SELECT id FROM ledger", [], |row| row.get(0))
@@ -278,13 +282,15 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, LedgerError> {
     let open = || -> rusqlite::Result<Connection> {
         let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
-        if flags.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
-            connection.pragma_update(None, "journal_mode", "WAL")?;
-            connection.pragma_update(None, "synchronous", "FULL")?;
-        }
         Ok(connection)
     };
     open().map_err(|error| LedgerError::from_sqlite(path, Seq(1), error))
+}
+
+/// What is committed is on the disk, and readers never wait for the writer.
+fn make_durable(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")
 }
 
 #[cfg(test)]

@@ -72,6 +72,11 @@ pub type Rows = BTreeMap<i64, Option<String>>;
 impl Stage {
     /// An empty world.
     pub fn new(kind: Kind) -> Self {
+        Self::lagging(kind, Duration::ZERO)
+    }
+
+    /// The same, with an ImageKit whose list does not notice a change for so long.
+    pub fn lagging(kind: Kind, list_lag: Duration) -> Self {
         let runtime = Runtime::new().unwrap();
         let dir = tempfile::tempdir().unwrap();
         let (origin_faults, cdn_faults) = (Arc::new(Faults::default()), Arc::new(Faults::default()));
@@ -83,7 +88,8 @@ impl Stage {
             let world = Arc::new(seed::World::new(1, 4));
             let at = origin::Options::default();
             let origin = origin::serve(at, world, origin_faults.clone()).await.unwrap();
-            let at = imagekit::Options { dir: dir.path().join("cdn"), ..imagekit::Options::default() };
+            let dir = dir.path().join("cdn");
+            let at = imagekit::Options { dir, list_lag, ..imagekit::Options::default() };
             let imagekit = imagekit::serve(at, cdn_faults.clone()).await.unwrap();
             (base, origin, imagekit)
         });

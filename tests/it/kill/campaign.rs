@@ -1,0 +1,249 @@
+//! kill -9 at random moments, several times on one run, and what is there in the end.
+//!
+//! How many kills a test makes on each kind of database is set by `tests/run --kills N`; the seed that a failing test
+//! prints makes the same choices again when LONGSHORE_KILLS_SEED is set to it.
+
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use ledger::state::Rung;
+use longshore::sandbox::faults::Fault;
+
+use super::hand::{
+    Going, Held, Texts, VENUES, events_written, held, ledger, migrate, rollback, texts, undisturbed,
+};
+use crate::support::program::Workplace;
+use crate::support::stage::Kind;
+
+/// Kills of one test on one kind of database, unless `tests/run --kills` says otherwise.
+const KILLS_DEFAULT: u32 = 8;
+/// Kills on one run at most, before it may come to its end.
+const KILLS_A_RUN: u32 = 4;
+/// An upload in the air when the program dies may take its effect while the next program is at work already.
+const LATE: Duration = Duration::from_millis(300);
+
+/// When the program dies.
+#[derive(Debug, Clone, Copy)]
+enum Cut {
+    /// When this many requests of an operation have come in.
+    Seen(&'static str, u64),
+    /// The same, while the last of them is not answered yet.
+    Held(&'static str, u64),
+    /// The same, after the last of them took its effect and lost its answer.
+    Lost(&'static str, u64),
+    /// When this many more events are in the ledger.
+    Written(i64),
+    /// After so many milliseconds.
+    Late(u64),
+}
+
+/// The operations a run asks for, and how often it does in this world.
+const OPS: [(&str, u64); 3] = [("origin", 45), ("upload", 44), ("delivery", 44)];
+
+impl Cut {
+    /// A moment on the way forward.
+    fn forward(rng: &mut Rng) -> Self {
+        let (op, most) = OPS[rng.usize(..OPS.len())];
+        let n = rng.u64(1..=most / 2);
+        match rng.u8(..5) {
+            0 => Self::Seen(op, n),
+            1 => Self::Held(op, n),
+            2 => Self::Lost(op, n),
+            3 => Self::Written(rng.i64(1..=120)),
+            _ => Self::Late(rng.u64(..600)),
+        }
+    }
+
+    /// A moment on the way back, on which nothing but the database is met.
+    fn back(rng: &mut Rng) -> Self {
+        match rng.u8(..3) {
+            0 => Self::Late(rng.u64(..300)),
+            _ => Self::Written(rng.i64(1..=18)),
+        }
+    }
+
+    /// Runs the program and kills it then; false when it came to its end before.
+    fn strike(self, work: &Workplace, args: &[&str]) -> bool {
+        let faults = &work.sandbox.faults;
+        faults.clear();
+        match self {
+            Self::Held(op, n) => faults.inject(op, n - 1, 1, Fault::Delay(LATE)),
+            Self::Lost(op, n) => faults.inject(op, n - 1, 1, Fault::DropAfter),
+            _ => {}
+        }
+        let written = events_written(work);
+        let started = Instant::now();
+        let mut going = Going::start(work, args);
+        let is_killed = match self {
+            Self::Seen(op, n) | Self::Held(op, n) | Self::Lost(op, n) => {
+                going.reaches(|| work.requests(op) >= n)
+            }
+            Self::Written(n) => going.reaches(|| events_written(work) >= written + n),
+            Self::Late(ms) => going.reaches(|| started.elapsed() >= Duration::from_millis(ms)),
+        };
+        let code = going.kill().code;
+        faults.clear();
+        is_killed && code.is_none()
+    }
+}
+
+/// What one test goes through.
+struct Campaign {
+    kind: Kind,
+    kills_left: u32,
+    rng: Rng,
+    /// What an undisturbed run leaves, and its exit code.
+    undisturbed: (Held, i32),
+}
+
+impl Campaign {
+    fn new(kind: Kind) -> Self {
+        let number = |name| std::env::var(name).ok().map(|value| value.parse::<u64>().expect(name));
+        let kills_left = number("LONGSHORE_KILLS").map_or(KILLS_DEFAULT, |kills| kills as u32);
+        let seed = number("LONGSHORE_KILLS_SEED").unwrap_or_else(|| fastrand::u64(..1_000_000));
+        println!("{kind:?}: {kills_left} kills with LONGSHORE_KILLS_SEED={seed}");
+        Self { kind, kills_left, rng: Rng::with_seed(seed), undisturbed: undisturbed(kind) }
+    }
+
+    /// Worlds, each with its rows as they were, until enough kills were made.
+    fn run(mut self, round: fn(&mut Self, &Workplace, &Texts)) {
+        while self.kills_left > 0 {
+            let work = Workplace::new(self.kind, VENUES);
+            let before = texts(&work);
+            round(&mut self, &work, &before);
+        }
+    }
+
+    /// Kills a command and those that go on with it, a few times.
+    fn kill(&mut self, work: &Workplace, args: &[&str], moment: fn(&mut Rng) -> Cut) {
+        for n in 0..self.rng.u32(1..=KILLS_A_RUN.min(self.kills_left)) {
+            let cut = moment(&mut self.rng);
+            let is_resumed = n > 0 && self.rng.bool();
+            let args: &[&str] = if is_resumed { &["resume", "--yes"] } else { args };
+            println!("{cut:?} of `{}`", args.join(" "));
+            if !cut.strike(work, args) {
+                println!("it was faster");
+            }
+            self.kills_left -= 1;
+            if work.ledger().exists() {
+                work.run(&["ledger", "verify"]).code(0);
+            }
+        }
+    }
+
+    /// Comes to the end, asking for nothing that is finished, and sees that it is that of an undisturbed run.
+    fn finish(&self, work: &Workplace) {
+        let is_resumed = work.ledger().exists() && is_unfinished(work);
+        let (to_fetch, to_send) = if is_resumed { unfinished(work) } else { (u64::MAX, u64::MAX) };
+        work.sandbox.faults.clear();
+        let args = if is_resumed { vec!["resume", "--yes"] } else { migrate() };
+        let ran = work.run(&args).code(self.undisturbed.1);
+        let (fetched, sent) = (work.requests("origin"), work.requests("upload"));
+        assert!(
+            fetched <= to_fetch && sent <= to_send,
+            "{fetched} of {to_fetch}, {sent} of {to_send}: {ran}"
+        );
+        held(work).assert_same(&self.undisturbed.0, &ran);
+        work.run(&["ledger", "verify"]).code(0);
+        let asked = work.counts();
+        work.run(&["resume", "--yes"]).code(0).says("Nothing to resume");
+        assert_eq!(work.counts(), asked, "what is finished costs no request");
+    }
+
+    /// Goes back, and sees that everything is what it was and no file came twice.
+    fn take_back(&self, work: &Workplace, before: &Texts) {
+        let asked = work.counts();
+        let unfinished_back = work.ledger().exists() && is_unfinished(work);
+        let args =
+            if unfinished_back && self.rng.clone().bool() { vec!["resume", "--yes"] } else { rollback() };
+        let ran = work.run(&args).code(0);
+        assert_eq!(texts(work), *before, "{ran}");
+        assert_eq!(work.counts(), asked, "a rollback meets the database only");
+        work.run(&["ledger", "verify"]).code(0);
+        assert!(!is_unfinished(work), "{ran}");
+    }
+}
+
+/// How many images an unfinished run has still to fetch, and to send.
+fn unfinished(work: &Workplace) -> (u64, u64) {
+    let ledger = ledger(work);
+    let state = ledger.state();
+    if state.unfinished().any(|(_, run)| !run.is_planned) {
+        return (u64::MAX, u64::MAX);
+    }
+    let count = |below: Rung| {
+        let images = state.plans().flat_map(|(planned, plan)| plan.ids(planned));
+        images.filter(|(_, image)| image.mark.is_none() && image.rung < below).count() as u64
+    };
+    (count(Rung::Downloaded), count(Rung::Uploaded))
+}
+
+fn is_unfinished(work: &Workplace) -> bool {
+    ledger(work).state().unfinished().next().is_some()
+}
+
+fn is_resumed(kind: Kind) {
+    Campaign::new(kind).run(|campaign, work, before| {
+        campaign.kill(work, &migrate(), Cut::forward);
+        campaign.finish(work);
+        campaign.take_back(work, before);
+    });
+}
+
+fn is_rolled_back_instead(kind: Kind) {
+    Campaign::new(kind).run(|campaign, work, before| {
+        campaign.kill(work, &migrate(), Cut::forward);
+        // Killed before the first line of its ledger, there is nothing to go back from.
+        if work.ledger().exists() {
+            work.run(&rollback()).code(0);
+            assert!(!is_unfinished(work));
+            work.run(&["ledger", "verify"]).code(0);
+        }
+        assert_eq!(texts(work), *before);
+        campaign.finish(work);
+    });
+}
+
+fn rollback_is_resumed(kind: Kind) {
+    Campaign::new(kind).run(|campaign, work, before| {
+        work.run(&migrate()).code(campaign.undisturbed.1);
+        campaign.kill(work, &rollback(), Cut::back);
+        campaign.take_back(work, before);
+        campaign.finish(work);
+    });
+}
+
+#[test]
+fn e5_a_killed_migration_is_resumed_on_sqlite() {
+    is_resumed(Kind::Sqlite);
+}
+
+#[test]
+fn e5_a_killed_migration_is_resumed_on_postgres() {
+    is_resumed(Kind::Postgres);
+}
+
+#[test]
+fn e5_a_killed_migration_is_resumed_through_pgbouncer() {
+    is_resumed(Kind::Pgbouncer);
+}
+
+#[test]
+fn e5_a_killed_migration_is_rolled_back_instead_on_sqlite() {
+    is_rolled_back_instead(Kind::Sqlite);
+}
+
+#[test]
+fn e5_a_killed_migration_is_rolled_back_instead_on_postgres() {
+    is_rolled_back_instead(Kind::Postgres);
+}
+
+#[test]
+fn e5_a_killed_rollback_is_resumed_on_sqlite() {
+    rollback_is_resumed(Kind::Sqlite);
+}
+
+#[test]
+fn e5_a_killed_rollback_is_resumed_on_postgres() {
+    rollback_is_resumed(Kind::Postgres);
+}

@@ -1,0 +1,163 @@
+//! Ctrl-C and SIGTERM: a run stops in order, loses nothing that is in the air, and goes on later.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use ledger::event::{Country, Event, Operator, Options, PauseReason, Record, RunStarted, Scope, Verb};
+use ledger::ledger::Ledger;
+use longshore::sandbox::faults::Fault;
+use sqlx::{Connection, PgConnection};
+
+use super::hand::{Going, VENUES, direct_url, events, held, ledger, migrate, texts, undisturbed};
+use crate::support::program::{Workplace, program};
+use crate::support::stage::Kind;
+
+/// Every upload from the `skip`th on takes this long.
+fn slow_uploads(work: &Workplace, skip: u64, wait: Duration) {
+    work.sandbox.faults.inject("upload", skip, 1_000, Fault::Delay(wait));
+}
+
+/// Whether the last event says that somebody interrupted the run.
+fn is_interrupted(work: &Workplace) -> bool {
+    let events = events(&ledger(work));
+    let last = events.last().map(|(_, record)| &record.event);
+    matches!(last, Some(Event::Paused(paused)) if paused.reason == PauseReason::Interrupted)
+}
+
+/// What the CDN holds, and what the ledger knows of.
+fn files_and_known(work: &Workplace) -> (BTreeSet<String>, BTreeSet<String>) {
+    let files = work.sandbox.imagekit.files().into_iter().map(|file| file.path).collect();
+    let known = events(&ledger(work)).into_iter().filter_map(|(_, record)| match record.event {
+        Event::Uploaded(uploaded) => Some(uploaded.path.as_str().to_owned()),
+        _ => None,
+    });
+    (files, known.collect())
+}
+
+fn pauses_and_goes_on(kind: Kind, signal: &str) {
+    let (end, code) = undisturbed(kind);
+    let work = Workplace::new(kind, VENUES);
+    slow_uploads(&work, 5, Duration::from_millis(700));
+    let mut going = Going::start(&work, &migrate());
+    going.reach("its sixth upload", || work.requests("upload") >= 6);
+    going.signal(signal);
+    let ran = going.end().code(11).says("Stopping").says("longshore resume");
+    assert!(is_interrupted(&work), "{ran}");
+    let (files, known) = files_and_known(&work);
+    assert!(files.len() >= 6 && files == known, "what was in the air is written down: {files:?} {known:?}");
+    work.run(&["status"]).code(0).says("paused (interrupted)");
+    work.sandbox.faults.clear();
+    let ran = work.run(&["resume", "--yes"]).code(code);
+    held(&work).assert_same(&end, &ran);
+    work.run(&["ledger", "verify"]).code(0);
+}
+
+#[test]
+fn e4_an_interrupted_run_pauses_and_goes_on_on_sqlite() {
+    pauses_and_goes_on(Kind::Sqlite, "INT");
+}
+
+#[test]
+fn e4_a_terminated_run_pauses_and_goes_on_on_postgres() {
+    pauses_and_goes_on(Kind::Postgres, "TERM");
+}
+
+#[test]
+fn e4_the_second_interrupt_leaves_at_once_and_loses_nothing() {
+    let (end, code) = undisturbed(Kind::Sqlite);
+    let work = Workplace::new(Kind::Sqlite, VENUES);
+    slow_uploads(&work, 3, Duration::from_secs(3_600));
+    let mut going = Going::start(&work, &migrate());
+    going.reach("uploads that hang", || work.requests("upload") >= 6);
+    going.signal("INT");
+    going.says("Stopping");
+    going.signal("INT");
+    going.end().code(130);
+    work.sandbox.faults.clear();
+    work.run(&["ledger", "verify"]).code(0);
+    let ran = work.run(&["resume", "--yes"]).code(code);
+    held(&work).assert_same(&end, &ran);
+}
+
+/// A run that has started and planned nothing, as a killed program leaves it.
+fn started(work: &Workplace) {
+    let mut ledger = Ledger::open(&work.ledger(), "a test").unwrap();
+    let at = events(&ledger)[0].1.at;
+    let event = Event::RunStarted(RunStarted {
+        verb: Verb::Migrate,
+        scope: Scope::Country(Country { code: "GB".into(), name: "United Kingdom".into() }),
+        options: Options { limit: None, concurrency: 4, delivery_check: true, bytes_max: 25_000_000 },
+        operator: Operator { user: "tester".into(), host: "test".into(), version: "0".into() },
+    });
+    let run = Some(ledger.next_run(0));
+    ledger.append(&[Record { at, run, event }]).unwrap();
+}
+
+#[test]
+fn e4_an_interrupt_during_planning_pauses() {
+    let work = Workplace::new(Kind::Postgres, VENUES);
+    work.run(&["migrate", "--country", "FR", "--yes"]).code(0);
+    started(&work);
+    let before = texts(&work);
+    let mut admin = work.runtime.block_on(PgConnection::connect(&direct_url(&work))).unwrap();
+    let lock = "BEGIN; LOCK TABLE venues IN ACCESS EXCLUSIVE MODE";
+    work.runtime.block_on(crate::support::postgres::run(&mut admin, lock));
+    let mut going = Going::start(&work, &["resume", "--yes"]);
+    let waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'venues'::regclass AND NOT granted";
+    going.reach("a planning that waits for the table", || {
+        let count = sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut admin);
+        work.runtime.block_on(count).unwrap() > 0
+    });
+    going.signal("TERM");
+    going.says("Stopping");
+    work.runtime.block_on(crate::support::postgres::run(&mut admin, "ROLLBACK"));
+    going.end().code(11);
+    assert!(is_interrupted(&work));
+    assert_eq!(texts(&work), before, "nothing is changed by planning");
+    assert!(events(&ledger(&work)).iter().filter(|(_, r)| r.event.name() == "planning_done").count() == 1);
+    let ran = work.run(&["resume", "--yes"]);
+    assert!(matches!(ran.code, Some(0 | 10)), "{ran}");
+    assert!(ledger(&work).state().unfinished().next().is_none(), "{ran}");
+}
+
+#[test]
+fn e4_an_interrupt_ends_the_wait_for_an_outage() {
+    let (end, code) = undisturbed(Kind::Sqlite);
+    let mut work = Workplace::new(Kind::Sqlite, VENUES);
+    let url = work.settings["IMAGEKIT_UPLOAD_URL"].clone();
+    // Nobody listens on port 1: every upload is refused, which is an outage and not the images' fault.
+    work.settings.insert("IMAGEKIT_UPLOAD_URL".into(), "http://127.0.0.1:1".into());
+    let before = texts(&work);
+    let mut going = Going::start(&work, &migrate());
+    going.says("Waiting");
+    going.signal("INT");
+    going.end().code(11);
+    assert!(is_interrupted(&work));
+    assert_eq!(texts(&work), before);
+    work.settings.insert("IMAGEKIT_UPLOAD_URL".into(), url);
+    let ran = work.run(&["resume", "--yes"]).code(code);
+    held(&work).assert_same(&end, &ran);
+}
+
+#[test]
+fn e4_ctrl_c_at_the_question_changes_nothing() {
+    let work = Workplace::new(Kind::Sqlite, VENUES);
+    let before = texts(&work);
+    for (typed, code) in [("\u{3}", 130), ("Poland\n", 2)] {
+        let longshore = format!("{} migrate --country GB", env!("CARGO_BIN_EXE_longshore"));
+        let args = ["-qec", &longshore, "/dev/null"];
+        let plain = program(&work.work(), &[]);
+        // util-linux's `script` gives the program a terminal and passes on what is typed.
+        let mut command = Command::new("script");
+        command.args(args).current_dir(plain.get_current_dir().unwrap()).envs(&work.settings);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut going = Going::spawn(command, &args);
+        going.says("Type United Kingdom to go on:");
+        going.child().stdin.as_mut().unwrap().write_all(typed.as_bytes()).unwrap();
+        going.end().code(code);
+        assert_eq!(texts(&work), before);
+        assert_eq!(ledger(&work).state().runs().count(), 0);
+    }
+}

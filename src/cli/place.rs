@@ -94,7 +94,14 @@ impl PlaceArgs {
             let country = plan.and_then(|plan| state.place(plan).country.clone());
             return Ok(Some(Scope::Venue { venue: id, country }));
         }
-        let mut places: Vec<_> = state.plans().map(|(_, plan)| state.place(plan).clone()).collect();
+        // A run that was cut off before it planned a venue holds its place all the same.
+        let asked = state.runs().filter_map(|(_, run)| match run.started.scope.clone() {
+            Scope::Country(country) => Some(ledger::state::Place { city: None, country: Some(country) }),
+            Scope::City { city, country } => Some(ledger::state::Place { city: Some(city), country }),
+            Scope::Venue { .. } | Scope::Run(_) => None,
+        });
+        let planned = state.plans().map(|(_, plan)| state.place(plan).clone());
+        let mut places: Vec<_> = planned.chain(asked).collect();
         places.sort();
         places.dedup();
         let mut countries: Vec<_> = places.iter().filter_map(|place| place.country.clone()).collect();

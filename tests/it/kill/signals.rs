@@ -98,7 +98,8 @@ fn started(work: &Workplace) {
 #[test]
 fn e4_an_interrupt_during_planning_pauses() {
     let work = Workplace::new(Kind::Postgres, VENUES);
-    work.run(&["migrate", "--country", "FR", "--yes"]).code(0);
+    // France has a venue with bad data.
+    work.run(&["migrate", "--country", "FR", "--yes"]).code(10);
     started(&work);
     let before = texts(&work);
     let mut admin = work.runtime.block_on(PgConnection::connect(&direct_url(&work))).unwrap();
@@ -120,6 +121,18 @@ fn e4_an_interrupt_during_planning_pauses() {
     let ran = work.run(&["resume", "--yes"]);
     assert!(matches!(ran.code, Some(0 | 10)), "{ran}");
     assert!(ledger(&work).state().unfinished().next().is_none(), "{ran}");
+}
+
+#[test]
+fn c6_a_run_cut_off_before_it_planned_anything_is_closed_by_a_rollback() {
+    let work = Workplace::new(Kind::Sqlite, VENUES);
+    work.run(&["migrate", "--country", "FR", "--yes"]).code(10);
+    let before = texts(&work);
+    started(&work);
+    work.run(&["rollback", "--country", "United Kingdom", "--yes"]).code(0);
+    assert!(ledger(&work).state().unfinished().next().is_none());
+    assert_eq!(texts(&work), before);
+    work.run(&["resume", "--yes"]).code(0).says("Nothing to resume");
 }
 
 #[test]

@@ -85,7 +85,31 @@ impl Retry {
     ///
     /// # Errors
     /// The last real trouble. One that outlasted the patience comes back as an outage.
-    pub async fn run<T, F>(&self, outside: Outside, mut attempt: impl FnMut() -> F) -> Result<Tried<T>, Halt>
+    pub async fn run<T, F>(&self, outside: Outside, attempt: impl FnMut() -> F) -> Result<Tried<T>, Halt>
+    where
+        F: Future<Output = Result<T, Trouble>>,
+    {
+        self.go(outside, false, attempt).await
+    }
+
+    /// The same for what completes an effect that is there already: a stop lets it be tried once, as giving up here
+    /// would leave the effect unrecorded (requirement E4).
+    ///
+    /// # Errors
+    /// As [`Retry::run`].
+    pub async fn complete<T, F>(&self, outside: Outside, attempt: impl FnMut() -> F) -> Result<Tried<T>, Halt>
+    where
+        F: Future<Output = Result<T, Trouble>>,
+    {
+        self.go(outside, true, attempt).await
+    }
+
+    async fn go<T, F>(
+        &self,
+        outside: Outside,
+        is_completing: bool,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<Tried<T>, Halt>
     where
         F: Future<Output = Result<T, Trouble>>,
     {
@@ -96,7 +120,8 @@ impl Retry {
             while let Some(wait) = gate.wait() {
                 self.sleep(wait).await?;
             }
-            if *self.stop.borrow() {
+            let is_first = troubled_since.is_none();
+            if *self.stop.borrow() && !(is_completing && is_first) {
                 return Err(Halt::GivenUp);
             }
             attempts += 1;
@@ -220,6 +245,22 @@ mod tests {
             (Err(Halt::Trouble(trouble, 0)), made) => assert!(trouble.outage && made < 9),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[tokio::test]
+    async fn e4_after_a_stop_only_what_completes_is_tried_and_once() {
+        let (retry, stop, _told) = retry();
+        stop.send(true).unwrap();
+        assert!(matches!(tried(&retry, vec![]).await, (Err(Halt::GivenUp), 0)));
+        let mut made = 0;
+        let mut attempt = |answer: Result<(), Trouble>| {
+            made += 1;
+            async { answer }
+        };
+        assert!(retry.complete(Outside::Cdn, || attempt(Ok(()))).await.is_ok());
+        let again = retry.complete(Outside::Cdn, || attempt(Err(trouble(TroubleKind::NotServed)))).await;
+        assert!(matches!(again, Err(Halt::GivenUp)));
+        assert_eq!(made, 2);
     }
 
     #[tokio::test]

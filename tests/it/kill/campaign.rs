@@ -16,7 +16,7 @@ use crate::support::program::Workplace;
 use crate::support::stage::Kind;
 
 /// Kills of one test on one kind of database, unless `tests/run --kills` says otherwise.
-const KILLS_DEFAULT: u32 = 8;
+const KILLS_DEFAULT: u32 = 6;
 /// Kills on one run at most, before it may come to its end.
 const KILLS_A_RUN: u32 = 4;
 /// An upload in the air when the program dies may take its effect while the next program is at work already.
@@ -211,6 +211,26 @@ fn rollback_is_resumed(kind: Kind) {
         campaign.take_back(work, before);
         campaign.finish(work);
     });
+}
+
+#[test]
+fn e5_killed_while_it_makes_its_ledger_it_begins_anew() {
+    let work = Workplace::new(Kind::Sqlite, VENUES);
+    for n in 0..16 {
+        let mut going = Going::start(&work, &["migrate", "--country", "DE", "--limit", "1", "--yes"]);
+        going.reaches(|| std::fs::read_dir(work.work()).unwrap().count() > 0);
+        // A little later each time.
+        let at = Instant::now() + Duration::from_micros(500 * n);
+        going.reaches(|| Instant::now() >= at);
+        going.kill();
+        let ran = work.run(&["resume", "--yes"]);
+        assert!(matches!(ran.code, Some(0 | 10)), "{ran}");
+        if work.ledger().exists() {
+            work.run(&["ledger", "verify"]).code(0);
+        }
+        std::fs::remove_dir_all(work.work()).unwrap();
+        std::fs::create_dir(work.work()).unwrap();
+    }
 }
 
 #[test]

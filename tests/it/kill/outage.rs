@@ -55,8 +55,10 @@ fn is_outlasted(kind: Kind) {
     for uploads in [4, 14, 24] {
         going.reach("more uploads", || work.requests("upload") >= uploads);
         going.reach("a claim", || !admin.claims().is_empty());
-        holders.push(admin.claims()[0].0);
+        let holder = admin.claims()[0].0;
+        holders.push(holder);
         admin.cut();
+        going.reach("the old claim's end", || admin.claims().iter().all(|(pid, _)| *pid != holder));
     }
     going.reach("a claim taken again", || !admin.claims().is_empty());
     holders.push(admin.claims()[0].0);

@@ -111,7 +111,8 @@ impl Performer {
             },
         };
         if self.delivery_check {
-            let served = self.retry.complete(Outside::Cdn, || self.forward().cdn.check_delivery(&file.url)).await;
+            let served =
+                self.retry.complete(Outside::Cdn, || self.forward().cdn.check_delivery(&file.url)).await;
             served.map_err(|halt| match halt {
                 Halt::Trouble(trouble, tries) => Halt::Trouble(trouble.with_file(file.id.clone()), tries),
                 Halt::GivenUp => Halt::GivenUp,

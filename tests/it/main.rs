@@ -3,12 +3,10 @@
 mod catalog;
 mod crash;
 mod drift;
-mod flow;
-mod imagekit_client;
-mod imagekit_contract;
 mod faults;
 mod flow;
 mod imagekit_client;
+mod imagekit_contract;
 mod kill;
 mod origin;
 mod sandbox_world;

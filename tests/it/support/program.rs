@@ -87,7 +87,7 @@ pub type Rows = BTreeMap<i64, Row>;
 
 /// A directory to work in, and a sandbox beside it.
 pub struct Workplace {
-    /// What the program works on; `None` once it was stopped.
+    /// What the program works on.
     pub sandbox: Sandbox,
     /// The environment of every command; change it to see what the program makes of it.
     pub settings: BTreeMap<String, String>,

@@ -99,7 +99,7 @@ fn append(criterion: &mut Criterion) {
     for batch in [1, 32, 256] {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path().join("bench.ledger");
-        let mut store = Store::create(&path, opened().ledger, "bench").expect("a fresh directory");
+        let mut store = Store::create(&path, opened().ledger, &event, "bench").expect("a fresh directory");
         let records = vec![event.clone(); batch];
         group.throughput(Throughput::Elements(batch as u64));
         group.bench_function(BenchmarkId::from_parameter(batch), |bencher| {

@@ -165,13 +165,16 @@ pub fn is_within(state: &State, plan: &Plan, scope: &Scope) -> bool {
 }
 
 /// What a rollback of a scope visits: every image that reached the CDN and is not rolled back, by venue, the newest
-/// plan's first.
+/// plan's first. Left out is what drifted before it was ever in the row and whose picture a later plan took over:
+/// there is nothing of it to take back, and it would be reported again by every rollback for ever.
 pub fn take_backs(state: &State, scope: &Scope) -> BTreeMap<VenueId, Vec<ImageId>> {
     let mut venues: BTreeMap<VenueId, Vec<ImageId>> = BTreeMap::new();
     let mut plans: Vec<_> = state.plans().filter(|(_, plan)| is_within(state, plan, scope)).collect();
     plans.reverse();
     for (planned, plan) in plans {
-        let reached = plan.ids(planned).filter(|(_, image)| image.is_to_take_back()).map(|(id, _)| id);
+        let is_left = |image: &Image| !image.is_current && image.mark == Some(Mark::Drifted);
+        let reached = plan.ids(planned).filter(|(_, image)| image.is_to_take_back() && !is_left(image));
+        let reached = reached.map(|(id, _)| id);
         let mut reached = reached.peekable();
         if reached.peek().is_some() {
             venues.entry(plan.venue).or_default().extend(reached);

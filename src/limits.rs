@@ -1,7 +1,7 @@
 //! Every operational number of the program, each with its unit in its name and its reason beside it.
 
 /// Images worked on at once, unless `--concurrency` says otherwise.
-pub const IN_FLIGHT_DEFAULT: usize = 16;
+pub const IN_FLIGHT_DEFAULT: u32 = 16;
 /// More than this only queues at the CDN, and 256 open spool files stay below common descriptor limits.
 pub const IN_FLIGHT_MAX: usize = 256;
 

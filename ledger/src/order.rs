@@ -4,7 +4,7 @@ use crate::event::{DbUpdated, Downloaded, Event, Planned, Record, Uploaded, Work
 use crate::ids::{CdnPath, ContentHash, FileId, Format, ImageId, RunId, Seq, VenueId};
 use crate::images::{CdnFacts, Change, Edited, Entry, NotAnArray, edit};
 use crate::plan::Step;
-use crate::state::{Aim, PathKey, State};
+use crate::state::{Aim, PathKey, Rung, State};
 use crate::store::{LedgerError, Store};
 use crate::timestamp::Timestamp;
 
@@ -205,7 +205,8 @@ impl<P: Past> Look<'_, P> {
         for (id, image) in plan.ids(seq).filter(|(_, image)| image.mark.is_none()) {
             let Some(uploaded) = image.uploaded.filter(|_| image.updated.is_none()) else { continue };
             images.push(id);
-            changes.push(self.completion(&planned, id, uploaded)?);
+            let any_time = !self.is_anothers(planned.venue, id);
+            changes.push(Change { any_time, ..self.completion(&planned, id, uploaded)? });
         }
         Ok(RowOrder { planned: seq, venue: planned.venue, array: planned.array, images, changes })
     }
@@ -225,6 +226,19 @@ impl<P: Past> Look<'_, P> {
         Ok(Change { from, to, any_time: true })
     }
 
+    /// Whether the venue's row holds this file by the work of another image: an entry with another upload time is
+    /// then that image's, and not to be taken for this one's.
+    fn is_anothers(&self, venue: VenueId, id: ImageId) -> bool {
+        let path = self.state.image(id).and_then(|image| image.path);
+        let plans = self.state.venue(venue).map_or(&[][..], |plans| plans.all());
+        let images = plans
+            .iter()
+            .filter_map(|seq| Some((*seq, self.state.plan(*seq)?)))
+            .flat_map(|(seq, plan)| plan.ids(seq));
+        let mut in_row = images.filter(|(other, image)| *other != id && image.rung == Rung::DbUpdated);
+        in_row.any(|(_, image)| image.path == path)
+    }
+
     fn back(&self, seq: Seq) -> Result<RowOrder, LedgerError> {
         let planned = self.planned(seq)?;
         let plan = self.state.plan(seq).expect("a step belongs to a plan");
@@ -241,7 +255,8 @@ impl<P: Past> Look<'_, P> {
                 }
                 None => {
                     let uploaded = image.uploaded.expect("a rollback names images that were uploaded");
-                    self.completion(&self.planned(id.planned)?, *id, uploaded)?
+                    let any_time = !self.is_anothers(planned.venue, *id);
+                    Change { any_time, ..self.completion(&self.planned(id.planned)?, *id, uploaded)? }
                 }
             };
             let any_time = forward.any_time;

@@ -164,9 +164,12 @@ pub fn is_within(state: &State, plan: &Plan, scope: &Scope) -> bool {
     }
 }
 
-/// What a rollback of a scope visits: every image that reached the CDN and is not rolled back, by venue, the newest
-/// plan's first. Left out is what drifted before it was ever in the row and whose picture a later plan took over:
-/// there is nothing of it to take back, and it would be reported again by every rollback for ever.
+/// What a rollback of a scope visits, by venue: every image that reached the CDN and is not rolled back, the newest
+/// plan's first; and, without any image, the venues that an unfinished run has still to settle, so that they no longer
+/// belong to it and it is not resumed over the rollback.
+///
+/// Left out is what drifted before it was ever in the row and whose picture a later plan took over: there is nothing
+/// of it to take back, and it would be reported again by every rollback for ever.
 pub fn take_backs(state: &State, scope: &Scope) -> BTreeMap<VenueId, Vec<ImageId>> {
     let mut venues: BTreeMap<VenueId, Vec<ImageId>> = BTreeMap::new();
     let mut plans: Vec<_> = state.plans().filter(|(_, plan)| is_within(state, plan, scope)).collect();
@@ -174,13 +177,19 @@ pub fn take_backs(state: &State, scope: &Scope) -> BTreeMap<VenueId, Vec<ImageId
     for (planned, plan) in plans {
         let is_left = |image: &Image| !image.is_current && image.mark == Some(Mark::Drifted);
         let reached = plan.ids(planned).filter(|(_, image)| image.is_to_take_back() && !is_left(image));
-        let reached = reached.map(|(id, _)| id);
-        let mut reached = reached.peekable();
-        if reached.peek().is_some() {
+        let mut reached = reached.map(|(id, _)| id).peekable();
+        let is_open = plan.aim == Aim::Forward && is_held(state, planned);
+        if reached.peek().is_some() || is_open {
             venues.entry(plan.venue).or_default().extend(reached);
         }
     }
     venues
+}
+
+/// Whether a plan's venue waits for an unfinished run to settle it.
+pub fn is_held(state: &State, planned: Seq) -> bool {
+    let run = state.plan(planned).and_then(|plan| state.run(plan.run));
+    run.is_some_and(|run| !run.is_finished()) && !state.is_over(planned)
 }
 
 /// Whether an earlier run left images of a venue failed, skipped or drifted: with a limit, such venues come last.
@@ -192,12 +201,18 @@ pub fn is_troubled(state: &State, venue: VenueId) -> bool {
 }
 
 /// The unfinished runs that hold something of a scope: an unsettled venue in it or, while they still plan, a place
-/// in the same country.
+/// in the same country; a rollback of a run, while it plans, holds all that this run named.
 pub fn holders(state: &State, scope: &Scope) -> Vec<RunId> {
     let holds = |(id, run): &(RunId, &crate::state::Run)| {
         let mut plans = run.plans().iter().filter_map(|planned| Some((*planned, state.plan(*planned)?)));
         let is_open = plans.any(|(seq, plan)| !state.is_over(seq) && is_within(state, plan, scope));
-        let is_planning = !run.is_planned && country(&run.started.scope) == country(scope);
+        let is_planning = !run.is_planned
+            && match &run.started.scope {
+                Scope::Run(of) => {
+                    state.plans().any(|(_, plan)| plan.run == *of && is_within(state, plan, scope))
+                }
+                place => country(place) == country(scope),
+            };
         is_open || is_planning || *scope == Scope::Run(*id)
     };
     state.unfinished().filter(holds).map(|(id, _)| id).collect()

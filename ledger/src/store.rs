@@ -46,9 +46,17 @@ impl Store {
         if path.exists() {
             return Err(disk(std::io::ErrorKind::AlreadyExists.into()));
         }
-        let mut part = path.as_os_str().to_owned();
-        part.push(".new");
-        let part = PathBuf::from(part);
+        let beside = |ending: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(ending);
+            PathBuf::from(name)
+        };
+        // SQLite would play an earlier ledger's write-ahead log into the new one.
+        if let Some(left) = ["-wal", "-shm"].map(beside).into_iter().find(|left| left.exists()) {
+            let message = format!("{} is left of an earlier ledger; move it away", left.display());
+            return Err(disk(std::io::Error::new(std::io::ErrorKind::AlreadyExists, message)));
+        }
+        let part = beside(".new");
         // Before-images are production data: created private, and SQLite gives -wal and -shm the same mode.
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part).map_err(disk)?;
         fill(&part, id, first).map_err(|error| LedgerError::from_sqlite(path, Seq(0), error))?;

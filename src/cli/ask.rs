@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use crate::error::Failure;
+use crate::show;
 
 /// Asks for a word to be typed; `yes` answers for scripts.
 ///
@@ -16,11 +17,12 @@ pub fn confirm(question: &str, word: &str, yes: bool) -> Result<(), Failure> {
         return Err(Failure::usage("there is no terminal to ask for confirmation at")
             .hint("`--yes` answers for a script, once you have looked at `--dry-run`"));
     }
-    eprint!("{question}\nType {word} to go on: ");
+    eprintln!("{question}");
+    eprint!("Type {} to go on: ", show::plain(word));
     std::io::stderr().flush()?;
     let mut typed = String::new();
     std::io::stdin().read_line(&mut typed)?;
-    if typed.trim() == word {
+    if typed.trim() == word.trim() {
         return Ok(());
     }
     Err(Failure::usage("not confirmed; nothing was changed"))

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use ledger::images::{self, NotAnArray};
 use serde::Serialize;
 
 use super::{Context, Format};
@@ -83,18 +84,28 @@ pub async fn for_each_movable(
     place: Place,
     mut each: impl FnMut(&Venue, u64),
 ) -> Result<(), Failure> {
+    for_each_venue(catalog, place, |venue, movable| {
+        if let Ok(images @ 1..) = movable {
+            each(venue, images);
+        }
+    })
+    .await
+}
+
+/// Visits every venue of a place that may have something to migrate, with how many images it has.
+pub async fn for_each_venue(
+    catalog: &dyn Catalog,
+    place: Place,
+    mut each: impl FnMut(&Venue, Result<u64, NotAnArray>),
+) -> Result<(), Failure> {
     let mut after = None;
     loop {
         let page = catalog.venues(place, after, CATALOG_PAGE_VENUES).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.id);
         for venue in &page {
-            let images = venue.images.as_deref().map(ledger::images::movable);
-            if let Some(Ok(entries)) = images
-                && !entries.is_empty()
-            {
-                each(venue, entries.len() as u64);
-            }
+            let movable = venue.images.as_deref().map_or(Ok(Vec::new()), images::movable);
+            each(venue, movable.map(|entries| entries.len() as u64));
         }
     }
 }

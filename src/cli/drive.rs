@@ -10,11 +10,11 @@ use ledger::ledger::Ledger;
 use tokio::sync::mpsc;
 
 use super::Context;
-use super::open::{holder, now, operator};
+use super::open::{Clients, holder, now, operator};
 use crate::error::{Exit, Failure};
 use crate::limits::{IMAGE_BYTES_MAX, IN_FLIGHT_DEFAULT, IN_FLIGHT_MAX, PATIENCE_MS_DEFAULT};
 use crate::outside::catalog::Catalog;
-use crate::runner::{self, End, Forward, Message, RunError, Setting, Start, World};
+use crate::runner::{self, End, Message, RunError, Setting, Start, World};
 use crate::show;
 
 /// How a run is run.
@@ -23,10 +23,9 @@ pub struct RunArgs {
     /// Answer the question before anything is changed, for scripts.
     #[arg(long)]
     pub yes: bool,
-    /// Images in flight at once.
-    #[arg(long, value_name = "N", default_value_t = IN_FLIGHT_DEFAULT as u32,
-          value_parser = clap::value_parser!(u32).range(1..=IN_FLIGHT_MAX as i64))]
-    pub concurrency: u32,
+    /// Images in flight at once [default: 16, or as the run was started]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=IN_FLIGHT_MAX as i64))]
+    pub concurrency: Option<u32>,
     /// How long an outage is waited through before the run pauses, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = PATIENCE_MS_DEFAULT / 1_000)]
     pub patience: u64,
@@ -38,19 +37,31 @@ pub struct ForwardArgs {
     /// Do not see that the CDN serves each file before a row points at it.
     #[arg(long)]
     pub no_delivery_check: bool,
-    /// The largest image taken, in bytes.
-    #[arg(long, value_name = "BYTES", default_value_t = IMAGE_BYTES_MAX,
-          value_parser = clap::value_parser!(u64).range(1..))]
-    pub max_bytes: u64,
+    /// The largest image taken, in bytes [default: 25000000, or as the run was started]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_bytes: Option<u64>,
 }
 
 impl RunArgs {
+    /// A new run's options.
     pub fn options(&self, forward: Option<&ForwardArgs>, limit: Option<u64>) -> Options {
-        Options {
+        let usual = Options {
             limit,
-            concurrency: self.concurrency,
-            delivery_check: !forward.is_some_and(|forward| forward.no_delivery_check),
-            bytes_max: forward.map_or(IMAGE_BYTES_MAX, |forward| forward.max_bytes),
+            concurrency: IN_FLIGHT_DEFAULT,
+            delivery_check: true,
+            bytes_max: IMAGE_BYTES_MAX,
+        };
+        self.over(&usual, forward)
+    }
+
+    /// A resumed run's options: those it has, where no flag says otherwise.
+    pub fn over(&self, options: &Options, forward: Option<&ForwardArgs>) -> Options {
+        Options {
+            limit: options.limit,
+            concurrency: self.concurrency.unwrap_or(options.concurrency),
+            delivery_check: options.delivery_check
+                && !forward.is_some_and(|forward| forward.no_delivery_check),
+            bytes_max: forward.and_then(|forward| forward.max_bytes).unwrap_or(options.bytes_max),
         }
     }
 }
@@ -61,7 +72,7 @@ pub struct Driver<'a> {
     pub ledger: &'a mut Ledger,
     pub catalog: Arc<dyn Catalog>,
     /// For a run forward.
-    pub forward: Option<Forward>,
+    pub clients: Option<Clients>,
     pub patience: Duration,
 }
 
@@ -83,10 +94,7 @@ impl Driver<'_> {
         (settled, total): (u64, u64),
         turn: impl FnOnce(&mut Ledger, Setting<'_>) -> Result<T, RunError>,
     ) -> Result<T, Failure> {
-        if let Some(forward) = &self.forward {
-            // Only now: the ledger's lock is held, so that no living process's drafts are taken for leftovers.
-            self.context.runtime.block_on(forward.spool.clear_drafts())?;
-        }
+        let forward = self.clients.clone().map(|clients| self.context.with_spool(clients)).transpose()?;
         let (outbox, inbox) = mpsc::unbounded_channel();
         let stop = outbox.clone();
         self.context.interrupt.on_next(move || {
@@ -99,7 +107,7 @@ impl Driver<'_> {
         });
         let mut progress = show::Progress::new(settled, total);
         let setting = Setting {
-            world: World { catalog: self.catalog.clone(), forward: self.forward.clone() },
+            world: World { catalog: self.catalog.clone(), forward },
             operator: operator(),
             holder: holder(),
             runtime: self.context.runtime.handle().clone(),
@@ -123,5 +131,25 @@ pub fn exit_of(end: &End) -> Exit {
         End::Finished(_, tally) if tally.drifted > 0 => Exit::SomeDrifted,
         End::Finished(_, tally) if tally.failed + tally.skipped + tally.venues_failed > 0 => Exit::SomeFailed,
         End::Finished(..) => Exit::Done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c5_a_resumed_run_keeps_its_options_where_no_flag_says_otherwise() {
+        let args = |concurrency| RunArgs { yes: true, concurrency, patience: 1 };
+        let forward = |no_delivery_check, max_bytes| ForwardArgs { no_delivery_check, max_bytes };
+        let started = args(Some(3)).options(Some(&forward(true, Some(60_000))), Some(7));
+        let same = args(None).over(&started, Some(&forward(false, None)));
+        assert_eq!(same, started);
+        assert_eq!(
+            (same.limit, same.concurrency, same.delivery_check, same.bytes_max),
+            (Some(7), 3, false, 60_000)
+        );
+        let other = args(Some(9)).over(&started, Some(&forward(false, Some(5))));
+        assert_eq!((other.concurrency, other.bytes_max), (9, 5));
     }
 }

@@ -31,6 +31,7 @@ struct Ended {
 #[derive(Serialize)]
 struct Answer {
     runs: Vec<Ended>,
+    /// Empty where there is no ledger yet.
     head: String,
 }
 
@@ -52,6 +53,16 @@ pub fn say(context: &Context<'_>, ledger: &Ledger, ends: Vec<(RunId, End)>) -> R
     let gravest =
         [Exit::Paused, Exit::SomeDrifted, Exit::SomeFailed].into_iter().find(|exit| exits.contains(exit));
     Ok(gravest.unwrap_or(Exit::Done))
+}
+
+/// Says that there is nothing to do.
+pub fn nothing(context: &Context<'_>, ledger: Option<&Ledger>, why: &str) -> Result<(), Failure> {
+    eprintln!("{why}");
+    let head = ledger.map_or(String::new(), |ledger| ledger.head().to_string());
+    match context.common.format {
+        Format::Json => show::json(&Answer { runs: Vec::new(), head }),
+        Format::Table => Ok(()),
+    }
 }
 
 fn ended(ledger: &Ledger, run: RunId, end: End) -> Result<Ended, Failure> {

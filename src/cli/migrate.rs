@@ -12,11 +12,12 @@ use ledger::state::State;
 use serde::Serialize;
 
 use super::ask::confirm;
-use super::countries::for_each_movable;
+use super::countries::{for_each_movable, for_each_venue};
 use super::drive::{Driver, ForwardArgs, RunArgs};
 use super::place::{Chosen, PlaceArgs, name_of};
 use super::{Context, Format, ended};
 use crate::error::{Exit, Failure};
+use crate::limits::IMAGE_BYTES_MAX;
 use crate::outside::catalog::Catalog;
 use crate::runner::{End, Geography, Start};
 use crate::show;
@@ -74,14 +75,14 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
     if args.dry_run {
         return dry_run(context, &*catalog, &geography, &chosen, args.limit);
     }
-    let forward = Some(context.open_forward(args.forward.max_bytes)?);
+    let clients = Some(context.open_clients(args.forward.max_bytes.unwrap_or(IMAGE_BYTES_MAX))?);
     let patience = Duration::from_secs(args.run.patience);
     let mut ledger = context.open_ledger(&*catalog)?;
     let mut ends = Vec::new();
     if let Some(ledger) = &mut ledger {
         let held = holders(ledger, &chosen)?;
-        let (of, forward) = (catalog.clone(), forward.clone());
-        let mut driver = Driver { context, ledger, catalog: of, forward, patience };
+        let of = catalog.clone();
+        let mut driver = Driver { context, ledger, catalog: of, clients: None, patience };
         for run in held {
             ends.push(go_on(&mut driver, run, args)?);
             if let Some((_, End::Paused(_))) = ends.last() {
@@ -96,7 +97,10 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
     let state = ledger.as_ref().map(Ledger::state);
     let preview = look(context, &*catalog, &geography, &chosen, args.limit, state)?;
     if preview.images == 0 {
-        return Ok(nothing_left(state, &chosen));
+        let bad = bad_venues(context, &*catalog, &chosen)?;
+        ended::nothing(context, ledger.as_ref(), &format!("Nothing is left to migrate in {}.", chosen.name))?;
+        let is_troubled = bad > 0 || state.is_some_and(|state| has_trouble(state, &chosen));
+        return Ok(if is_troubled { Exit::SomeFailed } else { Exit::Done });
     }
     if ends.is_empty() || !args.run.yes {
         let (images, venues) = (show::count(preview.images, "image"), show::count(preview.venues, "venue"));
@@ -112,7 +116,7 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
     };
     let options = args.run.options(Some(&args.forward), args.limit);
     let start = Start { verb: Verb::Migrate, scope: chosen.scope.clone(), options, close: Vec::new() };
-    ends.push(Driver { context, ledger: &mut ledger, catalog, forward, patience }.start(start)?);
+    ends.push(Driver { context, ledger: &mut ledger, catalog, clients, patience }.start(start)?);
     ended::say(context, &ledger, ends)
 }
 
@@ -133,10 +137,11 @@ fn holders(ledger: &Ledger, chosen: &Chosen) -> Result<Vec<RunId>, Failure> {
 
 fn go_on(driver: &mut Driver<'_>, run: RunId, args: &MigrateArgs) -> Result<(RunId, End), Failure> {
     let of = driver.ledger.state().run(run).expect("an unfinished run is there");
-    let (scope, limit) = (name_of(&of.started.scope), of.options().limit);
-    eprintln!("Run {run} ({scope}) is unfinished and goes on first.");
+    let options = args.run.over(of.options(), Some(&args.forward));
+    eprintln!("Run {run} ({}) is unfinished and goes on first.", name_of(&of.started.scope));
     confirm("What it has done is not done again.", "resume", args.run.yes)?;
-    driver.resume(run, args.run.options(Some(&args.forward), limit))
+    driver.clients = Some(driver.context.open_clients(options.bytes_max)?);
+    driver.resume(run, options)
 }
 
 /// Whether anything is left to migrate that the runs that have just ended did not take.
@@ -157,13 +162,21 @@ fn has_rest(
     Ok(has_rest)
 }
 
-fn nothing_left(state: Option<&State>, chosen: &Chosen) -> Exit {
-    eprintln!("Nothing is left to migrate in {}.", chosen.name);
-    let is_troubled = |state: &State| {
-        let mut plans = state.plans().filter(|(_, plan)| plan::is_within(state, plan, &chosen.scope));
-        plans.any(|(_, plan)| plan::is_troubled(state, plan.venue))
-    };
-    if state.is_some_and(is_troubled) { Exit::SomeFailed } else { Exit::Done }
+/// Says which venues of a place hold something that is no array, and how many: `migrate` can do nothing for them.
+fn bad_venues(context: &Context<'_>, catalog: &dyn Catalog, chosen: &Chosen) -> Result<u64, Failure> {
+    let mut bad = 0;
+    context.runtime.block_on(for_each_venue(catalog, chosen.place, |venue, movable| {
+        if movable.is_err() {
+            eprintln!("Venue {}: bad_data: venue_images is not an array", venue.id);
+            bad += 1;
+        }
+    }))?;
+    Ok(bad)
+}
+
+fn has_trouble(state: &State, chosen: &Chosen) -> bool {
+    let mut plans = state.plans().filter(|(_, plan)| plan::is_within(state, plan, &chosen.scope));
+    plans.any(|(_, plan)| plan::is_troubled(state, plan.venue))
 }
 
 fn dry_run(

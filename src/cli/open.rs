@@ -15,10 +15,17 @@ use crate::config::{self, missing};
 use crate::error::{Exit, Failure};
 use crate::outside::Trouble;
 use crate::outside::catalog::{self, Catalog, ClaimRefused, Identity};
-use crate::outside::imagekit::{ImageKit, ImageKitOptions};
-use crate::outside::origin::{HttpOrigin, OriginOptions};
+use crate::outside::imagekit::{Cdn, ImageKit, ImageKitOptions};
+use crate::outside::origin::{HttpOrigin, Origin, OriginOptions};
 use crate::outside::spool::Spool;
 use crate::runner::{Forward, RunError};
+
+/// What a run forward talks to.
+#[derive(Clone)]
+pub struct Clients {
+    origin: Arc<dyn Origin>,
+    cdn: Arc<dyn Cdn>,
+}
 
 /// The clock.
 pub fn now() -> Timestamp {
@@ -109,8 +116,8 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Prepares the way of the bytes.
-    pub fn open_forward(&self, bytes_max: u64) -> Result<Forward, Failure> {
+    /// The clients of a run forward; nothing is asked of anyone yet.
+    pub fn open_clients(&self, bytes_max: u64) -> Result<Clients, Failure> {
         let config = &self.config;
         let refused = |error: &dyn std::fmt::Display| Failure::usage(error.to_string());
         let key = config.imagekit_private_key.as_ref().ok_or_else(|| missing("IMAGEKIT_PRIVATE_KEY"))?;
@@ -126,9 +133,29 @@ impl Context<'_> {
         let mut options = OriginOptions::new(config::url("ORIGIN_BASE_URL", &config.origin_base_url)?);
         options.bytes_max = bytes_max;
         let origin = HttpOrigin::new(options).map_err(|error| refused(&error))?;
+        Ok(Clients { origin: Arc::new(origin), cdn: Arc::new(cdn) })
+    }
+
+    /// Clients and the spool between them. To be called under the ledger's lock: what a killed process left half
+    /// written is cleared, and a living one's looks the same.
+    pub fn with_spool(&self, Clients { origin, cdn }: Clients) -> Result<Forward, Failure> {
+        let spool = Spool::open(&self.spool_path())?;
+        self.runtime.block_on(spool.clear_drafts())?;
+        Ok(Forward { origin, cdn, spool })
+    }
+
+    /// Clears what a closed run left in the spool, if there is one. Under the ledger's lock, with no run unfinished.
+    pub fn clear_spool(&self) -> Result<(), Failure> {
+        if self.spool_path().exists() {
+            self.runtime.block_on(Spool::open(&self.spool_path())?.clear())?;
+        }
+        Ok(())
+    }
+
+    fn spool_path(&self) -> PathBuf {
         let mut spool = self.ledger_path().into_os_string();
         spool.push(".spool");
-        Ok(Forward { origin: Arc::new(origin), cdn: Arc::new(cdn), spool: Spool::open(spool.as_ref())? })
+        spool.into()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Scopes: finding the place a person names, in the database or in the ledger.
 
 use clap::Args;
+use deunicode::deunicode;
 use ledger::event::{self, Scope};
 use ledger::ids::VenueId;
 use ledger::state::State;
@@ -176,9 +177,9 @@ fn find_city<'a>(
     }
 }
 
-/// Caseless, in Unicode's lower case; a slug's hyphens and a name's spaces are one.
+/// Caseless and without accents, as slugs are made from names; a slug's hyphens and a name's spaces are one.
 fn fits(wanted: &str, names: &[&str]) -> bool {
-    let plain = |text: &str| text.trim().to_lowercase().replace('-', " ");
+    let plain = |text: &str| deunicode(text.trim()).to_lowercase().replace('-', " ");
     names.iter().any(|name| plain(name) == plain(wanted))
 }
 
@@ -206,4 +207,23 @@ fn several(name: &str, all: Vec<String>) -> Failure {
     let failure = Failure::usage(format!("{name:?} fits several cities"));
     let failure = all.into_iter().fold(failure, Failure::because);
     failure.hint("`--country` narrows it, and a slug typed exactly names one")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits;
+
+    #[test]
+    fn scopes_are_found_by_name_slug_or_code_in_any_case() {
+        for (wanted, name) in [
+            ("krakow", "Kraków"),
+            ("ŁÓDŹ", "Łódź"),
+            ("saint-etienne", "Saint-Étienne"),
+            ("pl", "PL"),
+            (" Koln ", "Köln"),
+        ] {
+            assert!(fits(wanted, &[name]), "{wanted} {name}");
+        }
+        assert!(!fits("Krak", &["Kraków"]));
+    }
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use ledger::event::Verb;
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
+use ledger::store::LedgerError;
 
 use super::drive::{Driver, ForwardArgs, RunArgs};
 use super::place::name_of;
@@ -25,23 +26,29 @@ pub struct ResumeArgs {
 }
 
 pub fn run(context: &Context<'_>, args: &ResumeArgs) -> Result<Exit, Failure> {
-    let catalog = context.open_catalog()?;
-    let Some(mut ledger) = context.open_ledger(&*catalog)? else {
-        eprintln!("Nothing to resume: there is no ledger at {}.", context.ledger_path().display());
+    let path = context.ledger_path();
+    if !path.exists() {
+        ended::nothing(
+            context,
+            None,
+            &format!("Nothing to resume: there is no ledger at {}.", path.display()),
+        )?;
         return Ok(Exit::Done);
-    };
+    }
+    let catalog = context.open_catalog()?;
+    let mut ledger = context.open_ledger(&*catalog)?.ok_or(LedgerError::Missing { path })?;
     let Some(run) = choose(&ledger, args.run)? else {
-        eprintln!("Nothing to resume: every run is finished.");
+        ended::nothing(context, Some(&ledger), "Nothing to resume: every run is finished.")?;
         return Ok(Exit::Done);
     };
     let of = ledger.state().run(run).expect("it was just chosen");
-    let (verb, limit) = (of.started.verb, of.options().limit);
+    let verb = of.started.verb;
+    let forward = (verb == Verb::Migrate).then_some(&args.forward);
+    let options = args.how.over(of.options(), forward);
     eprintln!("Run {run} ({} {}) goes on.", verb.name(), name_of(&of.started.scope));
     let patience = Duration::from_secs(args.how.patience);
-    let forward = (verb == Verb::Migrate).then_some(&args.forward);
-    let options = args.how.options(forward, limit);
-    let forward = forward.map(|forward| context.open_forward(forward.max_bytes)).transpose()?;
-    let mut driver = Driver { context, ledger: &mut ledger, catalog, forward, patience };
+    let clients = forward.map(|_| context.open_clients(options.bytes_max)).transpose()?;
+    let mut driver = Driver { context, ledger: &mut ledger, catalog, clients, patience };
     let end = driver.resume(run, options)?;
     ended::say(context, &ledger, vec![end])
 }

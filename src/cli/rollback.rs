@@ -57,8 +57,9 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
     let mut ledger = context.open_ledger(&*catalog)?.ok_or_else(missing)?;
     let scope = scope(&ledger, args)?;
     let preview = preview(context, &ledger, &scope);
-    if preview.venues == 0 && preview.closes.is_empty() {
-        eprintln!("Nothing is left to roll back in {}.", preview.scope);
+    if plan::take_backs(ledger.state(), &scope).is_empty() && preview.closes.is_empty() {
+        let why = format!("Nothing is left to roll back in {}.", preview.scope);
+        ended::nothing(context, Some(&ledger), &why)?;
         return Ok(Exit::Done);
     }
     let (images, venues) = (show::count(preview.images, "image"), show::count(preview.venues, "venue"));
@@ -70,9 +71,12 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
     }
     confirm("`longshore migrate` works again afterwards.", "ROLLBACK", args.how.yes)?;
     let patience = Duration::from_secs(args.how.patience);
-    let mut driver = Driver { context, ledger: &mut ledger, catalog, forward: None, patience };
+    let mut driver = Driver { context, ledger: &mut ledger, catalog, clients: None, patience };
     let options = args.how.options(None, None);
     let end = driver.start(Start { verb: Verb::Rollback, scope, options, close: preview.closes })?;
+    if ledger.state().unfinished().next().is_none() {
+        context.clear_spool()?;
+    }
     ended::say(context, &ledger, vec![end])
 }
 
@@ -105,7 +109,7 @@ fn preview(context: &Context<'_>, ledger: &Ledger, scope: &Scope) -> Preview {
     Preview {
         scope: name_of(scope),
         target: context.common.target.name(),
-        venues: visits.len() as u64,
+        venues: visits.values().filter(|images| !images.is_empty()).count() as u64,
         images: visits.values().map(|images| images.len() as u64).sum(),
         countries,
         closes: state

@@ -81,11 +81,14 @@ fn claim(
     let planned = run.and_then(|run| state.run(run)).map_or(&[][..], |run| run.plans());
     countries.extend(planned.iter().filter_map(|seq| state.plan(*seq)).map(code));
     if verb == Verb::Rollback {
-        let images = plan::take_backs(state, scope).into_values().flatten();
-        countries.extend(images.filter_map(|image| state.plan(image.planned)).map(code));
+        let visited = plan::take_backs(state, scope).into_keys().filter_map(|venue| state.venue(venue));
+        let plans = visited.flat_map(|plans| plans.all()).filter_map(|planned| state.plan(*planned));
+        countries.extend(plans.map(code));
     }
     let catalog = &*setting.world.catalog;
-    setting.runtime.block_on(Claims::take(catalog, countries, &setting.holder))
+    let mut claims = Claims::default();
+    setting.runtime.block_on(claims.take(catalog, countries, &setting.holder))?;
+    Ok(claims)
 }
 
 fn turn(
@@ -96,5 +99,6 @@ fn turn(
 ) -> Result<(RunId, End), RunError> {
     let mut wheel = Wheel::new(ledger, run, claims, setting);
     wheel.plan()?;
+    wheel.claim_planned()?;
     Ok((run, wheel.turn()?))
 }

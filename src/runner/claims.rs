@@ -11,18 +11,18 @@ use crate::outside::catalog::{Catalog, Claim, ClaimRefused};
 pub struct Claims(HashMap<Option<String>, Arc<dyn Claim>>);
 
 impl Claims {
-    /// Claims these countries, or none of them.
+    /// Claims these countries too.
     ///
     /// # Errors
     /// When another holds one, or the database cannot be asked.
     pub async fn take(
+        &mut self,
         catalog: &dyn Catalog,
         countries: impl IntoIterator<Item = Option<String>>,
         holder: &str,
-    ) -> Result<Self, RunError> {
-        let mut claims = Self::default();
+    ) -> Result<(), RunError> {
         for country in countries {
-            if claims.0.contains_key(&country) {
+            if self.0.contains_key(&country) {
                 continue;
             }
             let claim = catalog.claim(country.as_deref(), holder).await.map_err(|refused| match refused {
@@ -33,9 +33,9 @@ impl Claims {
                 }
                 ClaimRefused::Trouble(trouble) => RunError::Outside(trouble),
             })?;
-            claims.0.insert(country, Arc::from(claim));
+            self.0.insert(country, Arc::from(claim));
         }
-        Ok(claims)
+        Ok(())
     }
 
     /// The claim a venue of this country is updated under.

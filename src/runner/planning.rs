@@ -7,9 +7,10 @@ use std::future::Future;
 use ledger::event::{
     self, Event, PauseReason, Paused, Planned, PlanningDone, Scope, StepName, Stopped, Verb, Work,
 };
-use ledger::ids::{Seq, VenueId};
+use ledger::ids::{RunId, Seq, VenueId};
 use ledger::images;
-use ledger::plan::{is_troubled, take_backs};
+use ledger::plan::{is_held, is_troubled, take_backs};
+use ledger::state::State;
 use ledger::trouble::TroubleKind;
 
 use super::retry::{Halt, Outside};
@@ -32,7 +33,9 @@ impl Geography {
     /// # Errors
     /// When the database cannot be read.
     pub async fn read(catalog: &dyn Catalog) -> Result<Self, Trouble> {
-        let countries = catalog.countries().await?.into_iter().map(|country| (country.id, country)).collect();
+        // A country is known by its ISO code, in the ledger, in claims and in scopes; without one it is none.
+        let coded = catalog.countries().await?.into_iter().filter(|country| !country.code.trim().is_empty());
+        let countries = coded.map(|country| (country.id, country)).collect();
         let cities = catalog.cities().await?.into_iter().map(|city| (city.id, city)).collect();
         Ok(Self { countries, cities })
     }
@@ -137,7 +140,11 @@ impl Wheel<'_> {
             let page = self.ask(|| catalog.venues(place, after, CATALOG_PAGE_VENUES))?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.id);
-            let is_chosen = |venue: &Venue| chosen.as_ref().is_none_or(|chosen| chosen.contains(&venue.id));
+            let state = self.ledger.state();
+            let is_chosen = |venue: &Venue| {
+                let is_free = !belongs_to_another(state, self.run, venue.id);
+                is_free && chosen.as_ref().is_none_or(|chosen| chosen.contains(&venue.id))
+            };
             let events = page.into_iter().filter(is_chosen).flat_map(|venue| planned(&geography, venue));
             self.append(events.collect())?;
         }
@@ -157,7 +164,10 @@ impl Wheel<'_> {
             let page = self.ask(|| catalog.venues(place, after, CATALOG_PAGE_VENUES))?;
             let Some(last) = page.last() else { break };
             after = Some(last.id);
-            for venue in page.iter().filter(|venue| has_movable(venue)) {
+            let state = self.ledger.state();
+            let is_free =
+                |venue: &&Venue| has_movable(venue) && !belongs_to_another(state, self.run, venue.id);
+            for venue in page.iter().filter(is_free) {
                 let pile = match is_troubled(self.ledger.state(), venue.id) {
                     true => &mut troubled,
                     false => &mut fresh,
@@ -177,8 +187,9 @@ impl Wheel<'_> {
             visits.into_iter().filter(|(venue, _)| start.is_none_or(|start| *venue > start))
         {
             let array = self.ask(|| catalog.images(venue))?.flatten();
-            let newest = images.first().map(|image| image.planned).expect("a visit has images");
-            let then = self.planned_then(newest)?;
+            let last = || self.ledger.state().venue(venue).and_then(|plans| plans.last());
+            let newest = images.first().map(|image| image.planned).or_else(last);
+            let then = self.planned_then(newest.expect("whoever is visited was planned"))?;
             events.push(Event::Planned(Planned { array, work: Work::TakeBack(images), ..then }));
             if events.len() >= CATALOG_PAGE_VENUES as usize {
                 self.append(std::mem::take(&mut events))?;
@@ -218,13 +229,27 @@ impl Wheel<'_> {
             Ok(tried) => Ok(tried.value),
             Err(Halt::GivenUp) => Err(Broken::Pause),
             Err(Halt::Trouble(trouble, _)) => {
-                let advice = "When the database answers again, `longshore resume` goes on".to_owned();
-                let (reason, message) = (PauseReason::Outage, trouble.message);
-                self.pause(Paused { reason, message, advice }, 0);
+                self.pause(paused_by(trouble), 0);
                 Err(Broken::Pause)
             }
         }
     }
+}
+
+/// The pause that a database causes which cannot be asked.
+fn paused_by(trouble: Trouble) -> Paused {
+    let (reason, advice) = match trouble.kind {
+        TroubleKind::Unauthorized => (PauseReason::Unauthorized, "Correct the database's URL"),
+        _ => (PauseReason::Outage, "When the database answers again"),
+    };
+    Paused { reason, message: trouble.message, advice: format!("{advice}, `longshore resume` goes on") }
+}
+
+/// Whether a run must pass a venue by: a later run has named it meanwhile, or an unfinished one has still to settle it.
+fn belongs_to_another(state: &State, run: RunId, venue: VenueId) -> bool {
+    let last = state.venue(venue).and_then(|plans| plans.last());
+    let of = last.and_then(|planned| state.plan(planned)).map(|plan| plan.run);
+    of.is_some_and(|of| of > run || (of < run && last.is_some_and(|planned| is_held(state, planned))))
 }
 
 /// Whether a venue has anything that `migrate` takes.

@@ -1,6 +1,6 @@
 //! One run, turned until it is finished, paused, or broken off.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,6 +95,20 @@ impl<'a> Wheel<'a> {
             self.take_in(&mut agenda, batch)?;
         }
         self.close()
+    }
+
+    /// Claims the countries that only planning has shown: a venue may have moved since the scope was named.
+    ///
+    /// # Errors
+    /// When another holds one; the run can be resumed later.
+    pub fn claim_planned(&mut self) -> Result<(), RunError> {
+        let state = self.ledger.state();
+        let planned = state.run(self.run).expect("the run was started").plans();
+        let places = planned.iter().filter_map(|seq| state.plan(*seq)).map(|plan| state.place(plan));
+        let countries: BTreeSet<_> =
+            places.map(|place| place.country.as_ref().map(|country| country.code.clone())).collect();
+        let catalog = &*self.setting.world.catalog;
+        self.setting.runtime.block_on(self.claims.take(catalog, countries, &self.setting.holder))
     }
 
     fn performer(&self) -> Performer {

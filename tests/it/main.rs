@@ -9,6 +9,7 @@ mod imagekit_client;
 mod imagekit_contract;
 mod kill;
 mod origin;
+mod overlap;
 mod sandbox_world;
 mod spool;
 mod stand_in;

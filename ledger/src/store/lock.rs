@@ -14,7 +14,8 @@ use super::LedgerError;
 /// When another process holds it, or the disk refuses.
 pub fn lock(path: &Path, holder: &str) -> Result<File, LedgerError> {
     let disk = |source| LedgerError::Disk { path: path.to_owned(), source };
-    let mut name = path.as_os_str().to_owned();
+    // The file itself counts, not the link or the detour by which it is named.
+    let mut name = path.canonicalize().unwrap_or_else(|_| path.to_owned()).into_os_string();
     name.push(".lock");
     let mut options = OpenOptions::new();
     let mut file =

@@ -164,3 +164,25 @@ fn e5_a_ledger_half_made_is_made_again() {
     assert!(matches!(Store::create(&path, ID, &record(1), "x"), Err(LedgerError::Disk { .. })));
     assert_eq!(replayed(&path).unwrap().1, [1]);
 }
+
+#[test]
+fn e6_a_detour_to_the_ledger_is_the_same_ledger() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = ten(&dir);
+    let link = dir.path().join("link.ledger");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let _first = Store::open(&path, "anna").unwrap();
+    assert!(matches!(Store::open(&link, "ben"), Err(LedgerError::Held { .. })));
+}
+
+#[test]
+fn e5_what_an_earlier_ledger_left_beside_is_not_played_into_a_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.ledger");
+    let left = dir.path().join("a.ledger-wal");
+    std::fs::write(&left, "frames").unwrap();
+    let refused = Store::create(&path, ID, &record(1), "x").unwrap_err();
+    assert!(refused.to_string().contains("a.ledger-wal is left of an earlier ledger"), "{refused}");
+    std::fs::remove_file(&left).unwrap();
+    Store::create(&path, ID, &record(1), "x").unwrap();
+}

@@ -118,19 +118,23 @@ fn c6_a_rollback_visits_what_reached_the_cdn_in_its_scope() {
     history.upload(run, image(plans[0], 0), "a");
     history.upload(run, image(plans[1], 0), "b");
     history.turn(run, Step::Download(image(plans[2], 0)), fetched("c"));
-    let visited =
-        |scope: &Scope| take_backs(&history.state, scope).into_keys().map(|venue| venue.0).collect();
+    let state = history.state.clone();
+    let visited = |scope: &Scope| take_backs(&state, scope).into_keys().map(|venue| venue.0).collect();
     for (scope, venues) in [
-        (land("PL"), vec![1, 2]),
-        (town(1, "PL"), vec![1]),
+        (land("PL"), vec![1, 2, 3]),
+        (town(1, "PL"), vec![1, 3]),
         (venue_scope(2, "PL"), vec![2]),
-        (venue_scope(3, "PL"), vec![]),
-        (Scope::Run(run), vec![1, 2]),
+        (venue_scope(3, "PL"), vec![3]),
+        (Scope::Run(run), vec![1, 2, 3]),
         (land("FR"), vec![]),
     ] {
         let found: Vec<i64> = visited(&scope);
         assert_eq!(found, venues, "{scope:?}");
     }
+    // The third is named so that it no longer belongs to the unfinished run; once that is closed, it is left alone.
+    assert_eq!(take_backs(&history.state, &land("PL"))[&VenueId(3)], []);
+    history.finish(run, Ending::Closed);
+    assert_eq!(take_backs(&history.state, &land("PL")).len(), 2);
 }
 
 #[test]

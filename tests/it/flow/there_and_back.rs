@@ -175,7 +175,7 @@ fn again_costs_one_look_an_image(at: &Workplace, good: usize, awkward: usize) {
     ] {
         assert_eq!(asked(op), count as u64, "{op}: {after:?} after {before:?} {again}");
     }
-    again.says(&format!("{good} found there"));
+    again.says(&format!("{good} found on the CDN"));
 }
 
 /// An array without the moments of its uploads, which are the next run's own.

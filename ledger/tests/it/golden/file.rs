@@ -1,6 +1,5 @@
 //! A whole ledger of version 1: one country migrated with every kind of trouble, one image rolled back.
 
-use std::path::Path;
 
 use ledger::decide::Outcome;
 use ledger::event::{Event, Verb, Work};
@@ -39,18 +38,6 @@ fn story() -> History {
     history.row(run, Step::RestoreRow(visit), &mut row);
     history.finish(run, ledger::event::Ending::Done);
     history
-}
-
-/// How `tests/golden/v1.ledger` was made. Only for the day when the file is lost: run with `--ignored` it writes
-/// `v1.ledger` under the target's `tmp`, as one file, since SQLite empties its WAL when the last connection closes.
-#[test]
-#[ignore = "the golden ledger is kept, not made again"]
-fn make_the_golden_ledger() {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("v1.ledger");
-    let records = story().records;
-    let mut ledger = Ledger::create(&path, opened(), records[0].at, "test").unwrap();
-    ledger.append(&records[1..]).unwrap();
-    println!("{} {}", path.display(), ledger.head());
 }
 
 #[test]

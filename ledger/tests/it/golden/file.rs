@@ -1,6 +1,5 @@
 //! A whole ledger of version 1: one country migrated with every kind of trouble, one image rolled back.
 
-
 use ledger::decide::Outcome;
 use ledger::event::{Event, Verb, Work};
 use ledger::ids::Seq;

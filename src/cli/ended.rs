@@ -1,4 +1,4 @@
-//! What a run says when it has ended, for now.
+//! What a run says when it has ended or paused.
 
 use ledger::event::{Scope, Tally, Verb};
 use ledger::ids::RunId;

@@ -124,7 +124,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Where it lies for now.
+    /// Where it lies until it is committed.
     pub fn path(&self) -> &Path {
         self.path.as_deref().unwrap_or(&self.dir)
     }

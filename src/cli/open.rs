@@ -59,6 +59,7 @@ impl Context<'_> {
     /// Opens the application's database of the target.
     pub fn open_catalog(&self) -> Result<Arc<dyn Catalog>, Failure> {
         let url = self.config.database_url(self.common.target)?;
+        catalog::check(url.reveal()).map_err(|trouble| Failure::usage(trouble.message))?;
         let opened = self.runtime.block_on(catalog::open(url.reveal()));
         let failed = |trouble: Trouble| {
             let target = self.common.target.name();

@@ -157,6 +157,17 @@ pub trait Catalog: Send + Sync {
     async fn claim(&self, country: Option<&str>, holder: &str) -> Result<Box<dyn Claim>, ClaimRefused>;
 }
 
+/// Sees that a URL could be opened, without asking anyone.
+///
+/// # Errors
+/// `catalog_error` when it cannot be read, or forbids TLS to another machine (requirement S3).
+pub fn check(url: &str) -> Result<(), Trouble> {
+    match url.starts_with("sqlite:") {
+        true => Ok(()),
+        false => postgres::check(url),
+    }
+}
+
 /// Opens the database a URL names: `postgres://…`, `postgresql://…` or `sqlite:PATH`.
 ///
 /// # Errors

@@ -60,6 +60,11 @@ struct Open<'a> {
     _turn: SemaphorePermit<'a>,
 }
 
+/// See [`super::check`].
+pub(super) fn check(url: &str) -> Result<(), Trouble> {
+    connect::options(url, "longshore").map(drop)
+}
+
 impl PostgresCatalog {
     /// Connects once, to see that the URL leads to a database, and keeps a small pool under an application name.
     ///

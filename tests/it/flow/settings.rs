@@ -33,6 +33,11 @@ fn d6_a_dotenv_is_read_and_the_environment_wins() {
     at.run(&["countries"]).code(0).says("Germany");
     at.settings.insert("PRODUCTION_DATABASE_URL".into(), "sqlite:/nowhere/at-all.db".into());
     at.run(&["countries"]).code(30).says("/nowhere/at-all.db");
+    for unusable in ["postgres://a@db.example/x?sslmode=disable", "postgres://a@[::bad/x", "mysql://a@b/c"] {
+        at.settings.insert("PRODUCTION_DATABASE_URL".into(), unusable.into());
+        at.run(&["countries"]).code(2);
+    }
+    at.settings.insert("PRODUCTION_DATABASE_URL".into(), "sqlite:/nowhere/at-all.db".into());
     let wrong = "PRODUCTION_DATABASE_URL='sqlite:/nowhere/at-all.db'\n";
     std::fs::write(at.work().join(".env"), wrong).unwrap();
     at.settings = real;

@@ -116,6 +116,9 @@ impl From<LedgerError> for Failure {
             LedgerError::Held { .. } => {
                 Self::new(Exit::Held, message).hint("`longshore status` and `longshore log` work beside it")
             }
+            LedgerError::Disk { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists => {
+                Self::new(Exit::CannotGoOn, message)
+            }
             LedgerError::Disk { .. } => Self::new(Exit::CannotGoOn, message)
                 .hint("What was written before is safe; when the disk is well, `longshore resume` goes on"),
         }

@@ -232,11 +232,16 @@ pub fn country(scope: &Scope) -> Option<&str> {
 /// Whether an unfinished run lies wholly inside the scope of a rollback, which then takes it over.
 pub fn is_taken_over(state: &State, run: RunId, scope: &Scope) -> bool {
     let Some(of) = state.run(run) else { return false };
+    let named_by = |run: RunId| state.plans().filter(move |(_, plan)| plan.run == run);
     let is_contained = match (scope, &of.started.scope) {
+        (Scope::Run(outer), inner) => *outer == run || *inner == *scope,
+        // The rollback of a run, cut off while it planned: it would visit what that run named.
+        (_, Scope::Run(inner)) => {
+            named_by(*inner).count() > 0 && named_by(*inner).all(|(_, plan)| is_within(state, plan, scope))
+        }
         (Scope::Country(outer), inner) => country(inner) == Some(&outer.code),
         (Scope::City { city: outer, .. }, Scope::City { city: inner, .. }) => outer.id == inner.id,
         (Scope::Venue { venue: outer, .. }, Scope::Venue { venue: inner, .. }) => outer == inner,
-        (Scope::Run(outer), _) => *outer == run,
         _ => false,
     };
     let is_inside = |planned: &Seq| state.plan(*planned).is_some_and(|plan| is_within(state, plan, scope));

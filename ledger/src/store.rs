@@ -43,7 +43,8 @@ impl Store {
     pub fn create(path: &Path, id: LedgerId, first: &Record, holder: &str) -> Result<Self, LedgerError> {
         let lock = lock(path, holder)?;
         let disk = |source| LedgerError::Disk { path: path.to_owned(), source };
-        if path.exists() {
+        // A link that leads nowhere is there too: the rename would replace it.
+        if path.symlink_metadata().is_ok() {
             return Err(disk(std::io::ErrorKind::AlreadyExists.into()));
         }
         let beside = |ending: &str| {

@@ -142,7 +142,8 @@ impl Wheel<'_> {
             after = Some(last.id);
             let state = self.ledger.state();
             let is_chosen = |venue: &Venue| {
-                let is_free = !belongs_to_another(state, self.run, venue.id);
+                let is_free = !belongs_to_another(state, self.run, venue.id)
+                    && !is_rolled_back_since(state, self.run, venue, geography.of(venue));
                 is_free && chosen.as_ref().is_none_or(|chosen| chosen.contains(&venue.id))
             };
             let events = page.into_iter().filter(is_chosen).flat_map(|venue| planned(&geography, venue));
@@ -250,6 +251,23 @@ fn belongs_to_another(state: &State, run: RunId, venue: VenueId) -> bool {
     let last = state.venue(venue).and_then(|plans| plans.last());
     let of = last.and_then(|planned| state.plan(planned)).map(|plan| plan.run);
     of.is_some_and(|of| of > run || (of < run && last.is_some_and(|planned| is_held(state, planned))))
+}
+
+/// Whether a later rollback took back the place a venue is in: a run that was cut off while it planned must not be
+/// resumed over that, whether it had come to the venue or not.
+fn is_rolled_back_since(
+    state: &State,
+    run: RunId,
+    venue: &Venue,
+    (city, country): (Option<&City>, Option<&Country>),
+) -> bool {
+    let later = state.runs().filter(|(id, of)| *id > run && of.started.verb == Verb::Rollback);
+    later.into_iter().any(|(_, of)| match &of.started.scope {
+        Scope::Country(taken) => country.is_some_and(|country| country.code == taken.code),
+        Scope::City { city: taken, .. } => city.is_some_and(|city| city.id == taken.id),
+        Scope::Venue { venue: taken, .. } => venue.id == *taken,
+        Scope::Run(_) => false,
+    })
 }
 
 /// Whether a venue has anything that `migrate` takes.

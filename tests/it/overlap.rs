@@ -78,3 +78,19 @@ fn e6_a_venue_that_has_moved_is_claimed_where_it_is_now() {
     stage.verified().store().range(ledger::ids::Seq(1), look).unwrap();
     assert_eq!(planned.as_deref(), Some("DE"));
 }
+
+#[test]
+fn c6_a_run_cut_off_while_planning_passes_by_what_was_rolled_back_since() {
+    let stage = two_venues();
+    let dead = How { probe: Some(Arc::new(|moment| moment == Moment::AfterAppend)), ..How::default() };
+    assert!(matches!(stage.migrate(&dead), Err(RunError::Died)));
+    let city = ledger::event::City { id: 1, name: "Kraków".into() };
+    let country = Some(Country { code: "PL".into(), name: "Poland".into() });
+    done(stage.rollback(&How { scope: Scope::City { city, country }, ..How::default() }));
+    let entry = stage.external("/3.jpg", "3");
+    stage.venue(3, "pub-3", 1, &format!("[{entry}]"));
+    let before = stage.rows();
+    let on = done(stage.resume(&How::default()));
+    assert_eq!((on.done, on.venues), (0, 2), "the third venue lies where a rollback was");
+    assert_eq!(stage.rows(), before);
+}

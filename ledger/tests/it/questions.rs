@@ -110,6 +110,24 @@ fn c6_an_unfinished_run_wholly_inside_a_rollback_is_taken_over() {
 }
 
 #[test]
+fn c6_a_rollback_takes_over_the_rollback_of_a_run_that_was_cut_off_while_planning() {
+    let mut history = History::new();
+    let forward = history.start(Verb::Migrate, land("PL"));
+    history.plan(forward, at(1, "PL", 1));
+    history.planning_done(forward);
+    let back = history.start(Verb::Rollback, Scope::Run(forward));
+    for (scope, is_so) in [
+        (Scope::Run(forward), true),
+        (land("PL"), true),
+        (town(1, "PL"), true),
+        (town(2, "PL"), false),
+        (land("FR"), false),
+    ] {
+        assert_eq!(is_taken_over(&history.state, back, &scope), is_so, "{scope:?}");
+    }
+}
+
+#[test]
 fn c6_a_rollback_visits_what_reached_the_cdn_in_its_scope() {
     let mut history = History::new();
     let run = history.start(Verb::Migrate, land("PL"));

@@ -44,8 +44,8 @@ fn planned(venue: i64) -> Planned {
         venue: VenueId(venue),
         slug: Some(format!("pub-{venue}")),
         name: Some(format!("Pub {venue}")),
-        city: Some(City { id: 1, name: "Kraków".into() }),
-        country: Some(Country { code: "PL".into(), name: "Poland".into() }),
+        city: Some(City { id: 1, name: "Kraków".into(), slug: Some("krakow".into()) }),
+        country: Some(Country { code: "PL".into(), name: "Poland".into(), slug: Some("poland".into()) }),
         array: Some(format!("[{}]", entries.join(", "))),
         work: Work::Move(entries),
     }
@@ -54,8 +54,9 @@ fn planned(venue: i64) -> Planned {
 /// A run of so many venues, planned: its first effect comes next.
 fn plans(venues: usize) -> Vec<Record> {
     let operator = Operator { user: "anna".into(), host: "desk".into(), version: "0.1.0".into() };
-    let options = Options { limit: None, concurrency: 8, delivery_check: true, bytes_max: 25_000_000 };
-    let scope = Scope::Country(Country { code: "PL".into(), name: "Poland".into() });
+    let options = Options::new(8, 25_000_000, 300_000);
+    let scope =
+        Scope::Country(Country { code: "PL".into(), name: "Poland".into(), slug: Some("poland".into()) });
     let started = RunStarted { verb: Verb::Migrate, scope, options, operator };
     let mut records =
         vec![record(None, Event::Opened(opened())), record(Some(RUN), Event::RunStarted(started))];

@@ -4,8 +4,8 @@ use crate::event::{
     DbUpdated, Downloaded, Drifted, Edit, Event, PauseReason, Paused, RolledBack, StepName, Stopped, Uploaded,
 };
 use crate::ids::{CdnPath, ContentHash, FileId, Format, ImageId};
-use crate::images::{self, Array, Edited, Found};
-use crate::order::{Fetch, Order, Put, RowOrder};
+use crate::images::{self, Array, Change, Found};
+use crate::order::{Fetch, Order, Put, RowOrder, RowWork};
 use crate::trouble::{Treatment, TroubleKind};
 
 /// What came of a step in the world.
@@ -223,43 +223,39 @@ fn troubled(order: &Order, trouble: &Trouble) -> Verdict {
 struct Settled {
     edits: Vec<Edit>,
     /// Found done, with the entry that is there.
-    held: Vec<(usize, String)>,
+    held: Vec<(usize, Option<String>)>,
     drifted: Vec<Drifted>,
     before: Option<String>,
     after: Option<String>,
 }
 
 fn settle(order: &RowOrder, seen: Seen) -> Settled {
+    let is_there = seen != Seen::Missing;
     let (before, after) = match seen {
         Seen::Missing => (None, None),
         Seen::Left(held) => (held.clone(), held),
         Seen::Written { before, after } => (before, after),
     };
-    let gone = || {
-        let found = order.changes.iter().map(|_| Found::Drifted { found: None }).collect();
-        Edited { text: String::new(), found }
-    };
-    let edited = before
-        .as_deref()
-        .map_or_else(gone, |text| order.edit(text).unwrap_or_else(|images::NotAnArray| gone()));
     let stored = after.as_deref().and_then(|text| Array::parse(text).ok());
     let mut settled =
         Settled { edits: Vec::new(), held: Vec::new(), drifted: Vec::new(), before, after: None };
-    for (index, found) in edited.found.into_iter().enumerate() {
+    let array = order.array_in(settled.before.as_deref()).filter(|_| is_there);
+    for (index, found) in found(order, array).into_iter().enumerate() {
         let image = order.images[index];
         match found {
             Found::Changed { place, before, after } => {
                 // The catalog's own text of the entry, as jsonb orders keys in its own way.
                 let stored = stored.as_ref().and_then(|array| array.get(place));
-                let stored = stored.filter(|stored| images::same_entry(stored, &after));
-                let after = stored.map_or_else(|| after.clone(), str::to_owned);
+                let is_it =
+                    |stored: &&str| after.as_ref().is_some_and(|after| images::same_entry(stored, after));
+                let after = stored.filter(is_it).map(str::to_owned).or(after);
                 settled.edits.push(Edit { image, before, after });
             }
-            Found::Held { found, .. } => settled.held.push((index, found)),
+            Found::Held { found } => settled.held.push((index, found)),
             Found::Drifted { found } => settled.drifted.push(Drifted {
                 venue: order.venue,
                 image,
-                expected: order.changes[index].from.clone(),
+                expected: order.work.expected(index).to_owned(),
                 found,
             }),
         }
@@ -268,20 +264,44 @@ fn settle(order: &RowOrder, seen: Seen) -> Settled {
     settled
 }
 
+/// What became of each entry in an array; `None` is a row that is gone, or that holds NULL where there is nothing to
+/// append.
+fn found(order: &RowOrder, array: Option<&str>) -> Vec<Found> {
+    let gone = |found: fn() -> Found| order.images.iter().map(|_| found()).collect();
+    match (array, &order.work) {
+        // Nothing there, nothing to take out.
+        (None, RowWork::Remove { .. }) => gone(|| Found::Held { found: None }),
+        (None, _) => gone(|| Found::Drifted { found: None }),
+        (Some(array), _) => order
+            .edit(array)
+            .map_or_else(|images::NotAnArray| gone(|| Found::Drifted { found: None }), |edited| edited.found),
+    }
+}
+
 fn updated(order: &RowOrder, row: Row) -> Vec<Event> {
     let mut settled = settle(order, row.seen);
     let mut events: Vec<Event> = settled.drifted.drain(..).map(Event::Drifted).collect();
     let found_done = settled.edits.is_empty();
-    let held: Vec<_> = settled.held.iter().map(|(index, _)| order.changes[*index].clone()).collect();
+    let mut held = Held::default();
     for (index, found) in settled.held {
-        let before = images::before(&found, &order.changes[index]);
+        let before = match (&order.work, &found) {
+            (RowWork::Replace(changes), Some(found)) => {
+                held.changes.push(changes[index].clone());
+                Some(images::before(found, &changes[index]))
+            }
+            _ => {
+                held.appended.extend(found.clone());
+                None
+            }
+        };
         settled.edits.push(Edit { image: order.images[index], before, after: found });
     }
-    if let (false, Some(before), Some(after)) = (settled.edits.is_empty(), settled.before, settled.after) {
+    if let (false, Some(after)) = (settled.edits.is_empty(), settled.after) {
         settled.edits.sort_by_key(|edit| edit.image);
-        let array_before = match found_done {
-            true => unwritten(order, &before, &settled.edits, &held),
-            false => taken_back(&before, &held),
+        let array_before = match settled.before {
+            Some(found) if found_done => unwritten(order, &found, &settled.edits, &held),
+            Some(found) => Some(held.taken_back_from(&found)),
+            None => None,
         };
         let (venue, edits, ms) = (order.venue, settled.edits, row.ms);
         events.push(Event::DbUpdated(DbUpdated {
@@ -296,24 +316,41 @@ fn updated(order: &RowOrder, row: Row) -> Vec<Event> {
     events
 }
 
-/// What a row held before an update that was found done: the planned array if the edits, as they were found, give on
-/// it what is found, else what is found with the changes taken back.
-fn unwritten(order: &RowOrder, found: &str, edits: &[Edit], held: &[images::Change]) -> String {
-    let as_found = |Edit { before, after, .. }: &Edit| images::Change {
-        from: before.clone(),
-        to: after.clone(),
-        any_time: false,
-    };
-    let changes: Vec<_> = edits.iter().map(as_found).collect();
-    let planned = order.array.as_deref().filter(|planned| {
-        let redone = images::edit(planned, &changes);
-        redone.is_ok_and(|redone| redone.is_changed() && images::same(&redone.text, found))
-    });
-    planned.map_or_else(|| taken_back(found, held), str::to_owned)
+/// What of an order's work the row held already.
+#[derive(Default)]
+struct Held {
+    changes: Vec<Change>,
+    /// As they stand in the row.
+    appended: Vec<String>,
 }
 
-fn taken_back(found: &str, held: &[images::Change]) -> String {
-    images::take_back(found, held).unwrap_or_else(|images::NotAnArray| found.to_owned())
+impl Held {
+    fn taken_back_from(&self, found: &str) -> String {
+        let without = images::take_back(found, &self.changes);
+        let without = without.and_then(|array| Ok(images::remove(&array, &self.appended)?.text));
+        without.unwrap_or_else(|images::NotAnArray| found.to_owned())
+    }
+}
+
+/// What a row held before an update that was found done: the planned array if the edits, as they were found, give on
+/// it what is found, else what is found with the edits taken back.
+fn unwritten(order: &RowOrder, found: &str, edits: &[Edit], held: &Held) -> Option<String> {
+    let redone = |planned: &str| match order.work {
+        RowWork::Replace(_) => {
+            let both = |edit: &Edit| edit.before.clone().zip(edit.after.clone());
+            let changes = edits.iter().filter_map(both);
+            let changes: Vec<_> = changes.map(|(from, to)| Change { from, to, any_time: false }).collect();
+            images::edit(planned, &changes)
+        }
+        RowWork::Append(_) | RowWork::Remove { .. } => images::append(planned, &held.appended),
+    };
+    let is_it = |planned: &str| {
+        redone(planned).is_ok_and(|redone| redone.is_changed() && images::same(&redone.text, found))
+    };
+    match order.array_in(order.array.as_deref()).filter(|planned| is_it(planned)) {
+        Some(_) => order.array.clone(),
+        None => Some(held.taken_back_from(found)),
+    }
 }
 
 fn restored(order: &RowOrder, row: Row) -> Vec<Event> {

@@ -17,7 +17,8 @@ mod venue;
 pub struct Record {
     /// When it was written down.
     pub at: Timestamp,
-    /// The run it belongs to; `None` for `opened` alone. `run_started` carries its own seq.
+    /// The run it belongs to; `None` for `opened`, and for a `cdn_deleted` outside of any run. `run_started` carries
+    /// its own seq.
     pub run: Option<RunId>,
     /// What happened.
     pub event: Event,

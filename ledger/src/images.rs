@@ -3,6 +3,7 @@
 //! Other people's JSON is never parsed into values: an array is a list of raw slices of the catalog's own text, and
 //! what is not edited comes out byte for byte as it went in, numbers of forty digits and all.
 
+mod add;
 mod array;
 mod edit;
 mod entry;
@@ -10,6 +11,7 @@ mod places;
 #[cfg(test)]
 mod tests;
 
+pub use add::{append, pictures, remove};
 pub use array::{Array, NotAnArray};
 pub use edit::{Change, Edited, Found, before, edit, take_back};
 pub use entry::{CdnFacts, Entry, same as same_entry};

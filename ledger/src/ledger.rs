@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::chain::Head;
-use crate::event::{Event, Opened, Record};
-use crate::ids::{RunId, Seq};
+use crate::event::{Event, Opened, Placed, Record};
+use crate::ids::{NotAnId, RunId, Seq};
 use crate::state::State;
 use crate::store::{LedgerError, Store};
 use crate::timestamp::Timestamp;
@@ -14,6 +14,35 @@ use crate::timestamp::Timestamp;
 pub struct Ledger {
     store: Store,
     state: State,
+    /// The last event the state speaks of, where it is an older one than the file's.
+    upto: Option<Seq>,
+}
+
+/// A moment of the past, as reports are asked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AsOf {
+    /// The events up to this one.
+    Seq(Seq),
+    /// The events before the first that is later than this.
+    Time(Timestamp),
+}
+
+impl AsOf {
+    fn is_past(self, seq: Seq, record: &Record) -> bool {
+        match self {
+            Self::Seq(last) => seq > last,
+            Self::Time(last) => record.at > last,
+        }
+    }
+}
+
+impl std::str::FromStr for AsOf {
+    type Err = NotAnId;
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let seq = text.parse().map(|seq| Self::Seq(Seq(seq)));
+        seq.or_else(|_| text.parse().map(Self::Time))
+            .map_err(|_| NotAnId::new(text, "an event's number or a time (RFC 3339)"))
+    }
 }
 
 impl Ledger {
@@ -24,7 +53,7 @@ impl Ledger {
     pub fn create(path: &Path, opened: Opened, at: Timestamp, holder: &str) -> Result<Self, LedgerError> {
         let id = opened.ledger;
         let first = Record { at, run: None, event: Event::Opened(opened) };
-        Self::replay(Store::create(path, id, &first, holder)?)
+        Self::replay(Store::create(path, id, &first, holder)?, None)
     }
 
     /// Opens a ledger to write to it, after verifying it whole.
@@ -32,7 +61,7 @@ impl Ledger {
     /// # Errors
     /// As [`Store::open`] and [`Store::replay`].
     pub fn open(path: &Path, holder: &str) -> Result<Self, LedgerError> {
-        Self::replay(Store::open(path, holder)?)
+        Self::replay(Store::open(path, holder)?, None)
     }
 
     /// Opens a ledger to read it, after verifying it whole; a writer beside does not matter.
@@ -40,18 +69,34 @@ impl Ledger {
     /// # Errors
     /// As [`Store::read`] and [`Store::replay`].
     pub fn read(path: &Path) -> Result<Self, LedgerError> {
-        Self::replay(Store::read(path)?)
+        Self::replay(Store::read(path)?, None)
     }
 
-    fn replay(mut store: Store) -> Result<Self, LedgerError> {
+    /// Opens a ledger as it was at a moment. It is verified whole all the same; what came later is not looked at, so
+    /// that the answer stays the same for ever.
+    ///
+    /// # Errors
+    /// As [`Ledger::read`].
+    pub fn read_as_of(path: &Path, as_of: Option<AsOf>) -> Result<Self, LedgerError> {
+        Self::replay(Store::read(path)?, as_of)
+    }
+
+    fn replay(mut store: Store, as_of: Option<AsOf>) -> Result<Self, LedgerError> {
         let mut state = State::default();
+        let mut upto = None;
         let id = store.id();
         store.replay(|(seq, record)| {
+            if upto.is_none() && as_of.is_some_and(|as_of| as_of.is_past(seq, &record)) {
+                upto = Some(Seq(seq.0.saturating_sub(1)));
+            }
+            if upto.is_some() {
+                return Ok(());
+            }
             state.apply(seq, &record).map_err(|illegal| illegal.to_string())?;
             let is_ours = state.opened().is_some_and(|opened| opened.ledger == id);
             if is_ours { Ok(()) } else { Err("it opens another ledger".into()) }
         })?;
-        Ok(Self { store, state })
+        Ok(Self { store, state, upto })
     }
 
     /// What the events give.
@@ -61,6 +106,21 @@ impl Ledger {
     /// The file.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+    /// The last event that the state speaks of: the head's, or an older one where it was opened as of a moment.
+    pub fn upto(&self) -> Seq {
+        self.upto.unwrap_or(self.head().seq)
+    }
+    /// The events that the state speaks of, from a seq on.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or `each` says so.
+    pub fn events<E: From<LedgerError>>(
+        &self,
+        from: Seq,
+        each: impl FnMut(Placed) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.store.range(from, self.upto(), each)
     }
     /// The last event's place and hash.
     pub fn head(&self) -> Head {

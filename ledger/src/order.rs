@@ -1,8 +1,8 @@
 //! A step with everything its performer needs: the texts that the state does not keep, read back from the ledger.
 
-use crate::event::{DbUpdated, Downloaded, Event, Planned, Record, Uploaded, Work};
+use crate::event::{DbUpdated, Downloaded, Edit, Event, Planned, Record, Uploaded, Work};
 use crate::ids::{CdnPath, ContentHash, FileId, Format, ImageId, RunId, Seq, VenueId};
-use crate::images::{CdnFacts, Change, Edited, Entry, NotAnArray, edit};
+use crate::images::{self, Array, CdnFacts, Change, Edited, Entry, NotAnArray, edit};
 use crate::plan::Step;
 use crate::state::{Aim, PathKey, Rung, State};
 use crate::store::{LedgerError, Store};
@@ -75,33 +75,85 @@ pub struct RowOrder {
     pub venue: VenueId,
     /// The array as it was planned.
     pub array: Option<String>,
-    /// The images, one for each change.
+    /// The images, one for each entry of the work.
     pub images: Vec<ImageId>,
-    /// What is to become what.
-    pub changes: Vec<Change>,
+    /// What is to be done to it.
+    pub work: RowWork,
+}
+
+/// What is to be done to a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowWork {
+    /// Entries become others, in their places.
+    Replace(Vec<Change>),
+    /// Entries are appended.
+    Append(Vec<String>),
+    /// Entries that were appended are taken out again.
+    Remove {
+        /// The entries.
+        entries: Vec<String>,
+        /// The array before they were appended: where nothing else is left, it comes back to the letter.
+        before: Option<String>,
+    },
+}
+
+impl RowWork {
+    /// The entry that should be there before the work at a place.
+    pub fn expected(&self, index: usize) -> &str {
+        match self {
+            Self::Replace(changes) => &changes[index].from,
+            Self::Append(entries) | Self::Remove { entries, .. } => &entries[index],
+        }
+    }
 }
 
 impl RowOrder {
-    /// The text a row should hold instead of what it holds; `None` to leave it.
-    pub fn rewrite(&self, held: Option<&str>) -> Option<String> {
-        let edited = self.edit(held?).ok()?;
-        edited.is_changed().then_some(edited.text)
+    /// What a row should hold instead of what it holds, where a `None` inside is SQL NULL; `None` to leave it.
+    pub fn rewrite(&self, held: Option<&str>) -> Option<Option<String>> {
+        let edited = self.edit(self.array_in(held)?).ok().filter(Edited::is_changed)?;
+        match &self.work {
+            RowWork::Remove { before, .. } if is_all_left(&edited.text, before.as_deref()) => {
+                Some(before.clone())
+            }
+            _ => Some(Some(edited.text)),
+        }
     }
 
-    /// Makes the changes, those of one forward plan at a time: what taking a newer plan back leaves is where an
-    /// older one is looked for.
+    /// The array that a row's text stands for: appending to NULL makes one, all else leaves NULL alone.
+    pub fn array_in<'a>(&self, held: Option<&'a str>) -> Option<&'a str> {
+        match self.work {
+            RowWork::Append(_) => Some(held.unwrap_or("[]")),
+            RowWork::Replace(_) | RowWork::Remove { .. } => held,
+        }
+    }
+
+    /// Does the work. Changes are made those of one forward plan at a time: what taking a newer plan back leaves is
+    /// where an older one is looked for.
     ///
     /// # Errors
     /// When the text is not a JSON array.
     pub fn edit(&self, array: &str) -> Result<Edited, NotAnArray> {
+        let changes = match &self.work {
+            RowWork::Replace(changes) => changes,
+            RowWork::Append(entries) => return images::append(array, entries),
+            RowWork::Remove { entries, .. } => return images::remove(array, entries),
+        };
         let mut edited = Edited { text: array.to_owned(), found: Vec::new() };
         for images in self.images.chunk_by(|one, other| one.planned == other.planned) {
             let from = edited.found.len();
-            let step = edit(&edited.text, &self.changes[from..from + images.len()])?;
+            let step = edit(&edited.text, &changes[from..from + images.len()])?;
             edited.text = step.text;
             edited.found.extend(step.found);
         }
         Ok(edited)
+    }
+}
+
+/// Whether an array holds what another text says and nothing more, element by element to the letter.
+fn is_all_left(array: &str, before: Option<&str>) -> bool {
+    match (Array::parse(array), Array::parse(before.unwrap_or("[]"))) {
+        (Ok(left), Ok(before)) => left.elements().eq(before.elements()),
+        _ => false,
     }
 }
 
@@ -201,6 +253,12 @@ impl<P: Past> Look<'_, P> {
     fn forward(&self, seq: Seq) -> Result<RowOrder, LedgerError> {
         let planned = self.planned(seq)?;
         let plan = self.state.plan(seq).expect("a step belongs to a plan");
+        if plan.aim == Aim::Add {
+            let open = plan.ids(seq).filter(|(_, image)| !image.is_settled());
+            let images: Vec<_> = open.map(|(id, _)| id).collect();
+            let work = RowWork::Append(images.iter().map(|id| entry(&planned, *id).to_owned()).collect());
+            return Ok(RowOrder { planned: seq, venue: planned.venue, array: planned.array, images, work });
+        }
         let (mut images, mut changes) = (Vec::new(), Vec::new());
         for (id, image) in plan.ids(seq).filter(|(_, image)| image.mark.is_none()) {
             let Some(uploaded) = image.uploaded.filter(|_| image.updated.is_none()) else { continue };
@@ -208,7 +266,8 @@ impl<P: Past> Look<'_, P> {
             let any_time = !self.is_anothers(planned.venue, id);
             changes.push(Change { any_time, ..self.completion(&planned, id, uploaded)? });
         }
-        Ok(RowOrder { planned: seq, venue: planned.venue, array: planned.array, images, changes })
+        let work = RowWork::Replace(changes);
+        Ok(RowOrder { planned: seq, venue: planned.venue, array: planned.array, images, work })
     }
 
     /// The after-image is a pure function of the planned entry and the `uploaded` event.
@@ -243,15 +302,19 @@ impl<P: Past> Look<'_, P> {
         let planned = self.planned(seq)?;
         let plan = self.state.plan(seq).expect("a step belongs to a plan");
         let Aim::Back(images) = &plan.aim else { panic!("plan {seq} takes nothing back") };
+        if images.iter().any(|id| self.state.image(*id).is_some_and(|image| image.is_added)) {
+            let images = images.to_vec();
+            let work = self.removal(&images)?;
+            return Ok(RowOrder { planned: seq, venue: planned.venue, array: planned.array, images, work });
+        }
         let mut changes = Vec::new();
         for id in images {
             let image = self.state.image(*id).expect("a rollback names images that exist");
             let forward = match image.updated {
                 Some(updated) => {
-                    let edits = self.updated(updated)?.edits;
-                    let edit = edits.into_iter().find(|edit| edit.image == *id);
-                    let edit = edit.expect("an image's db_updated has its edit");
-                    Change { from: edit.before, to: edit.after, any_time: false }
+                    let Edit { before, after, .. } = self.edit_of(updated, *id)?;
+                    let both = before.zip(after).expect("an image that was moved has an entry on both sides");
+                    Change { from: both.0, to: both.1, any_time: false }
                 }
                 None => {
                     let uploaded = image.uploaded.expect("a rollback names images that were uploaded");
@@ -262,14 +325,41 @@ impl<P: Past> Look<'_, P> {
             let any_time = forward.any_time;
             changes.push(Change { from: forward.to, to: forward.from, any_time });
         }
-        let images = images.to_vec();
-        Ok(RowOrder { planned: seq, venue: planned.venue, array: planned.array, images, changes })
+        let (images, work) = (images.to_vec(), RowWork::Replace(changes));
+        Ok(RowOrder { planned: seq, venue: planned.venue, array: planned.array, images, work })
+    }
+
+    /// Takes out what a `populate` appended: the entries as the row got them, and the array as it was before.
+    fn removal(&self, images: &[ImageId]) -> Result<RowWork, LedgerError> {
+        let (mut entries, mut before) = (Vec::new(), None);
+        for id in images {
+            let image = self.state.image(*id).expect("a rollback names images that exist");
+            let planned = self.planned(id.planned)?;
+            let appended = match image.updated {
+                Some(updated) => self.edit_of(updated, *id)?.after,
+                None => None,
+            };
+            entries.push(appended.unwrap_or_else(|| entry(&planned, *id).to_owned()));
+            let array = match image.updated {
+                Some(updated) => self.updated(updated)?.array_before,
+                None => planned.array,
+            };
+            before.get_or_insert(array);
+        }
+        Ok(RowWork::Remove { entries, before: before.flatten() })
+    }
+
+    fn edit_of(&self, updated: Seq, image: ImageId) -> Result<Edit, LedgerError> {
+        let edits = self.updated(updated)?.edits;
+        let edit = edits.into_iter().find(|edit| edit.image == image);
+        Ok(edit.expect("an image's db_updated has its edit"))
     }
 }
 
 fn entry(planned: &Planned, image: ImageId) -> &str {
     match &planned.work {
         Work::Move(entries) => &entries[image.index as usize],
+        Work::Add(addition) => &addition.entries[image.index as usize],
         Work::TakeBack(_) => panic!("image {image} is no image of a forward plan"),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use crate::event::Scope;
+use crate::event::{Scope, Verb};
 use crate::ids::{ImageId, RunId, Seq, VenueId};
 use crate::state::{Aim, Image, Mark, PathKey, Plan, Rung, State, Whole};
 
@@ -35,6 +35,10 @@ pub fn plan(planned: Seq, plan: &Plan) -> Vec<Step> {
     match plan.aim {
         Aim::Back(_) if plan.whole == Whole::Open => vec![Step::RestoreRow(planned)],
         Aim::Back(_) => Vec::new(),
+        Aim::Add => {
+            let is_open = plan.images.iter().any(|image| !image.is_settled());
+            if is_open { vec![Step::UpdateRow(planned)] } else { Vec::new() }
+        }
         Aim::Forward => {
             let steps: Vec<Step> =
                 plan.ids(planned).filter_map(|(id, image)| plan_image(id, image)).collect();
@@ -161,24 +165,27 @@ pub fn is_within(state: &State, plan: &Plan, scope: &Scope) -> bool {
         Scope::City { city: wanted, .. } => place.city.as_ref().is_some_and(|city| city.id == wanted.id),
         Scope::Venue { venue, .. } => plan.venue == *venue,
         Scope::Run(run) => plan.run == *run,
+        Scope::Everywhere => true,
     }
 }
 
 /// What a rollback of a scope visits, by venue: every image that reached the CDN and is not rolled back, the newest
-/// plan's first; and, without any image, the venues that an unfinished run has still to settle, so that they no longer
+/// plan's first (of a `populate`, which only its own run's number names, every entry that it planned); and, without any image, the venues that an unfinished run has still to settle, so that they no longer
 /// belong to it and it is not resumed over the rollback.
 ///
 /// Left out is what drifted before it was ever in the row and whose picture a later plan took over: there is nothing
 /// of it to take back, and it would be reported again by every rollback for ever.
 pub fn take_backs(state: &State, scope: &Scope) -> BTreeMap<VenueId, Vec<ImageId>> {
     let mut venues: BTreeMap<VenueId, Vec<ImageId>> = BTreeMap::new();
-    let mut plans: Vec<_> = state.plans().filter(|(_, plan)| is_within(state, plan, scope)).collect();
+    let is_named = |plan: &Plan| plan.aim != Aim::Add || matches!(scope, Scope::Run(_));
+    let plans = state.plans().filter(|(_, plan)| is_named(plan) && is_within(state, plan, scope));
+    let mut plans: Vec<_> = plans.collect();
     plans.reverse();
     for (planned, plan) in plans {
         let is_left = |image: &Image| !image.is_current && image.mark == Some(Mark::Drifted);
         let reached = plan.ids(planned).filter(|(_, image)| image.is_to_take_back() && !is_left(image));
         let mut reached = reached.map(|(id, _)| id).peekable();
-        let is_open = plan.aim == Aim::Forward && is_held(state, planned);
+        let is_open = !matches!(plan.aim, Aim::Back(_)) && is_held(state, planned);
         if reached.peek().is_some() || is_open {
             venues.entry(plan.venue).or_default().extend(reached);
         }
@@ -194,8 +201,9 @@ pub fn is_held(state: &State, planned: Seq) -> bool {
 
 /// Whether an earlier run left images of a venue failed, skipped or drifted: with a limit, such venues come last.
 pub fn is_troubled(state: &State, venue: VenueId) -> bool {
-    let plans = state.venue(venue).map_or(&[][..], |plans| plans.all());
-    plans.iter().filter_map(|planned| state.plan(*planned)).flat_map(|plan| &plan.images).any(|image| {
+    let plans = state.venue(venue).map_or(&[][..], |plans| plans.all()).iter();
+    let forward = plans.filter_map(|planned| state.plan(*planned)).filter(|plan| plan.aim == Aim::Forward);
+    forward.flat_map(|plan| &plan.images).any(|image| {
         image.is_current && matches!(image.mark, Some(Mark::Failed(_) | Mark::Skipped(_) | Mark::Drifted))
     })
 }
@@ -211,7 +219,8 @@ pub fn holders(state: &State, scope: &Scope) -> Vec<RunId> {
                 Scope::Run(of) => {
                     state.plans().any(|(_, plan)| plan.run == *of && is_within(state, plan, scope))
                 }
-                place => country(place) == country(scope),
+                Scope::Everywhere => true,
+                place => *scope == Scope::Everywhere || country(place) == country(scope),
             };
         is_open || is_planning || *scope == Scope::Run(*id)
     };
@@ -225,13 +234,57 @@ pub fn country(scope: &Scope) -> Option<&str> {
         Scope::City { country, .. } | Scope::Venue { country, .. } => {
             country.as_ref().map(|country| country.code.as_str())
         }
-        Scope::Run(_) => None,
+        Scope::Run(_) | Scope::Everywhere => None,
     }
+}
+
+/// What of a run failed and can be taken up again by it: its images, and the venues that it could not restore. What a
+/// later run has named, or a later rollback has taken back with its place, is that one's matter.
+pub fn retryable(state: &State, run: RunId) -> (Vec<ImageId>, Vec<VenueId>) {
+    let (mut images, mut venues) = (Vec::new(), Vec::new());
+    let Some(of) = state.run(run) else { return (images, venues) };
+    let later: Vec<&Scope> = state
+        .runs()
+        .filter(|(id, later)| *id > run && later.started.verb == Verb::Rollback)
+        .map(|(_, later)| &later.started.scope)
+        .collect();
+    for planned in of.plans().iter().copied().filter(|planned| state.is_last(*planned)) {
+        let Some(plan) = state.plan(planned) else { continue };
+        if later.iter().any(|scope| is_within(state, plan, scope)) {
+            continue;
+        }
+        let failed = plan.ids(planned).filter(|(_, image)| matches!(image.mark, Some(Mark::Failed(_))));
+        images.extend(failed.map(|(id, _)| id));
+        if matches!(plan.aim, Aim::Back(_)) && plan.whole == Whole::Failed {
+            venues.push(plan.venue);
+        }
+    }
+    (images, venues)
+}
+
+/// The files that a rollback leaves without a use: of those its images had, the ones this ledger still knows and no
+/// image of any run needs. Each once, by the last `uploaded` that speaks of it.
+pub fn deletable(state: &State, run: RunId) -> Vec<Seq> {
+    let plans = state.run(run).map_or(&[][..], |run| run.plans()).iter();
+    let back = plans.filter_map(|planned| match &state.plan(*planned)?.aim {
+        Aim::Back(images) => Some(images),
+        Aim::Forward | Aim::Add => None,
+    });
+    let paths = back.flatten().filter_map(|image| state.image(*image)?.path);
+    let mut files: Vec<Seq> =
+        paths.filter(|path| state.users_of(*path) == 0).filter_map(|path| state.file_at(path)).collect();
+    files.sort();
+    files.dedup();
+    files
 }
 
 /// Whether an unfinished run lies wholly inside the scope of a rollback, which then takes it over.
 pub fn is_taken_over(state: &State, run: RunId, scope: &Scope) -> bool {
     let Some(of) = state.run(run) else { return false };
+    // A place is rolled back to what it was before `migrate`; a `populate` goes on, or back by its own number.
+    if of.started.verb == Verb::Populate && *scope != Scope::Run(run) {
+        return false;
+    }
     let named_by = |run: RunId| state.plans().filter(move |(_, plan)| plan.run == run);
     let is_contained = match (scope, &of.started.scope) {
         (Scope::Run(outer), inner) => *outer == run || *inner == *scope,

@@ -32,6 +32,8 @@ pub enum Aim {
     Forward,
     /// These forward images are taken back, newest first.
     Back(Box<[ImageId]>),
+    /// Its own entries are appended (`populate`).
+    Add,
 }
 
 /// What became of a plan's venue as a whole.
@@ -41,8 +43,10 @@ pub enum Whole {
     Open,
     /// A `rolled_back` closed it.
     RolledBack,
-    /// It failed as a whole.
+    /// It failed as a whole, or something of it could not become an entry.
     Failed,
+    /// It had failed, and a person decided to leave it.
+    Closed,
 }
 
 /// One `planned` event and what came of it.
@@ -60,6 +64,8 @@ pub struct Plan {
     pub images: Box<[Image]>,
     /// The venue as a whole.
     pub whole: Whole,
+    /// What a `populate` could not make entries of.
+    pub left_out: u32,
     place: u32,
 }
 
@@ -98,6 +104,8 @@ pub struct State {
     plans: BTreeMap<Seq, Plan>,
     venues: HashMap<VenueId, VenuePlans>,
     files: HashMap<PathKey, Seq>,
+    /// Images between uploaded and rolled-back, by the path of their file.
+    users: HashMap<PathKey, u32>,
     places: Vec<Place>,
     place_numbers: HashMap<Place, u32>,
     rungs: Rungs,
@@ -153,6 +161,17 @@ impl State {
     pub fn file_at(&self, path: PathKey) -> Option<Seq> {
         self.files.get(&path).copied()
     }
+    /// Images of any run at a path that are between uploaded and rolled-back: while there are any, the file stays.
+    pub fn users_of(&self, path: PathKey) -> u32 {
+        self.users.get(&path).copied().unwrap_or(0)
+    }
+    /// Whether a person decided to leave this entry's picture, and nobody has taken it up since.
+    pub fn is_closed(&self, venue: VenueId, entry: &str) -> bool {
+        let plans = self.venue(venue).map_or(&[][..], |plans| plans.all());
+        let mut images = plans.iter().filter_map(|seq| self.plan(*seq)).flat_map(|plan| &plan.images);
+        let picture = apply::picture(entry);
+        images.any(|image| image.is_current && image.mark == Some(Mark::Closed) && image.picture == picture)
+    }
     /// How many images stand on each rung, over all runs.
     pub fn rungs(&self) -> Rungs {
         self.rungs
@@ -177,9 +196,12 @@ impl State {
         let plans = self.run(run).map_or(&[][..], |run| run.plans());
         for plan in plans.iter().filter_map(|seq| self.plan(*seq)) {
             tally.venues += 1;
-            tally.venues_failed += u64::from(plan.whole == Whole::Failed);
+            tally.venues_failed += u64::from(plan.whole == Whole::Failed && plan.left_out == 0);
+            tally.left_out += u64::from(plan.left_out);
             match &plan.aim {
-                Aim::Forward => plan.images.iter().for_each(|image| image.count_forward(&mut tally)),
+                Aim::Forward | Aim::Add => {
+                    plan.images.iter().for_each(|image| image.count_forward(&mut tally))
+                }
                 Aim::Back(images) => {
                     let images = images.iter().filter_map(|image| self.image(*image));
                     images.for_each(|image| image.count_back(plan.whole, &mut tally));
@@ -194,7 +216,7 @@ impl Plan {
     /// Whether nothing is left to be done for it.
     pub fn is_settled(&self) -> bool {
         match self.aim {
-            Aim::Forward => self.images.iter().all(Image::is_settled),
+            Aim::Forward | Aim::Add => self.images.iter().all(Image::is_settled),
             Aim::Back(_) => self.whole != Whole::Open,
         }
     }

@@ -172,16 +172,18 @@ impl Store {
         Ok(head)
     }
 
-    /// The events from a seq on, not verified again.
+    /// The events from a seq to another, not verified again.
     ///
     /// # Errors
     /// When the file cannot be read, or `each` says so.
     pub fn range<E: From<LedgerError>>(
         &self,
         from: Seq,
+        to: Seq,
         mut each: impl FnMut(Placed) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.scan("seq >= ?1", Some(from), from, |row| each((row.seq, self.decode(row.seq, &row.body)?)))
+        let condition = format!("seq >= ?1 AND seq <= {}", to.0 as i64);
+        self.scan(&condition, Some(from), from, |row| each((row.seq, self.decode(row.seq, &row.body)?)))
     }
 
     /// One event that was verified when the ledger was opened.

@@ -7,10 +7,13 @@ use crate::event::{Event, Record};
 use crate::ids::RunId;
 use crate::timestamp::Timestamp;
 
+mod upcast;
+
 /// The version written by this program.
 ///
 /// - 1 (0.1.0): the first.
-pub const VERSION: u32 = 1;
+/// - 2 (0.2.0): slugs of places, `populate`, `left_out`, retries by name, more options, who deleted a file.
+pub const VERSION: u32 = 2;
 
 /// Why bytes are not a record.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +45,7 @@ struct Version {
 
 /// One step of an upcast: the JSON of version N to that of N + 1. The step from version N is at place N - 1.
 type Upcast = fn(Value) -> Value;
-const UPCASTS: [Upcast; VERSION as usize - 1] = [];
+const UPCASTS: [Upcast; VERSION as usize - 1] = [upcast::to_2];
 
 /// The bytes of a record, as they are stored and hashed.
 pub fn encode(record: &Record) -> String {

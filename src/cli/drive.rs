@@ -1,7 +1,6 @@
 //! Turning the wheel for a command, and saying how it ended.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 use ledger::event::{Options, PauseReason, Paused};
@@ -26,9 +25,9 @@ pub struct RunArgs {
     /// Images in flight at once [default: 16, or as the run was started]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=IN_FLIGHT_MAX as i64))]
     pub concurrency: Option<u32>,
-    /// How long an outage is waited through before the run pauses, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = PATIENCE_MS_DEFAULT / 1_000)]
-    pub patience: u64,
+    /// How long an outage is waited through before the run pauses [default: 300, or as the run was started]
+    #[arg(long, value_name = "SECONDS")]
+    pub patience: Option<u64>,
 }
 
 /// What only a run forward is asked.
@@ -45,12 +44,8 @@ pub struct ForwardArgs {
 impl RunArgs {
     /// A new run's options.
     pub fn options(&self, forward: Option<&ForwardArgs>, limit: Option<u64>) -> Options {
-        let usual = Options {
-            limit,
-            concurrency: IN_FLIGHT_DEFAULT,
-            delivery_check: true,
-            bytes_max: IMAGE_BYTES_MAX,
-        };
+        let usual =
+            Options { limit, ..Options::new(IN_FLIGHT_DEFAULT, IMAGE_BYTES_MAX, PATIENCE_MS_DEFAULT) };
         self.over(&usual, forward)
     }
 
@@ -62,6 +57,8 @@ impl RunArgs {
             delivery_check: options.delivery_check
                 && !forward.is_some_and(|forward| forward.no_delivery_check),
             bytes_max: forward.and_then(|forward| forward.max_bytes).unwrap_or(options.bytes_max),
+            patience_ms: self.patience.map_or(options.patience_ms, |seconds| seconds.saturating_mul(1_000)),
+            ..options.clone()
         }
     }
 }
@@ -73,7 +70,6 @@ pub struct Driver<'a> {
     pub catalog: Arc<dyn Catalog>,
     /// For a run forward.
     pub clients: Option<Clients>,
-    pub patience: Duration,
 }
 
 impl Driver<'_> {
@@ -83,10 +79,15 @@ impl Driver<'_> {
     }
 
     /// Goes on with an unfinished run.
-    pub fn resume(&mut self, run: RunId, options: Options) -> Result<(RunId, End), Failure> {
+    pub fn resume(
+        &mut self,
+        run: RunId,
+        options: Options,
+        retry_failed: bool,
+    ) -> Result<(RunId, End), Failure> {
         let tally = self.ledger.state().tally(run);
         let progress = (tally.images - tally.open, tally.images);
-        self.turning(progress, |ledger, setting| runner::resume(ledger, run, options, setting))
+        self.turning(progress, |ledger, setting| runner::resume(ledger, run, options, retry_failed, setting))
     }
 
     fn turning<T>(
@@ -112,7 +113,6 @@ impl Driver<'_> {
             holder: holder(),
             runtime: self.context.runtime.handle().clone(),
             now,
-            patience: self.patience,
             inbox,
             outbox,
             tell: Box::new(|told| progress.tell(&told)),
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn c5_a_resumed_run_keeps_its_options_where_no_flag_says_otherwise() {
-        let args = |concurrency| RunArgs { yes: true, concurrency, patience: 1 };
+        let args = |concurrency| RunArgs { yes: true, concurrency, patience: concurrency.map(u64::from) };
         let forward = |no_delivery_check, max_bytes| ForwardArgs { no_delivery_check, max_bytes };
         let started = args(Some(3)).options(Some(&forward(true, Some(60_000))), Some(7));
         let same = args(None).over(&started, Some(&forward(false, None)));
@@ -149,6 +149,7 @@ mod tests {
             (same.limit, same.concurrency, same.delivery_check, same.bytes_max),
             (Some(7), 3, false, 60_000)
         );
+        assert_eq!(same.patience_ms, 3_000);
         let other = args(Some(9)).over(&started, Some(&forward(false, Some(5))));
         assert_eq!((other.concurrency, other.bytes_max), (9, 5));
     }

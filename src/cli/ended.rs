@@ -80,7 +80,7 @@ fn ended(ledger: &Ledger, run: RunId, end: End) -> Result<Ended, Failure> {
 
 fn success(ledger: &Ledger, run: RunId) -> Result<Success, LedgerError> {
     let mut fold = SuccessFold::new(ledger.state(), Some(run));
-    ledger.store().range(run.0, |placed| {
+    ledger.events(run.0, |placed| {
         fold.take(&placed);
         Ok::<_, LedgerError>(())
     })?;
@@ -95,7 +95,7 @@ fn restored(state: &State, run: RunId) -> u64 {
     };
     let whole = plans.filter(|plan| match &plan.aim {
         Aim::Back(images) => plan.whole == Whole::RolledBack && is_back(images),
-        Aim::Forward => false,
+        Aim::Forward | Aim::Add => false,
     });
     whole.count() as u64
 }

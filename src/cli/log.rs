@@ -49,7 +49,7 @@ pub fn run(context: &Context<'_>, args: &LogArgs) -> Result<Exit, Failure> {
             .hint(format!("The events are {}", Event::NAMES.join(", "))));
     }
     let state = ledger.state();
-    ledger.store().range(Seq(1), |placed: Placed| {
+    ledger.events(Seq(1), |placed: Placed| {
         if !is_wanted(args, scope.as_ref(), state, &placed) {
             return Ok::<_, Failure>(());
         }
@@ -85,7 +85,7 @@ fn is_about(event: &Event, seq: Seq, scope: &Scope, state: &State) -> bool {
         Event::Downloaded(e) => of_image(e.image),
         Event::Uploaded(e) => of_image(e.image),
         Event::Failed(e) | Event::Skipped(e) => of_venue(e.venue),
-        Event::Closed(e) => of_image(e.image),
+        Event::Closed(e) => of_venue(e.venue),
         Event::DbUpdated(e) => of_venue(e.venue),
         Event::Drifted(e) => of_image(e.image),
         Event::RolledBack(e) => of_venue(e.venue),

@@ -1,7 +1,6 @@
 //! `migrate`: images forward (requirement C4).
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use clap::Args;
 use ledger::event::Verb;
@@ -76,13 +75,12 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
         return dry_run(context, &*catalog, &geography, &chosen, args.limit);
     }
     let clients = Some(context.open_clients(args.forward.max_bytes.unwrap_or(IMAGE_BYTES_MAX))?);
-    let patience = Duration::from_secs(args.run.patience);
     let mut ledger = context.open_ledger(&*catalog)?;
     let mut ends = Vec::new();
     if let Some(ledger) = &mut ledger {
         let held = holders(ledger, &chosen)?;
         let of = catalog.clone();
-        let mut driver = Driver { context, ledger, catalog: of, clients: None, patience };
+        let mut driver = Driver { context, ledger, catalog: of, clients: None };
         for run in held {
             ends.push(go_on(&mut driver, run, args)?);
             if let Some((_, End::Paused(_))) = ends.last() {
@@ -116,7 +114,7 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
     };
     let options = args.run.options(Some(&args.forward), args.limit);
     let start = Start { verb: Verb::Migrate, scope: chosen.scope.clone(), options, close: Vec::new() };
-    ends.push(Driver { context, ledger: &mut ledger, catalog, clients, patience }.start(start)?);
+    ends.push(Driver { context, ledger: &mut ledger, catalog, clients }.start(start)?);
     ended::say(context, &ledger, ends)
 }
 
@@ -141,7 +139,7 @@ fn go_on(driver: &mut Driver<'_>, run: RunId, args: &MigrateArgs) -> Result<(Run
     eprintln!("Run {run} ({}) is unfinished and goes on first.", name_of(&of.started.scope));
     confirm("What it has done is not done again.", "resume", args.run.yes)?;
     driver.clients = Some(driver.context.open_clients(options.bytes_max)?);
-    driver.resume(run, options)
+    driver.resume(run, options, false)
 }
 
 /// Whether anything is left to migrate that the runs that have just ended did not take.

@@ -42,6 +42,7 @@ pub fn name_of(scope: &Scope) -> String {
         Scope::City { city, .. } => city.name.clone(),
         Scope::Venue { venue, .. } => format!("venue {venue}"),
         Scope::Run(run) => format!("run {run}"),
+        Scope::Everywhere => "every country".to_owned(),
     }
 }
 
@@ -64,22 +65,20 @@ impl PlaceArgs {
             let page = catalog.venues(Place::Venue(VenueId(id)), None, 1).await?;
             let venue = page.first().ok_or_else(|| Failure::usage(format!("there is no venue {id}")))?;
             let (_, country) = geography.of(venue);
-            let scope = Scope::Venue { venue: venue.id, country: country.map(written) };
+            let scope = Scope::Venue { venue: venue.id, country: country.map(Country::written) };
             return Ok(Some(Chosen { name: name_of(&scope), scope, place: Place::Venue(venue.id) }));
         }
         let country = self.country.as_deref().map(|name| find_country(geography, name)).transpose()?;
         let Some(city) = &self.city else {
             return Ok(country.map(|country| Chosen {
-                scope: Scope::Country(written(country)),
+                scope: Scope::Country(country.written()),
                 place: Place::Country(country.id),
                 name: country.name.clone(),
             }));
         };
         let city = find_city(geography, city, country)?;
-        let scope = Scope::City {
-            city: event::City { id: city.id, name: city.name.clone() },
-            country: geography.country_of(city).map(written),
-        };
+        let scope =
+            Scope::City { city: city.written(), country: geography.country_of(city).map(Country::written) };
         Ok(Some(Chosen { name: city.name.clone(), scope, place: Place::City(city.id) }))
     }
 
@@ -99,18 +98,24 @@ impl PlaceArgs {
         let asked = state.runs().filter_map(|(_, run)| match run.started.scope.clone() {
             Scope::Country(country) => Some(ledger::state::Place { city: None, country: Some(country) }),
             Scope::City { city, country } => Some(ledger::state::Place { city: Some(city), country }),
-            Scope::Venue { .. } | Scope::Run(_) => None,
+            Scope::Venue { .. } | Scope::Run(_) | Scope::Everywhere => None,
         });
         let planned = state.plans().map(|(_, plan)| state.place(plan).clone());
         let mut places: Vec<_> = planned.chain(asked).collect();
         places.sort();
-        places.dedup();
+        // A place is one by country code and city id, whatever it was called when; the latest words stay.
+        let id = |place: &ledger::state::Place| {
+            (place.country.as_ref().map(|c| c.code.clone()), place.city.as_ref().map(|c| c.id))
+        };
         let mut countries: Vec<_> = places.iter().filter_map(|place| place.country.clone()).collect();
+        places.dedup_by(|one, other| id(one) == id(other));
         countries.dedup();
         let country = match &self.country {
             None => None,
             Some(name) => {
-                let fits = |country: &&event::Country| fits(name, &[&country.name, &country.code]);
+                let slug = |country: &event::Country| country.slug.clone().unwrap_or_default();
+                let fits =
+                    |country: &&event::Country| fits(name, &[&country.name, &country.code, &slug(country)]);
                 let names = || countries.iter().map(|country| country.name.clone()).collect();
                 Some(countries.iter().find(fits).ok_or_else(|| unknown("country", name, names()))?)
             }
@@ -139,10 +144,6 @@ impl PlaceArgs {
             }
         }
     }
-}
-
-fn written(country: &Country) -> event::Country {
-    event::Country { code: country.code.clone(), name: country.name.clone() }
 }
 
 fn find_country<'a>(geography: &'a Geography, name: &str) -> Result<&'a Country, Failure> {

@@ -1,7 +1,5 @@
 //! `resume`: an unfinished run goes on from whatever moment it was cut off (requirement C5).
 
-use std::time::Duration;
-
 use clap::Args;
 use ledger::event::Verb;
 use ledger::ids::RunId;
@@ -46,10 +44,9 @@ pub fn run(context: &Context<'_>, args: &ResumeArgs) -> Result<Exit, Failure> {
     let forward = (verb == Verb::Migrate).then_some(&args.forward);
     let options = args.how.over(of.options(), forward);
     eprintln!("Run {run} ({} {}) goes on.", verb.name(), name_of(&of.started.scope));
-    let patience = Duration::from_secs(args.how.patience);
     let clients = forward.map(|_| context.open_clients(options.bytes_max)).transpose()?;
-    let mut driver = Driver { context, ledger: &mut ledger, catalog, clients, patience };
-    let end = driver.resume(run, options)?;
+    let mut driver = Driver { context, ledger: &mut ledger, catalog, clients };
+    let end = driver.resume(run, options, false)?;
     ended::say(context, &ledger, vec![end])
 }
 

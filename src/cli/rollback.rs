@@ -1,7 +1,6 @@
 //! `rollback`: before-images back into the rows, out of the ledger (requirement C6).
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use clap::Args;
 use ledger::event::{Scope, Verb};
@@ -70,8 +69,7 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
         eprintln!("Run {run} is unfinished; it is closed first and never resumed.");
     }
     confirm("`longshore migrate` works again afterwards.", "ROLLBACK", args.how.yes)?;
-    let patience = Duration::from_secs(args.how.patience);
-    let mut driver = Driver { context, ledger: &mut ledger, catalog, clients: None, patience };
+    let mut driver = Driver { context, ledger: &mut ledger, catalog, clients: None };
     let options = args.how.options(None, None);
     let end = driver.start(Start { verb: Verb::Rollback, scope, options, close: preview.closes })?;
     if ledger.state().unfinished().next().is_none() {

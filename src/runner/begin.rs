@@ -44,7 +44,8 @@ pub fn start(ledger: &mut Ledger, start: Start, setting: Setting<'_>) -> Result<
     turn(ledger, run, claims, setting)
 }
 
-/// Claims what an unfinished run touches, writes down that it goes on, and turns it.
+/// Claims what an unfinished run touches, writes down that it goes on, and turns it. With `retry_failed`, it takes up
+/// what of it had failed; a run that has finished with failures goes on by that alone.
 ///
 /// # Errors
 /// As [`start`].
@@ -55,11 +56,17 @@ pub fn resume(
     ledger: &mut Ledger,
     run: RunId,
     options: Options,
+    retry_failed: bool,
     setting: Setting<'_>,
 ) -> Result<(RunId, End), RunError> {
     let started = ledger.state().run(run).expect("an unfinished run is in its ledger").started.clone();
     let claims = claim(ledger, &started.scope, started.verb, Some(run), &setting)?;
-    let event = Event::Resumed(Resumed { options, operator: setting.operator.clone() });
+    let (retry_images, retry_venues) = match retry_failed {
+        true => plan::retryable(ledger.state(), run),
+        false => (Vec::new(), Vec::new()),
+    };
+    let operator = setting.operator.clone();
+    let event = Event::Resumed(Resumed { options, retry_images, retry_venues, operator });
     ledger.append(&[Record { at: (setting.now)(), run: Some(run), event }])?;
     turn(ledger, run, claims, setting)
 }
@@ -75,7 +82,7 @@ fn claim(
     let state = ledger.state();
     let code = |plan: &Plan| state.place(plan).country.as_ref().map(|country| country.code.clone());
     let mut countries = BTreeSet::new();
-    if !matches!(scope, Scope::Run(_)) {
+    if !matches!(scope, Scope::Run(_) | Scope::Everywhere) {
         countries.insert(plan::country(scope).map(str::to_owned));
     }
     let planned = run.and_then(|run| state.run(run)).map_or(&[][..], |run| run.plans());

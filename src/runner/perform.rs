@@ -226,7 +226,7 @@ impl Performer {
     async fn row(&self, order: &RowOrder, claim: Arc<dyn Claim>) -> Result<Outcome, Halt> {
         let catalog = &self.world.catalog;
         let rewrite = |held: Option<&str>| match order.rewrite(held) {
-            Some(text) => Rewrite::Write(Some(text)),
+            Some(text) => Rewrite::Write(text),
             None => Rewrite::Leave,
         };
         let attempt = || async {

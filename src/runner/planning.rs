@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::future::Future;
 
 use ledger::event::{
-    self, Event, PauseReason, Paused, Planned, PlanningDone, Scope, StepName, Stopped, Verb, Work,
+    Event, PauseReason, Paused, Planned, PlanningDone, Scope, StepName, Stopped, Verb, Work,
 };
 use ledger::ids::{RunId, Seq, VenueId};
 use ledger::images;
@@ -66,6 +66,7 @@ impl Geography {
             }
             Scope::City { city, .. } => self.cities.contains_key(&city.id).then_some(Place::City(city.id)),
             Scope::Venue { venue, .. } => Some(Place::Venue(*venue)),
+            Scope::Everywhere => Some(Place::Everywhere),
             Scope::Run(_) => None,
         }
     }
@@ -105,7 +106,7 @@ impl Wheel<'_> {
         }
         let (verb, scope) = (run.started.verb, run.started.scope.clone());
         let planned = match verb {
-            Verb::Migrate => self.forward(&scope),
+            Verb::Migrate | Verb::Populate => self.forward(&scope),
             Verb::Rollback => self.back(&scope),
         };
         match planned {
@@ -266,7 +267,7 @@ fn is_rolled_back_since(
         Scope::Country(taken) => country.is_some_and(|country| country.code == taken.code),
         Scope::City { city: taken, .. } => city.is_some_and(|city| city.id == taken.id),
         Scope::Venue { venue: taken, .. } => venue.id == *taken,
-        Scope::Run(_) => false,
+        Scope::Run(_) | Scope::Everywhere => false,
     })
 }
 
@@ -279,9 +280,7 @@ pub(crate) fn has_movable(venue: &Venue) -> bool {
 /// The events by which a venue is taken: none where there is nothing to do, a report where its data are bad.
 fn planned(geography: &Geography, venue: Venue) -> Vec<Event> {
     let (city, country) = geography.of(&venue);
-    let city = city.map(|city| event::City { id: city.id, name: city.name.clone() });
-    let country =
-        country.map(|country| event::Country { code: country.code.clone(), name: country.name.clone() });
+    let (city, country) = (city.map(City::written), country.map(Country::written));
     let entries = match venue.images.as_deref().map(images::movable) {
         None => return Vec::new(),
         Some(Ok(entries)) if entries.is_empty() => return Vec::new(),

@@ -32,8 +32,6 @@ pub struct Setting<'a> {
     pub runtime: Handle,
     /// The clock.
     pub now: fn() -> Timestamp,
-    /// How long an outage or a rate limit is waited through before the run pauses.
-    pub patience: Duration,
     /// Where signals come in.
     pub inbox: mpsc::UnboundedReceiver<Message>,
     /// The other end, for the workers.
@@ -62,7 +60,9 @@ impl<'a> Wheel<'a> {
     /// A wheel for a run that is started or resumed in the ledger.
     pub fn new(ledger: &'a mut Ledger, run: RunId, claims: Claims, setting: Setting<'a>) -> Self {
         let (stop, stopping) = watch::channel(false);
-        let retry = Retry::new(stopping, setting.outbox.clone(), setting.patience);
+        let options = ledger.state().run(run).expect("the run was started").options();
+        let patience = Duration::from_millis(options.patience_ms);
+        let retry = Retry::new(stopping, setting.outbox.clone(), patience);
         let (spooled, pausing) = (HashMap::new(), None);
         Self { ledger, run, setting, claims, retry, stop, pausing, spooled, settled_since_checkpoint: 0 }
     }

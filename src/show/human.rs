@@ -2,7 +2,7 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement};
-use ledger::event::{Event, Record};
+use ledger::event::{Addition, Event, Record, Work};
 use ledger::ids::Seq;
 
 use super::{line_raw, word};
@@ -84,8 +84,11 @@ fn about(event: &Event) -> String {
         Event::Resumed(e) => format!("by {}@{}", e.operator.user, e.operator.host),
         Event::Planned(e) => {
             let images = match &e.work {
-                ledger::event::Work::Move(entries) => format!("{} images", entries.len()),
-                ledger::event::Work::TakeBack(images) => format!("{} images to take back", images.len()),
+                Work::Move(entries) => count(entries.len() as u64, "image"),
+                Work::TakeBack(images) => format!("{} to take back", count(images.len() as u64, "image")),
+                Work::Add(Addition { entries, left_out }) => {
+                    format!("{} to add, {} left out", count(entries.len() as u64, "image"), left_out.len())
+                }
             };
             format!("venue {} {} {images}", e.venue, e.name.as_deref().unwrap_or(""))
         }
@@ -108,7 +111,10 @@ fn about(event: &Event) -> String {
             let image = e.image.map_or(String::new(), |image| format!(" image {image}"));
             format!("venue {}{image} {}: {}", e.venue, e.error_type, e.message)
         }
-        Event::Closed(e) => format!("image {} by {}: {}", e.image, e.operator.user, e.reason),
+        Event::Closed(e) => {
+            let image = e.image.map_or(String::new(), |image| format!(" image {image}"));
+            format!("venue {}{image} by {}: {}", e.venue, e.operator.user, e.reason)
+        }
         Event::DbUpdated(e) => format!("venue {} {} entries", e.venue, e.edits.len()),
         Event::Drifted(e) => format!("venue {} image {}", e.venue, e.image),
         Event::RolledBack(e) => {

@@ -37,7 +37,7 @@ fn events(stage: &Stage, from: u64) -> Vec<(u64, Event)> {
         events.push((seq.0, record.event));
         Ok::<_, ledger::store::LedgerError>(())
     };
-    ledger.store().range(Seq(from), each).unwrap();
+    ledger.events(Seq(from), each).unwrap();
     events
 }
 

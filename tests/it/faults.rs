@@ -39,7 +39,7 @@ fn events(stage: &Stage) -> Vec<Event> {
         all.push(record.event);
         Ok::<_, LedgerError>(())
     };
-    stage.verified().store().range(Seq(1), take).unwrap();
+    stage.verified().events(Seq(1), take).unwrap();
     all
 }
 

@@ -17,7 +17,7 @@ fn done(end: Result<End, RunError>) -> ledger::event::Tally {
 }
 
 fn venue(id: i64) -> Scope {
-    let country = Some(Country { code: "PL".into(), name: "Poland".into() });
+    let country = Some(Country { code: "PL".into(), name: "Poland".into(), slug: None });
     Scope::Venue { venue: VenueId(id), country }
 }
 
@@ -75,7 +75,7 @@ fn e6_a_venue_that_has_moved_is_claimed_where_it_is_now() {
         }
         Ok::<_, ledger::store::LedgerError>(())
     };
-    stage.verified().store().range(ledger::ids::Seq(1), look).unwrap();
+    stage.verified().events(ledger::ids::Seq(1), look).unwrap();
     assert_eq!(planned.as_deref(), Some("DE"));
 }
 
@@ -84,8 +84,8 @@ fn c6_a_run_cut_off_while_planning_passes_by_what_was_rolled_back_since() {
     let stage = two_venues();
     let dead = How { probe: Some(Arc::new(|moment| moment == Moment::AfterAppend)), ..How::default() };
     assert!(matches!(stage.migrate(&dead), Err(RunError::Died)));
-    let city = ledger::event::City { id: 1, name: "Kraków".into() };
-    let country = Some(Country { code: "PL".into(), name: "Poland".into() });
+    let city = ledger::event::City { id: 1, name: "Kraków".into(), slug: None };
+    let country = Some(Country { code: "PL".into(), name: "Poland".into(), slug: None });
     done(stage.rollback(&How { scope: Scope::City { city, country }, ..How::default() }));
     let entry = stage.external("/3.jpg", "3");
     stage.venue(3, "pub-3", 1, &format!("[{entry}]"));

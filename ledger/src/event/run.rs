@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::venue::{City, Country};
-use crate::ids::{LedgerId, RunId, VenueId};
+use crate::ids::{ImageId, LedgerId, RunId, VenueId};
 
 /// Which database a ledger belongs to, for ever (requirement D7). Never credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +43,8 @@ pub enum Verb {
     Migrate,
     /// Back: rows to their before-images.
     Rollback,
+    /// Forward, without any file: external entries into the rows.
+    Populate,
 }
 
 impl Verb {
@@ -51,6 +53,7 @@ impl Verb {
         match self {
             Self::Migrate => "migrate",
             Self::Rollback => "rollback",
+            Self::Populate => "populate",
         }
     }
 }
@@ -77,6 +80,18 @@ pub enum Scope {
     },
     /// What one earlier run did.
     Run(RunId),
+    /// Every venue.
+    Everywhere,
+}
+
+/// A file a run takes its venues from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Where it was: a matching report, or a saved plan.
+    pub path: String,
+    /// What it said: BLAKE3 of the report's bytes, or the plan's own digest, 64 lower-case hex digits.
+    pub digest: String,
 }
 
 /// The settings of a run that decide what it does or how.
@@ -91,6 +106,30 @@ pub struct Options {
     pub delivery_check: bool,
     /// The largest image taken, in bytes.
     pub bytes_max: u64,
+    /// How long an outage is waited through before the run pauses, in milliseconds.
+    pub patience_ms: u64,
+    /// The file its venues come from; null for those of a place.
+    pub input: Option<Input>,
+    /// `populate`: matches that lie further apart than this are left out, in metres.
+    pub distance_max_m: Option<u64>,
+    /// `rollback`: the files that no row needs any more are deleted (requirement S7).
+    pub delete_cdn_files: bool,
+}
+
+impl Options {
+    /// A run over a whole place, each file seen served before a row points at it, and none deleted.
+    pub fn new(concurrency: u32, bytes_max: u64, patience_ms: u64) -> Self {
+        Self {
+            limit: None,
+            concurrency,
+            delivery_check: true,
+            bytes_max,
+            patience_ms,
+            input: None,
+            distance_max_m: None,
+            delete_cdn_files: false,
+        }
+    }
 }
 
 /// Who did it, where, with what.
@@ -125,6 +164,10 @@ pub struct RunStarted {
 pub struct Resumed {
     /// The settings from here on.
     pub options: Options,
+    /// Failed images of this run that it takes up again.
+    pub retry_images: Vec<ImageId>,
+    /// Venues that this run could not restore and takes up again.
+    pub retry_venues: Vec<VenueId>,
     /// By whom.
     pub operator: Operator,
 }
@@ -253,6 +296,8 @@ pub struct Tally {
     pub open: u64,
     /// Venues that failed as a whole: bad data, or a row that could not be restored.
     pub venues_failed: u64,
+    /// Images and whole matches of a `populate` that could not become entries.
+    pub left_out: u64,
 }
 
 /// See [`Event::RunFinished`](super::Event::RunFinished).

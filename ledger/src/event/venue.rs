@@ -14,6 +14,8 @@ pub struct Country {
     pub code: String,
     /// Its name in the database.
     pub name: String,
+    /// Its slug there; null in events of version 1.
+    pub slug: Option<String>,
 }
 
 /// A city as it was called when planned.
@@ -24,6 +26,8 @@ pub struct City {
     pub id: i64,
     /// Its name in the database.
     pub name: String,
+    /// Its slug there; null in events of version 1.
+    pub slug: Option<String>,
 }
 
 /// See [`Event::Planned`](super::Event::Planned). Legal in every state of the venue; it closes old marks.
@@ -54,6 +58,30 @@ pub enum Work {
     Move(Vec<String>),
     /// Take these images back, newest first, by their forward ids.
     TakeBack(Vec<ImageId>),
+    /// Append these entries (`populate`).
+    Add(Addition),
+}
+
+/// What a `populate` adds to a venue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Addition {
+    /// The entries, exactly as they are to be appended. Their places here are the image ids' indexes.
+    pub entries: Vec<String>,
+    /// What could not become an entry.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Something of the matching report that could not become an entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOut {
+    /// `venues.id` of Trivia Advisor.
+    pub trivia_advisor_id: i64,
+    /// Which image there, by its place from 0; null for the match as a whole.
+    pub image: Option<u32>,
+    /// Why, for people.
+    pub why: String,
 }
 
 /// See [`Event::Downloaded`](super::Event::Downloaded). Legal again: the spool is a cache.
@@ -148,8 +176,8 @@ pub struct Stopped {
 pub struct Closed {
     /// Which venue.
     pub venue: VenueId,
-    /// Which image.
-    pub image: ImageId,
+    /// Which image; null for a venue that waits as a whole.
+    pub image: Option<ImageId>,
     /// Why, in the person's words.
     pub reason: String,
     /// Who decided.
@@ -162,10 +190,10 @@ pub struct Closed {
 pub struct Edit {
     /// The forward id of the image.
     pub image: ImageId,
-    /// The entry that was there.
-    pub before: String,
-    /// The entry that is there now.
-    pub after: String,
+    /// The entry that was there; null where none was (`populate`).
+    pub before: Option<String>,
+    /// The entry that is there now; null where it was taken out again.
+    pub after: Option<String>,
 }
 
 /// See [`Event::DbUpdated`](super::Event::DbUpdated).
@@ -176,8 +204,8 @@ pub struct DbUpdated {
     pub venue: VenueId,
     /// The entries that changed.
     pub edits: Vec<Edit>,
-    /// The whole array before.
-    pub array_before: String,
+    /// The whole array before; null for SQL NULL (`populate`).
+    pub array_before: Option<String>,
     /// The whole array after, as the database gave it back.
     pub array_after: String,
     /// Milliseconds of the update.
@@ -232,4 +260,6 @@ pub struct CdnDeleted {
     pub file_id: FileId,
     /// Why it was deleted.
     pub why: String,
+    /// Who had it deleted; null where a run did, whose operator it is.
+    pub operator: Option<Operator>,
 }

@@ -67,6 +67,37 @@ impl<'a> Array<'a> {
     }
 }
 
+impl Array<'_> {
+    /// The whole text with elements appended, each in its own text.
+    pub fn append<'b>(&self, new: impl IntoIterator<Item = &'b str>) -> String {
+        let end =
+            self.spans.last().map_or_else(|| self.text.find('[').map_or(0, |at| at + 1), |span| span.end);
+        let mut out = self.text[..end].to_owned();
+        for (n, element) in new.into_iter().enumerate() {
+            out.push_str(if n == 0 && self.is_empty() { "" } else { ", " });
+            out.push_str(element);
+        }
+        out.push_str(&self.text[end..]);
+        out
+    }
+
+    /// The whole text with only those elements that are to stay; what stood before a kept one stands there still.
+    pub fn retain(&self, is_kept: impl Fn(usize) -> bool) -> String {
+        let (Some(first), Some(last)) = (self.spans.first(), self.spans.last()) else {
+            return self.text.to_owned();
+        };
+        let mut out = self.text[..first.start].to_owned();
+        let mut is_empty = true;
+        for (place, span) in self.spans.iter().enumerate().filter(|(place, _)| is_kept(*place)) {
+            let gap = if is_empty { span.start } else { self.spans[place - 1].end };
+            out.push_str(&self.text[gap..span.end]);
+            is_empty = false;
+        }
+        out.push_str(&self.text[last.end..]);
+        out
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +113,23 @@ mod tests {
             array.replace(|place| (place == 1).then_some("7")),
             text.replace("12345678901234567890123", "7")
         );
+    }
+
+    #[test]
+    fn appending_and_retaining_leave_all_else() {
+        let text = " [ 1 ,2,  3 ]\n";
+        let array = Array::parse(text).unwrap();
+        assert_eq!(array.append(["4", "5"]), " [ 1 ,2,  3, 4, 5 ]\n");
+        assert_eq!(array.retain(|_| true), text);
+        assert_eq!(array.retain(|place| place == 0), " [ 1 ]\n");
+        assert_eq!(array.retain(|place| place != 1), " [ 1,  3 ]\n");
+        assert_eq!(array.retain(|place| place > 1), " [ 3 ]\n");
+        assert_eq!(array.retain(|_| false), " [  ]\n");
+        for empty in ["[]", "[ ]"] {
+            let array = Array::parse(empty).unwrap();
+            assert_eq!(array.append(["1", "2"]), empty.replacen('[', "[1, 2", 1));
+            assert_eq!(array.append([]), empty);
+        }
     }
 
     #[test]

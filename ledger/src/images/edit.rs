@@ -23,21 +23,19 @@ pub struct Change {
 /// What became of one change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// The entry was there and was replaced.
+    /// The entry was there and was replaced or taken out, or was put there.
     Changed {
-        /// Its index, the same before and after.
+        /// Its index: where it is now, or was.
         place: usize,
-        /// The text that was there.
-        before: String,
-        /// The text put there.
-        after: String,
+        /// The text that was there; none where it was put there.
+        before: Option<String>,
+        /// The text put there; none where it was taken out.
+        after: Option<String>,
     },
-    /// The entry it should become was there already.
+    /// What should become of it was so already.
     Held {
-        /// Its index.
-        place: usize,
-        /// Its text.
-        found: String,
+        /// The text that is there; none where nothing is to be there.
+        found: Option<String>,
     },
     /// Neither is there: someone changed a key of ours, or removed the entry.
     Drifted {
@@ -98,16 +96,17 @@ pub fn edit(array: &str, changes: &[Change]) -> Result<Edited, NotAnArray> {
             let Some(place) = places.take(closeness, wanted) else { continue };
             let element = &elements[place];
             found[index] = Some(if is_done {
-                Found::Held { place, found: element.raw.to_owned() }
+                Found::Held { found: Some(element.raw.to_owned()) }
             } else {
                 replaced[place] = Some(index);
-                Found::Changed { place, before: element.raw.to_owned(), after: put(element, to, closeness) }
+                let after = Some(put(element, to, closeness));
+                Found::Changed { place, before: Some(element.raw.to_owned()), after }
             });
         }
     }
 
     let text = array.replace(|place| match found[replaced[place]?].as_ref()? {
-        Found::Changed { after, .. } => Some(after.as_str()),
+        Found::Changed { after, .. } => after.as_deref(),
         _ => None,
     });
     let akin = if found.contains(&None) { places.by_mark(&elements) } else { HashMap::new() };

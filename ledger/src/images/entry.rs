@@ -72,6 +72,27 @@ impl<'a> Entry<'a> {
         self.text("url")
     }
 
+    /// The URLs its picture is or was at: `url` and `original_tigris_url`, where they are strings.
+    pub(super) fn pictures(&self) -> impl Iterator<Item = String> + '_ {
+        ["url", "original_tigris_url"].into_iter().filter_map(|key| self.text(key))
+    }
+
+    /// ImageKit's id of its file, where it says one.
+    pub fn file_id(&self) -> Option<String> {
+        self.text("imagekit_file_id")
+    }
+
+    /// Whether it says that its picture is on the CDN, and is of the populate that this program moves.
+    pub fn is_completed(&self) -> bool {
+        self.text("upload_status").as_deref() == Some("completed")
+            && self.text("source").as_deref() == Some(SOURCE)
+    }
+
+    /// `width` and `height`, where both are whole numbers.
+    pub fn size(&self) -> Option<(u32, u32)> {
+        Some((self.get("width")?.parse().ok()?, self.get("height")?.parse().ok()?))
+    }
+
     /// Whether it says where its file is on the CDN, as completed ones do.
     pub(super) fn names_file(&self) -> bool {
         self.get("imagekit_file_id").is_some()

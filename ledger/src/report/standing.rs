@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
-use crate::event::{Country, PauseReason, Scope, Verb};
+use crate::event::{PauseReason, Scope, Verb};
 use crate::ids::{RunId, VenueId};
 use crate::state::{Aim, Image, Mark, Plan, RunStatus, Rung, State, Whole};
 use crate::timestamp::Timestamp;
@@ -126,15 +126,17 @@ pub struct Standing {
 
 /// Where everything stands in a state.
 pub fn standing(state: &State) -> Standing {
-    let mut countries: BTreeMap<Option<&Country>, CountryStanding> = BTreeMap::new();
+    // By code: a country that was renamed, or planned before slugs were written down, is the same.
+    let mut countries: BTreeMap<Option<&str>, CountryStanding> = BTreeMap::new();
     let mut waiting: BTreeMap<(Option<&str>, &'static str), Waiting> = BTreeMap::new();
     let mut waiting_venues: HashSet<(Option<&str>, &'static str, VenueId)> = HashSet::new();
     let mut total = Counts::default();
-    let mut venues: BTreeMap<Option<&Country>, HashSet<VenueId>> = BTreeMap::new();
-    for (planned, plan) in state.plans().filter(|(_, plan)| plan.aim == Aim::Forward) {
+    let mut venues: BTreeMap<Option<&str>, HashSet<VenueId>> = BTreeMap::new();
+    let forward = state.plans().filter(|(_, plan)| matches!(plan.aim, Aim::Forward | Aim::Add));
+    for (planned, plan) in forward {
         let country = state.place(plan).country.as_ref();
         let code = country.map(|country| country.code.as_str());
-        let line = countries.entry(country).or_insert_with(|| {
+        let line = countries.entry(code).or_insert_with(|| {
             let name = country.map(|country| country.name.clone());
             let counts = Counts::default();
             CountryStanding { country: name, code: code.map(str::to_owned), venues: 0, images: 0, counts }
@@ -150,24 +152,29 @@ pub fn standing(state: &State) -> Standing {
             entry.venues += u64::from(waiting_venues.insert((code, kind, plan.venue)));
             entry.images += images;
         };
+        // What a `populate` added is no image of ours yet, but it may wait for a person.
+        let is_moved = plan.aim == Aim::Forward;
         for image in plan.images.iter().filter(|image| image.is_current) {
-            line.counts.add(state, plan, image);
-            total.add(state, plan, image);
+            if is_moved {
+                line.counts.add(state, plan, image);
+                total.add(state, plan, image);
+            }
             match image.mark {
                 Some(Mark::Failed(kind) | Mark::Skipped(kind)) => wait(kind.name(), 1),
                 Some(Mark::Drifted) => wait("drifted", 1),
                 _ => {}
             }
         }
-        if plan.whole == Whole::Failed && plan.images.is_empty() && state.is_last(planned) {
+        let is_bad = plan.left_out > 0 || plan.images.is_empty();
+        if plan.whole == Whole::Failed && is_bad && state.is_last(planned) {
             wait("bad_data", 0);
         }
-        if plan.images.iter().any(|image| image.is_current) {
-            venues.entry(country).or_default().insert(plan.venue);
+        if is_moved && plan.images.iter().any(|image| image.is_current) {
+            venues.entry(code).or_default().insert(plan.venue);
         }
     }
-    let lines = countries.into_iter().map(|(country, mut line)| {
-        line.venues = venues.get(&country).map_or(0, |venues| venues.len() as u64);
+    let lines = countries.into_iter().map(|(code, mut line)| {
+        line.venues = venues.get(&code).map_or(0, |venues| venues.len() as u64);
         line.images = line.counts.images();
         line
     });

@@ -38,6 +38,7 @@ impl State {
                 require(run.0 == seq, || format!("a run that starts at {seq} is not run {run}"))?;
                 self.runs.insert(run, Run::new(started.clone(), record.at));
             }
+            (Event::CdnDeleted(e), None) => self.cdn_deleted(&e.path)?,
             (event, Some(run)) => {
                 self.apply_to_run(seq, run, event)?;
                 self.run_mut(run)?.last_at = record.at;
@@ -64,9 +65,26 @@ impl State {
             Event::Opened(_) | Event::RunStarted(_) => Err(Illegal("it belongs to no earlier run".into())),
             Event::Resumed(resumed) => {
                 let state = self.run_mut(run)?;
-                require(!state.is_finished(), || format!("run {run} is finished"))?;
+                let is_retry = !(resumed.retry_images.is_empty() && resumed.retry_venues.is_empty());
+                let may_go_on = match state.status {
+                    RunStatus::Going | RunStatus::Paused(_) => true,
+                    RunStatus::Finished(ending) => ending == Ending::Done && is_retry,
+                };
+                require(may_go_on, || format!("run {run} is finished"))?;
                 state.status = RunStatus::Going;
                 state.started.options = resumed.options.clone();
+                for image in &resumed.retry_images {
+                    self.own_plan(run, *image)?;
+                    self.happen(*image, Happening::Retried)?;
+                }
+                for venue in &resumed.retry_venues {
+                    let plan = self.back_plan(run, *venue)?;
+                    let plan =
+                        plan.ok_or_else(|| Illegal(format!("run {run} does not take venue {venue} back")))?;
+                    let plan = self.plans.get_mut(&plan).expect("it was just found");
+                    require(plan.whole == Whole::Failed, || format!("venue {venue} has not failed"))?;
+                    plan.whole = Whole::Open;
+                }
                 Ok(())
             }
             Event::Planned(planned) => self.planned(seq, run, planned),
@@ -99,7 +117,21 @@ impl State {
             }
             Event::Failed(e) => self.stopped(run, e, Mark::Failed(e.error_type)),
             Event::Skipped(e) => self.stopped(run, e, Mark::Skipped(e.error_type)),
-            Event::Closed(e) => self.happen(e.image, Happening::Closed).map(drop),
+            Event::Closed(e) => match e.image {
+                Some(image) => {
+                    let plan = self.plan(image.planned).filter(|plan| plan.venue == e.venue);
+                    require(plan.is_some(), || format!("{image} is not of venue {}", e.venue))?;
+                    self.happen(image, Happening::Closed).map(drop)
+                }
+                None => {
+                    let last = self.venue(e.venue).and_then(super::VenuePlans::last);
+                    let plan = last.and_then(|last| self.plans.get_mut(&last));
+                    let plan = plan.filter(|plan| plan.whole == Whole::Failed);
+                    let plan = plan.ok_or_else(|| Illegal(format!("venue {} has not failed", e.venue)))?;
+                    plan.whole = Whole::Closed;
+                    Ok(())
+                }
+            },
             Event::DbUpdated(e) => {
                 require(!e.edits.is_empty(), || "a row update without an edit".into())?;
                 for edit in &e.edits {
@@ -121,10 +153,7 @@ impl State {
                 }
             },
             Event::RolledBack(e) => self.rolled_back(run, e),
-            Event::CdnDeleted(e) => {
-                self.files.remove(&PathKey::of(&e.path));
-                Ok(())
-            }
+            Event::CdnDeleted(e) => self.cdn_deleted(&e.path),
             Event::Paused(e) => {
                 self.run_mut(run)?.status = RunStatus::Paused(e.reason);
                 Ok(())
@@ -165,6 +194,14 @@ impl State {
         Ok(matches!(plan.aim, Aim::Back(_)).then_some(last))
     }
 
+    /// A file that is still needed is never deleted (requirement S7).
+    fn cdn_deleted(&mut self, path: &CdnPath) -> Result<(), Illegal> {
+        let key = PathKey::of(path);
+        require(self.users_of(key) == 0, || format!("an image still needs the file at {path}"))?;
+        self.files.remove(&key);
+        Ok(())
+    }
+
     fn happen(&mut self, id: ImageId, happening: Happening) -> Result<&mut Image, Illegal> {
         self.happen_with(id, happening, |_| ())
     }
@@ -182,9 +219,14 @@ impl State {
         let (rung, mark) = image.after(happening)?;
         self.digest = self.digest.wrapping_sub(digest::share(id, image));
         *self.rungs.of(image.rung) -= 1;
+        let was_used = image.is_used();
         (image.rung, image.mark) = (rung, mark);
         and(image);
         *self.rungs.of(image.rung) += 1;
+        if let Some(path) = image.path.filter(|_| was_used != image.is_used()) {
+            let users = self.users.entry(path).or_default();
+            *users = if was_used { users.saturating_sub(1) } else { *users + 1 };
+        }
         self.digest = self.digest.wrapping_add(digest::share(id, image));
         Ok(image)
     }
@@ -198,16 +240,23 @@ impl State {
         state.plans.push(seq);
         let (aim, images): (Aim, Box<[Image]>) = match &planned.work {
             Work::Move(entries) => {
-                (Aim::Forward, entries.iter().map(|e| Image::planned(picture(e))).collect())
+                (Aim::Forward, entries.iter().map(|e| Image::planned(picture(e), false)).collect())
             }
             Work::TakeBack(images) => (Aim::Back(images.clone().into()), [].into()),
+            Work::Add(addition) => {
+                (Aim::Add, addition.entries.iter().map(|e| Image::planned(picture(e), true)).collect())
+            }
+        };
+        let left_out = match &planned.work {
+            Work::Add(addition) => addition.left_out.len() as u32,
+            Work::Move(_) | Work::TakeBack(_) => 0,
         };
         state.images += match &aim {
-            Aim::Forward => images.len() as u64,
+            Aim::Forward | Aim::Add => images.len() as u64,
             Aim::Back(images) => images.len() as u64,
         };
         match &aim {
-            Aim::Forward => self.supersede(planned.venue, &images),
+            Aim::Forward | Aim::Add => self.supersede(planned.venue, &aim, &images),
             Aim::Back(images) => {
                 for id in images {
                     let venue = self.plan(id.planned).map(|plan| plan.venue);
@@ -222,18 +271,24 @@ impl State {
         }
         let place = self.place_number(Place { country: planned.country.clone(), city: planned.city.clone() });
         let slug = planned.slug.as_deref().map(Box::from);
-        let plan = Plan { run, venue: planned.venue, slug, aim, images, whole: Whole::Open, place };
+        let whole = if left_out == 0 { Whole::Open } else { Whole::Failed };
+        let plan = Plan { run, venue: planned.venue, slug, aim, images, whole, left_out, place };
         self.plans.insert(seq, plan);
         self.venues.entry(planned.venue).or_default().0.push(seq);
         Ok(())
     }
 
-    /// A new plan speaks for all the venue's pictures that are not in the row, and for those it names again.
-    fn supersede(&mut self, venue: VenueId, new: &[Image]) {
+    /// A new plan speaks for all the venue's pictures that its kind of run has not settled for good, and for those it
+    /// names again.
+    fn supersede(&mut self, venue: VenueId, aim: &Aim, new: &[Image]) {
         for planned in self.venues.get(&venue).map_or(&[][..], |plans| plans.all()) {
             let plan = self.plans.get_mut(planned).expect("a venue names plans that exist");
+            if plan.aim != *aim {
+                continue;
+            }
             for old in &mut plan.images {
-                let stays = matches!(old.rung, super::Rung::DbUpdated | super::Rung::RolledBack);
+                let stays = matches!(old.rung, super::Rung::DbUpdated | super::Rung::RolledBack)
+                    || old.mark == Some(Mark::Closed);
                 old.is_current &= stays && new.iter().all(|image| image.picture != old.picture);
             }
         }
@@ -306,7 +361,7 @@ impl State {
 }
 
 /// Tells apart the pictures of one venue.
-fn picture(entry: &str) -> u64 {
+pub(super) fn picture(entry: &str) -> u64 {
     let url = Entry::parse(entry).and_then(|entry| entry.url());
     digest::short(url.as_deref().unwrap_or(entry).as_bytes()) as u64
 }

@@ -48,6 +48,8 @@ pub(super) enum Happening {
     /// Drift found on the way back.
     LeftBack,
     RolledBack,
+    /// A person has the run take it up again.
+    Retried,
 }
 
 /// What is known of one image.
@@ -57,6 +59,8 @@ pub struct Image {
     pub rung: Rung,
     /// Why it does not climb on, if so.
     pub mark: Option<Mark>,
+    /// Whether it is an entry that a `populate` appends: it knows no bytes, only the row.
+    pub is_added: bool,
     /// Whether it still speaks for its picture: `false` once a later plan of the venue took the picture over.
     pub is_current: bool,
     /// The seq of its last `downloaded`.
@@ -74,10 +78,11 @@ pub struct Image {
 }
 
 impl Image {
-    pub(super) fn planned(picture: u64) -> Self {
+    pub(super) fn planned(picture: u64, is_added: bool) -> Self {
         Self {
             rung: Rung::Planned,
             mark: None,
+            is_added,
             is_current: true,
             downloaded: None,
             uploaded: None,
@@ -93,8 +98,14 @@ impl Image {
         self.mark.is_some() || matches!(self.rung, Rung::DbUpdated | Rung::RolledBack)
     }
 
-    /// Whether a rollback visits it: it reached the CDN and is not rolled back, whatever marks stand beside it.
+    /// Whether a rollback visits it: it reached the CDN, or was planned by a `populate`, and is not rolled back,
+    /// whatever marks stand beside it.
     pub fn is_to_take_back(&self) -> bool {
+        self.is_used() || (self.is_added && self.rung == Rung::Planned)
+    }
+
+    /// Whether a file it may have on the CDN is still needed: the row may point at it, or is about to.
+    pub(super) fn is_used(&self) -> bool {
         matches!(self.rung, Rung::Uploaded | Rung::DbUpdated)
     }
 
@@ -102,11 +113,19 @@ impl Image {
     pub(super) fn after(&self, happening: Happening) -> Result<(Rung, Option<Mark>), Illegal> {
         use Happening as H;
         use Rung as R;
+        if self.is_added {
+            return self.after_added(happening);
+        }
         match (self.rung, self.mark, happening) {
             (R::Planned | R::Downloaded, None, H::Downloaded) => Ok((R::Downloaded, None)),
             (R::Downloaded, None, H::Uploaded) => Ok((R::Uploaded, None)),
             (R::Planned | R::Downloaded | R::Uploaded, None, H::Stopped(mark)) => Ok((self.rung, Some(mark))),
-            (R::Planned | R::Downloaded | R::Uploaded, _, H::Closed) => Ok((self.rung, Some(Mark::Closed))),
+            (R::Planned | R::Downloaded | R::Uploaded, _, H::Closed) | (R::DbUpdated, Some(_), H::Closed) => {
+                Ok((self.rung, Some(Mark::Closed)))
+            }
+            (R::Planned | R::Downloaded | R::Uploaded, Some(Mark::Failed(_)), H::Retried) => {
+                Ok((self.rung, None))
+            }
             (R::Uploaded, None, H::DbUpdated) => Ok((R::DbUpdated, None)),
             (R::Uploaded, None, H::Drifted) => Ok((R::Uploaded, Some(Mark::Drifted))),
             (R::Uploaded | R::DbUpdated, _, H::NamedBack) => Ok((self.rung, None)),
@@ -117,11 +136,38 @@ impl Image {
             (R::Uploaded | R::DbUpdated, None | Some(Mark::Closed), H::RolledBack) => {
                 Ok((R::RolledBack, None))
             }
-            (rung, mark, happening) => {
-                let beside = mark.map_or(String::new(), |mark| format!(" ({mark:?})"));
-                Err(Illegal::new(format!("an image at {rung:?}{beside} cannot become {happening:?}")))
-            }
+            _ => Err(self.cannot_become(happening)),
         }
+    }
+
+    /// The same for an entry that is appended: from planned it goes straight into the row, and a rollback looks into
+    /// the row even where nothing says that it got there.
+    fn after_added(&self, happening: Happening) -> Result<(Rung, Option<Mark>), Illegal> {
+        use Happening as H;
+        use Rung as R;
+        match (self.rung, self.mark, happening) {
+            (R::Planned, None, H::DbUpdated) => Ok((R::DbUpdated, None)),
+            (R::Planned, None, H::Drifted) => Ok((R::Planned, Some(Mark::Drifted))),
+            (R::Planned, None, H::Stopped(mark)) => Ok((R::Planned, Some(mark))),
+            (R::Planned, _, H::Closed) | (R::DbUpdated, Some(_), H::Closed) => {
+                Ok((self.rung, Some(Mark::Closed)))
+            }
+            (R::Planned, Some(Mark::Failed(_)), H::Retried) => Ok((R::Planned, None)),
+            (R::Planned | R::DbUpdated, _, H::NamedBack) => Ok((self.rung, None)),
+            (R::Planned | R::DbUpdated, None | Some(Mark::Closed), H::LeftBack) => {
+                Ok((self.rung, Some(Mark::Drifted)))
+            }
+            (R::Planned | R::DbUpdated, None | Some(Mark::Closed), H::RolledBack) => {
+                Ok((R::RolledBack, None))
+            }
+            _ => Err(self.cannot_become(happening)),
+        }
+    }
+
+    fn cannot_become(&self, happening: Happening) -> Illegal {
+        let (rung, beside) = (self.rung, self.mark.map_or(String::new(), |mark| format!(" ({mark:?})")));
+        let what = if self.is_added { "an added entry" } else { "an image" };
+        Illegal::new(format!("{what} at {rung:?}{beside} cannot become {happening:?}"))
     }
 
     pub(super) fn count_forward(&self, tally: &mut Tally) {
@@ -165,24 +211,37 @@ mod tests {
             ("named", Happening::NamedBack),
             ("left", Happening::LeftBack),
             ("rolled_back", Happening::RolledBack),
+            ("retried", Happening::Retried),
         ];
-        let table = [
+        let moved = [
             (Rung::Planned, None, "downloaded stopped closed"),
-            (Rung::Planned, Some(failed), "closed"),
+            (Rung::Planned, Some(failed), "closed retried"),
+            (Rung::Planned, Some(Mark::Skipped(TroubleKind::InvalidImage)), "closed"),
             (Rung::Downloaded, None, "downloaded uploaded stopped closed"),
-            (Rung::Downloaded, Some(failed), "closed"),
+            (Rung::Downloaded, Some(failed), "closed retried"),
             (Rung::Uploaded, None, "stopped closed db_updated drifted named left rolled_back"),
-            (Rung::Uploaded, Some(failed), "closed named"),
+            (Rung::Uploaded, Some(failed), "closed named retried"),
             (Rung::Uploaded, Some(Mark::Closed), "closed named left rolled_back"),
             (Rung::DbUpdated, None, "named left rolled_back"),
-            (Rung::DbUpdated, Some(Mark::Drifted), "named"),
+            (Rung::DbUpdated, Some(Mark::Drifted), "closed named"),
+            (Rung::DbUpdated, Some(Mark::Closed), "closed named left rolled_back"),
             (Rung::RolledBack, None, ""),
         ];
-        for (rung, mark, legal) in table {
-            let image = Image { rung, mark, ..Image::planned(0) };
+        let added = [
+            (Rung::Planned, None, "stopped closed db_updated drifted named left rolled_back"),
+            (Rung::Planned, Some(failed), "closed named retried"),
+            (Rung::Planned, Some(Mark::Drifted), "closed named"),
+            (Rung::Planned, Some(Mark::Closed), "closed named left rolled_back"),
+            (Rung::DbUpdated, None, "named left rolled_back"),
+            (Rung::DbUpdated, Some(Mark::Drifted), "closed named"),
+            (Rung::RolledBack, None, ""),
+        ];
+        let both = moved.map(|row| (false, row)).into_iter().chain(added.map(|row| (true, row)));
+        for (is_added, (rung, mark, legal)) in both {
+            let image = Image { rung, mark, ..Image::planned(0, is_added) };
             let found: Vec<_> =
                 all.iter().filter(|(_, h)| image.after(*h).is_ok()).map(|(name, _)| *name).collect();
-            assert_eq!(found.join(" "), legal, "{rung:?} {mark:?}");
+            assert_eq!(found.join(" "), legal, "{is_added} {rung:?} {mark:?}");
         }
     }
 }

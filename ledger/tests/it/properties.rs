@@ -80,7 +80,7 @@ proptest! {
         prop_assert_eq!(read.head(), head);
         prop_assert_eq!(fingerprint(read.state(), records), said);
         let mut found = Vec::new();
-        read.store().range(Seq(1), |(_, record)| {
+        read.events(Seq(1), |(_, record)| {
             found.push(record);
             Ok::<_, ledger::store::LedgerError>(())
         }).unwrap();

@@ -7,6 +7,7 @@ pub mod sqlite;
 use std::path::Path;
 
 use async_trait::async_trait;
+use ledger::event;
 use ledger::ids::VenueId;
 use ledger::trouble::TroubleKind;
 
@@ -37,6 +38,21 @@ pub struct City {
     pub slug: String,
     /// `cities.country_id`.
     pub country: i64,
+}
+
+impl Country {
+    /// As the ledger writes it.
+    pub fn written(&self) -> event::Country {
+        let slug = Some(self.slug.clone());
+        event::Country { code: self.code.clone(), name: self.name.clone(), slug }
+    }
+}
+
+impl City {
+    /// As the ledger writes it.
+    pub fn written(&self) -> event::City {
+        event::City { id: self.id, name: self.name.clone(), slug: Some(self.slug.clone()) }
+    }
 }
 
 /// Which venues are meant.

@@ -52,7 +52,7 @@ fn one_slug_in_two_countries(kind: Kind) {
     stage.venue(1, "red-lion", 1, &format!("[{picture}]"));
     stage.venue(2, "red-lion", 2, &format!("[{picture}]"));
     let before = stage.rows();
-    let germany = Scope::Country(Country { code: "DE".into(), name: "Germany".into() });
+    let germany = Scope::Country(Country { code: "DE".into(), name: "Germany".into(), slug: None });
     let germany = How { scope: germany, ..How::default() };
 
     assert_eq!(tally(stage.migrate(&How::default())).done, 1);

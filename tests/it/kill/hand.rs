@@ -258,7 +258,7 @@ pub fn events(ledger: &Ledger) -> Vec<Placed> {
         all.push(placed);
         Ok::<_, LedgerError>(())
     };
-    ledger.store().range(Seq(1), take).unwrap();
+    ledger.events(Seq(1), take).unwrap();
     all
 }
 

@@ -87,8 +87,8 @@ fn started(work: &Workplace) {
     let at = events(&ledger)[0].1.at;
     let event = Event::RunStarted(RunStarted {
         verb: Verb::Migrate,
-        scope: Scope::Country(Country { code: "GB".into(), name: "United Kingdom".into() }),
-        options: Options { limit: None, concurrency: 4, delivery_check: true, bytes_max: 25_000_000 },
+        scope: Scope::Country(Country { code: "GB".into(), name: "United Kingdom".into(), slug: None }),
+        options: Options::new(4, 25_000_000, 300_000),
         operator: Operator { user: "tester".into(), host: "test".into(), version: "0".into() },
     });
     let run = Some(ledger.next_run(0));

@@ -241,7 +241,7 @@ impl Stage {
     /// Starts a run forward over the place, Poland by default, or goes on with the unfinished one.
     pub fn migrate(&self, how: &How) -> Result<End, RunError> {
         self.turn(how, |ledger, setting| match unfinished(ledger) {
-            Some(run) => runner::resume(ledger, run, how.options(), setting),
+            Some(run) => runner::resume(ledger, run, how.options(), how.retry_failed, setting),
             None => runner::start(ledger, forward(how), setting),
         })
     }
@@ -262,7 +262,7 @@ impl Stage {
     pub fn resume(&self, how: &How) -> Result<End, RunError> {
         self.turn(how, |ledger, setting| {
             let run = unfinished(ledger).expect("a run is unfinished");
-            runner::resume(ledger, run, how.options(), setting)
+            runner::resume(ledger, run, how.options(), how.retry_failed, setting)
         })
     }
 
@@ -291,7 +291,6 @@ impl Stage {
             holder: "a test".into(),
             runtime: runtime.handle().clone(),
             now,
-            patience: how.patience,
             inbox,
             outbox,
             tell: Box::new(|_| ()),
@@ -327,28 +326,27 @@ pub struct How {
     pub limit: Option<u64>,
     /// Which place a new run takes.
     pub scope: Scope,
+    /// Whether a resumed run takes up what had failed.
+    pub retry_failed: bool,
 }
 
 impl Default for How {
     fn default() -> Self {
-        Self { concurrency: 4, probe: None, patience: Duration::from_secs(10), limit: None, scope: poland() }
+        let patience = Duration::from_secs(10);
+        Self { concurrency: 4, probe: None, patience, limit: None, scope: poland(), retry_failed: false }
     }
 }
 
 impl How {
     fn options(&self) -> Options {
-        Options {
-            limit: self.limit,
-            concurrency: self.concurrency,
-            delivery_check: true,
-            bytes_max: IMAGE_BYTES_MAX,
-        }
+        let patience_ms = self.patience.as_millis() as u64;
+        Options { limit: self.limit, ..Options::new(self.concurrency, IMAGE_BYTES_MAX, patience_ms) }
     }
 }
 
 /// The scope that tests work on.
 pub fn poland() -> Scope {
-    Scope::Country(Country { code: "PL".into(), name: "Poland".into() })
+    Scope::Country(Country { code: "PL".into(), name: "Poland".into(), slug: None })
 }
 
 fn forward(how: &How) -> Start {

@@ -104,7 +104,7 @@ proptest! {
         let mut undo = changes;
         for (change, found) in undo.iter_mut().zip(&edited.found) {
             if let Found::Changed { before, after, .. } = found {
-                (change.from, change.to) = (before.clone(), after.clone());
+                (change.from, change.to) = (before.clone().unwrap(), after.clone().unwrap());
             }
         }
         prop_assert_eq!(take_back(&edited.text, &undo).unwrap(), text);

@@ -31,7 +31,7 @@ pub fn operator() -> Operator {
 }
 
 pub fn options() -> Options {
-    Options { limit: None, concurrency: 4, delivery_check: true, bytes_max: 25_000_000 }
+    Options::new(4, 25_000_000, 300_000)
 }
 
 pub fn opened() -> Opened {
@@ -46,11 +46,11 @@ pub fn opened() -> Opened {
 }
 
 pub fn country(code: &str) -> Country {
-    Country { code: code.into(), name: format!("Country {code}") }
+    Country { code: code.into(), name: format!("Country {code}"), slug: None }
 }
 
 pub fn city(id: i64) -> City {
-    City { id, name: format!("City {id}") }
+    City { id, name: format!("City {id}"), slug: None }
 }
 
 pub fn venue_scope(venue: i64, code: &str) -> Scope {

@@ -68,6 +68,18 @@ pub enum Place {
     Venue(VenueId),
 }
 
+impl Place {
+    /// The country, the city and the venue it names; at most one of them is there.
+    fn ids(self) -> (Option<i64>, Option<i64>, Option<i64>) {
+        match self {
+            Self::Everywhere => (None, None, None),
+            Self::Country(id) => (Some(id), None, None),
+            Self::City(id) => (None, Some(id), None),
+            Self::Venue(VenueId(id)) => (None, None, Some(id)),
+        }
+    }
+}
+
 /// A venue and the place it is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Venue {
@@ -153,6 +165,11 @@ pub trait Catalog: Send + Sync {
     /// `venue_images` hold an entry that is external and ours, or are neither NULL nor an array. Others may be left
     /// out. A venue asked for by id comes whatever it holds.
     async fn venues(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble>;
+    /// Up to `limit` venues of a place with an id above `after`, in id order: exactly those whose `venue_images` is
+    /// not SQL NULL, whatever else it holds.
+    async fn rows(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble>;
+    /// The venues with these ids, whatever they hold, in id order and each once; an unknown id is left out.
+    async fn by_ids(&self, ids: &[VenueId]) -> Result<Vec<Venue>, Trouble>;
     /// The `venue_images` text of one venue as it is now; `None` when there is no such venue.
     async fn images(&self, venue: VenueId) -> Result<Option<Option<String>>, Trouble>;
     /// Rewrites one venue's `venue_images` in one transaction under a row lock: reads the text, hands it to

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ledger::ids::VenueId;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Row as _, Transaction};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -36,6 +37,24 @@ WHERE v.id > $1
       END
 ORDER BY v.id
 LIMIT $5"#;
+
+/// One page of all that a place holds.
+const ROWS: &str = "
+SELECT v.id::int8, v.slug::text, v.name::text, v.city_id::int8, v.venue_images::text
+FROM venues v
+WHERE v.id > $1
+  AND ($2::int8 IS NULL OR v.city_id IN (SELECT c.id FROM cities c WHERE c.country_id = $2))
+  AND ($3::int8 IS NULL OR v.city_id = $3)
+  AND ($4::int8 IS NULL OR v.id = $4)
+  AND v.venue_images IS NOT NULL
+ORDER BY v.id
+LIMIT $5";
+
+const BY_IDS: &str = "
+SELECT v.id::int8, v.slug::text, v.name::text, v.city_id::int8, v.venue_images::text
+FROM venues v
+WHERE v.id = ANY($1::int8[])
+ORDER BY v.id";
 
 /// The one statement that changes anything. What was sent comes back as this server writes it, beside what it kept.
 const UPDATE: &str = "UPDATE venues SET venue_images = $1::text::jsonb, \
@@ -97,16 +116,30 @@ impl PostgresCatalog {
         Ok(Open { tx, _turn: turn })
     }
 
-    /// All rows of a query without parameters.
-    async fn rows<T>(
+    /// All rows of a query that only reads.
+    async fn all<T>(
         &self,
-        sql: &'static str,
+        query: Query<'_, Postgres, PgArguments>,
         row: fn(&PgRow) -> sqlx::Result<T>,
     ) -> Result<Vec<T>, Trouble> {
         let mut open = self.begin("READ ONLY").await?;
-        let rows = sqlx::query(sql).persistent(false).fetch_all(&mut *open.tx).await.map_err(trouble)?;
+        let rows = query.persistent(false).fetch_all(&mut *open.tx).await.map_err(trouble)?;
         open.tx.commit().await.map_err(trouble)?;
         rows.iter().map(row).collect::<Result<_, _>>().map_err(trouble)
+    }
+
+    /// One page of a place, by a statement that takes its country, city and venue.
+    async fn page(
+        &self,
+        sql: &'static str,
+        place: Place,
+        after: Option<VenueId>,
+        limit: u32,
+    ) -> Result<Vec<Venue>, Trouble> {
+        let (country, city, id) = place.ids();
+        let after = after.map_or(i64::MIN, |id| id.0);
+        let query = sqlx::query(sql).bind(after).bind(country).bind(city).bind(id).bind(i64::from(limit));
+        self.all(query, venue).await
     }
 
     async fn system(&self) -> Result<Option<String>, Trouble> {
@@ -119,6 +152,16 @@ impl PostgresCatalog {
             Err(error) => Err(trouble(error)),
         }
     }
+}
+
+fn venue(row: &PgRow) -> sqlx::Result<Venue> {
+    Ok(Venue {
+        id: VenueId(row.try_get(0)?),
+        slug: row.try_get(1)?,
+        name: row.try_get(2)?,
+        city: row.try_get(3)?,
+        images: row.try_get(4)?,
+    })
 }
 
 /// A connection of its own, outside the pool.
@@ -190,7 +233,7 @@ async fn rewrite_in(
 #[async_trait]
 impl Catalog for PostgresCatalog {
     async fn identity(&self) -> Result<Identity, Trouble> {
-        let database = self.rows("SELECT current_database()::text", |row| row.try_get(0)).await?;
+        let database = self.all(sqlx::query("SELECT current_database()::text"), |row| row.try_get(0)).await?;
         let host = self.options.get_socket().map_or_else(
             || format!("{}:{}", self.options.get_host(), self.options.get_port()),
             |socket| format!("{}:{}", socket.display(), self.options.get_port()),
@@ -206,7 +249,7 @@ impl Catalog for PostgresCatalog {
     async fn countries(&self) -> Result<Vec<Country>, Trouble> {
         let sql = "SELECT id::int8, coalesce(name::text, ''), coalesce(code::text, ''), coalesce(slug::text, '') \
                    FROM countries ORDER BY name::text COLLATE \"C\", id";
-        self.rows(sql, |row| {
+        self.all(sqlx::query(sql), |row| {
             Ok(Country {
                 id: row.try_get(0)?,
                 name: row.try_get(1)?,
@@ -220,7 +263,7 @@ impl Catalog for PostgresCatalog {
     async fn cities(&self) -> Result<Vec<City>, Trouble> {
         let sql = "SELECT id::int8, coalesce(name::text, ''), coalesce(slug::text, ''), country_id::int8 \
                    FROM cities WHERE country_id IS NOT NULL ORDER BY id";
-        self.rows(sql, |row| {
+        self.all(sqlx::query(sql), |row| {
             Ok(City {
                 id: row.try_get(0)?,
                 name: row.try_get(1)?,
@@ -232,34 +275,16 @@ impl Catalog for PostgresCatalog {
     }
 
     async fn venues(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble> {
-        let (country, city, venue) = match place {
-            Place::Everywhere => (None, None, None),
-            Place::Country(id) => (Some(id), None, None),
-            Place::City(id) => (None, Some(id), None),
-            Place::Venue(VenueId(id)) => (None, None, Some(id)),
-        };
-        let mut open = self.begin("READ ONLY").await?;
-        let rows = sqlx::query(VENUES)
-            .bind(after.map_or(i64::MIN, |id| id.0))
-            .bind(country)
-            .bind(city)
-            .bind(venue)
-            .bind(i64::from(limit))
-            .persistent(false)
-            .fetch_all(&mut *open.tx)
-            .await
-            .map_err(trouble)?;
-        open.tx.commit().await.map_err(trouble)?;
-        let venue = |row: &PgRow| {
-            Ok(Venue {
-                id: VenueId(row.try_get(0)?),
-                slug: row.try_get(1)?,
-                name: row.try_get(2)?,
-                city: row.try_get(3)?,
-                images: row.try_get(4)?,
-            })
-        };
-        rows.iter().map(venue).collect::<Result<_, _>>().map_err(trouble)
+        self.page(VENUES, place, after, limit).await
+    }
+
+    async fn rows(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble> {
+        self.page(ROWS, place, after, limit).await
+    }
+
+    async fn by_ids(&self, ids: &[VenueId]) -> Result<Vec<Venue>, Trouble> {
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        self.all(sqlx::query(BY_IDS).bind(ids), venue).await
     }
 
     async fn images(&self, venue: VenueId) -> Result<Option<Option<String>>, Trouble> {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ledger::ids::VenueId;
 use rusqlite::{
-    Connection, OpenFlags, OptionalExtension, Row as SqlRow, Transaction, TransactionBehavior, params,
+    Connection, OpenFlags, OptionalExtension, Params, Row as SqlRow, Transaction, TransactionBehavior, params,
 };
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
@@ -36,6 +36,24 @@ WHERE v.id > ?1
            ELSE v.venue_images IS NOT NULL AND v.venue_images <> '[]' END
 ORDER BY v.id
 LIMIT ?5";
+
+/// One page of all that a place holds.
+const ROWS: &str = "
+SELECT v.id, v.slug, v.name, v.city_id, CAST(v.venue_images AS TEXT)
+FROM venues v
+WHERE v.id > ?1
+  AND (?2 IS NULL OR v.city_id IN (SELECT c.id FROM cities c WHERE c.country_id = ?2))
+  AND (?3 IS NULL OR v.city_id = ?3)
+  AND (?4 IS NULL OR v.id = ?4)
+  AND v.venue_images IS NOT NULL
+ORDER BY v.id
+LIMIT ?5";
+
+const BY_IDS: &str = "
+SELECT v.id, v.slug, v.name, v.city_id, CAST(v.venue_images AS TEXT)
+FROM venues v
+WHERE v.id IN (SELECT value FROM json_each(?1))
+ORDER BY v.id";
 
 const READ: &str = "SELECT CAST(venue_images AS TEXT) FROM venues WHERE id = ?1";
 const UPDATE: &str = "UPDATE venues SET venue_images = ?1, updated_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now') \
@@ -84,18 +102,43 @@ impl SqliteCatalog {
         spawn_blocking(work).await.unwrap_or_else(|stopped| Err(stopped_short(&stopped)))
     }
 
-    async fn rows<T: Send + 'static>(
+    /// All rows of a query that only reads.
+    async fn all<T: Send + 'static>(
         &self,
         sql: &'static str,
+        values: impl Params + Send + 'static,
         row: fn(&SqlRow<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, Trouble> {
         self.with(move |connection| {
             let mut statement = connection.prepare_cached(sql).map_err(trouble)?;
-            let rows = statement.query_map([], row).map_err(trouble)?;
+            let rows = statement.query_map(values, row).map_err(trouble)?;
             rows.collect::<Result<_, _>>().map_err(trouble)
         })
         .await
     }
+
+    /// One page of a place, by a statement that takes its country, city and venue.
+    async fn page(
+        &self,
+        sql: &'static str,
+        place: Place,
+        after: Option<VenueId>,
+        limit: u32,
+    ) -> Result<Vec<Venue>, Trouble> {
+        let (country, city, id) = place.ids();
+        let after = after.map_or(i64::MIN, |id| id.0);
+        self.all(sql, (after, country, city, id, limit), venue).await
+    }
+}
+
+fn venue(row: &SqlRow<'_>) -> rusqlite::Result<Venue> {
+    Ok(Venue {
+        id: VenueId(row.get(0)?),
+        slug: row.get(1)?,
+        name: row.get(2)?,
+        city: row.get(3)?,
+        images: row.get(4)?,
+    })
 }
 
 /// A blocking thread that panicked or was cut short as the runtime ended.
@@ -145,7 +188,7 @@ impl Catalog for SqliteCatalog {
     async fn countries(&self) -> Result<Vec<Country>, Trouble> {
         let sql = "SELECT id, coalesce(name, ''), coalesce(code, ''), coalesce(slug, '') \
                    FROM countries ORDER BY name COLLATE BINARY, id";
-        self.rows(sql, |row| {
+        self.all(sql, [], |row| {
             Ok(Country { id: row.get(0)?, name: row.get(1)?, code: row.get(2)?, slug: row.get(3)? })
         })
         .await
@@ -154,34 +197,23 @@ impl Catalog for SqliteCatalog {
     async fn cities(&self) -> Result<Vec<City>, Trouble> {
         let sql = "SELECT id, coalesce(name, ''), coalesce(slug, ''), country_id \
                    FROM cities WHERE country_id IS NOT NULL ORDER BY id";
-        self.rows(sql, |row| {
+        self.all(sql, [], |row| {
             Ok(City { id: row.get(0)?, name: row.get(1)?, slug: row.get(2)?, country: row.get(3)? })
         })
         .await
     }
 
     async fn venues(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble> {
-        let (country, city, venue) = match place {
-            Place::Everywhere => (None, None, None),
-            Place::Country(id) => (Some(id), None, None),
-            Place::City(id) => (None, Some(id), None),
-            Place::Venue(VenueId(id)) => (None, None, Some(id)),
-        };
-        let after = after.map_or(i64::MIN, |id| id.0);
-        self.with(move |connection| {
-            let mut statement = connection.prepare_cached(VENUES).map_err(trouble)?;
-            let rows = statement.query_map(params![after, country, city, venue, limit], |row| {
-                Ok(Venue {
-                    id: VenueId(row.get(0)?),
-                    slug: row.get(1)?,
-                    name: row.get(2)?,
-                    city: row.get(3)?,
-                    images: row.get(4)?,
-                })
-            });
-            rows.map_err(trouble)?.collect::<Result<_, _>>().map_err(trouble)
-        })
-        .await
+        self.page(VENUES, place, after, limit).await
+    }
+
+    async fn rows(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble> {
+        self.page(ROWS, place, after, limit).await
+    }
+
+    async fn by_ids(&self, ids: &[VenueId]) -> Result<Vec<Venue>, Trouble> {
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        self.all(BY_IDS, [serde_json::json!(ids).to_string()], venue).await
     }
 
     async fn images(&self, venue: VenueId) -> Result<Option<Option<String>>, Trouble> {

@@ -15,6 +15,9 @@ holds_everywhere!(contract:
     d1_a_place_names_its_venues,
     d1_a_venue_asked_for_comes_whatever_it_holds,
     d1_pages_follow_each_other_without_gap_or_overlap,
+    d1_all_rows_but_null_are_read_whatever_they_hold,
+    d1_pages_of_all_rows_follow_each_other_without_gap_or_overlap,
+    d1_venues_are_read_by_their_ids_whatever_they_hold,
     d1_images_are_told_apart_from_null_and_from_no_venue,
     d3_odd_values_survive_a_rewrite_exactly,
     d3_null_is_written_as_null,
@@ -79,6 +82,57 @@ async fn d1_pages_follow_each_other_without_gap_or_overlap(world: World) {
         seen.extend(page.iter().map(|venue| venue.id.0));
     }
     assert_eq!(seen, [1, 2, 3, 6, 7, 8, 9]);
+}
+
+async fn rows(world: &World, place: Place) -> Vec<i64> {
+    world.catalog.rows(place, None, 100).await.unwrap().iter().map(|venue| venue.id.0).collect()
+}
+
+async fn d1_all_rows_but_null_are_read_whatever_they_hold(world: World) {
+    assert_eq!(rows(&world, Place::Everywhere).await, [1, 2, 3, 5, 6, 7, 8, 9]);
+    assert_eq!(rows(&world, Place::Country(1)).await, [1, 2, 7, 8, 9]);
+    assert_eq!(rows(&world, Place::Country(2)).await, [3, 5]);
+    assert_eq!(rows(&world, Place::City(20)).await, [3, 5]);
+    assert_eq!(rows(&world, Place::Venue(VenueId(5))).await, [5]);
+    for nothing in [Place::Venue(VenueId(4)), Place::Venue(VenueId(99)), Place::City(99)] {
+        assert_eq!(rows(&world, nothing).await, [0; 0]);
+    }
+    world.run("UPDATE venues SET venue_images = '[{\"source\": \"google\"}, 7]' WHERE id = 4").await;
+    let four = world.catalog.rows(Place::Venue(VenueId(4)), None, 100).await.unwrap().remove(0);
+    assert_eq!(
+        (four.slug.as_deref(), four.name.as_deref(), four.city),
+        (Some("four"), Some("Four"), Some(20))
+    );
+    assert_eq!(four.images.as_deref(), Some(r#"[{"source": "google"}, 7]"#));
+}
+
+async fn d1_pages_of_all_rows_follow_each_other_without_gap_or_overlap(world: World) {
+    let (mut after, mut seen) = (None, Vec::new());
+    loop {
+        let page = world.catalog.rows(Place::Everywhere, after, 3).await.unwrap();
+        assert!(page.len() <= 3);
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        seen.extend(page.iter().map(|venue| venue.id.0));
+    }
+    assert_eq!(seen, [1, 2, 3, 5, 6, 7, 8, 9]);
+}
+
+async fn d1_venues_are_read_by_their_ids_whatever_they_hold(world: World) {
+    let by_ids = async |ids: &[i64]| {
+        let ids: Vec<_> = ids.iter().copied().map(VenueId).collect();
+        world.catalog.by_ids(&ids).await.unwrap()
+    };
+    let venues = by_ids(&[9, 4, i64::MIN, 2, 99, 4, 7, i64::MAX]).await;
+    assert_eq!(venues.iter().map(|venue| venue.id.0).collect::<Vec<_>>(), [2, 4, 7, 9]);
+    for venue in &venues {
+        let asked_for = world.catalog.venues(Place::Venue(venue.id), None, 1).await.unwrap().remove(0);
+        assert_eq!(*venue, asked_for);
+    }
+    assert_eq!(venues[1].images, None);
+    assert!(by_ids(&[]).await.is_empty());
+    let many: Vec<i64> = (1..=100_000).collect();
+    assert_eq!(by_ids(&many).await.len(), 9);
 }
 
 async fn d1_images_are_told_apart_from_null_and_from_no_venue(world: World) {

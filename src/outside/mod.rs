@@ -1,5 +1,6 @@
 //! What Longshore does not own, each behind one small trait: the origin the bytes come from, the ImageKit CDN, the
-//! application's database (the catalog), and the spool of downloaded bytes.
+//! application's database (the catalog), Trivia Advisor's, and the spool of downloaded bytes. The matching report
+//! between the two databases is a plain file.
 //!
 //! Everything here reports trouble as a value in E1's words and decides nothing about it.
 
@@ -8,6 +9,7 @@ mod http;
 pub mod imagekit;
 pub mod origin;
 pub mod spool;
+pub mod trivia;
 
 pub use http::http_client_builder;
 

@@ -15,5 +15,6 @@ mod spool;
 mod stand_in;
 mod support;
 mod tidy;
+mod trivia;
 mod voice;
 mod writers;

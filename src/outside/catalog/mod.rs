@@ -195,9 +195,9 @@ pub trait Catalog: Send + Sync {
 /// # Errors
 /// `catalog_error` when it cannot be read, or forbids TLS to another machine (requirement S3).
 pub fn check(url: &str) -> Result<(), Trouble> {
-    match url.starts_with("sqlite:") {
-        true => Ok(()),
-        false => postgres::check(url),
+    match named(url)? {
+        Named::Sqlite(_) => Ok(()),
+        Named::Postgres(url) => postgres::check(url),
     }
 }
 
@@ -207,16 +207,32 @@ pub fn check(url: &str) -> Result<(), Trouble> {
 /// `catalog_error` when the URL is neither, or asks for a connection without TLS to another machine; whatever the
 /// database itself answers, in the words of its implementation.
 pub async fn open(url: &str) -> Result<Box<dyn Catalog>, Trouble> {
+    match named(url)? {
+        Named::Sqlite(path) => Ok(Box::new(sqlite::SqliteCatalog::open(path).await?)),
+        Named::Postgres(url) => Ok(Box::new(postgres::PostgresCatalog::open(url, "longshore").await?)),
+    }
+}
+
+/// The kind of database that a URL names.
+pub(super) enum Named<'a> {
+    /// A file.
+    Sqlite(&'a Path),
+    /// A server, by the whole URL.
+    Postgres(&'a str),
+}
+
+/// Tells the two kinds apart.
+///
+/// # Errors
+/// `catalog_error` when the URL is of neither.
+pub(super) fn named(url: &str) -> Result<Named<'_>, Trouble> {
     if let Some(path) = url.strip_prefix("sqlite:") {
-        Ok(Box::new(sqlite::SqliteCatalog::open(Path::new(path)).await?))
+        Ok(Named::Sqlite(Path::new(path)))
     } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        Ok(Box::new(postgres::PostgresCatalog::open(url, "longshore").await?))
+        Ok(Named::Postgres(url))
     } else {
         // The URL itself may carry a password, so it is not repeated.
-        Err(Trouble::new(
-            TroubleKind::CatalogError,
-            "a database URL begins with postgres://, postgresql:// or sqlite:",
-        ))
+        Err(refused("a database URL begins with postgres://, postgresql:// or sqlite:"))
     }
 }
 

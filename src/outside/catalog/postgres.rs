@@ -5,20 +5,17 @@
 
 mod claim;
 mod connect;
+mod pool;
 mod trouble;
-
-use std::time::Duration;
 
 use async_trait::async_trait;
 use ledger::ids::VenueId;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow};
-use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Row as _, Transaction};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use sqlx::postgres::PgRow;
+use sqlx::{Postgres, Row as _, Transaction};
 
-use self::trouble::{trouble, unreachable_in_time};
+pub(crate) use self::pool::Pool;
+use self::trouble::trouble;
 use super::{Catalog, City, Claim, ClaimRefused, Country, Identity, Place, Rewrite, Row, Venue, refused};
-use crate::limits;
 use crate::outside::Trouble;
 
 const NO_RIGHT: &str = "42501";
@@ -67,16 +64,7 @@ const LOCK: &str = "SELECT venue_images::text FROM venues WHERE id = $1 FOR UPDA
 /// The application's database on a PostgreSQL server.
 #[derive(Debug)]
 pub struct PostgresCatalog {
-    options: PgConnectOptions,
-    pool: PgPool,
-    /// Callers queue here and not in the pool: a pool that times out then means a server that cannot be reached.
-    turns: Semaphore,
-}
-
-/// A transaction and the turn it was given.
-struct Open<'a> {
-    tx: Transaction<'static, Postgres>,
-    _turn: SemaphorePermit<'a>,
+    pool: Pool,
 }
 
 /// See [`super::check`].
@@ -91,41 +79,7 @@ impl PostgresCatalog {
     /// `catalog_error` for an unusable URL (TLS forbidden to another machine included), `unauthorized` when the
     /// server does not let us in, an outage when it cannot be reached.
     pub async fn open(url: &str, name: &str) -> Result<Self, Trouble> {
-        let options = connect::options(url, name)?;
-        // Not from the pool: a pool answers refused connections with a time-out, this says what happened.
-        connection(&options).await?.close().await.map_err(trouble)?;
-        let pool = PgPoolOptions::new()
-            .max_connections(limits::CATALOG_CONNECTIONS_MAX)
-            .acquire_timeout(Duration::from_millis(limits::CATALOG_CONNECT_MS_MAX))
-            .connect_lazy_with(options.clone());
-        let turns = Semaphore::new(limits::CATALOG_CONNECTIONS_MAX as usize);
-        Ok(Self { options, pool, turns })
-    }
-
-    /// Begins a transaction with its limits set, in one round trip. The isolation is named because a role may have
-    /// another default: READ COMMITTED is what makes a row that was waited for come with its newest values.
-    async fn begin(&self, mode: &str) -> Result<Open<'_>, Trouble> {
-        let turn = self.turns.acquire().await.map_err(|_| unreachable_in_time())?;
-        let begin = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED {mode}; \
-             SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}",
-            limits::CATALOG_LOCK_WAIT_MS_MAX,
-            limits::CATALOG_STATEMENT_MS_MAX
-        );
-        let tx = self.pool.begin_with(AssertSqlSafe(begin)).await.map_err(trouble)?;
-        Ok(Open { tx, _turn: turn })
-    }
-
-    /// All rows of a query that only reads.
-    async fn all<T>(
-        &self,
-        query: Query<'_, Postgres, PgArguments>,
-        row: fn(&PgRow) -> sqlx::Result<T>,
-    ) -> Result<Vec<T>, Trouble> {
-        let mut open = self.begin("READ ONLY").await?;
-        let rows = query.persistent(false).fetch_all(&mut *open.tx).await.map_err(trouble)?;
-        open.tx.commit().await.map_err(trouble)?;
-        rows.iter().map(row).collect::<Result<_, _>>().map_err(trouble)
+        Ok(Self { pool: Pool::open(url, name).await? })
     }
 
     /// One page of a place, by a statement that takes its country, city and venue.
@@ -139,12 +93,12 @@ impl PostgresCatalog {
         let (country, city, id) = place.ids();
         let after = after.map_or(i64::MIN, |id| id.0);
         let query = sqlx::query(sql).bind(after).bind(country).bind(city).bind(id).bind(i64::from(limit));
-        self.all(query, venue).await
+        self.pool.all(query, venue).await
     }
 
     async fn system(&self) -> Result<Option<String>, Trouble> {
         let sql = "SELECT system_identifier::text FROM pg_control_system()";
-        let mut open = self.begin("READ ONLY").await?;
+        let mut open = self.pool.begin("READ ONLY").await?;
         let read = sqlx::query_scalar(sql).persistent(false).fetch_one(&mut *open.tx).await;
         match read {
             Ok(system) => Ok(Some(system)),
@@ -162,15 +116,6 @@ fn venue(row: &PgRow) -> sqlx::Result<Venue> {
         city: row.try_get(3)?,
         images: row.try_get(4)?,
     })
-}
-
-/// A connection of its own, outside the pool.
-async fn connection(options: &PgConnectOptions) -> Result<PgConnection, Trouble> {
-    let wait = Duration::from_millis(limits::CATALOG_CONNECT_MS_MAX);
-    tokio::time::timeout(wait, PgConnection::connect_with(options))
-        .await
-        .map_err(|_| unreachable_in_time())?
-        .map_err(trouble)
 }
 
 async fn read(
@@ -233,10 +178,11 @@ async fn rewrite_in(
 #[async_trait]
 impl Catalog for PostgresCatalog {
     async fn identity(&self) -> Result<Identity, Trouble> {
-        let database = self.all(sqlx::query("SELECT current_database()::text"), |row| row.try_get(0)).await?;
-        let host = self.options.get_socket().map_or_else(
-            || format!("{}:{}", self.options.get_host(), self.options.get_port()),
-            |socket| format!("{}:{}", socket.display(), self.options.get_port()),
+        let database =
+            self.pool.all(sqlx::query("SELECT current_database()::text"), |row| row.try_get(0)).await?;
+        let host = self.pool.options.get_socket().map_or_else(
+            || format!("{}:{}", self.pool.options.get_host(), self.pool.options.get_port()),
+            |socket| format!("{}:{}", socket.display(), self.pool.options.get_port()),
         );
         Ok(Identity {
             kind: "postgres",
@@ -249,29 +195,31 @@ impl Catalog for PostgresCatalog {
     async fn countries(&self) -> Result<Vec<Country>, Trouble> {
         let sql = "SELECT id::int8, coalesce(name::text, ''), coalesce(code::text, ''), coalesce(slug::text, '') \
                    FROM countries ORDER BY name::text COLLATE \"C\", id";
-        self.all(sqlx::query(sql), |row| {
-            Ok(Country {
-                id: row.try_get(0)?,
-                name: row.try_get(1)?,
-                code: row.try_get(2)?,
-                slug: row.try_get(3)?,
+        self.pool
+            .all(sqlx::query(sql), |row| {
+                Ok(Country {
+                    id: row.try_get(0)?,
+                    name: row.try_get(1)?,
+                    code: row.try_get(2)?,
+                    slug: row.try_get(3)?,
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn cities(&self) -> Result<Vec<City>, Trouble> {
         let sql = "SELECT id::int8, coalesce(name::text, ''), coalesce(slug::text, ''), country_id::int8 \
                    FROM cities WHERE country_id IS NOT NULL ORDER BY id";
-        self.all(sqlx::query(sql), |row| {
-            Ok(City {
-                id: row.try_get(0)?,
-                name: row.try_get(1)?,
-                slug: row.try_get(2)?,
-                country: row.try_get(3)?,
+        self.pool
+            .all(sqlx::query(sql), |row| {
+                Ok(City {
+                    id: row.try_get(0)?,
+                    name: row.try_get(1)?,
+                    slug: row.try_get(2)?,
+                    country: row.try_get(3)?,
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn venues(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble> {
@@ -284,11 +232,11 @@ impl Catalog for PostgresCatalog {
 
     async fn by_ids(&self, ids: &[VenueId]) -> Result<Vec<Venue>, Trouble> {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-        self.all(sqlx::query(BY_IDS).bind(ids), venue).await
+        self.pool.all(sqlx::query(BY_IDS).bind(ids), venue).await
     }
 
     async fn images(&self, venue: VenueId) -> Result<Option<Option<String>>, Trouble> {
-        let mut open = self.begin("READ ONLY").await?;
+        let mut open = self.pool.begin("READ ONLY").await?;
         let images = read(&mut open.tx, READ, venue).await?;
         open.tx.commit().await.map_err(trouble)?;
         Ok(images)
@@ -299,7 +247,7 @@ impl Catalog for PostgresCatalog {
         venue: VenueId,
         rewrite: &(dyn for<'text> Fn(Option<&'text str>) -> Rewrite + Send + Sync),
     ) -> Result<Row, Trouble> {
-        let mut open = self.begin("READ WRITE").await?;
+        let mut open = self.pool.begin("READ WRITE").await?;
         let row = rewrite_in(&mut open.tx, venue, rewrite).await;
         if matches!(row, Ok(Row::Written { .. })) {
             open.tx.commit().await.map_err(trouble)?;
@@ -311,6 +259,6 @@ impl Catalog for PostgresCatalog {
     }
 
     async fn claim(&self, country: Option<&str>, holder: &str) -> Result<Box<dyn Claim>, ClaimRefused> {
-        Ok(Box::new(claim::PostgresClaim::take(self.options.clone(), country, holder).await?))
+        Ok(Box::new(claim::PostgresClaim::take(self.pool.options.clone(), country, holder).await?))
     }
 }

@@ -1,27 +1,23 @@
 //! The catalog in one SQLite file: the embedded default of the sandbox and the demo.
 
 mod claim;
+mod file;
 mod trouble;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use ledger::ids::VenueId;
 use rusqlite::{
-    Connection, OpenFlags, OptionalExtension, Params, Row as SqlRow, Transaction, TransactionBehavior, params,
+    Connection, OpenFlags, OptionalExtension, Row as SqlRow, Transaction, TransactionBehavior, params,
 };
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
-use tokio::task::spawn_blocking;
 
+pub(crate) use self::file::File;
 use self::trouble::trouble;
-use super::{
-    Catalog, City, Claim, ClaimRefused, Country, Identity, Place, Rewrite, Row, Venue, plain, refused,
-};
-use crate::limits;
+use super::{Catalog, City, Claim, ClaimRefused, Country, Identity, Place, Rewrite, Row, Venue, refused};
 use crate::outside::Trouble;
 
 /// One page of a place. JSON text has many spellings of one entry, so nothing is looked for inside it: what is left
@@ -62,9 +58,7 @@ const UPDATE: &str = "UPDATE venues SET venue_images = ?1, updated_at = strftime
 /// The application's database in a SQLite file.
 #[derive(Debug)]
 pub struct SqliteCatalog {
-    /// Canonical: the database's name wherever it is called from.
-    path: PathBuf,
-    connection: Arc<Mutex<Connection>>,
+    file: File,
 }
 
 impl SqliteCatalog {
@@ -73,48 +67,7 @@ impl SqliteCatalog {
     /// # Errors
     /// `catalog_error` when there is no such file, when it is no SQLite database, or when it cannot be opened.
     pub async fn open(path: &Path) -> Result<Self, Trouble> {
-        let path = path.to_owned();
-        let work = move || {
-            let shown = plain(&path.to_string_lossy());
-            let path = path
-                .canonicalize()
-                .map_err(|error| refused(format!("there is no database at {shown}: {error}")))?;
-            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let connection = Connection::open_with_flags(&path, flags).map_err(trouble)?;
-            connection
-                .busy_timeout(Duration::from_millis(limits::CATALOG_LOCK_WAIT_MS_MAX))
-                .map_err(trouble)?;
-            // SQLite reads a file's header only when it is first asked something.
-            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(trouble)?;
-            Ok(Self { path, connection: Arc::new(Mutex::new(connection)) })
-        };
-        spawn_blocking(work).await.unwrap_or_else(|stopped| Err(stopped_short(&stopped)))
-    }
-
-    /// Does blocking work with the connection on a thread that may block.
-    async fn with<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, Trouble> + Send + 'static,
-    ) -> Result<T, Trouble> {
-        let connection = Arc::clone(&self.connection);
-        // A panic inside a transaction rolls it back as it unwinds, so the connection is good after one.
-        let work = move || work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner));
-        spawn_blocking(work).await.unwrap_or_else(|stopped| Err(stopped_short(&stopped)))
-    }
-
-    /// All rows of a query that only reads.
-    async fn all<T: Send + 'static>(
-        &self,
-        sql: &'static str,
-        values: impl Params + Send + 'static,
-        row: fn(&SqlRow<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>, Trouble> {
-        self.with(move |connection| {
-            let mut statement = connection.prepare_cached(sql).map_err(trouble)?;
-            let rows = statement.query_map(values, row).map_err(trouble)?;
-            rows.collect::<Result<_, _>>().map_err(trouble)
-        })
-        .await
+        Ok(Self { file: File::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE).await? })
     }
 
     /// One page of a place, by a statement that takes its country, city and venue.
@@ -127,7 +80,7 @@ impl SqliteCatalog {
     ) -> Result<Vec<Venue>, Trouble> {
         let (country, city, id) = place.ids();
         let after = after.map_or(i64::MIN, |id| id.0);
-        self.all(sql, (after, country, city, id, limit), venue).await
+        self.file.all(sql, (after, country, city, id, limit), venue).await
     }
 }
 
@@ -139,11 +92,6 @@ fn venue(row: &SqlRow<'_>) -> rusqlite::Result<Venue> {
         city: row.get(3)?,
         images: row.get(4)?,
     })
-}
-
-/// A blocking thread that panicked or was cut short as the runtime ended.
-fn stopped_short(stopped: &tokio::task::JoinError) -> Trouble {
-    refused(format!("work on the database stopped short: {stopped}"))
 }
 
 fn read(connection: &Connection, venue: VenueId) -> Result<Option<Option<String>>, Trouble> {
@@ -181,26 +129,28 @@ fn rewrite_in(
 #[async_trait]
 impl Catalog for SqliteCatalog {
     async fn identity(&self) -> Result<Identity, Trouble> {
-        let database = self.path.to_string_lossy().into_owned();
+        let database = self.file.path.to_string_lossy().into_owned();
         Ok(Identity { kind: "sqlite", system: None, database, host: None })
     }
 
     async fn countries(&self) -> Result<Vec<Country>, Trouble> {
         let sql = "SELECT id, coalesce(name, ''), coalesce(code, ''), coalesce(slug, '') \
                    FROM countries ORDER BY name COLLATE BINARY, id";
-        self.all(sql, [], |row| {
-            Ok(Country { id: row.get(0)?, name: row.get(1)?, code: row.get(2)?, slug: row.get(3)? })
-        })
-        .await
+        self.file
+            .all(sql, [], |row| {
+                Ok(Country { id: row.get(0)?, name: row.get(1)?, code: row.get(2)?, slug: row.get(3)? })
+            })
+            .await
     }
 
     async fn cities(&self) -> Result<Vec<City>, Trouble> {
         let sql = "SELECT id, coalesce(name, ''), coalesce(slug, ''), country_id \
                    FROM cities WHERE country_id IS NOT NULL ORDER BY id";
-        self.all(sql, [], |row| {
-            Ok(City { id: row.get(0)?, name: row.get(1)?, slug: row.get(2)?, country: row.get(3)? })
-        })
-        .await
+        self.file
+            .all(sql, [], |row| {
+                Ok(City { id: row.get(0)?, name: row.get(1)?, slug: row.get(2)?, country: row.get(3)? })
+            })
+            .await
     }
 
     async fn venues(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble> {
@@ -213,11 +163,11 @@ impl Catalog for SqliteCatalog {
 
     async fn by_ids(&self, ids: &[VenueId]) -> Result<Vec<Venue>, Trouble> {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-        self.all(BY_IDS, [serde_json::json!(ids).to_string()], venue).await
+        self.file.all(BY_IDS, [serde_json::json!(ids).to_string()], venue).await
     }
 
     async fn images(&self, venue: VenueId) -> Result<Option<Option<String>>, Trouble> {
-        self.with(move |connection| read(connection, venue)).await
+        self.file.with(move |connection| read(connection, venue)).await
     }
 
     async fn rewrite(
@@ -228,7 +178,7 @@ impl Catalog for SqliteCatalog {
         // `rewrite` is borrowed and may not follow the transaction to its thread, so text and answer cross over.
         let (show, shown) = oneshot::channel::<Option<String>>();
         let (answer, answered) = sync_channel::<Rewrite>(1);
-        let row = self.with(move |connection| {
+        let row = self.file.with(move |connection| {
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
             rewrite_in(tx, venue, move |text| ask(show, &answered, text))
         });
@@ -242,7 +192,7 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn claim(&self, country: Option<&str>, holder: &str) -> Result<Box<dyn Claim>, ClaimRefused> {
-        Ok(Box::new(claim::SqliteClaim::take(&self.path, country, holder).await?))
+        Ok(Box::new(claim::SqliteClaim::take(&self.file.path, country, holder).await?))
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::super::claims::{Trying, claimed, until_next_ping};
 use super::super::plain;
+use super::pool::connection;
 use super::trouble::{trouble, unreachable_in_time};
 use crate::limits;
 use crate::outside::Trouble;
@@ -133,7 +134,7 @@ async fn in_time<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T, Tr
 
 /// A connection of its own inside a transaction that others can name.
 async fn begin(options: &PgConnectOptions, holder: &str) -> Result<PgConnection, Trouble> {
-    let mut connection = super::connection(options).await?;
+    let mut connection = connection(options).await?;
     let begin = format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; \
          SET LOCAL idle_in_transaction_session_timeout = {}",

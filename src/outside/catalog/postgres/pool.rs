@@ -1,0 +1,81 @@
+//! A few connections to one database, and transactions on them that say beforehand whether they may write.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Transaction};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::connect;
+use super::trouble::{trouble, unreachable_in_time};
+use crate::limits;
+use crate::outside::Trouble;
+
+/// A small pool.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    pub(super) options: PgConnectOptions,
+    pool: PgPool,
+    /// Callers queue here and not in the pool: a pool that times out then means a server that cannot be reached.
+    turns: Semaphore,
+}
+
+/// A transaction and the turn it was given.
+pub(super) struct Open<'a> {
+    pub(super) tx: Transaction<'static, Postgres>,
+    _turn: SemaphorePermit<'a>,
+}
+
+impl Pool {
+    /// Connects once, to see that the URL leads to a database.
+    ///
+    /// # Errors
+    /// As [`super::PostgresCatalog::open`].
+    pub(crate) async fn open(url: &str, name: &str) -> Result<Self, Trouble> {
+        let options = connect::options(url, name)?;
+        // Not from the pool: a pool answers refused connections with a time-out, this says what happened.
+        connection(&options).await?.close().await.map_err(trouble)?;
+        let pool = PgPoolOptions::new()
+            .max_connections(limits::CATALOG_CONNECTIONS_MAX)
+            .acquire_timeout(Duration::from_millis(limits::CATALOG_CONNECT_MS_MAX))
+            .connect_lazy_with(options.clone());
+        let turns = Semaphore::new(limits::CATALOG_CONNECTIONS_MAX as usize);
+        Ok(Self { options, pool, turns })
+    }
+
+    /// Begins a transaction with its limits set, in one round trip. The isolation is named because a role may have
+    /// another default: READ COMMITTED is what makes a row that was waited for come with its newest values.
+    pub(super) async fn begin(&self, mode: &str) -> Result<Open<'_>, Trouble> {
+        let turn = self.turns.acquire().await.map_err(|_| unreachable_in_time())?;
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED {mode}; \
+             SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}",
+            limits::CATALOG_LOCK_WAIT_MS_MAX,
+            limits::CATALOG_STATEMENT_MS_MAX
+        );
+        let tx = self.pool.begin_with(AssertSqlSafe(begin)).await.map_err(trouble)?;
+        Ok(Open { tx, _turn: turn })
+    }
+
+    /// All rows of a query, in a transaction that may only read.
+    pub(crate) async fn all<T>(
+        &self,
+        query: Query<'_, Postgres, PgArguments>,
+        row: fn(&PgRow) -> sqlx::Result<T>,
+    ) -> Result<Vec<T>, Trouble> {
+        let mut open = self.begin("READ ONLY").await?;
+        let rows = query.persistent(false).fetch_all(&mut *open.tx).await.map_err(trouble)?;
+        open.tx.commit().await.map_err(trouble)?;
+        rows.iter().map(row).collect::<Result<_, _>>().map_err(trouble)
+    }
+}
+
+/// A connection of its own, outside the pool.
+pub(super) async fn connection(options: &PgConnectOptions) -> Result<PgConnection, Trouble> {
+    let wait = Duration::from_millis(limits::CATALOG_CONNECT_MS_MAX);
+    tokio::time::timeout(wait, PgConnection::connect_with(options))
+        .await
+        .map_err(|_| unreachable_in_time())?
+        .map_err(trouble)
+}

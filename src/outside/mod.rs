@@ -7,6 +7,7 @@
 pub mod catalog;
 mod http;
 pub mod imagekit;
+pub mod matches;
 pub mod origin;
 pub mod spool;
 pub mod trivia;

@@ -53,6 +53,8 @@ pub struct Config {
     pub production_database_url: Option<Secret>,
     /// `DEV_DATABASE_URL`.
     pub dev_database_url: Secret,
+    /// `TRIVIA_ADVISOR_DATABASE_URL`, or as deployments spell it, `TRVIA_ADVISOR_DATABASE_URL`.
+    pub trivia_advisor_database_url: Option<Secret>,
     /// `IMAGEKIT_PRIVATE_KEY`.
     pub imagekit_private_key: Option<Secret>,
     /// `IMAGEKIT_URL_ENDPOINT`.
@@ -61,15 +63,22 @@ pub struct Config {
     pub imagekit_upload_url: String,
     /// `IMAGEKIT_API_URL`.
     pub imagekit_api_url: String,
+    /// `IMAGEKIT_STORAGE_LIMIT_GB`: what the plan stores for free, in gigabytes.
+    pub imagekit_storage_limit_gb: f64,
+    /// `IMAGEKIT_BANDWIDTH_LIMIT_GB`: what the plan delivers for free in a month, in gigabytes.
+    pub imagekit_bandwidth_limit_gb: f64,
     /// `ORIGIN_BASE_URL`.
     pub origin_base_url: String,
 }
+
+/// What a URL of a database begins with.
+const DATABASES: [&str; 3] = ["postgres://", "postgresql://", "sqlite:"];
 
 impl Config {
     /// Reads the process's environment and `.env` in `dir`; the environment wins.
     ///
     /// # Errors
-    /// When `.env` is there and cannot be read.
+    /// When `.env` is there and cannot be read, or a number is none.
     pub fn read(dir: &Path) -> Result<Self, Failure> {
         let path = dir.join(".env");
         let mut file = HashMap::new();
@@ -83,16 +92,31 @@ impl Config {
                 file.insert(name, value);
             }
         }
-        let get = |name: &str| std::env::var(name).ok().or_else(|| file.get(name).cloned());
+        Self::from(|name| std::env::var(name).ok().or_else(|| file.get(name).cloned()))
+    }
+
+    /// The settings out of named values; an empty one is as good as none.
+    fn from(get: impl Fn(&str) -> Option<String>) -> Result<Self, Failure> {
         let get = |name: &str| get(name).filter(|value| !value.trim().is_empty());
         let or = |name: &str, default: &str| get(name).unwrap_or_else(|| default.to_owned());
+        let positive = |name: &str, default: f64| {
+            let Some(value) = get(name) else { return Ok(default) };
+            let number = value.trim().parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0);
+            let wrong =
+                || Failure::usage(format!("{name} is no positive number")).hint("Gigabytes, like 3 or 22.5");
+            number.ok_or_else(wrong)
+        };
+        let trivia_advisor = get("TRIVIA_ADVISOR_DATABASE_URL").or_else(|| get("TRVIA_ADVISOR_DATABASE_URL"));
         Ok(Self {
             production_database_url: get("PRODUCTION_DATABASE_URL").map(Secret),
             dev_database_url: Secret(or("DEV_DATABASE_URL", DEV_DATABASE_URL)),
+            trivia_advisor_database_url: trivia_advisor.map(Secret),
             imagekit_private_key: get("IMAGEKIT_PRIVATE_KEY").map(Secret),
             imagekit_url_endpoint: get("IMAGEKIT_URL_ENDPOINT"),
             imagekit_upload_url: or("IMAGEKIT_UPLOAD_URL", "https://upload.imagekit.io"),
             imagekit_api_url: or("IMAGEKIT_API_URL", "https://api.imagekit.io"),
+            imagekit_storage_limit_gb: positive("IMAGEKIT_STORAGE_LIMIT_GB", 3.0)?,
+            imagekit_bandwidth_limit_gb: positive("IMAGEKIT_BANDWIDTH_LIMIT_GB", 20.0)?,
             origin_base_url: or("ORIGIN_BASE_URL", "https://cdn.quizadvisor.com"),
         })
     }
@@ -106,13 +130,24 @@ impl Config {
             Target::Dev => ("DEV_DATABASE_URL", Some(&self.dev_database_url)),
             Target::Production => ("PRODUCTION_DATABASE_URL", self.production_database_url.as_ref()),
         };
-        let url = url.ok_or_else(|| missing(name))?;
-        let is_known =
-            ["postgres://", "postgresql://", "sqlite:"].iter().any(|scheme| url.0.starts_with(scheme));
-        let wrong =
-            || Failure::usage(format!("{name} is no database URL")).hint("postgres://… or sqlite:PATH");
-        is_known.then_some(url).ok_or_else(wrong)
+        database(name, url)
     }
+
+    /// Trivia Advisor's database.
+    ///
+    /// # Errors
+    /// When the setting is missing, or names no database.
+    pub fn trivia_url(&self) -> Result<&Secret, Failure> {
+        database("TRIVIA_ADVISOR_DATABASE_URL", self.trivia_advisor_database_url.as_ref())
+    }
+}
+
+/// A setting that names a database.
+fn database<'a>(name: &str, url: Option<&'a Secret>) -> Result<&'a Secret, Failure> {
+    let url = url.ok_or_else(|| missing(name))?;
+    let is_known = DATABASES.iter().any(|scheme| url.0.starts_with(scheme));
+    let wrong = || Failure::usage(format!("{name} is no database URL")).hint("postgres://… or sqlite:PATH");
+    is_known.then_some(url).ok_or_else(wrong)
 }
 
 /// A setting that a command needs and that is not set: an error, never a guess.
@@ -131,5 +166,49 @@ pub fn url(name: &str, value: &str) -> Result<Url, Failure> {
     match url.scheme() {
         "http" | "https" => Ok(url),
         other => Err(Failure::usage(format!("{name} is a {other}: URL; it must be https:"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(settings: &[(&str, &str)]) -> Result<Config, Failure> {
+        let settings: HashMap<_, _> = settings.iter().copied().collect();
+        Config::from(|name| settings.get(name).map(|value| (*value).to_owned()))
+    }
+
+    #[test]
+    fn d6_trivia_advisor_is_found_under_the_deployed_spelling_too() {
+        let url = |settings: &[(&str, &str)]| {
+            config(settings).unwrap().trivia_url().map(|url| url.reveal().to_owned()).map_err(|no| no.message)
+        };
+        let (right, deployed) =
+            (("TRIVIA_ADVISOR_DATABASE_URL", "sqlite:a"), ("TRVIA_ADVISOR_DATABASE_URL", "sqlite:b"));
+        assert_eq!(url(&[right]).unwrap(), "sqlite:a");
+        assert_eq!(url(&[deployed]).unwrap(), "sqlite:b");
+        assert_eq!(url(&[deployed, right]).unwrap(), "sqlite:a");
+        assert_eq!(url(&[deployed, (right.0, " ")]).unwrap(), "sqlite:b");
+        assert_eq!(url(&[]).unwrap_err(), "TRIVIA_ADVISOR_DATABASE_URL is not set");
+        let said = url(&[(right.0, "mysql://me:hunter2@h/x")]).unwrap_err();
+        assert_eq!(said, "TRIVIA_ADVISOR_DATABASE_URL is no database URL");
+    }
+
+    #[test]
+    fn d6_the_limits_are_positive_numbers_of_gigabytes() {
+        let limits = |settings: &[(&str, &str)]| {
+            config(settings)
+                .map(|config| (config.imagekit_storage_limit_gb, config.imagekit_bandwidth_limit_gb))
+        };
+        assert_eq!(limits(&[]).unwrap(), (3.0, 20.0));
+        let (storage, bandwidth) = ("IMAGEKIT_STORAGE_LIMIT_GB", "IMAGEKIT_BANDWIDTH_LIMIT_GB");
+        assert_eq!(limits(&[(storage, " 0.5 "), (bandwidth, "225")]).unwrap(), (0.5, 225.0));
+        assert_eq!(limits(&[(storage, "")]).unwrap(), (3.0, 20.0));
+        for name in [storage, bandwidth] {
+            for wrong in ["0", "-1", "3 GB", "NaN", "inf", "1e999", "three"] {
+                let failure = limits(&[(name, wrong)]).unwrap_err();
+                assert_eq!(failure.message, format!("{name} is no positive number"), "{wrong}");
+            }
+        }
     }
 }

@@ -24,6 +24,17 @@ fn d6_a_missing_setting_is_named_and_nothing_is_begun() {
 }
 
 #[test]
+fn d6_a_limit_that_is_no_positive_number_is_named() {
+    let mut at = Workplace::new(Kind::Sqlite, 4);
+    for name in ["IMAGEKIT_STORAGE_LIMIT_GB", "IMAGEKIT_BANDWIDTH_LIMIT_GB"] {
+        let value = at.settings.insert(name.into(), "lots".into()).unwrap();
+        at.run_idle(&MIGRATE).code(2).says(&format!("{name} is no positive number"));
+        at.settings.insert(name.into(), value);
+    }
+    at.run_idle(&["countries"]).code(0);
+}
+
+#[test]
 fn d6_a_dotenv_is_read_and_the_environment_wins() {
     let mut at = Workplace::new(Kind::Sqlite, 4);
     let env = std::fs::read_to_string(at.sandbox_dir().join("env")).unwrap();

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashSet};
 use ledger::images::{self, NotAnArray};
 use serde::Serialize;
 
-use super::{Context, Format};
+use super::Context;
+use super::out::OutArgs;
 use crate::error::{Exit, Failure};
 use crate::limits::CATALOG_PAGE_VENUES;
 use crate::outside::catalog::{Catalog, Place, Venue};
 use crate::runner::Geography;
-use crate::show;
+use crate::show::{self, Cell, Column, Grid, Sheet};
 
 /// A line of the table.
 #[derive(Debug, Default, Serialize)]
@@ -35,27 +36,30 @@ struct Answer {
     total: Total,
 }
 
-pub fn run(context: &Context<'_>) -> Result<Exit, Failure> {
+pub fn run(context: &Context<'_>, args: &OutArgs) -> Result<Exit, Failure> {
+    let out = args.out(context)?;
     let catalog = context.open_catalog()?;
     let answer = context.runtime.block_on(async {
         let geography = Geography::read(&*catalog).await?;
         distribution(&*catalog, &geography).await
     })?;
-    match context.common.format {
-        Format::Json => show::json(&answer)?,
-        Format::Table => {
-            let mut table = show::Table::new(&["Country", "Code", "Venues", "Images", "Cities"]);
-            for line in &answer.countries {
-                let country = line.country.as_deref().unwrap_or("(no country)");
-                let code = line.code.as_deref().unwrap_or("-");
-                table.row(&[country, code], &[line.venues, line.images, line.cities]);
-            }
-            let Total { venues, images, cities } = answer.total;
-            table.row(&["Total", ""], &[venues, images, cities]);
-            table.print()?;
-        }
-    }
+    show::say(&out, || sheet(&answer), &answer)?;
     Ok(Exit::Done)
+}
+
+fn sheet(answer: &Answer) -> Sheet {
+    let numbers = ["Venues", "Images", "Cities"].map(Column::number);
+    let mut grid = Grid::new([&[Column::text("Country"), Column::text("Code")], &numbers[..]].concat());
+    for line in &answer.countries {
+        let country = line.country.as_deref().unwrap_or("(no country)");
+        let code = line.code.as_deref();
+        grid.row([country.into(), code.into(), line.venues.into(), line.images.into(), line.cities.into()]);
+    }
+    let Total { venues, images, cities } = answer.total;
+    grid.total(["Total".into(), Cell::Empty, venues.into(), images.into(), cities.into()]);
+    let mut sheet = Sheet::new("What is still to be migrated");
+    sheet.table(grid);
+    sheet
 }
 
 async fn distribution(catalog: &dyn Catalog, geography: &Geography) -> Result<Answer, Failure> {

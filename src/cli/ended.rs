@@ -8,9 +8,10 @@ use ledger::state::{Aim, State, Whole};
 use ledger::store::LedgerError;
 use serde::Serialize;
 
+use super::Context;
 use super::drive::exit_of;
+use super::out::PlainFormat;
 use super::place::name_of;
-use super::{Context, Format};
 use crate::error::{Exit, Failure};
 use crate::runner::End;
 use crate::show;
@@ -41,9 +42,9 @@ pub fn say(context: &Context<'_>, ledger: &Ledger, ends: Vec<(RunId, End)>) -> R
     let runs: Result<Vec<Ended>, Failure> =
         ends.into_iter().map(|(run, end)| ended(ledger, run, end)).collect();
     let answer = Answer { runs: runs?, head: ledger.head().to_string() };
-    match context.common.format {
-        Format::Json => show::json(&answer)?,
-        Format::Table => {
+    match context.plain_format()? {
+        PlainFormat::Json => show::json(&answer)?,
+        PlainFormat::Table => {
             for ended in &answer.runs {
                 print(ended)?;
             }
@@ -59,9 +60,9 @@ pub fn say(context: &Context<'_>, ledger: &Ledger, ends: Vec<(RunId, End)>) -> R
 pub fn nothing(context: &Context<'_>, ledger: Option<&Ledger>, why: &str) -> Result<(), Failure> {
     eprintln!("{why}");
     let head = ledger.map_or(String::new(), |ledger| ledger.head().to_string());
-    match context.common.format {
-        Format::Json => show::json(&Answer { runs: Vec::new(), head }),
-        Format::Table => Ok(()),
+    match context.plain_format()? {
+        PlainFormat::Json => show::json(&Answer { runs: Vec::new(), head }),
+        PlainFormat::Table => Ok(()),
     }
 }
 

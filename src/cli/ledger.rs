@@ -4,7 +4,8 @@ use clap::Subcommand;
 use ledger::ledger::Ledger;
 use serde::Serialize;
 
-use super::{Context, Format};
+use super::Context;
+use super::out::PlainFormat;
 use crate::error::{Exit, Failure};
 use crate::show;
 
@@ -28,9 +29,9 @@ pub fn run(context: &Context<'_>, verb: &LedgerVerb) -> Result<Exit, Failure> {
     let head = ledger.head();
     let answer =
         Verified { ledger: ledger.store().id().to_string(), events: head.seq.0, head: head.to_string() };
-    match context.common.format {
-        Format::Json => show::json(&answer)?,
-        Format::Table => {
+    match context.plain_format()? {
+        PlainFormat::Json => show::json(&answer)?,
+        PlainFormat::Table => {
             show::line(&format!("{} events, all as they were written.", answer.events))?;
             show::line(&format!("Head {}", answer.head))?;
             show::line("A chain does not show a cut-off tail: compare the head with one kept elsewhere.")?;

@@ -9,8 +9,9 @@ use ledger::state::State;
 use ledger::timestamp::Timestamp;
 use serde::Serialize;
 
+use super::Context;
+use super::out::PlainFormat;
 use super::place::PlaceArgs;
-use super::{Context, Format};
 use crate::error::{Exit, Failure};
 use crate::show;
 
@@ -54,11 +55,11 @@ pub fn run(context: &Context<'_>, args: &LogArgs) -> Result<Exit, Failure> {
             return Ok::<_, Failure>(());
         }
         let (seq, record) = &placed;
-        match context.common.format {
-            Format::Json => {
+        match context.plain_format()? {
+            PlainFormat::Json => {
                 show::json_line(&Line { seq: *seq, at: record.at, run: record.run, event: &record.event })
             }
-            Format::Table => show::event(*seq, record),
+            PlainFormat::Table => show::event(*seq, record),
         }
     })?;
     Ok(Exit::Done)

@@ -13,8 +13,9 @@ use serde::Serialize;
 use super::ask::confirm;
 use super::countries::{for_each_movable, for_each_venue};
 use super::drive::{Driver, ForwardArgs, RunArgs};
+use super::out::PlainFormat;
 use super::place::{Chosen, PlaceArgs, name_of};
-use super::{Context, Format, ended};
+use super::{Context, ended};
 use crate::error::{Exit, Failure};
 use crate::limits::IMAGE_BYTES_MAX;
 use crate::outside::catalog::Catalog;
@@ -191,9 +192,9 @@ fn dry_run(
     };
     let state = ledger.as_ref().map(Ledger::state);
     let preview = look(context, catalog, geography, chosen, limit, state)?;
-    match context.common.format {
-        Format::Json => show::json(&preview)?,
-        Format::Table => {
+    match context.plain_format()? {
+        PlainFormat::Json => show::json(&preview)?,
+        PlainFormat::Table => {
             let mut table = show::Table::new(&["City", "Country", "Venues", "Images"]);
             for line in &preview.cities {
                 let city = line.city.as_deref().unwrap_or("(no city)");

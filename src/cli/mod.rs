@@ -9,6 +9,7 @@ mod ledger;
 mod log;
 mod migrate;
 mod open;
+mod out;
 mod place;
 mod resume;
 mod rollback;
@@ -16,13 +17,14 @@ mod status;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Runtime;
 
 pub use interrupt::Interrupt;
 
 use crate::config::{Config, Target};
 use crate::error::{Exit, Failure};
+use crate::show::Format;
 
 /// Moves the images a database refers to onto the ImageKit CDN, country by country, and writes every step down.
 #[derive(Debug, Parser)]
@@ -42,24 +44,15 @@ struct Common {
     /// The ledger file [default: ./longshore.<target>.ledger]
     #[arg(long, global = true, value_name = "PATH")]
     ledger: Option<PathBuf>,
-    /// How results are written to stdout.
+    /// How answers are written; some commands have table and json only.
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     format: Format,
-}
-
-/// How results are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// What is still to be migrated, by country.
-    Countries,
+    Countries(out::OutArgs),
     /// Move a country's, a city's or a venue's images to the CDN.
     Migrate(migrate::MigrateArgs),
     /// Go on with a run that was paused or cut off.
@@ -67,7 +60,7 @@ enum Verb {
     /// Put the database back as it was before a migration.
     Rollback(rollback::RollbackArgs),
     /// Where every image stands.
-    Status,
+    Status(out::OutArgs),
     /// The events.
     Log(log::LogArgs),
     /// Look after the ledger itself.
@@ -86,6 +79,13 @@ mod demo;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 
+impl Verb {
+    /// Whether its answer is a sheet, which every format can be made of.
+    fn has_sheet(&self) -> bool {
+        matches!(self, Self::Countries(_) | Self::Status(_))
+    }
+}
+
 /// What every command works with.
 struct Context<'a> {
     common: Common,
@@ -101,12 +101,16 @@ struct Context<'a> {
 pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let config = Config::read(&std::env::current_dir()?)?;
     let context = Context { common: cli.common, config, runtime, interrupt };
+    if !cli.verb.has_sheet() {
+        // Refused before anything is done, not when it is to be told.
+        context.plain_format()?;
+    }
     match cli.verb {
-        Verb::Countries => countries::run(&context),
+        Verb::Countries(args) => countries::run(&context, &args),
         Verb::Migrate(args) => migrate::run(&context, &args),
         Verb::Resume(args) => resume::run(&context, &args),
         Verb::Rollback(args) => rollback::run(&context, &args),
-        Verb::Status => status::run(&context),
+        Verb::Status(args) => status::run(&context, &args),
         Verb::Log(args) => log::run(&context, &args),
         Verb::Ledger(verb) => ledger::run(&context, &verb),
         #[cfg(feature = "sandbox")]

@@ -12,8 +12,9 @@ use serde::Serialize;
 
 use super::ask::confirm;
 use super::drive::{Driver, RunArgs};
+use super::out::PlainFormat;
 use super::place::{PlaceArgs, name_of};
-use super::{Context, Format, ended};
+use super::{Context, ended};
 use crate::error::{Exit, Failure};
 use crate::runner::Start;
 use crate::show;
@@ -119,9 +120,9 @@ fn preview(context: &Context<'_>, ledger: &Ledger, scope: &Scope) -> Preview {
 }
 
 fn dry_run(context: &Context<'_>, preview: &Preview) -> Result<Exit, Failure> {
-    match context.common.format {
-        Format::Json => show::json(preview)?,
-        Format::Table => {
+    match context.plain_format()? {
+        PlainFormat::Json => show::json(preview)?,
+        PlainFormat::Table => {
             let mut table = show::Table::new(&["Country", "Images to take back"]);
             for (country, images) in &preview.countries {
                 table.row(&[country], &[*images]);

@@ -1,49 +1,36 @@
 //! `status`: where every image stands (requirement C8).
 
 use ledger::ledger::Ledger;
-use ledger::report::{Standing, standing};
+use ledger::report::{Counts, Standing, standing};
 
+use super::Context;
+use super::out::OutArgs;
 use super::place::name_of;
-use super::{Context, Format};
 use crate::error::{Exit, Failure};
-use crate::show;
+use crate::show::{self, Cell, Column, Grid, Sheet};
 
-pub fn run(context: &Context<'_>) -> Result<Exit, Failure> {
+pub fn run(context: &Context<'_>, args: &OutArgs) -> Result<Exit, Failure> {
+    let out = args.out(context)?;
     let ledger = Ledger::read(&context.ledger_path())?;
     let standing = standing(ledger.state());
-    match context.common.format {
-        Format::Json => show::json(&standing)?,
-        Format::Table => print(&standing)?,
-    }
+    show::say(&out, || sheet(&standing), &standing)?;
     Ok(Exit::Done)
 }
 
-fn print(standing: &Standing) -> Result<(), Failure> {
-    let mut table = show::Table::new(&[
-        "Country", "Images", "Done", "Going", "Failed", "Skipped", "Drifted", "Back", "Other",
-    ]);
-    let mut line = |name: &str, c: &ledger::report::Counts| {
-        let other = c.closed + c.untouched;
-        let counts =
-            [c.images(), c.completed, c.in_progress, c.failed, c.skipped, c.drifted, c.rolled_back, other];
-        table.row(&[name], &counts);
-    };
-    for country in &standing.countries {
-        line(country.country.as_deref().unwrap_or("(no country)"), &country.counts);
-    }
-    line("Total", &standing.total);
-    table.print()?;
+fn sheet(standing: &Standing) -> Sheet {
+    let mut sheet = Sheet::new("Where every image stands");
+    sheet.table(countries(standing));
     for run in &standing.unfinished {
         let how = match run.paused {
             Some(reason) => format!("paused ({})", show::word(&reason)),
             None => "running, or cut off".to_owned(),
         };
         let (id, verb, scope) = (run.run, run.verb.name(), name_of(&run.scope));
-        show::line(&format!(
+        sheet.line(format!(
             "Run {id} ({verb} {scope}): {how}; {} of {} images settled.",
             run.settled, run.images
-        ))?;
-        show::line(&format!("  `longshore resume --run {id}` goes on."))?;
+        ));
+        sheet.line(format!("  `longshore resume --run {id}` goes on."));
     }
     for waiting in &standing.waiting {
         let code = waiting.code.as_deref().unwrap_or("no country");
@@ -52,8 +39,26 @@ fn print(standing: &Standing) -> Result<(), Failure> {
             0 => venues,
             images => format!("{} in {venues}", show::count(images, "image")),
         };
-        show::line(&format!("For a person, {code}: {what}, {}.", waiting.error_type))?;
-        show::line(&format!("  `longshore log --venue-id {}` tells of one.", waiting.venue))?;
+        sheet.line(format!("For a person, {code}: {what}, {}.", waiting.error_type));
+        sheet.line(format!("  `longshore log --venue-id {}` tells of one.", waiting.venue));
     }
-    Ok(())
+    sheet
+}
+
+fn countries(standing: &Standing) -> Grid {
+    let counted = ["Images", "Done", "Going", "Failed", "Skipped", "Drifted", "Back", "Other"];
+    let mut columns = vec![Column::text("Country")];
+    columns.extend(counted.map(Column::number));
+    let mut grid = Grid::new(columns);
+    let row = |name: &str, c: &Counts| -> Vec<Cell> {
+        let other = c.closed + c.untouched;
+        let counts =
+            [c.images(), c.completed, c.in_progress, c.failed, c.skipped, c.drifted, c.rolled_back, other];
+        [name.into()].into_iter().chain(counts.map(Cell::Count)).collect()
+    };
+    for country in &standing.countries {
+        grid.row(row(country.country.as_deref().unwrap_or("(no country)"), &country.counts));
+    }
+    grid.total(row("Total", &standing.total));
+    grid
 }

@@ -9,13 +9,13 @@ use super::{line_raw, word};
 use crate::error::Failure;
 
 /// A text out of a database or a server, made harmless: no control characters (a terminal would obey them), no marks
-/// that turn the writing direction.
+/// that turn the writing direction, no breaks of lines, and nothing that is there and cannot be seen.
 pub fn plain(text: &str) -> String {
-    let is_harmless = |c: &char| {
-        !c.is_control()
-            && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    let is_unseen = |c: char| {
+        matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
     };
-    text.chars().filter(is_harmless).collect()
+    text.chars().filter(|c| !c.is_control() && !is_unseen(*c)).collect()
 }
 
 /// Bytes as people read them, in powers of ten as ImageKit bills them.
@@ -137,5 +137,16 @@ mod tests {
     #[test]
     fn s4_text_from_outside_cannot_steer_a_terminal() {
         assert_eq!(plain("a\u{1b}[31mb\u{202e}c\r\nd\u{9b}"), "a[31mbcd");
+    }
+
+    #[test]
+    fn s4_what_is_there_and_cannot_be_seen_goes() {
+        let unseen = ["\u{61c}", "\u{200b}", "\u{200c}", "\u{200d}", "\u{200e}", "\u{2028}", "\u{2029}"];
+        let more =
+            ["\u{ad}", "\u{180e}", "\u{2060}", "\u{2064}", "\u{206f}", "\u{feff}", "\u{fff9}", "\u{e0041}"];
+        for mark in unseen.into_iter().chain(more) {
+            assert_eq!(plain(&format!("pay{mark}pal")), "paypal", "{mark:?}");
+        }
+        assert_eq!(plain("Łódź 東京 Ω\u{301} 🍕 “–”"), "Łódź 東京 Ω\u{301} 🍕 “–”");
     }
 }

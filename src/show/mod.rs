@@ -1,14 +1,22 @@
 //! The voice: what people and programs read. It decides nothing and causes nothing.
 
+mod csv;
+mod html;
 mod human;
+mod markdown;
+mod out;
 mod progress;
+mod sheet;
+mod table;
 
 use std::io::Write;
 
 use serde::Serialize;
 
 pub use human::{Table, bytes, count, event, plain};
+pub use out::{Format, Out, deliver, say};
 pub use progress::Progress;
+pub use sheet::{Cell, Column, Grid, Part, Sheet};
 
 use crate::error::Failure;
 

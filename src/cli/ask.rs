@@ -18,7 +18,9 @@ pub fn confirm(question: &str, word: &str, yes: bool) -> Result<(), Failure> {
             .hint("`--yes` answers for a script, once you have looked at `--dry-run`"));
     }
     eprintln!("{question}");
-    eprint!("Type {} to go on: ", show::plain(word));
+    // What cannot be seen cannot be typed.
+    let word = show::plain(word);
+    eprint!("Type {word} to go on: ");
     std::io::stderr().flush()?;
     let mut typed = String::new();
     std::io::stdin().read_line(&mut typed)?;

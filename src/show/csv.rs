@@ -41,3 +41,58 @@ fn field(cell: &Cell) -> String {
         false => bare,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{hostile, plain};
+    use super::*;
+
+    fn read(text: &str) -> Vec<Vec<String>> {
+        let mut reader =
+            ::csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+        let records = reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect());
+        records.collect()
+    }
+
+    #[test]
+    fn c9_csv_has_each_table_with_its_header_and_bare_numbers() {
+        let text = write(&hostile::sheet());
+        let (first, second) = text.split_once("\n\n").expect("an empty line between the tables");
+        let (first, second) = (read(first), read(second));
+        assert_eq!(first.len(), 1 + hostile::texts().len() + 1);
+        assert_eq!(first[0], ["Venue", "Text", "Share (%)"]);
+        assert_eq!(first[2], ["-1", "'+1+1", "99.10"]);
+        assert_eq!(first.last().unwrap(), &["", "'=SUM(A1:A9)", ""]);
+        assert_eq!(second[0], ["Name", "Time (ms)", "Wait (s)", "Size (bytes)"]);
+        assert_eq!(second[1], ["a, \"b\"", "12", "7500", "1500000"]);
+        assert_eq!(second[2], ["", "-1.2", "", "12345"]);
+    }
+
+    #[test]
+    fn s4_a_text_is_no_formula_for_a_spreadsheet() {
+        let rows = read(&write(&hostile::sheet()));
+        let texts: Vec<_> = rows[1..=hostile::texts().len()].iter().map(|row| row[1].as_str()).collect();
+        let marked: Vec<_> = texts.iter().take_while(|text| text.starts_with('\'')).collect();
+        assert_eq!(marked.len(), 9, "{texts:?}");
+        assert_eq!(*marked[5], "' =1+1", "a line break became a space, and is looked behind");
+        assert!(texts[9..].iter().all(|text| !text.starts_with('\'')), "{texts:?}");
+        assert_eq!(texts[18], "Łódź, 東京, it's \"quoted\"");
+        assert_eq!(texts[20].len(), 10_000);
+    }
+
+    proptest! {
+        #[test]
+        fn s4_whatever_a_text_holds_it_stays_one_field_and_no_formula(text in "[\\s=+@＝＋－＠\u{0}\u{200b}-]{0,4}.*") {
+            let mut grid = Grid::new([Column::text("Text"), Column::number("Number")]);
+            grid.row([text.as_str().into(), 7.into()]);
+            let rows = read(&lines(&grid));
+            prop_assert_eq!(rows.len(), 2);
+            prop_assert_eq!(&rows[1][1], "7");
+            let field = &rows[1][0];
+            prop_assert_eq!(&plain(field), field);
+            prop_assert!(!field.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']));
+        }
+    }
+}

@@ -69,3 +69,60 @@ fn escaped(text: &str) -> String {
     }
     escaped
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Column, hostile};
+    use super::*;
+
+    /// The cells of a row as GitHub finds them: an escaped pipe is no border.
+    fn cells(row: &str) -> Vec<String> {
+        let hidden = row.replace("\\\\", "\u{1}").replace("\\|", "\u{2}");
+        let inner = hidden.strip_prefix("| ").unwrap().strip_suffix(" |").unwrap();
+        inner.split(" | ").map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn c9_markdown_has_a_title_headings_lines_and_tables() {
+        let text = write(&hostile::sheet());
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[0], "# A &lt;b&gt;title&lt;/b&gt;\\[2J");
+        assert_eq!(lines[2], "## # 1 \\| &lt;script&gt;alert(1)&lt;/script&gt;");
+        assert_eq!(lines[4..=5], ["| Venue | Text | Share |", "| ---: | --- | ---: |"]);
+        assert_eq!(lines[7], "| -1 | +1+1 | 99.10 % |");
+        assert!(lines.contains(&"|  | **=SUM(A1:A9)** | **-** |"));
+        assert!(lines.contains(&"\\- a \\`line\\` with &lt;img src=x onerror=alert(1)&gt;"));
+        assert!(lines.contains(&"| a, \"b\" | 12 ms | 2 h 05 min | 1.5 MB |"));
+        assert!(lines.contains(&"| - | -1.2 | - | 12345 |"));
+    }
+
+    #[test]
+    fn s4_markdown_holds_no_markup_out_of_a_text() {
+        let text = write(&hostile::sheet());
+        assert!(!text.contains(['<', '>', '\u{1b}', '\u{9b}', '\u{202e}', '\u{200b}']), "{text}");
+        assert!(text.contains("| a\\|b\\\\\\|c |"));
+        assert!(
+            text.contains(
+                "\\`code\\` \\*strong\\* \\_emphasis\\_ \\[link\\](javascript:alert(1)) \\~\\~gone"
+            )
+        );
+        assert!(text.contains("| two lines three four |"));
+        assert_eq!(escaped("not_found"), "not_found");
+    }
+
+    proptest! {
+        #[test]
+        fn s4_whatever_a_text_holds_it_stays_one_cell(text in "[|<>`\\\\\\s\u{0}\u{200b}x]{0,9}.*") {
+            let mut grid = Grid::new([Column::text("Text"), Column::number("Number")]);
+            grid.row([format!("x{text}x").into(), 7.into()]);
+            let table = lines(&grid);
+            prop_assert_eq!(table.lines().count(), 3);
+            let row = cells(table.lines().last().unwrap());
+            prop_assert_eq!(row.len(), 2);
+            prop_assert_eq!(&row[1], "7");
+            prop_assert!(!row[0].contains(['<', '|', '>']));
+        }
+    }
+}

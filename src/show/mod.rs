@@ -1,6 +1,8 @@
 //! The voice: what people and programs read. It decides nothing and causes nothing.
 
 mod csv;
+#[cfg(test)]
+mod hostile;
 mod html;
 mod human;
 mod markdown;

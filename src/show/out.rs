@@ -1,7 +1,7 @@
 //! Where an answer goes, and in which format.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use super::{Sheet, csv, html, markdown, table};
 use crate::error::{Exit, Failure};
+
+/// How every SQLite file begins.
+const SQLITE_HEADER: &[u8] = b"SQLite format 3\0";
 
 /// How answers are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,10 +101,7 @@ pub fn deliver(out: &Out, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
         };
     };
     let place = place_of(file)?;
-    replace(&place, write).map_err(|error| {
-        let message = format!("cannot write {}", file.display());
-        Failure::new(Exit::CannotGoOn, message).because(error)
-    })
+    replace(&place, write).map_err(|error| cannot(file, error))
 }
 
 /// The file that is meant, behind links, or why it cannot be one.
@@ -111,20 +111,41 @@ fn place_of(file: &Path) -> Result<PathBuf, Failure> {
             .because(why)
             .hint("`-o` names a file; without it the answer goes to stdout")
     };
-    if let Ok(known) = fs::metadata(file) {
-        return match known.is_file() {
-            true => Ok(fs::canonicalize(file)?),
-            false if known.is_dir() => Err(no_file("it is a directory")),
-            false => Err(no_file("it is no regular file")),
-        };
+    match fs::metadata(file) {
+        Ok(known) if known.is_file() => {
+            if is_database(file).map_err(|error| cannot(file, error))? {
+                return Err(no_file("it is a database, which may be a ledger, and is not replaced"));
+            }
+            return fs::canonicalize(file).map_err(|error| cannot(file, error));
+        }
+        Ok(known) if known.is_dir() => return Err(no_file("it is a directory")),
+        Ok(_) => return Err(no_file("it is no regular file")),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) if error.kind() == ErrorKind::NotADirectory => {
+            return Err(no_file("what should hold it is no directory"));
+        }
+        Err(error) => return Err(cannot(file, error)),
+    }
+    if file.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(no_file("it is a directory that is not there"));
     }
     let name = file.file_name().ok_or_else(|| no_file("it has no file name"))?;
     match fs::canonicalize(dir_of(file)) {
-        Ok(dir) if dir.is_dir() => Ok(dir.join(name)),
-        Ok(_) => Err(no_file("what should hold it is no directory")),
+        Ok(dir) => Ok(dir.join(name)),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(no_file("its directory is not there")),
-        Err(error) => Err(no_file(&error.to_string())),
+        Err(error) => Err(cannot(file, error)),
     }
+}
+
+/// A slip of the hand must not put a report into the place of the one file that cannot be made again.
+fn is_database(file: &Path) -> io::Result<bool> {
+    let mut first = Vec::new();
+    File::open(file)?.take(SQLITE_HEADER.len() as u64).read_to_end(&mut first)?;
+    Ok(first == SQLITE_HEADER)
+}
+
+fn cannot(file: &Path, error: io::Error) -> Failure {
+    Failure::new(Exit::CannotGoOn, format!("cannot write {}", file.display())).because(error)
 }
 
 fn dir_of(file: &Path) -> &Path {
@@ -165,5 +186,97 @@ impl Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         let _it_was_renamed = fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::super::hostile;
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn to(file: &Path) -> Out {
+        Out::new(Format::Json, Some(file.to_owned())).unwrap()
+    }
+
+    #[test]
+    fn s5_a_file_is_written_whole_and_for_its_owner_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("answer");
+        fs::write(&file, "old").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        for format in Format::ALL {
+            let out = Out::new(format, Some(file.clone())).unwrap();
+            say(&out, hostile::sheet, &["an answer"]).unwrap();
+            let expected = match format {
+                Format::Table => table::write(&hostile::sheet()),
+                Format::Json => "[\n  \"an answer\"\n]\n".to_owned(),
+                Format::Csv => csv::write(&hostile::sheet()),
+                Format::Markdown => markdown::write(&hostile::sheet()),
+                Format::Html => html::write(&hostile::sheet()),
+            };
+            assert_eq!(fs::read_to_string(&file).unwrap(), expected, "{format:?}");
+            assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(names(dir.path()), ["answer"]);
+    }
+
+    #[test]
+    fn c10_the_old_file_stays_whole_when_writing_fails() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("answer");
+        fs::write(&file, "old").unwrap();
+        let failed = deliver(&to(&file), |to| {
+            to.write_all(&[b'x'; 100_000])?;
+            Err(io::Error::from(ErrorKind::StorageFull))
+        })
+        .unwrap_err();
+        assert_eq!(failed.exit, Exit::CannotGoOn);
+        assert_eq!(failed.message, format!("cannot write {}", file.display()));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "old");
+        assert_eq!(names(dir.path()), ["answer"], "no draft is left");
+    }
+
+    #[test]
+    fn c10_a_link_stays_and_a_draft_of_someone_else_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (link, file) = (dir.path().join("link"), dir.path().join("file"));
+        let draft = format!(".longshore-{}-0.draft", std::process::id());
+        fs::write(&file, "old").unwrap();
+        fs::write(dir.path().join(&draft), "someone's").unwrap();
+        symlink(&file, &link).unwrap();
+        deliver(&to(&link), |to| to.write_all(b"new")).unwrap();
+        assert_eq!(fs::read_link(&link).unwrap(), file);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert_eq!(fs::read_to_string(dir.path().join(&draft)).unwrap(), "someone's");
+        assert_eq!(names(dir.path()), [draft.as_str(), "file", "link"]);
+    }
+
+    #[test]
+    fn c10_what_cannot_be_a_file_is_refused_before_the_work() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), "").unwrap();
+        for (name, why) in [
+            ("", "it is a directory"),
+            ("new/", "it is a directory that is not there"),
+            ("missing/answer", "its directory is not there"),
+            ("file/answer", "what should hold it is no directory"),
+        ] {
+            let refused = Out::new(Format::Table, Some(dir.path().join(name))).unwrap_err();
+            assert_eq!((refused.exit, refused.causes), (Exit::Usage, vec![why.to_owned()]), "{name}");
+        }
+        fs::write(dir.path().join("ledger"), [SQLITE_HEADER, b"and more"].concat()).unwrap();
+        let refused = Out::new(Format::Table, Some(dir.path().join("ledger"))).unwrap_err();
+        assert_eq!(refused.causes, ["it is a database, which may be a ledger, and is not replaced"]);
+        let refused = Out::new(Format::Table, Some("/dev/null".into())).unwrap_err();
+        assert_eq!(refused.causes, ["it is no regular file"]);
     }
 }

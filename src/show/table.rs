@@ -59,3 +59,63 @@ fn longest_word(grid: &Grid, column: usize) -> u16 {
     let longest = texts.filter_map(|text| text.split(' ').map(|word| word.chars().count()).max()).max();
     longest.unwrap_or(0).min(WORD_CHARS_MAX) as u16
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Column, hostile};
+    use super::*;
+
+    fn sheet(parts: Vec<Part>) -> Sheet {
+        Sheet { title: "Not shown".to_owned(), parts }
+    }
+
+    #[test]
+    fn c9_a_table_has_its_numbers_to_the_right_and_no_spaces_at_the_end() {
+        let mut grid =
+            Grid::new([Column::text("Country"), Column::number("Images"), Column::percent("Share")]);
+        grid.row(["Poland".into(), 445.into(), Cell::Percent(99.1)]);
+        grid.row(["France".into(), 9.into(), Cell::Unknown]);
+        grid.total(["Total".into(), 454.into(), Cell::Empty]);
+        let heading = Part::Heading("By country".to_owned());
+        let text = write(&sheet(vec![Part::Line("As of 7.".to_owned()), heading, Part::Table(grid)]));
+        assert_eq!(
+            text,
+            "As of 7.\n\
+             \n\
+             By country\n \
+             Country  Images    Share\n \
+             Poland      445  99.10 %\n \
+             France        9        -\n \
+             Total       454\n"
+        );
+    }
+
+    #[test]
+    fn c9_a_table_is_80_columns_wide_where_whole_words_allow_it() {
+        let columns = [Column::text("Message"), Column::text("URL"), Column::number("Times")];
+        let mut grid = Grid::new(columns);
+        let url = format!("https://cdn.example.org/{}", "a".repeat(30));
+        grid.row(["a sentence of many words ".repeat(5).into(), url.as_str().into(), 1_234_567.into()]);
+        let text = lines(&grid);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.contains(&url) && text.contains("1234567"), "{text}");
+
+        let long = format!("https://cdn.example.org/{}", "a".repeat(120));
+        grid.row(["short".into(), long.as_str().into(), 1.into()]);
+        let text = lines(&grid);
+        assert!(text.contains(&long), "a word is not broken: {text}");
+        assert!(text.contains("sentence"), "{text}");
+    }
+
+    #[test]
+    fn s4_a_table_cannot_steer_a_terminal() {
+        let text = write(&hostile::sheet());
+        let is_control = |c: char| c != '\n' && c.is_control();
+        assert!(
+            !text.contains(is_control) && !text.contains(['\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}'])
+        );
+        assert!(text.contains("[31mred[0m 2J") && text.contains("two lines three four"), "{text}");
+        assert!(text.chars().filter(|c| *c == 'x').count() >= 10_000, "nothing is left out");
+        assert!(text.lines().all(|line| line.chars().count() < 400));
+    }
+}

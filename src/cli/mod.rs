@@ -10,6 +10,7 @@ mod log;
 mod migrate;
 mod open;
 mod out;
+mod past;
 mod place;
 mod resume;
 mod rollback;
@@ -60,7 +61,7 @@ enum Verb {
     /// Put the database back as it was before a migration.
     Rollback(rollback::RollbackArgs),
     /// Where every image stands.
-    Status(out::OutArgs),
+    Status(status::StatusArgs),
     /// The events.
     Log(log::LogArgs),
     /// Look after the ledger itself.

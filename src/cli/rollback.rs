@@ -13,7 +13,8 @@ use serde::Serialize;
 use super::ask::confirm;
 use super::drive::{Driver, RunArgs};
 use super::out::PlainFormat;
-use super::place::{PlaceArgs, name_of};
+use super::past::PastArgs;
+use super::place::name_of;
 use super::{Context, ended};
 use crate::error::{Exit, Failure};
 use crate::runner::Start;
@@ -23,10 +24,7 @@ use crate::show;
 #[derive(Debug, Args)]
 pub struct RollbackArgs {
     #[command(flatten)]
-    place: PlaceArgs,
-    /// What one run did.
-    #[arg(long, value_name = "N", conflicts_with_all = ["country", "city", "venue_id"])]
-    run: Option<RunId>,
+    what: PastArgs,
     /// Only say what would be done; nothing is changed anywhere.
     #[arg(long)]
     dry_run: bool,
@@ -80,14 +78,7 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
 }
 
 fn scope(ledger: &Ledger, args: &RollbackArgs) -> Result<Scope, Failure> {
-    if let Some(run) = args.run {
-        let known = ledger.state().run(run).map(|_| Scope::Run(run));
-        return known.ok_or_else(|| {
-            Failure::usage(format!("there is no run {run}"))
-                .hint("`longshore log --kind run_started` lists them")
-        });
-    }
-    args.place.in_ledger(ledger.state())?.ok_or_else(|| {
+    args.what.scope(ledger.state())?.ok_or_else(|| {
         Failure::usage("`rollback` wants to know what to roll back")
             .hint("longshore rollback --country Poland --dry-run")
             .hint("longshore rollback --city Kraków")

@@ -1,17 +1,27 @@
 //! `status`: where every image stands (requirement C8).
 
-use ledger::ledger::Ledger;
+use clap::Args;
 use ledger::report::{Counts, Standing, standing};
 
 use super::Context;
 use super::out::OutArgs;
+use super::past::AsOfArgs;
 use super::place::name_of;
 use crate::error::{Exit, Failure};
 use crate::show::{self, Cell, Column, Grid, Sheet};
 
-pub fn run(context: &Context<'_>, args: &OutArgs) -> Result<Exit, Failure> {
-    let out = args.out(context)?;
-    let ledger = Ledger::read(&context.ledger_path())?;
+/// Where every image stands.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    as_of: AsOfArgs,
+    #[command(flatten)]
+    out: OutArgs,
+}
+
+pub fn run(context: &Context<'_>, args: &StatusArgs) -> Result<Exit, Failure> {
+    let out = args.out.out(context)?;
+    let ledger = args.as_of.read(context)?;
     let standing = standing(ledger.state());
     show::say(&out, || sheet(&standing), &standing)?;
     Ok(Exit::Done)

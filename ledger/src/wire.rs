@@ -90,7 +90,7 @@ mod tests {
     fn an_envelope_is_externally_tagged_json() {
         let body = encode(&alerted());
         assert!(body.starts_with(
-            r#"{"v":1,"at":"2026-11-22T15:40:00.007Z","run":2,"event":{"alerted":{"about":"outage""#
+            r#"{"v":2,"at":"2026-11-22T15:40:00.007Z","run":2,"event":{"alerted":{"about":"outage""#
         ));
         assert_eq!(decode(&body).unwrap(), alerted());
     }
@@ -114,8 +114,8 @@ mod tests {
 
     #[test]
     fn newer_and_unreadable_bytes_are_told_apart() {
-        let newer = r#"{"v":2,"at":"2026-11-22T15:40:00.007Z","run":null,"event":{"new":{}}}"#;
-        assert!(matches!(decode(newer), Err(WireError::Newer { found: 2 })));
+        let newer = r#"{"v":3,"at":"2026-11-22T15:40:00.007Z","run":null,"event":{"new":{}}}"#;
+        assert!(matches!(decode(newer), Err(WireError::Newer { found: 3 })));
         for bad in [
             "",
             "{}",

@@ -1,7 +1,7 @@
 //! Downloads and uploads: what their orders carry, and what their outcomes mean (requirement E1).
 
 use ledger::decide::{Outcome, Trouble, Verdict, check_stored, decide};
-use ledger::event::{Event, PauseReason, StepName, Uploaded};
+use ledger::event::{CdnDeleted, Event, PauseReason, StepName, Uploaded};
 use ledger::ids::{CdnPath, ContentHash, Format, RunId, Seq, VenueId};
 use ledger::order::{Known, Order, Put};
 use ledger::plan::Step;
@@ -158,14 +158,21 @@ fn e5_a_known_file_is_believed_within_its_run_only_until_it_is_deleted() {
     };
     assert_eq!(known(&history, run, second), file(true));
 
+    let path = CdnPath::new(Some("pub-1"), VenueId(1), &ContentHash::of(b"same"), Format::Jpeg);
+    let (file_id, why) = ("same".parse().unwrap(), "no longer used".into());
+    let deleted = Event::CdnDeleted(CdnDeleted { path, file_id, why, operator: None });
+    // S7: while an image is between uploaded and rolled-back, its file stays.
+    let refused = history.try_add(Some(run), deleted.clone()).unwrap_err();
+    assert!(refused.to_string().starts_with("an image still needs the file at /venues/pub-1/"), "{refused}");
+    let (back, visit) = history.back(1, Some(&twins), vec![image(plans[0], 0)]);
+    history.row(back, Step::RestoreRow(visit), &mut Some(twins.clone()));
+
     let (later, plans) = history.forward(&[&twins]);
     history.turn(later, Step::Download(image(plans[0], 0)), fetched("same"));
     let again = Step::Upload(image(plans[0], 0));
     assert_eq!(known(&history, later, again), file(false));
-    let path = CdnPath::new(Some("pub-1"), VenueId(1), &ContentHash::of(b"same"), Format::Jpeg);
-    let deleted =
-        ledger::event::CdnDeleted { path, file_id: "same".parse().unwrap(), why: "no longer used".into() };
-    history.add(Some(later), Event::CdnDeleted(deleted));
+    assert!(history.try_add(None, deleted.clone()).is_ok(), "outside of any run, too");
+    history.add(Some(later), deleted);
     assert_eq!(known(&history, later, again), None);
 }
 

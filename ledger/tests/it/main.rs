@@ -7,6 +7,7 @@ mod golden;
 mod illegal;
 mod model;
 mod planning;
+mod populate;
 mod properties;
 mod questions;
 mod reports;

@@ -50,7 +50,7 @@ fn bring(history: &mut History, run: RunId, planned: Seq, index: u32, line: &str
     let event = match (rung, mark) {
         (_, Some("closed")) => {
             let (venue, reason) = (VenueId(1), "the pub asked".to_owned());
-            Event::Closed(Closed { venue, image: id, reason, operator: operator() })
+            Event::Closed(Closed { venue, image: Some(id), reason, operator: operator() })
         }
         ("uploaded", Some("failed")) => event(history, Outcome::Trouble(trouble(CatalogError))),
         ("uploaded", Some("drifted")) => event(history, left(Some("[]"))),

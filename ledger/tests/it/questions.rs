@@ -175,7 +175,7 @@ fn a_drifted_venue_is_in_trouble_and_a_closed_one_is_not() {
     let (run, plans) = history.forward(&[&row(), &row()]);
     history.upload(run, image(plans[0], 0), "a");
     history.turn(run, Step::UpdateRow(plans[0]), left(None));
-    let (venue, image, reason) = (VenueId(2), image(plans[1], 0), "as asked".to_owned());
+    let (venue, image, reason) = (VenueId(2), Some(image(plans[1], 0)), "as asked".to_owned());
     let closed = ledger::event::Closed { venue, image, reason, operator: operator() };
     history.add(Some(run), ledger::event::Event::Closed(closed));
     assert_eq!([1, 2].map(|venue| is_troubled(&history.state, VenueId(venue))), [true, false]);
@@ -183,7 +183,7 @@ fn a_drifted_venue_is_in_trouble_and_a_closed_one_is_not() {
 
 #[test]
 fn a_scope_lies_in_a_country_where_it_says_so() {
-    let poland = Country { code: "PL".into(), name: "Polska".into() };
+    let poland = Country { code: "PL".into(), name: "Polska".into(), slug: None };
     assert_eq!(country_of(&Scope::Country(poland)), Some("PL"));
     assert_eq!(country_of(&town(1, "FR")), Some("FR"));
     assert_eq!(country_of(&Scope::Venue { venue: VenueId(1), country: None }), None);

@@ -125,7 +125,7 @@ fn a_run_ends_as_its_events_say_and_only_once() {
     assert!(ends(&mut history, Ending::Done, tally).is_ok());
     assert_eq!(history.state.run(run).unwrap().status, RunStatus::Finished(Ending::Done));
     assert_eq!(ends(&mut history, Ending::Done, tally), Err(format!("run {run} is finished already")));
-    let resumed = Event::Resumed(Resumed { options: options(), operator: operator() });
+    let resumed = resumed(options());
     assert!(history.try_add(Some(run), resumed).is_err());
 }
 
@@ -140,7 +140,7 @@ fn c5_a_paused_run_does_nothing_until_it_is_resumed() {
     let refused = history.try_add(Some(run), event.clone()).unwrap_err();
     assert_eq!(refused.to_string(), format!("run {run} is not going on"));
     let options = Options { concurrency: 9, ..options() };
-    history.add(Some(run), Event::Resumed(Resumed { options: options.clone(), operator: operator() }));
+    history.add(Some(run), resumed(options.clone()));
     assert_eq!(history.state.run(run).unwrap().options(), &options);
     history.add(Some(run), event);
 }
@@ -152,6 +152,7 @@ fn c17_what_a_person_closed_is_settled_and_a_rollback_still_visits_it() {
     let id = image(plans[0], 0);
     history.upload(run, id, "a");
     let closed = |image| {
+        let image = Some(image);
         let (venue, reason, operator) = (VenueId(1), "left as it is".to_owned(), operator());
         Event::Closed(Closed { venue, image, reason, operator })
     };
@@ -211,7 +212,7 @@ fn c17_what_is_closed_while_a_rollback_is_interrupted_goes_back_all_the_same() {
     history.planning_done(back);
     for (venue, image) in (1..).map(VenueId).zip(ids) {
         let (reason, operator) = ("left as it is".to_owned(), operator());
-        history.add(Some(run), Event::Closed(Closed { venue, image, reason, operator }));
+        history.add(Some(run), Event::Closed(Closed { venue, image: Some(image), reason, operator }));
     }
     history.row(back, Step::RestoreRow(visits[0]), &mut Some(row("a")));
     history.row(back, Step::RestoreRow(visits[1]), &mut None);

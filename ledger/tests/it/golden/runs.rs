@@ -8,11 +8,11 @@ fn operator() -> Operator {
 }
 
 fn options(limit: Option<u64>) -> Options {
-    Options { limit, concurrency: 8, delivery_check: limit.is_none(), bytes_max: 25_000_000 }
+    Options { limit, delivery_check: limit.is_none(), ..Options::new(8, 25_000_000, 300_000) }
 }
 
 fn poland() -> Country {
-    Country { code: "PL".into(), name: "Poland".into() }
+    Country { code: "PL".into(), name: "Poland".into(), slug: None }
 }
 
 fn started(verb: Verb, scope: Scope) -> Event {
@@ -49,12 +49,18 @@ pub fn events() -> Vec<Event> {
         started(Verb::Migrate, Scope::Country(poland())),
         started(Verb::Rollback, Scope::Run(RunId(Seq(12)))),
     ];
-    let city = City { id: 7, name: "Kraków".into() };
+    let city = City { id: 7, name: "Kraków".into(), slug: None };
     for country in [Some(poland()), None] {
         events.push(started(Verb::Migrate, Scope::City { city: city.clone(), country: country.clone() }));
         events.push(started(Verb::Rollback, Scope::Venue { venue: VenueId(842), country }));
     }
-    events.push(Event::Resumed(Resumed { options: options(None), operator: operator() }));
+    let (retry_images, retry_venues) = (Vec::new(), Vec::new());
+    events.push(Event::Resumed(Resumed {
+        options: options(None),
+        operator: operator(),
+        retry_images,
+        retry_venues,
+    }));
     events.push(Event::PlanningDone(PlanningDone { venues: 89, images: 445 }));
     for reason in [
         PauseReason::Interrupted,
@@ -88,6 +94,7 @@ pub fn events() -> Vec<Event> {
             closed: 2,
             open: 1,
             venues_failed: 6,
+            left_out: 0,
         };
         events.push(Event::RunFinished(RunFinished { ending, tally }));
     }

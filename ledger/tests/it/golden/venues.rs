@@ -16,7 +16,7 @@ fn file(id: &str) -> FileId {
 }
 
 fn edit(index: u32) -> Edit {
-    Edit { image: image(index), before: "{\"a\":1}".into(), after: ENTRY.into() }
+    Edit { image: image(index), before: Some("{\"a\":1}".into()), after: Some(ENTRY.into()) }
 }
 
 fn stopped(image: Option<ImageId>, step: StepName, error_type: TroubleKind, passing: bool) -> Stopped {
@@ -30,8 +30,8 @@ fn planned() -> Vec<Event> {
         venue: VENUE,
         slug: Some("pub-ż".into()),
         name: Some("Pub „Ż”".into()),
-        city: Some(City { id: 7, name: "Kraków".into() }),
-        country: Some(Country { code: "PL".into(), name: "Poland".into() }),
+        city: Some(City { id: 7, name: "Kraków".into(), slug: None }),
+        country: Some(Country { code: "PL".into(), name: "Poland".into(), slug: None }),
         array: Some(format!("[ {ENTRY} ,\t1e5]")),
         work: Work::Move(vec![ENTRY.into()]),
     };
@@ -84,6 +84,7 @@ fn files() -> Vec<Event> {
         path: "/venues/pub-_/pub-__0f0f0f0f0f0f0f0f.jpg".parse().unwrap(),
         file_id: file("64f0c2d9e4b0a1b2c3d4e5f6"),
         why: "no row uses it".into(),
+        operator: None,
     }));
     events
 }
@@ -92,9 +93,9 @@ fn rows() -> Vec<Event> {
     let array = |text: &str| Some(text.to_owned());
     let operator = Operator { user: "ben".into(), host: "desk-2".into(), version: "0.1.0".into() };
     let reason = "the pub closed".to_owned();
-    let mut events = vec![Event::Closed(Closed { venue: VENUE, image: image(3), reason, operator })];
+    let mut events = vec![Event::Closed(Closed { venue: VENUE, image: Some(image(3)), reason, operator })];
     for found_done in [false, true] {
-        let (array_before, array_after) = ("[{\"a\":1}]".to_owned(), format!("[{ENTRY}]"));
+        let (array_before, array_after) = (array("[{\"a\":1}]"), format!("[{ENTRY}]"));
         let edits = vec![edit(0), edit(2)];
         let e = DbUpdated { venue: VENUE, edits, array_before, array_after, ms: 7, found_done };
         events.push(Event::DbUpdated(e));

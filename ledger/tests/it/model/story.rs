@@ -62,6 +62,10 @@ pub enum Act {
     Resume {
         tape: Vec<u8>,
     },
+    /// Entries are appended to every row.
+    Populate {
+        tape: Vec<u8>,
+    },
     Rollback {
         place: u8,
         tape: Vec<u8>,
@@ -115,6 +119,7 @@ fn acts(is_busy: bool) -> impl Strategy<Value = Act> {
     prop_oneof![
         4 => (any::<u8>(), limit, tape()).prop_map(|(place, limit, tape)| Act::Migrate { place, limit, tape }),
         3 => tape().prop_map(|tape| Act::Resume { tape }),
+        1 => tape().prop_map(|tape| Act::Populate { tape }),
         2 => (any::<u8>(), tape()).prop_map(|(place, tape)| Act::Rollback { place, tape }),
         1 => any::<u8>().prop_map(|nth| Act::Skip { nth }),
         if is_busy { 3 } else { 0 } =>

@@ -75,6 +75,7 @@ impl World {
                     self.resume(run, &mut tape(bytes));
                 }
             }
+            Act::Populate { tape: bytes } => self.populate(&mut tape(bytes)),
             Act::Rollback { place, tape: bytes } => {
                 let is_run = place % 4 == 3;
                 let runs: Vec<RunId> = self.history.state.runs().map(|(run, _)| run).collect();
@@ -97,7 +98,7 @@ impl World {
             .map(|(plan, (image, _))| (plan.run, plan.venue, image))
             .collect();
         let Some((run, venue, image)) = open.get(nth as usize % open.len().max(1)).copied() else { return };
-        let closed = Closed { venue, image, reason: "as asked".into(), operator: operator() };
+        let closed = Closed { venue, image: Some(image), reason: "as asked".into(), operator: operator() };
         self.history.add(Some(run), Event::Closed(closed));
     }
 
@@ -111,6 +112,22 @@ impl World {
         }
         let run = self.history.start_with(Verb::Migrate, scope.clone(), limit);
         self.go_on(run, tape);
+    }
+
+    /// As the command does it: an unfinished populate goes on, any other run refuses it.
+    fn populate(&mut self, tape: &mut Tape) {
+        let state = &self.history.state;
+        let held: Vec<_> = holders(state, &Scope::Everywhere);
+        match held[..] {
+            [] => {
+                let run = self.history.start_with(Verb::Populate, Scope::Everywhere, None);
+                self.go_on(run, tape);
+            }
+            [run] if state.run(run).unwrap().started.verb == Verb::Populate => {
+                self.resume(run, tape);
+            }
+            _ => {}
+        }
     }
 
     /// As the command does it: unfinished runs wholly inside are closed first.
@@ -133,6 +150,11 @@ impl World {
             if self.code(venue).is_none() {
                 self.rollback(&self.venue_scope(venue), &mut Tape::plain());
             }
+        }
+        let populates = self.history.state.runs().filter(|(_, run)| run.started.verb == Verb::Populate);
+        let populates: Vec<RunId> = populates.map(|(run, _)| run).collect();
+        for run in populates.into_iter().rev() {
+            self.rollback(&Scope::Run(run), &mut Tape::plain());
         }
     }
 

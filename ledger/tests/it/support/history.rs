@@ -34,6 +34,12 @@ pub fn options() -> Options {
     Options::new(4, 25_000_000, 300_000)
 }
 
+/// A run goes on as it was, but for these options.
+pub fn resumed(options: Options) -> Event {
+    let (retry_images, retry_venues) = (Vec::new(), Vec::new());
+    Event::Resumed(Resumed { options, operator: operator(), retry_images, retry_venues })
+}
+
 pub fn opened() -> Opened {
     let target = Target {
         name: "dev".into(),

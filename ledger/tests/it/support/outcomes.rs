@@ -56,7 +56,7 @@ pub fn written(before: &str, after: &str) -> Outcome {
 pub fn perform_row(order: &RowOrder, held: &mut Option<String>) -> Outcome {
     let seen = match order.rewrite(held.as_deref()) {
         None => Seen::Left(held.clone()),
-        Some(text) => Seen::Written { before: held.replace(text.clone()), after: Some(text) },
+        Some(after) => Seen::Written { before: std::mem::replace(held, after.clone()), after },
     };
     Outcome::Row(Row { seen, ms: 33 })
 }

@@ -1,0 +1,180 @@
+//! Entries that a `populate` appends: what its orders carry, what its outcomes mean, and the way back (requirement C1).
+
+use ledger::event::*;
+use ledger::ids::{RunId, Seq, VenueId};
+use ledger::plan::{Step, is_taken_over, retryable, take_backs};
+use ledger::report::standing;
+use ledger::state::{Mark, Rung};
+use ledger::trouble::TroubleKind::CatalogError;
+
+use crate::support::*;
+
+fn adding(venue: i64, array: Option<&str>, urls: &[&str]) -> Planned {
+    let entries = urls.iter().map(|url| external(url)).collect();
+    planned(venue, array, Work::Add(Addition { entries, left_out: Vec::new() }))
+}
+
+fn populate(history: &mut History, plans: Vec<Planned>) -> (RunId, Vec<Seq>) {
+    let run = history.start(Verb::Populate, Scope::Everywhere);
+    let plans = plans.into_iter().map(|plan| history.plan(run, plan)).collect();
+    history.planning_done(run);
+    (run, plans)
+}
+
+fn back(history: &mut History, run: RunId, row: &mut Option<String>) -> Vec<Event> {
+    let scope = Scope::Run(run);
+    let images = take_backs(&history.state, &scope).remove(&VenueId(1)).unwrap();
+    let back = history.start(Verb::Rollback, scope);
+    let visit = history.plan(back, planned(1, row.as_deref(), Work::TakeBack(images)));
+    history.planning_done(back);
+    history.row(back, Step::RestoreRow(visit), row)
+}
+
+#[test]
+fn c1_entries_go_into_the_row_in_one_step_and_come_out_of_it_to_the_letter() {
+    for home in [None, Some("[]"), Some("[ 7 ,\n {\"theirs\": 1.0} ]")] {
+        let mut history = History::new();
+        let home = home.map(str::to_owned);
+        let (run, plans) = populate(&mut history, vec![adding(1, home.as_deref(), &["a", "b"])]);
+        assert_eq!(
+            ledger::plan::plan(plans[0], history.state.plan(plans[0]).unwrap()),
+            [Step::UpdateRow(plans[0])]
+        );
+        let mut row = home.clone();
+        let events = history.row(run, Step::UpdateRow(plans[0]), &mut row);
+        let [Event::DbUpdated(e)] = &events[..] else { panic!("{events:?}") };
+        assert_eq!((&e.array_before, Some(&e.array_after), e.found_done), (&home, row.as_ref(), false));
+        assert!(e.edits.iter().all(|edit| edit.before.is_none() && edit.after.is_some()));
+        assert_eq!(history.finish(run, Ending::Done).done, 2);
+        // Nothing of it is an image of the CDN's yet.
+        assert_eq!(standing(&history.state).countries, []);
+
+        let events = back(&mut history, run, &mut row);
+        assert_eq!(row, home);
+        let [Event::RolledBack(e)] = &events[..] else { panic!("{events:?}") };
+        assert_eq!((e.edits.len(), &e.array_after), (2, &home));
+        assert_eq!(history.state.image(image(plans[0], 0)).unwrap().rung, Rung::RolledBack);
+    }
+}
+
+#[test]
+fn e5_an_update_whose_event_was_lost_is_found_done_with_the_array_before_it() {
+    for home in [None, Some("[7]".to_owned())] {
+        let mut history = History::new();
+        let (run, plans) = populate(&mut history, vec![adding(1, home.as_deref(), &["a"])]);
+        let mut row = home.clone();
+        let mut lost = history.clone();
+        lost.row(run, Step::UpdateRow(plans[0]), &mut row);
+        // Even a rollback needs no event to know what to look for.
+        let mut never_recorded = history.clone();
+        never_recorded.finish(run, Ending::Closed);
+        let mut held = row.clone();
+        back(&mut never_recorded, run, &mut held);
+        assert_eq!(held, home);
+
+        let events = history.row(run, Step::UpdateRow(plans[0]), &mut row);
+        let [Event::DbUpdated(e)] = &events[..] else { panic!("{events:?}") };
+        assert_eq!((e.found_done, &e.array_before), (true, &home));
+        back(&mut history, run, &mut row);
+        assert_eq!(row, home);
+    }
+}
+
+#[test]
+fn c1_what_was_never_written_is_back_already_and_what_was_migrated_since_stays() {
+    let mut history = History::new();
+    let (run, plans) = populate(&mut history, vec![adding(1, Some("[]"), &["https://o/a.jpg", "b"])]);
+    let mut row = Some("[]".to_owned());
+    history.row(run, Step::UpdateRow(plans[0]), &mut row);
+    history.finish(run, Ending::Done);
+    let entry = external("https://o/a.jpg");
+    let forward = history.start(Verb::Migrate, Scope::Country(country("PL")));
+    let moved = history.plan(forward, planned(1, row.as_deref(), Work::Move(vec![entry])));
+    history.planning_done(forward);
+    history.upload(forward, image(moved, 0), "a");
+    history.row(forward, Step::UpdateRow(moved), &mut row);
+
+    let events = back(&mut history, run, &mut row);
+    let [Event::Drifted(drifted), Event::RolledBack(e)] = &events[..] else { panic!("{events:?}") };
+    assert!(drifted.found.as_ref().unwrap().contains("original_tigris_url"));
+    assert_eq!((e.edits.len(), e.left.len()), (1, 1));
+    assert!(row.unwrap().contains("completed"));
+
+    let mut untouched = History::new();
+    let (run, _) = populate(&mut untouched, vec![adding(1, Some("[]"), &["a"])]);
+    let events = back(&mut untouched, run, &mut Some("[]".into()));
+    let [Event::RolledBack(e)] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((e.held.len(), e.found_done), (1, true));
+}
+
+#[test]
+fn c6_a_place_is_rolled_back_to_what_it_was_before_migrate() {
+    let mut history = History::new();
+    let (run, plans) = populate(&mut history, vec![adding(1, Some("[]"), &["a"])]);
+    let poland = Scope::Country(country("PL"));
+    assert!(!is_taken_over(&history.state, run, &poland));
+    assert!(is_taken_over(&history.state, run, &Scope::Run(run)));
+    history.row(run, Step::UpdateRow(plans[0]), &mut Some("[]".into()));
+    assert!(take_backs(&history.state, &poland).is_empty());
+    assert_eq!(take_backs(&history.state, &Scope::Run(run)).len(), 1);
+}
+
+#[test]
+fn c5_what_failed_is_taken_up_again_by_a_run_that_had_finished() {
+    let mut history = History::new();
+    let (run, plans) = populate(&mut history, vec![adding(1, Some("[]"), &["a"])]);
+    let step = Step::UpdateRow(plans[0]);
+    history.turn(run, step, ledger::decide::Outcome::Trouble(trouble(CatalogError)));
+    assert_eq!(history.finish(run, Ending::Done).failed, 1);
+    let (retry_images, retry_venues) = retryable(&history.state, run);
+    assert_eq!((retry_images.clone(), retry_venues.clone()), (vec![image(plans[0], 0)], vec![]));
+    assert!(
+        history.try_add(Some(run), resumed(options())).is_err(),
+        "without anything to take up it stays finished"
+    );
+    let again = Resumed { options: options(), operator: operator(), retry_images, retry_venues };
+    history.add(Some(run), Event::Resumed(again));
+    let mut row = Some("[]".to_owned());
+    history.row(run, step, &mut row);
+    assert_eq!(history.finish(run, Ending::Done).done, 1);
+    assert_eq!(retryable(&history.state, run), (vec![], vec![]));
+}
+
+#[test]
+fn c1_what_could_not_become_an_entry_waits_for_a_person_who_may_close_it() {
+    let mut history = History::new();
+    let left_out = vec![LeftOut { trivia_advisor_id: 7, image: Some(0), why: "it has no local_path".into() }];
+    let work = Work::Add(Addition { entries: vec![external("a")], left_out });
+    let (run, plans) = populate(&mut history, vec![planned(1, Some("[]"), work)]);
+    history.row(run, Step::UpdateRow(plans[0]), &mut Some("[]".into()));
+    let tally = history.finish(run, Ending::Done);
+    assert_eq!((tally.done, tally.left_out, tally.venues_failed), (1, 1, 0));
+    let waiting = |history: &History| standing(&history.state).waiting.len();
+    assert_eq!(waiting(&history), 1);
+    let (venue, reason) = (VenueId(1), "known".to_owned());
+    let closed = Event::Closed(Closed { venue, image: None, reason, operator: operator() });
+    history.add(Some(run), closed.clone());
+    assert_eq!(waiting(&history), 0);
+    assert!(history.try_add(Some(run), closed).is_err());
+}
+
+#[test]
+fn c17_a_closed_picture_stays_closed_until_somebody_takes_it_up_again() {
+    let entry = external("a");
+    let mut history = History::new();
+    let (run, plans) = history.forward(&[&array(&[&entry])]);
+    let (venue, reason) = (VenueId(1), "it kills the process".to_owned());
+    let closed = Closed { venue, image: Some(image(plans[0], 0)), reason, operator: operator() };
+    history.add(Some(run), Event::Closed(closed));
+    history.finish(run, Ending::Done);
+    assert!(history.state.is_closed(venue, &entry));
+    assert!(!history.state.is_closed(venue, &external("b")));
+    // A later plan of the venue that leaves it out does not forget it; one that names it takes it up.
+    let (run, _) = history.forward(&[&array(&[&external("b")])]);
+    assert!(history.state.is_closed(venue, &entry));
+    let mark = |history: &History| history.state.image(image(plans[0], 0)).unwrap().mark;
+    assert_eq!(mark(&history), Some(Mark::Closed));
+    history.finish(run, Ending::Closed);
+    history.forward(&[&array(&[&entry])]);
+    assert!(!history.state.is_closed(venue, &entry));
+}

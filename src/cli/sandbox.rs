@@ -24,6 +24,9 @@ pub struct SandboxArgs {
     /// Venues with something to migrate.
     #[arg(long, value_name = "N", default_value_t = VENUES_FULL, value_parser = clap::value_parser!(u32).range(4..))]
     venues: u32,
+    /// Make databases that fit this matching report, before anything was populated.
+    #[arg(long, value_name = "FILE", conflicts_with = "venues")]
+    matches: Option<PathBuf>,
     /// A PostgreSQL database to fill, made if it is missing, instead of SQLite files.
     #[arg(long, value_name = "postgres://…")]
     catalog: Option<String>,
@@ -47,6 +50,7 @@ pub fn run(context: &Context<'_>, args: &SandboxArgs) -> Result<Exit, Failure> {
         dir: args.dir.clone(),
         seed: args.seed,
         venues: args.venues,
+        matches: args.matches.clone(),
         catalog: args.catalog.clone(),
         latency: Duration::from_millis(args.latency),
         list_lag: Duration::from_millis(args.list_lag),
@@ -84,8 +88,10 @@ impl From<SandboxError> for Failure {
             SandboxError::Occupied(_) => {
                 Self::usage(message).hint("`--dir` wants an empty or missing directory")
             }
-            SandboxError::Other { .. } => {
-                Self::usage(message).hint("Open it with that --seed and --venues, or name another --dir")
+            SandboxError::Other { .. } => Self::usage(message)
+                .hint("Open it with that --seed and --venues or --matches, or name another --dir"),
+            SandboxError::Report(_) => {
+                Self::usage(message).hint("`--matches` wants a CSV with all columns of a matching report")
             }
             SandboxError::Io(_) => Self::new(Exit::CannotGoOn, message),
             SandboxError::Fill(_) => Self::new(Exit::CannotGoOn, message),

@@ -17,12 +17,30 @@ use super::{imagekit, origin};
 struct Made {
     seed: u64,
     venues: u32,
+    /// BLAKE3 of the report that the world was made to fit; sandboxes of before this was known have none.
+    #[serde(default)]
+    matches: Option<String>,
     origin_port: u16,
     imagekit_port: u16,
     production_database_url: String,
     dev_database_url: String,
     trivia_advisor_database_url: String,
 }
+
+impl Made {
+    /// What it was made of, in words.
+    fn what(&self) -> String {
+        let of = match &self.matches {
+            Some(digest) => format!("that fits a matching report (BLAKE3 {digest})"),
+            None => format!("with {} venues", self.venues),
+        };
+        format!("of seed {} {of}", self.seed)
+    }
+}
+
+/// The report that a fitted world is made from. A copy of its own, because `matching_report.csv` is there to be tried
+/// things with.
+const FITTED: &str = "fitted.csv";
 
 /// How a sandbox is made and how it behaves.
 #[derive(Debug, Clone)]
@@ -31,8 +49,11 @@ pub struct Options {
     pub dir: PathBuf,
     /// Everything follows from it.
     pub seed: u64,
-    /// Venues with something to migrate.
+    /// Venues with something to migrate; of no meaning with a report.
     pub venues: u32,
+    /// A matching report that the databases are to fit, before anything was populated. A directory that is opened
+    /// again fits what it did, with or without naming it.
+    pub matches: Option<PathBuf>,
     /// A PostgreSQL database to fill instead of SQLite files.
     pub catalog: Option<String>,
     /// How long every answer waits.
@@ -50,6 +71,7 @@ impl Options {
             dir: dir.into(),
             seed: 1,
             venues: VENUES_FULL,
+            matches: None,
             catalog: None,
             latency: Duration::ZERO,
             list_lag: Duration::ZERO,
@@ -64,16 +86,17 @@ pub enum SandboxError {
     /// The directory holds something else, or a sandbox that was cut off while it was made.
     #[error("{} holds something that is no whole sandbox", .0.display())]
     Occupied(PathBuf),
-    /// The directory holds a sandbox of another seed, size or database.
-    #[error("{} holds a sandbox of seed {seed} with {venues} venues", dir.display())]
+    /// The directory holds a sandbox of another seed, size, report or database.
+    #[error("{} holds a sandbox {what}", dir.display())]
     Other {
         /// The directory.
         dir: PathBuf,
-        /// Its seed.
-        seed: u64,
-        /// Its size.
-        venues: u32,
+        /// What that sandbox was made of.
+        what: String,
     },
+    /// The report to fit cannot be read.
+    #[error(transparent)]
+    Report(FillError),
     /// The disk or a port.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -103,9 +126,9 @@ impl Sandbox {
     /// When the directory holds something else, or a port is taken.
     pub async fn open(options: &Options) -> Result<Self, SandboxError> {
         let made = read(options)?;
+        let world = Arc::new(world(options, made.as_ref())?);
         std::fs::create_dir_all(&options.dir)?;
         let dir = options.dir.canonicalize()?;
-        let world = Arc::new(World::new(options.seed, options.venues));
         let faults = Arc::new(Faults::default());
         let at = origin::Options {
             port: made.as_ref().map_or(0, |made| made.origin_port),
@@ -176,11 +199,34 @@ fn read(options: &Options) -> Result<Option<Made>, SandboxError> {
     let occupied = || SandboxError::Occupied(dir.clone());
     let text = std::fs::read_to_string(dir.join("sandbox.json")).map_err(|_| occupied())?;
     let made: Made = serde_json::from_str(&text).map_err(|_| occupied())?;
+    let is_same_report = match &options.matches {
+        Some(report) => made.matches == Some(digest(report)?),
+        None => true,
+    };
+    let is_same_world = (made.seed, made.venues) == (options.seed, options.venues) && is_same_report;
     let is_same_catalog = options.catalog.as_ref().is_none_or(|url| *url == made.production_database_url);
-    if (made.seed, made.venues) != (options.seed, options.venues) || !is_same_catalog {
-        return Err(SandboxError::Other { dir: dir.clone(), seed: made.seed, venues: made.venues });
+    if !is_same_world || !is_same_catalog {
+        return Err(SandboxError::Other { dir: dir.clone(), what: made.what() });
     }
     Ok(Some(made))
+}
+
+/// The world of a directory: what it was made of, or is to be made of.
+fn world(options: &Options, made: Option<&Made>) -> Result<World, SandboxError> {
+    let report = match made {
+        Some(made) => made.matches.as_ref().map(|_| options.dir.join(FITTED)),
+        None => options.matches.clone(),
+    };
+    let Some(report) = report else { return Ok(World::new(options.seed, options.venues)) };
+    Ok(World::fitting(options.seed, databases::read_report(&report).map_err(SandboxError::Report)?))
+}
+
+/// BLAKE3 of a report, in hex.
+fn digest(report: &Path) -> Result<String, SandboxError> {
+    let bytes = std::fs::read(report).map_err(|error| {
+        SandboxError::Report(FillError::Report { path: report.to_owned(), source: error.into() })
+    })?;
+    Ok(blake3::hash(&bytes).to_hex().to_string())
 }
 
 async fn fill(
@@ -190,7 +236,19 @@ async fn fill(
     origin_base: &str,
     (origin_port, imagekit_port): (u16, u16),
 ) -> Result<Made, SandboxError> {
-    databases::write_report(&dir.join("matching_report.csv"), world)?;
+    let report = dir.join("matching_report.csv");
+    let matches = match &options.matches {
+        Some(given) => {
+            for copy in [&report, &dir.join(FITTED)] {
+                std::fs::copy(given, copy)?;
+            }
+            Some(digest(&report)?)
+        }
+        None => {
+            databases::write_report(&report, world)?;
+            None
+        }
+    };
     let (eventasaurus, trivia_advisor) = match &options.catalog {
         Some(url) => {
             let urls = databases::fill_postgres(url, world, origin_base).await?;
@@ -205,6 +263,7 @@ async fn fill(
     Ok(Made {
         seed: options.seed,
         venues: options.venues,
+        matches,
         origin_port,
         imagekit_port,
         production_database_url: eventasaurus.clone(),

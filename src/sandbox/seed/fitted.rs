@@ -1,6 +1,6 @@
 //! The world that fits a matching report: who is matched is known, where and with which pictures is made up.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::sandbox::pictures::{Picture, rng};
 
@@ -12,7 +12,7 @@ use super::{Image, MatchRow, TaVenue, Venue, World, layout};
 pub(super) fn world(seed: u64, mut matches: Vec<MatchRow>) -> World {
     let rng = &mut rng(seed, "fitted");
     matches.sort_by_key(|row| row.ta_id);
-    let (mut ta_venues, mut images_of) = (Vec::new(), HashMap::<i64, Vec<Image>>::new());
+    let (mut ta_venues, mut images_of) = (Vec::new(), BTreeMap::<i64, Vec<Image>>::new());
     for row in &matches {
         let mut images = Vec::new();
         for number in 1..=row.images_count as usize {
@@ -31,10 +31,14 @@ pub(super) fn world(seed: u64, mut matches: Vec<MatchRow>) -> World {
         });
     }
 
+    // One venue may be matched with several.
+    ta_venues.dedup_by_key(|venue| venue.id);
+
     let places = Places::new();
     let mut venues = ea_venues(&matches, &places, rng);
     spread_awkward(&venues, &mut images_of, &places, rng);
     venues.sort_by_key(|venue| venue.id);
+    // In the order of ids, so that of two venues with one image always the same has it.
     let served = images_of.into_values().flatten().map(|image| (image.path.clone(), image)).collect();
     let Places { countries, cities, .. } = places;
     World { countries, cities, venues, ta_venues, matches, served }
@@ -68,7 +72,7 @@ fn ea_venues(matches: &[MatchRow], places: &Places, rng: &mut fastrand::Rng) -> 
 
 fn spread_awkward(
     venues: &[Venue],
-    images_of: &mut HashMap<i64, Vec<Image>>,
+    images_of: &mut BTreeMap<i64, Vec<Image>>,
     places: &Places,
     rng: &mut fastrand::Rng,
 ) {

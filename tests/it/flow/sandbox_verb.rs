@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::support::program::program;
 
+/// As small as a sandbox can be.
+const SMALL: [&str; 2] = ["--venues", "4"];
+
 /// A sandbox in the foreground; killed with the test when that fails.
 struct Foreground(Child);
 
@@ -14,7 +17,7 @@ impl Foreground {
     fn start(dir: &Path, args: &[&str]) -> Self {
         let env = dir.join("sb/env");
         let _there_was_none = std::fs::remove_file(&env);
-        let mut command = program(dir, &[&["sandbox", "--dir", "sb", "--venues", "4"], args].concat());
+        let mut command = program(dir, &[&["sandbox", "--dir", "sb"], args].concat());
         let mut child = command.stderr(Stdio::inherit()).spawn().unwrap();
         let since = Instant::now();
         while !env.exists() {
@@ -54,7 +57,7 @@ fn sourced(dir: &Path, command: &str) -> (Option<i32>, String) {
 fn c14_a_sandbox_is_sourced_stopped_and_opened_again_where_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let sandbox = Foreground::start(dir, &[]);
+    let sandbox = Foreground::start(dir, &SMALL);
     let env = std::fs::read_to_string(dir.join("sb/env")).unwrap();
     for name in [
         "PRODUCTION_DATABASE_URL",
@@ -91,7 +94,7 @@ fn c14_a_sandbox_is_sourced_stopped_and_opened_again_where_it_was() {
     let (code, said) = sourced(dir, "migrate --country Germany --yes --patience 0");
     assert_eq!(code, Some(11), "nobody is there now: {said}");
 
-    let again = Foreground::start(dir, &[]);
+    let again = Foreground::start(dir, &SMALL);
     assert_eq!(std::fs::read_to_string(dir.join("sb/env")).unwrap(), env, "the old ports, and all else");
     let (code, said) = sourced(dir, "resume");
     assert!(code == Some(10) && said.contains("(migrate Germany) is finished"), "{code:?} {said}");
@@ -115,7 +118,96 @@ fn c14_a_directory_of_something_else_is_refused() {
     let left: Vec<_> = std::fs::read_dir(dir.path().join("sb")).unwrap().collect();
     assert_eq!(left.len(), 1, "nothing was put beside it: {left:?}");
     std::fs::remove_file(dir.path().join("sb/thesis.txt")).unwrap();
-    assert_eq!(Foreground::start(dir.path(), &[]).stop("-TERM"), Some(0));
+    assert_eq!(Foreground::start(dir.path(), &SMALL).stop("-TERM"), Some(0));
     refused(&["--venues", "4", "--seed", "2"], "holds a sandbox of seed 1 with 4 venues");
     refused(&["--venues", "5"], "holds a sandbox of seed 1 with 4 venues");
+}
+
+/// A report with the real one's oddities: a venue matched twice, a pair far apart, venues that only Trivia Advisor has,
+/// and, beyond them, one of Trivia Advisor's that is matched with two.
+const REPORT: &str = "\
+ta_id,ta_slug,ta_name,ea_id,ea_slug,ea_name,match_type,confidence,distance_m,name_distance,images_count
+1,white-hart,\"White Hart, The\",457,white-hart,White Hart,slug_only,0.85,87.7,0,5
+2,nowhere,Nowhere,,,,no_match,0.0,,,3
+420,the-royal-oak,The Royal Oak,842,the-royal-oak,The Royal Oak,slug_only,0.85,17047036.7,0,2
+421,empty,Empty,12,empty,Empty,geo_name,1.0,0.1,0,0
+1250,the-royal-oak-halesowen,The Royal Oak,842,the-royal-oak,The Royal Oak,geo_name,0.85,0.3,0,4
+1,white-hart,\"White Hart, The\",460,white-hart-2,White Hart,geo_name,0.85,1.5,0,5
+";
+
+/// What both databases hold of a venue: its id, its slug, and its images as text.
+fn venues(dir: &Path, file: &str, images: &str) -> Vec<(i64, String, Option<String>)> {
+    let db = rusqlite::Connection::open(dir.join("sb").join(file)).unwrap();
+    let mut all = db.prepare(&format!("SELECT id, slug, {images} FROM venues ORDER BY id")).unwrap();
+    all.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect()
+}
+
+#[test]
+fn c14_a_sandbox_fits_a_report_and_does_so_when_it_is_opened_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::write(dir.join("report.csv"), REPORT).unwrap();
+    let sandbox = Foreground::start(dir, &["--matches", "report.csv"]);
+    let env = std::fs::read_to_string(dir.join("sb/env")).unwrap();
+    assert_eq!(std::fs::read_to_string(dir.join("sb/matching_report.csv")).unwrap(), REPORT);
+
+    let ea = venues(dir, "eventasaurus.db", "venue_images");
+    let slugs: Vec<_> = ea.iter().map(|(id, slug, _)| (*id, slug.as_str())).collect();
+    assert_eq!(slugs, [(12, "empty"), (457, "white-hart"), (460, "white-hart-2"), (842, "the-royal-oak")]);
+    assert!(ea.iter().all(|(.., images)| images.as_deref().is_none_or(|images| images == "[]")), "{ea:?}");
+    let ta = venues(dir, "trivia_advisor.db", "google_place_images");
+    let images =
+        |images: &Option<String>| images.as_ref().map_or(0, |text| text.matches("local_path").count());
+    let counts: Vec<_> = ta.iter().map(|(id, _, text)| (*id, images(text))).collect();
+    assert_eq!(counts, [(1, 5), (2, 3), (420, 2), (421, 0), (1250, 4)]);
+    let (code, said) = sourced(dir, "countries");
+    assert!(code == Some(0) && !said.contains("Poland"), "nothing can be migrated yet: {said}");
+    assert_eq!(sandbox.stop("-TERM"), Some(0));
+
+    // Whatever became of the report that lies there to be tried with, and with or without naming the given one.
+    std::fs::write(dir.join("sb/matching_report.csv"), "ta_id\n").unwrap();
+    for again in [&["--matches", "report.csv"][..], &[]] {
+        let sandbox = Foreground::start(dir, again);
+        assert_eq!(std::fs::read_to_string(dir.join("sb/env")).unwrap(), env, "the old ports, and all else");
+        assert_eq!(venues(dir, "eventasaurus.db", "venue_images"), ea);
+        assert_eq!(venues(dir, "trivia_advisor.db", "google_place_images"), ta);
+        assert_eq!(sandbox.stop("-TERM"), Some(0));
+    }
+
+    let refused = |args: &[&str], says: &str| {
+        let output = program(dir, &[&["sandbox", "--dir", "sb"], args].concat()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && said.contains(says), "{:?} {said}", output.status);
+    };
+    std::fs::write(dir.join("other.csv"), REPORT.replace("geo_name", "slug_geo")).unwrap();
+    for other in [&["--matches", "other.csv"][..], &["--seed", "2"], &SMALL] {
+        refused(other, "holds a sandbox of seed 1 that fits a matching report");
+    }
+    refused(&["--matches", "report.csv", "--venues", "4"], "cannot be used with");
+    refused(&["--matches", "none.csv"], "the matching report none.csv");
+    std::fs::write(dir.join("bad.csv"), "ta_id,ea_id\n1,2\n").unwrap();
+    for name in ["none.csv", "bad.csv"] {
+        let args = ["sandbox", "--dir", "elsewhere", "--matches", name];
+        let output = program(dir, &args).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && said.contains(name), "{:?} {said}", output.status);
+        assert!(!dir.join("elsewhere").exists(), "a report that cannot be read leaves nothing behind");
+    }
+}
+
+#[test]
+fn c14_a_sandbox_of_before_reports_could_be_fitted_still_opens() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    assert_eq!(Foreground::start(dir, &SMALL).stop("-TERM"), Some(0));
+    let (env, made) = (dir.join("sb/env"), dir.join("sb/sandbox.json"));
+    let before = std::fs::read_to_string(&env).unwrap();
+    let mut old: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&made).unwrap()).unwrap();
+    assert!(old.as_object_mut().unwrap().remove("matches").is_some());
+    std::fs::write(&made, old.to_string()).unwrap();
+    assert_eq!(Foreground::start(dir, &SMALL).stop("-TERM"), Some(0));
+    assert_eq!(std::fs::read_to_string(&env).unwrap(), before);
 }

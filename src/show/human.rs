@@ -11,11 +11,17 @@ use crate::error::Failure;
 /// A text out of a database or a server, made harmless: no control characters (a terminal would obey them), no marks
 /// that turn the writing direction, no breaks of lines, and nothing that is there and cannot be seen.
 pub fn plain(text: &str) -> String {
-    let is_unseen = |c: char| {
-        matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-    };
-    text.chars().filter(|c| !c.is_control() && !is_unseen(*c)).collect()
+    text.chars().filter(|c| is_plain(*c)).collect()
+}
+
+/// Whether a character shows itself and steers nothing.
+pub fn is_plain(c: char) -> bool {
+    let is_unseen = matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    );
+    !c.is_control() && !is_unseen
 }
 
 /// Bytes as people read them, in powers of ten as ImageKit bills them.

@@ -5,13 +5,12 @@ mod csv;
 mod hostile;
 mod html;
 mod human;
+mod json;
 mod markdown;
 mod out;
 mod progress;
 mod sheet;
 mod table;
-
-use std::io::Write;
 
 use serde::Serialize;
 
@@ -24,12 +23,12 @@ use crate::error::Failure;
 
 /// One JSON document on stdout, alone.
 pub fn json(answer: &impl Serialize) -> Result<(), Failure> {
-    line_raw(&serde_json::to_string_pretty(answer).expect("answers have string keys only"))
+    out::to_stdout(|to| json::pretty(to, answer))
 }
 
 /// One JSON document on one line.
 pub fn json_line(answer: &impl Serialize) -> Result<(), Failure> {
-    line_raw(&serde_json::to_string(answer).expect("answers have string keys only"))
+    out::to_stdout(|to| json::compact(to, answer))
 }
 
 /// One line for people on stdout.
@@ -39,11 +38,7 @@ pub fn line(text: &str) -> Result<(), Failure> {
 
 /// Lines for people on stdout, already plain.
 fn line_raw(text: &str) -> Result<(), Failure> {
-    match writeln!(std::io::stdout(), "{text}") {
-        // Whoever reads has seen enough, as `head` does.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
-    }
+    out::to_stdout(|to| writeln!(to, "{text}"))
 }
 
 /// The word the wire has for a plain enum.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{Sheet, csv, html, markdown, table};
+use super::{Sheet, csv, html, json, markdown, table};
 use crate::error::{Exit, Failure};
 
 /// How every SQLite file begins.
@@ -70,12 +70,7 @@ impl Out {
 /// When it cannot be written. The file is then what it was before. A reader of stdout who has seen enough is none.
 pub fn say(out: &Out, sheet: impl FnOnce() -> Sheet, answer: &impl Serialize) -> Result<(), Failure> {
     let write: fn(&Sheet) -> String = match out.format {
-        Format::Json => {
-            return deliver(out, |to| {
-                serde_json::to_writer_pretty(&mut *to, answer)?;
-                writeln!(to)
-            });
-        }
+        Format::Json => return deliver(out, |to| json::pretty(to, answer)),
         Format::Table => table::write,
         Format::Csv => csv::write,
         Format::Markdown => markdown::write,
@@ -89,19 +84,22 @@ pub fn say(out: &Out, sheet: impl FnOnce() -> Sheet, answer: &impl Serialize) ->
 /// # Errors
 /// As [`say`].
 pub fn deliver(out: &Out, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
-    let Some(file) = &out.file else {
-        let mut stdout = BufWriter::new(io::stdout().lock());
-        return match write(&mut stdout).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
-                // What is still in the buffer would be tried again when it is dropped.
-                drop(stdout.into_parts());
-                Ok(())
-            }
-            written => Ok(written?),
-        };
-    };
+    let Some(file) = &out.file else { return to_stdout(write) };
     let place = place_of(file)?;
     replace(&place, write).map_err(|error| cannot(file, error))
+}
+
+/// Writes to stdout. Whoever reads may have seen enough, as `head` does.
+pub(super) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    let mut stdout = BufWriter::new(io::stdout().lock());
+    match write(&mut stdout).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+            // What is still in the buffer would be tried again when it is dropped.
+            drop(stdout.into_parts());
+            Ok(())
+        }
+        written => Ok(written?),
+    }
 }
 
 /// The file that is meant, behind links, or why it cannot be one.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use ledger::event::{Options, PauseReason, Paused};
+use ledger::event::{Options, PauseReason, Paused, Tally};
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
 use tokio::sync::mpsc;
@@ -13,7 +13,7 @@ use super::open::{Clients, holder, now, operator};
 use crate::error::{Exit, Failure};
 use crate::limits::{IMAGE_BYTES_MAX, IN_FLIGHT_DEFAULT, IN_FLIGHT_MAX, PATIENCE_MS_DEFAULT};
 use crate::outside::catalog::Catalog;
-use crate::runner::{self, End, Message, RunError, Setting, Start, World};
+use crate::runner::{self, End, Message, RunError, Selection, Setting, Start, World};
 use crate::show;
 
 /// How a run is run.
@@ -70,6 +70,8 @@ pub struct Driver<'a> {
     pub catalog: Arc<dyn Catalog>,
     /// For a run forward.
     pub clients: Option<Clients>,
+    /// What is chosen from while the run plans.
+    pub selection: Selection,
 }
 
 impl Driver<'_> {
@@ -113,6 +115,7 @@ impl Driver<'_> {
             holder: holder(),
             runtime: self.context.runtime.handle().clone(),
             now,
+            selection: self.selection.clone(),
             inbox,
             outbox,
             tell: Box::new(|told| progress.tell(&told)),
@@ -129,9 +132,13 @@ pub fn exit_of(end: &End) -> Exit {
     match end {
         End::Paused(_) => Exit::Paused,
         End::Finished(_, tally) if tally.drifted > 0 => Exit::SomeDrifted,
-        End::Finished(_, tally) if tally.failed + tally.skipped + tally.venues_failed > 0 => Exit::SomeFailed,
+        End::Finished(_, tally) if is_troubled(tally) => Exit::SomeFailed,
         End::Finished(..) => Exit::Done,
     }
+}
+
+fn is_troubled(tally: &Tally) -> bool {
+    tally.failed + tally.skipped + tally.venues_failed + tally.left_out > 0
 }
 
 #[cfg(test)]

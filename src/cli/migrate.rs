@@ -19,7 +19,7 @@ use super::{Context, ended};
 use crate::error::{Exit, Failure};
 use crate::limits::IMAGE_BYTES_MAX;
 use crate::outside::catalog::Catalog;
-use crate::runner::{End, Geography, Start};
+use crate::runner::{End, Geography, Selection, Start};
 use crate::show;
 
 /// Move a country's, a city's or a venue's images to the CDN.
@@ -81,7 +81,7 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
     if let Some(ledger) = &mut ledger {
         let held = holders(ledger, &chosen)?;
         let of = catalog.clone();
-        let mut driver = Driver { context, ledger, catalog: of, clients: None };
+        let mut driver = Driver { context, ledger, catalog: of, clients: None, selection: Selection::Place };
         for run in held {
             ends.push(go_on(&mut driver, run, args)?);
             if let Some((_, End::Paused(_))) = ends.last() {
@@ -103,7 +103,7 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
     }
     if ends.is_empty() || !args.run.yes {
         let (images, venues) = (show::count(preview.images, "image"), show::count(preview.venues, "venue"));
-        let (name, target) = (&chosen.name, context.common.target.name());
+        let (name, target) = (&chosen.name, context.target.name());
         eprintln!("This moves {images} of {venues} in {name} to ImageKit");
         eprintln!("and rewrites their rows in the {target} database.");
         let reassurance = "Nothing that is there now is deleted; `longshore rollback` takes it back.";
@@ -115,7 +115,10 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
     };
     let options = args.run.options(Some(&args.forward), args.limit);
     let start = Start { verb: Verb::Migrate, scope: chosen.scope.clone(), options, close: Vec::new() };
-    ends.push(Driver { context, ledger: &mut ledger, catalog, clients }.start(start)?);
+    ends.push(
+        Driver { context, ledger: &mut ledger, catalog, clients, selection: Selection::Place }
+            .start(start)?,
+    );
     ended::say(context, &ledger, ends)
 }
 
@@ -236,7 +239,7 @@ fn look(
     let cities: Vec<CityLine> = cities.into_values().collect();
     Ok(Preview {
         scope: chosen.name.clone(),
-        target: context.common.target.name(),
+        target: context.target.name(),
         venues: cities.iter().map(|line| line.venues).sum(),
         images: cities.iter().map(|line| line.images).sum(),
         cities,

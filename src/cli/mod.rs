@@ -12,6 +12,7 @@ mod open;
 mod out;
 mod past;
 mod place;
+mod populate;
 mod resume;
 mod rollback;
 mod status;
@@ -39,9 +40,9 @@ pub struct Cli {
 
 #[derive(Debug, Args)]
 struct Common {
-    /// The database to work on, and with it the ledger.
-    #[arg(long, global = true, value_enum, default_value_t = Target::Production)]
-    target: Target,
+    /// The database to work on, and with it the ledger [default: dev for `populate`, else production]
+    #[arg(long, global = true, value_enum)]
+    target: Option<Target>,
     /// The ledger file [default: ./longshore.<target>.ledger]
     #[arg(long, global = true, value_name = "PATH")]
     ledger: Option<PathBuf>,
@@ -54,6 +55,8 @@ struct Common {
 enum Verb {
     /// What is still to be migrated, by country.
     Countries(out::OutArgs),
+    /// Make external images out of a matching report, for `migrate` to take.
+    Populate(populate::PopulateArgs),
     /// Move a country's, a city's or a venue's images to the CDN.
     Migrate(migrate::MigrateArgs),
     /// Go on with a run that was paused or cut off.
@@ -90,6 +93,7 @@ impl Verb {
 /// What every command works with.
 struct Context<'a> {
     common: Common,
+    target: Target,
     config: Config,
     runtime: &'a Runtime,
     interrupt: &'a Interrupt,
@@ -101,13 +105,19 @@ struct Context<'a> {
 /// Whatever kept it from doing what was asked, with what to type next.
 pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let config = Config::read(&std::env::current_dir()?)?;
-    let context = Context { common: cli.common, config, runtime, interrupt };
+    let usual = match cli.verb {
+        Verb::Populate(_) => Target::Dev,
+        _ => Target::Production,
+    };
+    let target = cli.common.target.unwrap_or(usual);
+    let context = Context { common: cli.common, target, config, runtime, interrupt };
     if !cli.verb.has_sheet() {
         // Refused before anything is done, not when it is to be told.
         context.plain_format()?;
     }
     match cli.verb {
         Verb::Countries(args) => countries::run(&context, &args),
+        Verb::Populate(args) => populate::run(&context, &args),
         Verb::Migrate(args) => migrate::run(&context, &args),
         Verb::Resume(args) => resume::run(&context, &args),
         Verb::Rollback(args) => rollback::run(&context, &args),

@@ -52,17 +52,17 @@ pub fn holder() -> String {
 impl Context<'_> {
     /// Where the ledger lies.
     pub fn ledger_path(&self) -> PathBuf {
-        let default = || PathBuf::from(format!("longshore.{}.ledger", self.common.target.name()));
+        let default = || PathBuf::from(format!("longshore.{}.ledger", self.target.name()));
         self.common.ledger.clone().unwrap_or_else(default)
     }
 
     /// Opens the application's database of the target.
     pub fn open_catalog(&self) -> Result<Arc<dyn Catalog>, Failure> {
-        let url = self.config.database_url(self.common.target)?;
+        let url = self.config.database_url(self.target)?;
         catalog::check(url.reveal()).map_err(|trouble| Failure::usage(trouble.message))?;
         let opened = self.runtime.block_on(catalog::open(url.reveal()));
         let failed = |trouble: Trouble| {
-            let target = self.common.target.name();
+            let target = self.target.name();
             Failure::new(Exit::CannotGoOn, format!("the {target} database cannot be used"))
                 .because(trouble.message)
         };
@@ -87,7 +87,7 @@ impl Context<'_> {
         let identity = self.runtime.block_on(catalog.identity())?;
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|error| Failure::new(Exit::CannotGoOn, error.to_string()))?;
-        let target = target_of(self.common.target.name(), &identity);
+        let target = target_of(self.target.name(), &identity);
         let opened = event::Opened { format: 1, ledger: LedgerId(id), shard: None, target };
         Ok(Ledger::create(&self.ledger_path(), opened, now(), &holder())?)
     }
@@ -95,7 +95,7 @@ impl Context<'_> {
     /// A ledger belongs to one target for ever; a changed host is mentioned, another database refused.
     fn check_target(&self, ledger: &Ledger, identity: &Identity) -> Result<(), Failure> {
         let theirs = &ledger.state().opened().expect("a ledger that opens has its first line").target;
-        let ours = target_of(self.common.target.name(), identity);
+        let ours = target_of(self.target.name(), identity);
         let is_other_system =
             matches!((&theirs.system, &ours.system), (Some(one), Some(other)) if one != other);
         if theirs.name != ours.name

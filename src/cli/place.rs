@@ -42,7 +42,7 @@ pub fn name_of(scope: &Scope) -> String {
         Scope::City { city, .. } => city.name.clone(),
         Scope::Venue { venue, .. } => format!("venue {venue}"),
         Scope::Run(run) => format!("run {run}"),
-        Scope::Everywhere => "every country".to_owned(),
+        Scope::Everywhere => "everywhere".to_owned(),
     }
 }
 

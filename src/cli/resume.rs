@@ -1,15 +1,18 @@
 //! `resume`: an unfinished run goes on from whatever moment it was cut off (requirement C5).
 
 use clap::Args;
-use ledger::event::Verb;
+use ledger::event::{Ending, Verb};
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
+use ledger::plan;
+use ledger::state::{Run, RunStatus, State};
 use ledger::store::LedgerError;
 
 use super::drive::{Driver, ForwardArgs, RunArgs};
 use super::place::name_of;
-use super::{Context, ended};
+use super::{Context, ended, populate};
 use crate::error::{Exit, Failure};
+use crate::runner::Selection;
 
 /// Go on with a run that was paused or cut off.
 #[derive(Debug, Args)]
@@ -17,6 +20,9 @@ pub struct ResumeArgs {
     /// Which, where several are unfinished.
     #[arg(long, value_name = "N")]
     run: Option<RunId>,
+    /// Take up again what of the run had failed; a run that has finished goes on by this alone.
+    #[arg(long)]
+    retry_failed: bool,
     #[command(flatten)]
     how: RunArgs,
     #[command(flatten)]
@@ -35,8 +41,12 @@ pub fn run(context: &Context<'_>, args: &ResumeArgs) -> Result<Exit, Failure> {
     }
     let catalog = context.open_catalog()?;
     let mut ledger = context.open_ledger(&*catalog)?.ok_or(LedgerError::Missing { path })?;
-    let Some(run) = choose(&ledger, args.run)? else {
-        ended::nothing(context, Some(&ledger), "Nothing to resume: every run is finished.")?;
+    let Some(run) = choose(&ledger, args)? else {
+        let why = match args.retry_failed {
+            true => "Nothing to take up again: what failed is settled, or belongs to a later run.",
+            false => "Nothing to resume: every run is finished.",
+        };
+        ended::nothing(context, Some(&ledger), why)?;
         return Ok(Exit::Done);
     };
     let of = ledger.state().run(run).expect("it was just chosen");
@@ -45,33 +55,71 @@ pub fn run(context: &Context<'_>, args: &ResumeArgs) -> Result<Exit, Failure> {
     let options = args.how.over(of.options(), forward);
     eprintln!("Run {run} ({} {}) goes on.", verb.name(), name_of(&of.started.scope));
     let clients = forward.map(|_| context.open_clients(options.bytes_max)).transpose()?;
-    let mut driver = Driver { context, ledger: &mut ledger, catalog, clients };
-    let end = driver.resume(run, options, false)?;
+    let selection = match verb {
+        Verb::Populate if !of.is_planned => populate::reopen(context, &options)?,
+        Verb::Populate | Verb::Migrate | Verb::Rollback => Selection::Place,
+    };
+    let mut driver = Driver { context, ledger: &mut ledger, catalog, clients, selection };
+    let end = driver.resume(run, options, args.retry_failed)?;
     ended::say(context, &ledger, vec![end])
 }
 
-fn choose(ledger: &Ledger, wanted: Option<RunId>) -> Result<Option<RunId>, Failure> {
+fn choose(ledger: &Ledger, args: &ResumeArgs) -> Result<Option<RunId>, Failure> {
     let state = ledger.state();
-    let unfinished: Vec<_> = state.unfinished().collect();
-    if let Some(wanted) = wanted {
+    if let Some(wanted) = args.run {
         return match state.run(wanted) {
             None => {
                 Err(Failure::usage(format!("there is no run {wanted}")).hint("`longshore status` lists them"))
             }
-            Some(run) if run.is_finished() => Err(Failure::usage(format!("run {wanted} is finished"))),
+            Some(run) if run.is_finished() && !args.retry_failed => {
+                Err(Failure::usage(format!("run {wanted} is finished"))
+                    .hint(format!("`longshore resume --run {wanted} --retry-failed` takes up what failed")))
+            }
+            Some(run) if run.is_finished() => retry(state, wanted),
             Some(_) => Ok(Some(wanted)),
         };
     }
-    match unfinished[..] {
+    let mut candidates: Vec<RunId> = state.unfinished().map(|(run, _)| run).collect();
+    let mut what = "several runs are unfinished";
+    if candidates.is_empty() && args.retry_failed {
+        candidates = state.runs().map(|(run, _)| run).filter(|run| has_failed(state, *run)).collect();
+        what = "several runs have failed images";
+    }
+    match candidates[..] {
         [] => Ok(None),
-        [(run, _)] => Ok(Some(run)),
+        [run] if state.run(run).is_some_and(Run::is_finished) => retry(state, run),
+        [run] => Ok(Some(run)),
         _ => {
-            let failure = Failure::usage("several runs are unfinished");
-            let say = |(id, run): &(RunId, &ledger::state::Run)| {
-                format!("run {id}: {} {}", run.started.verb.name(), name_of(&run.started.scope))
+            let say = |id: &RunId| {
+                let started = state.run(*id).map(|run| &run.started);
+                started.map_or(String::new(), |started| {
+                    format!("run {id}: {} {}", started.verb.name(), name_of(&started.scope))
+                })
             };
-            let failure = unfinished.iter().map(say).fold(failure, Failure::because);
+            let failure = candidates.iter().map(say).fold(Failure::usage(what), Failure::because);
             Err(failure.hint("`longshore resume --run N` goes on with one of them"))
+        }
+    }
+}
+
+/// Whether a run that has finished left something that it can take up again.
+fn has_failed(state: &State, run: RunId) -> bool {
+    let (images, venues) = plan::retryable(state, run);
+    let is_done = state.run(run).is_some_and(|run| run.status == RunStatus::Finished(Ending::Done));
+    is_done && !(images.is_empty() && venues.is_empty())
+}
+
+/// A finished run goes on with what had failed, unless an unfinished one holds venues of its scope.
+fn retry(state: &State, run: RunId) -> Result<Option<RunId>, Failure> {
+    if !has_failed(state, run) {
+        return Ok(None);
+    }
+    let holder = state.run(run).and_then(|of| plan::holders(state, &of.started.scope).first().copied());
+    match holder {
+        None => Ok(Some(run)),
+        Some(holder) => {
+            Err(Failure::new(Exit::Held, format!("the unfinished run {holder} holds venues of run {run}"))
+                .hint(format!("`longshore resume --run {holder}` finishes it")))
         }
     }
 }

@@ -17,7 +17,7 @@ use super::past::PastArgs;
 use super::place::name_of;
 use super::{Context, ended};
 use crate::error::{Exit, Failure};
-use crate::runner::Start;
+use crate::runner::{Selection, Start};
 use crate::show;
 
 /// Put the database back as it was before a migration.
@@ -68,7 +68,8 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
         eprintln!("Run {run} is unfinished; it is closed first and never resumed.");
     }
     confirm("`longshore migrate` works again afterwards.", "ROLLBACK", args.how.yes)?;
-    let mut driver = Driver { context, ledger: &mut ledger, catalog, clients: None };
+    let mut driver =
+        Driver { context, ledger: &mut ledger, catalog, clients: None, selection: Selection::Place };
     let options = args.how.options(None, None);
     let end = driver.start(Start { verb: Verb::Rollback, scope, options, close: preview.closes })?;
     if ledger.state().unfinished().next().is_none() {
@@ -98,7 +99,7 @@ fn preview(context: &Context<'_>, ledger: &Ledger, scope: &Scope) -> Preview {
     }
     Preview {
         scope: name_of(scope),
-        target: context.common.target.name(),
+        target: context.target.name(),
         venues: visits.values().filter(|images| !images.is_empty()).count() as u64,
         images: visits.values().map(|images| images.len() as u64).sum(),
         countries,

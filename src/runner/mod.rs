@@ -8,6 +8,7 @@ mod begin;
 mod claims;
 mod perform;
 mod planning;
+pub mod populate;
 mod retry;
 mod wheel;
 
@@ -23,10 +24,20 @@ use ledger::store::LedgerError;
 pub use begin::{Start, resume, start};
 pub use claims::Claims;
 pub use perform::{Forward, World};
-pub use planning::Geography;
+pub use planning::{Geography, movable};
+pub use populate::Populate;
 pub use wheel::Setting;
 
 use crate::outside::Trouble;
+
+/// What a run forward chooses from while it plans.
+#[derive(Clone)]
+pub enum Selection {
+    /// Whatever can be moved in the place it was asked to take.
+    Place,
+    /// What a matching report brings.
+    Matches(Populate),
+}
 
 /// What reaches the thread that turns the wheel.
 #[derive(Debug)]

@@ -13,9 +13,10 @@ use ledger::plan::{is_held, is_troubled, take_backs};
 use ledger::state::State;
 use ledger::trouble::TroubleKind;
 
+use super::populate::{Added, is_in};
 use super::retry::{Halt, Outside};
 use super::wheel::Wheel;
-use super::{Message, RunError, Told};
+use super::{Message, RunError, Selection, Told};
 use crate::limits::CATALOG_PAGE_VENUES;
 use crate::outside::Trouble;
 use crate::outside::catalog::{Catalog, City, Country, Place, Venue};
@@ -106,7 +107,8 @@ impl Wheel<'_> {
         }
         let (verb, scope) = (run.started.verb, run.started.scope.clone());
         let planned = match verb {
-            Verb::Migrate | Verb::Populate => self.forward(&scope),
+            Verb::Migrate => self.forward(&scope),
+            Verb::Populate => self.additions(&scope),
             Verb::Rollback => self.back(&scope),
         };
         match planned {
@@ -147,7 +149,8 @@ impl Wheel<'_> {
                     && !is_rolled_back_since(state, self.run, venue, geography.of(venue));
                 is_free && chosen.as_ref().is_none_or(|chosen| chosen.contains(&venue.id))
             };
-            let events = page.into_iter().filter(is_chosen).flat_map(|venue| planned(&geography, venue));
+            let venues = page.into_iter().filter(is_chosen);
+            let events = venues.flat_map(|venue| planned(&geography, state, place, venue));
             self.append(events.collect())?;
         }
     }
@@ -167,6 +170,8 @@ impl Wheel<'_> {
             let Some(last) = page.last() else { break };
             after = Some(last.id);
             let state = self.ledger.state();
+            let has_movable =
+                |venue: &Venue| movable(Some(state), place, venue).is_ok_and(|entries| !entries.is_empty());
             let is_free =
                 |venue: &&Venue| has_movable(venue) && !belongs_to_another(state, self.run, venue.id);
             for venue in page.iter().filter(is_free) {
@@ -178,6 +183,42 @@ impl Wheel<'_> {
             }
         }
         Ok(fresh.into_iter().chain(troubled).take(limit).collect())
+    }
+
+    /// What the matching report brings, in the order of venue ids.
+    fn additions(&mut self, scope: &Scope) -> Result<(), Broken> {
+        let Selection::Matches(populate) = self.setting.selection.clone() else {
+            panic!("whoever turns a populate that still plans gives it its matches");
+        };
+        let catalog = self.setting.world.catalog.clone();
+        let geography = self.ask(|| Geography::read(&*catalog))?;
+        let place = geography.place_of(scope).ok_or(RunError::PlaceGone(self.run))?;
+        let run = self.run_state();
+        let (start, limit) = (run.last_venue(), run.options().limit);
+        let mut left = limit.map(|limit| limit.saturating_sub(run.plans().len() as u64));
+        let all = populate.matches.venues.keys().copied();
+        let ids: Vec<VenueId> = all.filter(|id| start.is_none_or(|start| *id > start)).collect();
+        for ids in ids.chunks(CATALOG_PAGE_VENUES as usize) {
+            let at = (self.setting.now)();
+            let mut added = self.ask(|| populate.look(&*catalog, ids, at))?;
+            let state = self.ledger.state();
+            let mut events = Vec::new();
+            added.iter_mut().for_each(|added| added.leave_closed(state, place));
+            for added in added.into_iter().filter(|added| !added.is_empty()) {
+                let Added { venue, addition } = added;
+                let is_free = !belongs_to_another(state, self.run, venue.id);
+                let has_room = left.is_none_or(|left| left > 0 && !addition.entries.is_empty());
+                if is_free && has_room && is_in(&geography, &venue, place) {
+                    left = left.map(|left| left - 1);
+                    events.push(self::place(&geography, venue, Work::Add(addition)));
+                }
+            }
+            self.append(events)?;
+            if left == Some(0) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn back(&mut self, scope: &Scope) -> Result<(), Broken> {
@@ -271,26 +312,41 @@ fn is_rolled_back_since(
     })
 }
 
-/// Whether a venue has anything that `migrate` takes.
-pub(crate) fn has_movable(venue: &Venue) -> bool {
-    let images = venue.images.as_deref().map(images::movable);
-    matches!(images, Some(Ok(entries)) if !entries.is_empty())
+/// The entries of a venue that `migrate` takes when it was asked for a place: not those a person has closed, unless
+/// the venue itself is named.
+///
+/// # Errors
+/// When the venue holds something that is no array.
+pub fn movable<'a>(
+    state: Option<&State>,
+    at: Place,
+    venue: &'a Venue,
+) -> Result<Vec<&'a str>, images::NotAnArray> {
+    let mut entries = venue.images.as_deref().map_or(Ok(Vec::new()), images::movable)?;
+    if let (Some(state), false) = (state, matches!(at, Place::Venue(_))) {
+        entries.retain(|entry| !state.is_closed(venue.id, entry));
+    }
+    Ok(entries)
+}
+
+/// A venue is chosen, as it is and where it is.
+fn place(geography: &Geography, venue: Venue, work: Work) -> Event {
+    let (city, country) = geography.of(&venue);
+    let (city, country) = (city.map(City::written), country.map(Country::written));
+    let Venue { id, slug, name, images, .. } = venue;
+    Event::Planned(Planned { venue: id, slug, name, city, country, array: images, work })
 }
 
 /// The events by which a venue is taken: none where there is nothing to do, a report where its data are bad.
-fn planned(geography: &Geography, venue: Venue) -> Vec<Event> {
-    let (city, country) = geography.of(&venue);
-    let (city, country) = (city.map(City::written), country.map(Country::written));
-    let entries = match venue.images.as_deref().map(images::movable) {
-        None => return Vec::new(),
-        Some(Ok(entries)) if entries.is_empty() => return Vec::new(),
-        Some(entries) => entries.map(|entries| entries.into_iter().map(str::to_owned).collect::<Vec<_>>()),
+fn planned(geography: &Geography, state: &State, at: Place, venue: Venue) -> Vec<Event> {
+    let entries = match movable(Some(state), at, &venue) {
+        Ok(entries) if entries.is_empty() => return Vec::new(),
+        entries => entries.map(|entries| entries.into_iter().map(str::to_owned).collect::<Vec<_>>()),
     };
     let is_bad = entries.is_err();
     let work = Work::Move(entries.unwrap_or_default());
-    let Venue { id, slug, name, images, .. } = venue;
-    let mut events =
-        vec![Event::Planned(Planned { venue: id, slug, name, city, country, array: images, work })];
+    let id = venue.id;
+    let mut events = vec![place(geography, venue, work)];
     if is_bad {
         events.push(Event::Failed(Stopped {
             venue: id,

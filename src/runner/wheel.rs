@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::perform::{Performer, World};
 use super::retry::Retry;
-use super::{Claims, End, Message, Moment, Probe, RunError, Told};
+use super::{Claims, End, Message, Moment, Probe, RunError, Selection, Told};
 use crate::limits::{APPEND_BATCH_MAX, CHECKPOINT_IMAGES};
 
 /// What a wheel turns with.
@@ -32,6 +32,8 @@ pub struct Setting<'a> {
     pub runtime: Handle,
     /// The clock.
     pub now: fn() -> Timestamp,
+    /// What is chosen from while the run plans.
+    pub selection: Selection,
     /// Where signals come in.
     pub inbox: mpsc::UnboundedReceiver<Message>,
     /// The other end, for the workers.

@@ -291,6 +291,7 @@ impl Stage {
             holder: "a test".into(),
             runtime: runtime.handle().clone(),
             now,
+            selection: runner::Selection::Place,
             inbox,
             outbox,
             tell: Box::new(|_| ()),

@@ -74,6 +74,9 @@ pub const LIST_FILES_MAX: u32 = 1_000;
 pub const FIND_FILES_MAX: u32 = 100;
 /// Files ImageKit deletes by one request: its own maximum.
 pub const BULK_DELETE_FILES_MAX: usize = 100;
+/// Files whose deletion one reading of all rows allows: few enough to be deleted in minutes, at the handful of deletions
+/// a second that ImageKit takes, so that what the rows said is still fresh.
+pub const DELETE_FILES_A_SCAN_MAX: usize = 500;
 /// Making a connection to the application's database, TLS and authentication included; a sleeping pooler takes seconds.
 pub const CATALOG_CONNECT_MS_MAX: u64 = 10_000;
 /// How often a claim that someone else holds is asked for again while it is tried for.

@@ -6,10 +6,12 @@
 
 mod begin;
 mod claims;
+mod delete;
 mod perform;
 mod planning;
 pub mod populate;
 mod retry;
+mod uses;
 mod wheel;
 
 use std::time::Duration;
@@ -23,9 +25,12 @@ use ledger::store::LedgerError;
 
 pub use begin::{Start, resume, start};
 pub use claims::Claims;
+pub use delete::{Candidate, Fate, Kept, Swept, delete_unused, is_ledger_tag};
 pub use perform::{Forward, World};
 pub use planning::{Geography, movable};
 pub use populate::Populate;
+pub use retry::{Halt, Outside, Retry, Tried};
+pub use uses::{Marks, every_row};
 pub use wheel::Setting;
 
 use crate::outside::Trouble;

@@ -13,6 +13,7 @@ mod out;
 mod past;
 mod place;
 mod populate;
+mod plan_file;
 mod resume;
 mod rollback;
 mod status;

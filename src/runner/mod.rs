@@ -12,6 +12,7 @@ mod planning;
 pub mod populate;
 mod retry;
 mod uses;
+pub mod saved;
 mod wheel;
 
 use std::time::Duration;

@@ -1,0 +1,78 @@
+//! The file of a saved plan (requirement C3): private, and never written over another.
+
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use crate::error::{Exit, Failure};
+use crate::runner::saved::SavedPlan;
+
+impl SavedPlan {
+    /// Reads a plan's file.
+    ///
+    /// # Errors
+    /// When it is not there, or is not the plan that was saved.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let refused = |why: &dyn std::fmt::Display| {
+            cannot(path, "cannot be read", why).hint("`longshore plan --out FILE` saves one")
+        };
+        let text = fs::read_to_string(path).map_err(|error| refused(&error))?;
+        Self::parse(&text).map_err(|error| refused(&error))
+    }
+
+    /// Writes a plan's file, readable for its owner alone. A plan that someone has approved is not replaced.
+    ///
+    /// # Errors
+    /// When there is a file already, or the disk refuses.
+    pub fn write(&self, path: &Path) -> Result<(), Failure> {
+        let mut options = OpenOptions::new();
+        let mut file = options.write(true).create_new(true).mode(0o600).open(path).map_err(|error| {
+            let failure = cannot(path, "cannot be saved", &error);
+            match error.kind() {
+                ErrorKind::AlreadyExists => {
+                    failure.hint("A plan is never replaced: name another file, or remove this one")
+                }
+                _ => failure,
+            }
+        })?;
+        file.write_all(self.text().as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {
+            // Half a plan would be in the way of the next try, and its digest refuses it anyway.
+            let _it_may_stay = fs::remove_file(path);
+            Failure { exit: Exit::CannotGoOn, ..cannot(path, "cannot be saved", &error) }
+        })
+    }
+}
+
+fn cannot(path: &Path, not: &str, why: &dyn std::fmt::Display) -> Failure {
+    Failure::usage(format!("the plan {} {not}", path.display())).because(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use ledger::event::{Scope, Target};
+
+    use super::*;
+
+    #[test]
+    fn c3_a_plans_file_is_private_and_replaces_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plan.json");
+        let (name, kind, database) = ("dev".into(), "sqlite".into(), "/ea.db".into());
+        let target = Target { name, kind, system: None, database, host: None };
+        let plan = SavedPlan::new(target, Scope::Everywhere, None, Vec::new());
+        plan.write(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(SavedPlan::read(&path).unwrap(), plan);
+
+        fs::write(&path, "someone's").unwrap();
+        let refused = plan.write(&path).unwrap_err();
+        assert_eq!(refused.exit, Exit::Usage);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "someone's");
+        assert_eq!(SavedPlan::read(&path).unwrap_err().exit, Exit::Usage);
+        let missing = SavedPlan::read(&dir.path().join("none")).unwrap_err();
+        assert!(missing.message.ends_with("none cannot be read"), "{}", missing.message);
+    }
+}

@@ -172,6 +172,14 @@ impl State {
         let picture = apply::picture(entry);
         images.any(|image| image.is_current && image.mark == Some(Mark::Closed) && image.picture == picture)
     }
+    /// The run that has migrated the picture of an added entry, while its file is in the row.
+    pub fn migrated_by(&self, added: ImageId) -> Option<RunId> {
+        let (plan, image) = (self.plan(added.planned)?, self.image(added)?);
+        let plans = self.venue(plan.venue)?.all().iter().filter_map(|seq| self.plan(*seq));
+        let mut forward = plans.filter(|plan| plan.aim == Aim::Forward);
+        let has_it = |of: &Image| of.picture == image.picture && of.rung == Rung::DbUpdated;
+        Some(forward.find(|plan| plan.images.iter().any(has_it))?.run)
+    }
     /// How many images stand on each rung, over all runs.
     pub fn rungs(&self) -> Rungs {
         self.rungs

@@ -1,10 +1,10 @@
 //! What a run says when it has ended or paused.
 
-use ledger::event::{Scope, Tally, Verb};
+use ledger::event::{Event, Scope, Tally, Verb};
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
 use ledger::report::{Success, SuccessFold};
-use ledger::state::{Aim, State, Whole};
+use ledger::state::{Aim, Mark, State, Whole};
 use ledger::store::LedgerError;
 use serde::Serialize;
 
@@ -25,7 +25,11 @@ struct Ended {
     tally: Tally,
     /// Venues whose images are all back, of those a rollback visited; null for a run forward.
     venues_restored: Option<u64>,
-    /// How well a run forward went; null for a rollback.
+    /// Files that a rollback has deleted from the CDN; null for a run forward.
+    files_deleted: Option<u64>,
+    /// Migrations to be rolled back first, where a `populate` could not be taken back for them.
+    migrated_by: Vec<RunId>,
+    /// How well a migration went; null for the others.
     success: Option<Success>,
 }
 
@@ -76,7 +80,35 @@ fn ended(ledger: &Ledger, run: RunId, end: End) -> Result<Ended, Failure> {
         End::Finished(..) => None,
     };
     let venues_restored = (verb == Verb::Rollback).then(|| restored(state, run));
-    Ok(Ended { run, verb, scope, paused, tally: state.tally(run), venues_restored, success })
+    let files_deleted = (verb == Verb::Rollback).then(|| files_deleted(ledger, run)).transpose()?;
+    let migrated_by = migrated_by(state, run);
+    let tally = state.tally(run);
+    Ok(Ended { run, verb, scope, paused, tally, venues_restored, files_deleted, migrated_by, success })
+}
+
+fn files_deleted(ledger: &Ledger, run: RunId) -> Result<u64, LedgerError> {
+    let mut files = 0;
+    ledger.events(run.0, |(_, record)| {
+        files += u64::from(record.run == Some(run) && matches!(record.event, Event::CdnDeleted(_)));
+        Ok::<_, LedgerError>(())
+    })?;
+    Ok(files)
+}
+
+/// The migrations that have moved what this rollback of a `populate` had to leave.
+fn migrated_by(state: &State, run: RunId) -> Vec<RunId> {
+    let plans = state.run(run).map_or(&[][..], |run| run.plans()).iter().filter_map(|seq| state.plan(*seq));
+    let taken_back = plans.flat_map(|plan| match &plan.aim {
+        Aim::Back(images) => &images[..],
+        Aim::Forward | Aim::Add => &[],
+    });
+    let left = taken_back.filter(|id| {
+        state.image(**id).is_some_and(|image| image.is_added && image.mark == Some(Mark::Drifted))
+    });
+    let mut runs: Vec<RunId> = left.filter_map(|id| state.migrated_by(*id)).collect();
+    runs.sort();
+    runs.dedup();
+    runs
 }
 
 fn success(ledger: &Ledger, run: RunId) -> Result<Success, LedgerError> {
@@ -114,7 +146,23 @@ fn print(ended: &Ended) -> Result<(), Failure> {
     if let Some(restored) = ended.venues_restored {
         show::line(&format!("{restored} of {} venues restored.", tally.venues))?;
         let Tally { done, drifted, failed, .. } = tally;
-        return show::line(&format!("{done} images back as they were, {drifted} drifted, {failed} failed."));
+        show::line(&format!("{done} images back as they were, {drifted} drifted, {failed} failed."))?;
+        if let Some(files @ 1..) = ended.files_deleted {
+            show::line(&format!("{} deleted from the CDN.", show::count(files, "file")))?;
+        }
+        for run in &ended.migrated_by {
+            show::line(&format!("Run {run} has migrated some of them since: roll that back first,"))?;
+            show::line(&format!("  `longshore rollback --run {run}`, then this run again."))?;
+        }
+        return Ok(());
+    }
+    if ended.verb == Verb::Populate {
+        let (added, venues) = (show::count(tally.done, "image"), show::count(tally.venues, "venue"));
+        let Tally { left_out, drifted, failed, .. } = tally;
+        show::line(&format!(
+            "{added} added, {venues}; {left_out} left out, {drifted} drifted, {failed} failed."
+        ))?;
+        return show::line(&format!("`longshore rollback --run {run}` takes it back."));
     }
     let Some(success) = &ended.success else { return Ok(()) };
     let mut table = show::Table::new(&[

@@ -122,15 +122,18 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
     ended::say(context, &ledger, ends)
 }
 
-/// The unfinished runs forward over the scope, to be gone on with first; a rollback over it is not run over.
+/// The unfinished runs forward over the scope, to be gone on with first; a rollback or a populate over it is not run over.
 fn holders(ledger: &Ledger, chosen: &Chosen) -> Result<Vec<RunId>, Failure> {
     let state = ledger.state();
     let held = plan::holders(state, &chosen.scope);
-    let back = held.iter().find(|run| state.run(**run).is_some_and(|run| run.started.verb == Verb::Rollback));
-    match back {
-        Some(run) => Err(Failure::new(
+    let other = held.iter().find_map(|run| {
+        let verb = state.run(*run)?.started.verb;
+        (verb != Verb::Migrate).then_some((*run, verb.name()))
+    });
+    match other {
+        Some((run, verb)) => Err(Failure::new(
             Exit::Held,
-            format!("the unfinished rollback {run} holds venues of {}", chosen.name),
+            format!("the unfinished run {run} ({verb}) holds venues of {}", chosen.name),
         )
         .hint(format!("`longshore resume --run {run}` finishes it"))),
         None => Ok(held),

@@ -12,10 +12,11 @@ mod open;
 mod out;
 mod past;
 mod place;
-mod populate;
 mod plan_file;
+mod populate;
 mod resume;
 mod rollback;
+mod skip;
 mod status;
 
 use std::path::PathBuf;
@@ -62,6 +63,8 @@ enum Verb {
     Migrate(migrate::MigrateArgs),
     /// Go on with a run that was paused or cut off.
     Resume(resume::ResumeArgs),
+    /// Leave an image, or all that waits of a venue, by a person's decision.
+    Skip(skip::SkipArgs),
     /// Put the database back as it was before a migration.
     Rollback(rollback::RollbackArgs),
     /// Where every image stands.
@@ -121,6 +124,7 @@ pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, F
         Verb::Populate(args) => populate::run(&context, &args),
         Verb::Migrate(args) => migrate::run(&context, &args),
         Verb::Resume(args) => resume::run(&context, &args),
+        Verb::Skip(args) => skip::run(&context, &args),
         Verb::Rollback(args) => rollback::run(&context, &args),
         Verb::Status(args) => status::run(&context, &args),
         Verb::Log(args) => log::run(&context, &args),

@@ -122,6 +122,10 @@ pub fn run(context: &Context<'_>, args: &PopulateArgs) -> Result<Exit, Failure> 
         return Ok(Exit::Done);
     }
     tell_left(&preview);
+    let place = match chosen.scope {
+        Scope::Everywhere => String::new(),
+        _ => format!(" in {}", chosen.name),
+    };
     if preview.images == 0 {
         ended::nothing(
             context,
@@ -131,7 +135,7 @@ pub fn run(context: &Context<'_>, args: &PopulateArgs) -> Result<Exit, Failure> 
         return Ok(exit);
     }
     let (images, venues) = (show::count(preview.images, "image"), show::count(preview.venues, "venue"));
-    eprintln!("This adds {images} to {venues} in {}, in the {} database.", chosen.name, preview.target);
+    eprintln!("This adds {images} to {venues}{place}, in the {} database.", preview.target);
     if context.target == Target::Production {
         let reassurance = "Nothing is uploaded; `longshore rollback --run` takes it back.";
         confirm(reassurance, &chosen.name, args.run.yes)?;

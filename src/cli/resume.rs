@@ -54,7 +54,8 @@ pub fn run(context: &Context<'_>, args: &ResumeArgs) -> Result<Exit, Failure> {
     let forward = (verb == Verb::Migrate).then_some(&args.forward);
     let options = args.how.over(of.options(), forward);
     eprintln!("Run {run} ({} {}) goes on.", verb.name(), name_of(&of.started.scope));
-    let clients = forward.map(|_| context.open_clients(options.bytes_max)).transpose()?;
+    let needs_cdn = forward.is_some() || options.delete_cdn_files;
+    let clients = needs_cdn.then(|| context.open_clients(options.bytes_max)).transpose()?;
     let selection = match verb {
         Verb::Populate if !of.is_planned => populate::reopen(context, &options)?,
         Verb::Populate | Verb::Migrate | Verb::Rollback => Selection::Place,

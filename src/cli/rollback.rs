@@ -28,6 +28,9 @@ pub struct RollbackArgs {
     /// Only say what would be done; nothing is changed anywhere.
     #[arg(long)]
     dry_run: bool,
+    /// Also delete the files on the CDN that are this ledger's alone and that nothing needs any more.
+    #[arg(long)]
+    delete_cdn_files: bool,
     #[command(flatten)]
     how: RunArgs,
 }
@@ -63,14 +66,23 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
     let (images, venues) = (show::count(preview.images, "image"), show::count(preview.venues, "venue"));
     let target = preview.target;
     eprintln!("This puts {images} of {venues} in {} back as they were,", preview.scope);
-    eprintln!("in the {target} database. What others changed since stays, and files on the CDN stay.");
+    eprintln!("in the {target} database. What others changed since stays.");
+    match args.delete_cdn_files {
+        true => {
+            eprintln!("Files on the CDN that are ours alone and that nothing needs any more are deleted.")
+        }
+        false => eprintln!("Files on the CDN stay."),
+    }
     for run in &preview.closes {
         eprintln!("Run {run} is unfinished; it is closed first and never resumed.");
     }
     confirm("`longshore migrate` works again afterwards.", "ROLLBACK", args.how.yes)?;
-    let mut driver =
-        Driver { context, ledger: &mut ledger, catalog, clients: None, selection: Selection::Place };
-    let options = args.how.options(None, None);
+    let mut options = args.how.options(None, None);
+    options.delete_cdn_files = args.delete_cdn_files;
+    // A rollback that deletes nothing needs neither a key nor the CDN.
+    let clients = args.delete_cdn_files.then(|| context.open_clients(options.bytes_max)).transpose()?;
+    let selection = Selection::Place;
+    let mut driver = Driver { context, ledger: &mut ledger, catalog, clients, selection };
     let end = driver.start(Start { verb: Verb::Rollback, scope, options, close: preview.closes })?;
     if ledger.state().unfinished().next().is_none() {
         context.clear_spool()?;

@@ -4,7 +4,6 @@
 use ledger::ids::{CdnPath, FileId, LedgerId, VenueId};
 use ledger::ledger::Ledger;
 use ledger::state::PathKey;
-use ledger::store::LedgerError;
 
 use super::RunError;
 use super::retry::{Halt, Outside, Retry};
@@ -67,13 +66,13 @@ pub enum Swept {
 ///
 /// # Errors
 /// When the CDN or the database cannot be asked, or `told` cannot write. What was told until then is so.
-pub async fn delete_unused(
+pub async fn delete_unused<E: Into<RunError>>(
     cdn: &dyn Cdn,
     catalog: &dyn Catalog,
     retry: &Retry,
     ledger: &mut Ledger,
     candidates: &[Candidate],
-    mut told: impl FnMut(&mut Ledger, &Candidate, Fate) -> Result<(), LedgerError>,
+    mut told: impl FnMut(&mut Ledger, &Candidate, Fate) -> Result<(), E>,
 ) -> Result<Swept, RunError> {
     for candidates in candidates.chunks(DELETE_FILES_A_SCAN_MAX) {
         let users = match users(catalog, retry, candidates).await {
@@ -89,7 +88,7 @@ pub async fn delete_unused(
                     Err(halt) => return stopped(halt),
                 },
             };
-            told(ledger, candidate, fate)?;
+            told(ledger, candidate, fate).map_err(Into::into)?;
         }
     }
     Ok(Swept::All)

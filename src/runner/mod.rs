@@ -11,10 +11,12 @@ mod perform;
 mod planning;
 pub mod populate;
 mod retry;
-mod uses;
 pub mod saved;
+mod sweep;
+mod uses;
 mod wheel;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ledger::decide::Outcome;
@@ -31,6 +33,7 @@ pub use perform::{Forward, World};
 pub use planning::{Geography, movable};
 pub use populate::Populate;
 pub use retry::{Halt, Outside, Retry, Tried};
+pub use saved::SavedPlan;
 pub use uses::{Marks, every_row};
 pub use wheel::Setting;
 
@@ -43,6 +46,8 @@ pub enum Selection {
     Place,
     /// What a matching report brings.
     Matches(Populate),
+    /// Exactly what a saved plan names.
+    Saved(Arc<SavedPlan>),
 }
 
 /// What reaches the thread that turns the wheel.
@@ -81,6 +86,8 @@ pub enum Told<'a> {
     Waiting(&'a str, Duration),
     /// The run stops; this much is still in the air.
     Stopping(usize),
+    /// Something was left as it is, and why.
+    Left(&'a str),
 }
 
 /// How a run ended, this time.

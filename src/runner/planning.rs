@@ -131,7 +131,12 @@ impl Wheel<'_> {
         let place = geography.place_of(scope).ok_or(RunError::PlaceGone(self.run))?;
         let run = self.run_state();
         let start = run.last_venue();
+        let saved = match &self.setting.selection {
+            Selection::Saved(plan) => Some(plan.clone()),
+            Selection::Place | Selection::Matches(_) => None,
+        };
         let chosen = match run.options().limit {
+            _ if saved.is_some() => None,
             None => None,
             Some(limit) => {
                 let left = limit.saturating_sub(run.plans().len() as u64);
@@ -147,7 +152,10 @@ impl Wheel<'_> {
             let is_chosen = |venue: &Venue| {
                 let is_free = !belongs_to_another(state, self.run, venue.id)
                     && !is_rolled_back_since(state, self.run, venue, geography.of(venue));
-                is_free && chosen.as_ref().is_none_or(|chosen| chosen.contains(&venue.id))
+                let is_closed = |venue: VenueId, entry: &str| state.is_closed(venue, entry);
+                is_free
+                    && chosen.as_ref().is_none_or(|chosen| chosen.contains(&venue.id))
+                    && saved.as_ref().is_none_or(|plan| plan.still_holds(venue, is_closed))
             };
             let venues = page.into_iter().filter(is_chosen);
             let events = venues.flat_map(|venue| planned(&geography, state, place, venue));

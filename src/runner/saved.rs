@@ -179,6 +179,14 @@ impl SavedPlan {
         self.venues.iter().map(|venue| venue.entries.len() as u64).sum()
     }
 
+    /// Whether a venue, as it is now, is in the plan and nothing of it has moved since.
+    pub fn still_holds(&self, now: &Venue, is_closed: impl Fn(VenueId, &str) -> bool) -> bool {
+        let place = self.venues.binary_search_by_key(&now.id, |venue| venue.venue);
+        let takes_closed = matches!(self.scope, Scope::Venue { .. });
+        let is_closed = |venue, entry: &str| !takes_closed && is_closed(venue, entry);
+        place.is_ok_and(|place| self.venues[place].moved(now, is_closed).is_empty())
+    }
+
     /// What has moved since: empty where a run would do exactly what the plan says. `now` holds the plan's venues as
     /// the database has them, in any order; others there do not matter. `is_closed` names the entries that a person
     /// has decided to leave; a plan of one venue alone takes those too.

@@ -51,7 +51,7 @@ pub struct Wheel<'a> {
     pub(super) setting: Setting<'a>,
     claims: Claims,
     pub(super) retry: Retry,
-    stop: watch::Sender<bool>,
+    pub(super) stop: watch::Sender<bool>,
     pausing: Option<Paused>,
     /// Images that need a spooled file, by its hash: it goes when the last is served.
     spooled: HashMap<ContentHash, u32>,
@@ -263,6 +263,9 @@ impl<'a> Wheel<'a> {
 
     /// The end of a turn: the run is finished, or pauses for the reason that stopped it.
     pub(super) fn close(mut self) -> Result<End, RunError> {
+        if self.pausing.is_none() {
+            self.delete_files()?;
+        }
         if let Some(paused) = self.pausing.take() {
             self.append(vec![Event::Paused(paused.clone())])?;
             return Ok(End::Paused(paused));

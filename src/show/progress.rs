@@ -32,6 +32,7 @@ impl Progress {
         match told {
             Told::Appended(records) => records.iter().for_each(|record| self.event(&record.event)),
             Told::Waiting(why, wait) => self.say(&format!("Waiting {}: {}", seconds(*wait), plain(why))),
+            Told::Left(what) => self.say(&plain(what)),
             Told::Stopping(0) => self.say("Stopping."),
             Told::Stopping(n) => {
                 self.say(&format!("Stopping: {} still in the air.", count(*n as u64, "step")))

@@ -1,0 +1,153 @@
+//! `skip`: a person decides to leave what waits (requirement C17).
+
+use clap::Args;
+use ledger::event::{Closed, Event, Record, Work};
+use ledger::ids::{ImageId, RunId, Seq, VenueId};
+use ledger::images::Entry;
+use ledger::ledger::Ledger;
+use ledger::state::{Image, Mark, Plan, Rung, State, Whole};
+use serde::Serialize;
+
+use super::Context;
+use super::open::{holder, now, operator};
+use super::out::PlainFormat;
+use crate::error::{Exit, Failure};
+use crate::show;
+
+/// Leave what waits of a venue, for good: no later run takes it up, unless it names the venue.
+#[derive(Debug, Args)]
+pub struct SkipArgs {
+    /// The venue.
+    #[arg(long, value_name = "ID")]
+    venue_id: i64,
+    /// One image of it, by its URL; without it, all that waits.
+    #[arg(long, value_name = "URL")]
+    image: Option<String>,
+    /// Why, for whoever asks a year later.
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    reason: String,
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() { Err("it says why the image is left".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// An image that is left.
+#[derive(Debug, Serialize)]
+struct Left {
+    image: ImageId,
+    url: Option<String>,
+    #[serde(skip)]
+    run: RunId,
+}
+
+#[derive(Debug, Serialize)]
+struct Answer {
+    venue_id: VenueId,
+    images: Vec<Left>,
+    /// Whether the venue waited as a whole, and was closed so.
+    whole: bool,
+    head: String,
+}
+
+pub fn run(context: &Context<'_>, args: &SkipArgs) -> Result<Exit, Failure> {
+    let mut ledger = Ledger::open(&context.ledger_path(), &holder())?;
+    let venue = VenueId(args.venue_id);
+    if ledger.state().venue(venue).is_none() {
+        return Err(Failure::usage(format!("no run has planned venue {venue}"))
+            .hint("`longshore status` lists what waits for a person"));
+    }
+    let mut images = waiting(&ledger, venue)?;
+    if let Some(wanted) = &args.image {
+        let known: Vec<String> = images.iter().filter_map(|left| left.url.clone()).collect();
+        images.retain(|left| left.url.as_ref() == Some(wanted));
+        if images.is_empty() && !known.is_empty() {
+            let failure = Failure::usage(format!("no image with that URL waits in venue {venue}"));
+            let failure = known.into_iter().fold(failure, Failure::because);
+            return Err(failure.hint("`--image URL` names one of these"));
+        }
+    }
+    let whole = whole(ledger.state(), venue).filter(|_| args.image.is_none());
+    if images.is_empty() && whole.is_none() {
+        eprintln!("Nothing of venue {venue} waits for a decision.");
+    }
+    let each = images.iter().map(|left| (left.run, Some(left.image)));
+    let (at, operator) = (now(), operator());
+    let records = each.chain(whole.map(|run| (run, None))).map(|(run, image)| {
+        let (reason, operator) = (args.reason.clone(), operator.clone());
+        Record { at, run: Some(run), event: Event::Closed(Closed { venue, image, reason, operator }) }
+    });
+    let records: Vec<Record> = records.collect();
+    if !records.is_empty() {
+        ledger.append(&records)?;
+    }
+    let head = ledger.head().to_string();
+    say(context, &Answer { venue_id: venue, images, whole: whole.is_some(), head })?;
+    Ok(Exit::Done)
+}
+
+/// The venue's images that wait for a person, or for an unfinished run.
+fn waiting(ledger: &Ledger, venue: VenueId) -> Result<Vec<Left>, Failure> {
+    let state = ledger.state();
+    let mut waiting = Vec::new();
+    for planned in state.venue(venue).map_or(&[][..], |plans| plans.all()) {
+        let Some(plan) = state.plan(*planned) else { continue };
+        let ids: Vec<ImageId> = plan
+            .ids(*planned)
+            .filter(|(_, image)| waits(state, *planned, plan, image))
+            .map(|(id, _)| id)
+            .collect();
+        if ids.is_empty() {
+            continue;
+        }
+        let Event::Planned(event) = ledger.store().record(*planned)?.event else { continue };
+        let entries = match &event.work {
+            Work::Move(entries) => &entries[..],
+            Work::Add(addition) => &addition.entries[..],
+            Work::TakeBack(_) => &[],
+        };
+        for image in ids {
+            let entry = entries.get(image.index as usize).and_then(|entry| Entry::parse(entry));
+            waiting.push(Left { image, url: entry.and_then(|entry| entry.url()), run: plan.run });
+        }
+    }
+    Ok(waiting)
+}
+
+fn waits(state: &State, planned: Seq, plan: &Plan, image: &Image) -> bool {
+    match image.mark {
+        Some(Mark::Failed(_) | Mark::Skipped(_) | Mark::Drifted) => image.is_current,
+        Some(Mark::Closed) => false,
+        None => {
+            let is_unfinished = state.run(plan.run).is_some_and(|run| !run.is_finished());
+            is_unfinished && state.is_last(planned) && image.rung < Rung::DbUpdated
+        }
+    }
+}
+
+/// The run in which the venue waits as a whole, if it does.
+fn whole(state: &State, venue: VenueId) -> Option<RunId> {
+    let plan = state.plan(state.venue(venue)?.last()?)?;
+    (plan.whole == Whole::Failed).then_some(plan.run)
+}
+
+fn say(context: &Context<'_>, answer: &Answer) -> Result<(), Failure> {
+    match context.plain_format()? {
+        PlainFormat::Json => show::json(answer),
+        PlainFormat::Table => {
+            for left in &answer.images {
+                let url = left.url.as_deref().unwrap_or("(no URL)");
+                show::line(&format!("Left: image {} {url}", left.image))?;
+            }
+            if answer.whole {
+                show::line(&format!("Left: venue {} as a whole", answer.venue_id))?;
+            }
+            let id = answer.venue_id;
+            if answer.images.is_empty() && !answer.whole {
+                return Ok(());
+            }
+            show::line(&format!("`longshore migrate --venue-id {id}` takes it up again all the same."))
+        }
+    }
+}

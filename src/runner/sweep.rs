@@ -1,0 +1,104 @@
+//! The end of a rollback that also deletes files: those that its images had and that nothing needs any more.
+
+use std::cell::RefCell;
+
+use ledger::event::{CdnDeleted, Event, PauseReason, Paused, Record, Verb};
+use ledger::ledger::Ledger;
+use ledger::plan::deletable;
+use ledger::trouble::TroubleKind;
+
+use super::delete::{Candidate, Fate, delete_unused};
+use super::wheel::Wheel;
+use super::{Message, Moment, RunError, Told};
+use crate::outside::Trouble;
+
+impl Wheel<'_> {
+    /// Deletes what a rollback has left without a use, if it was asked to. Being cut off costs nothing: what is left to
+    /// delete follows from the ledger, and a file that is gone already is written down then.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written to. Trouble with the CDN or the database pauses the run.
+    pub(super) fn delete_files(&mut self) -> Result<(), RunError> {
+        let of = self.ledger.state().run(self.run).expect("the run was started");
+        if of.started.verb != Verb::Rollback || !of.options().delete_cdn_files {
+            return Ok(());
+        }
+        let candidates = self.candidates()?;
+        if candidates.is_empty() {
+            return Ok(());
+        }
+        let world = self.setting.world.clone();
+        let forward = world.forward.expect("whoever has a rollback delete files gives it a CDN");
+        let (retry, runtime, now) = (self.retry.clone(), self.setting.runtime.clone(), self.setting.now);
+        let (run, probe) = (self.run, self.setting.probe.clone());
+        let (inbox, stop) = (&mut self.setting.inbox, &self.stop);
+        let tell = RefCell::new(&mut self.setting.tell);
+        let told = |ledger: &mut Ledger, file: &Candidate, fate: Fate| -> Result<(), RunError> {
+            if let Fate::Kept(why) = fate {
+                tell.borrow_mut()(Told::Left(&format!("{} stays on the CDN: {why}", file.path)));
+                return Ok(());
+            }
+            let (path, file_id) = (file.path.clone(), file.file.clone());
+            let why = "rolled back, and no row uses it".to_owned();
+            let event = Event::CdnDeleted(CdnDeleted { path, file_id, why, operator: None });
+            let records = [Record { at: now(), run: Some(run), event }];
+            ledger.append(&records)?;
+            tell.borrow_mut()(Told::Appended(&records));
+            let dies = probe.as_ref().is_some_and(|probe| probe(Moment::AfterAppend));
+            if dies { Err(RunError::Died) } else { Ok(()) }
+        };
+        let mut paused = None;
+        let swept = runtime.block_on(async {
+            let (cdn, catalog) = (&*forward.cdn, &*world.catalog);
+            let swept = delete_unused(cdn, catalog, &retry, self.ledger, &candidates, told);
+            tokio::pin!(swept);
+            loop {
+                tokio::select! {
+                    swept = &mut swept => break swept,
+                    message = inbox.recv() => match message {
+                        Some(Message::Stop(why)) if paused.is_none() => {
+                            paused = Some(why);
+                            let _nobody_listens_any_more = stop.send(true);
+                        }
+                        Some(Message::Waiting { why, wait }) => tell.borrow_mut()(Told::Waiting(&why, wait)),
+                        _ => {}
+                    },
+                }
+            }
+        });
+        match swept {
+            Ok(_) => {}
+            Err(RunError::Outside(trouble)) => paused = paused.or_else(|| Some(paused_by(trouble))),
+            Err(error) => return Err(error),
+        }
+        if let Some(paused) = paused {
+            self.pause(paused, 0);
+        }
+        Ok(())
+    }
+
+    fn candidates(&self) -> Result<Vec<Candidate>, RunError> {
+        let mut candidates = Vec::new();
+        for uploaded in deletable(self.ledger.state(), self.run) {
+            match self.ledger.store().record(uploaded)?.event {
+                Event::Uploaded(e) => candidates.push(Candidate { path: e.path, file: e.file_id }),
+                other => panic!("event {uploaded} is {}, not uploaded", other.name()),
+            }
+        }
+        Ok(candidates)
+    }
+}
+
+fn paused_by(trouble: Trouble) -> Paused {
+    let (reason, advice) = match trouble.kind {
+        TroubleKind::Unauthorized => (
+            PauseReason::Unauthorized,
+            "Set IMAGEKIT_PRIVATE_KEY to a key that may delete, then `longshore resume`",
+        ),
+        _ => (
+            PauseReason::Outage,
+            "All rows are back. When it answers again, `longshore resume` deletes the rest",
+        ),
+    };
+    Paused { reason, message: trouble.message, advice: advice.to_owned() }
+}

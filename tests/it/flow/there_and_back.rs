@@ -102,7 +102,7 @@ fn the_report_is_true(at: &Workplace, went: &Ran, good: usize, awkward: &[(i64, 
     let report = went.json();
     let run = &report["runs"][0];
     assert_eq!(run["paused"], Value::Null);
-    assert_eq!(run["scope"], json!({ "country": { "code": "PL", "name": "Poland" } }));
+    assert_eq!(run["scope"], json!({ "country": { "code": "PL", "name": "Poland", "slug": "poland" } }));
     let mut by_kind: BTreeMap<&str, u64> = BTreeMap::new();
     for (_, awkward) in awkward {
         *by_kind.entry(kind_of(*awkward).1).or_default() += 1;

@@ -40,6 +40,8 @@ pub const CATALOG_LOCK_WAIT_MS_MAX: u64 = 5_000;
 pub const CATALOG_STATEMENT_MS_MAX: u64 = 60_000;
 /// Matches further apart than this are listed before a `populate`: no venue is that large, so one of the two is wrong.
 pub const MATCH_FAR_M: u64 = 50_000;
+/// Differences between a saved plan and the database that are named; beyond these a person plans anew anyway.
+pub const PLAN_DIFFERENCES_MAX: usize = 20;
 /// Venues read at once while planning.
 pub const CATALOG_PAGE_VENUES: u32 = 500;
 /// How often the claim's connection is used, so that nothing between takes it for dead.

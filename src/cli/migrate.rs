@@ -1,6 +1,7 @@
 //! `migrate`: images forward (requirement C4).
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use clap::Args;
 use ledger::event::Verb;
@@ -15,7 +16,7 @@ use super::countries::{for_each_movable, for_each_venue};
 use super::drive::{Driver, ForwardArgs, RunArgs};
 use super::out::PlainFormat;
 use super::place::{Chosen, PlaceArgs, name_of};
-use super::{Context, ended};
+use super::{Context, approved, ended};
 use crate::error::{Exit, Failure};
 use crate::limits::IMAGE_BYTES_MAX;
 use crate::outside::catalog::Catalog;
@@ -27,6 +28,9 @@ use crate::show;
 pub struct MigrateArgs {
     #[command(flatten)]
     place: PlaceArgs,
+    /// Exactly what this saved plan says, or nothing if that has moved (see `plan --out`).
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["country", "city", "venue_id", "limit", "dry_run"])]
+    plan: Option<PathBuf>,
     /// At most this many venues, in id order; those with old trouble last.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
@@ -59,12 +63,16 @@ struct Preview {
 }
 
 pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
+    if let Some(plan) = &args.plan {
+        return approved::run(context, plan, &args.run, &args.forward);
+    }
     if args.place.is_empty() {
         return Err(Failure::usage("`migrate` wants to know what to migrate")
             .hint("longshore migrate --country Poland --dry-run")
             .hint("longshore migrate --country PL --limit 10")
             .hint("longshore migrate --city Kraków")
-            .hint("longshore migrate --venue-id 842"));
+            .hint("longshore migrate --venue-id 842")
+            .hint("longshore migrate --plan poland.plan"));
     }
     let catalog = context.open_catalog()?;
     let (geography, chosen) = context.runtime.block_on(async {
@@ -145,6 +153,7 @@ fn go_on(driver: &mut Driver<'_>, run: RunId, args: &MigrateArgs) -> Result<(Run
     let options = args.run.over(of.options(), Some(&args.forward));
     eprintln!("Run {run} ({}) is unfinished and goes on first.", name_of(&of.started.scope));
     confirm("What it has done is not done again.", "resume", args.run.yes)?;
+    driver.selection = approved::selection(driver.context, run, of)?;
     driver.clients = Some(driver.context.open_clients(options.bytes_max)?);
     driver.resume(run, options, false)
 }

@@ -1,5 +1,6 @@
 //! The commands, a file each: resolve, run, say.
 
+mod approved;
 mod ask;
 mod countries;
 mod drive;

@@ -160,7 +160,7 @@ impl Context<'_> {
     }
 }
 
-fn target_of(name: &str, identity: &Identity) -> event::Target {
+pub fn target_of(name: &str, identity: &Identity) -> event::Target {
     event::Target {
         name: name.to_owned(),
         kind: identity.kind.to_owned(),

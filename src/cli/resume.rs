@@ -10,9 +10,8 @@ use ledger::store::LedgerError;
 
 use super::drive::{Driver, ForwardArgs, RunArgs};
 use super::place::name_of;
-use super::{Context, ended, populate};
+use super::{Context, approved, ended};
 use crate::error::{Exit, Failure};
-use crate::runner::Selection;
 
 /// Go on with a run that was paused or cut off.
 #[derive(Debug, Args)]
@@ -56,10 +55,7 @@ pub fn run(context: &Context<'_>, args: &ResumeArgs) -> Result<Exit, Failure> {
     eprintln!("Run {run} ({} {}) goes on.", verb.name(), name_of(&of.started.scope));
     let needs_cdn = forward.is_some() || options.delete_cdn_files;
     let clients = needs_cdn.then(|| context.open_clients(options.bytes_max)).transpose()?;
-    let selection = match verb {
-        Verb::Populate if !of.is_planned => populate::reopen(context, &options)?,
-        Verb::Populate | Verb::Migrate | Verb::Rollback => Selection::Place,
-    };
+    let selection = approved::selection(context, run, of)?;
     let mut driver = Driver { context, ledger: &mut ledger, catalog, clients, selection };
     let end = driver.resume(run, options, args.retry_failed)?;
     ended::say(context, &ledger, vec![end])

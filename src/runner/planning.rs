@@ -133,7 +133,10 @@ impl Wheel<'_> {
         let start = run.last_venue();
         let saved = match &self.setting.selection {
             Selection::Saved(plan) => Some(plan.clone()),
-            Selection::Place | Selection::Matches(_) => None,
+            Selection::Place | Selection::Matches(_) => {
+                assert!(run.options().input.is_none(), "whoever turns a saved plan's run gives it its plan");
+                None
+            }
         };
         let chosen = match run.options().limit {
             _ if saved.is_some() => None,

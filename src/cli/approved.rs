@@ -1,0 +1,154 @@
+//! `migrate --plan`: a saved plan, run exactly so or not at all (requirement C3).
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ledger::event::{Input, Options, Verb};
+use ledger::ids::{RunId, VenueId};
+use ledger::ledger::Ledger;
+use ledger::plan;
+use ledger::state::{Run, State};
+
+use super::ask::confirm;
+use super::drive::{Driver, ForwardArgs, RunArgs};
+use super::open::target_of;
+use super::place::name_of;
+use super::{Context, ended, populate};
+use crate::error::{Exit, Failure};
+use crate::limits::{CATALOG_PAGE_VENUES, IMAGE_BYTES_MAX, PLAN_DIFFERENCES_MAX};
+use crate::outside::catalog::Catalog;
+use crate::runner::{SavedPlan, Selection, Start};
+use crate::show;
+
+/// Runs a plan.
+pub fn run(
+    context: &Context<'_>,
+    path: &Path,
+    args: &RunArgs,
+    forward: &ForwardArgs,
+) -> Result<Exit, Failure> {
+    let plan = read(path)?;
+    let catalog = context.open_catalog()?;
+    check_target(context, &*catalog, path, &plan)?;
+    let clients = Some(context.open_clients(forward.max_bytes.unwrap_or(IMAGE_BYTES_MAX))?);
+    let ledger = context.open_ledger(&*catalog)?;
+    let state = ledger.as_ref().map(Ledger::state);
+    if let Some(state) = state {
+        refuse_over_unfinished(state, &plan)?;
+    }
+    check_differences(context, &*catalog, state, path, &plan)?;
+    let venues = plan.venues().len() as u64;
+    if venues == 0 {
+        ended::nothing(context, ledger.as_ref(), "This plan moves nothing.")?;
+        return Ok(Exit::Done);
+    }
+    let (images, venues) = (show::count(plan.images(), "image"), show::count(venues, "venue"));
+    let name = name_of(&plan.scope);
+    eprintln!(
+        "This moves exactly what {} says: {images} of {venues} in {name}, to ImageKit,",
+        path.display()
+    );
+    eprintln!("and rewrites their rows in the {} database.", context.target.name());
+    let reassurance = "Nothing that is there now is deleted; `longshore rollback` takes it back.";
+    confirm(reassurance, &name, args.yes)?;
+    let mut ledger = match ledger {
+        Some(ledger) => ledger,
+        None => context.make_ledger(&*catalog)?,
+    };
+    let mut options = args.options(Some(forward), plan.limit);
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string();
+    options.input = Some(Input { path, digest: plan.digest().to_string() });
+    let start = Start { verb: Verb::Migrate, scope: plan.scope.clone(), options, close: Vec::new() };
+    let selection = Selection::Saved(Arc::new(plan));
+    let end = Driver { context, ledger: &mut ledger, catalog, clients, selection }.start(start)?;
+    ended::say(context, &ledger, vec![end])
+}
+
+/// What a run that goes on still chooses from: a file, where it came from one and had not planned all of it.
+pub fn selection(context: &Context<'_>, run: RunId, of: &Run) -> Result<Selection, Failure> {
+    match (of.started.verb, &of.options().input) {
+        _ if of.is_planned => Ok(Selection::Place),
+        (Verb::Populate, _) => populate::reopen(context, of.options()),
+        (Verb::Migrate, Some(_)) => reopen(run, of.options()),
+        (Verb::Migrate | Verb::Rollback, _) => Ok(Selection::Place),
+    }
+}
+
+/// The plan of a run that was cut off while it planned: it must say what it said then.
+fn reopen(run: RunId, options: &Options) -> Result<Selection, Failure> {
+    let input = options.input.as_ref().ok_or_else(|| Failure::usage(format!("run {run} has no plan")))?;
+    let plan = read(Path::new(&input.path))?;
+    if plan.digest().to_string() != input.digest {
+        return Err(Failure::usage(format!("{} is another plan now", input.path))
+            .because(format!("run {run} was cut off before it had planned all its venues"))
+            .hint(format!("Put the plan back, or `longshore rollback --run {run}` and plan anew")));
+    }
+    Ok(Selection::Saved(Arc::new(plan)))
+}
+
+fn read(path: &Path) -> Result<SavedPlan, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display())))?;
+    SavedPlan::parse(&text).map_err(|error| {
+        Failure::usage(format!("{} cannot be run: {error}", path.display()))
+            .hint("`longshore plan --country NAME --out FILE` saves a plan")
+    })
+}
+
+/// A plan made for one database says nothing about another; the host alone may have changed.
+fn check_target(
+    context: &Context<'_>,
+    catalog: &dyn Catalog,
+    path: &Path,
+    plan: &SavedPlan,
+) -> Result<(), Failure> {
+    let identity = context.runtime.block_on(catalog.identity())?;
+    let (mut ours, mut theirs) = (target_of(context.target.name(), &identity), plan.target.clone());
+    (ours.host, theirs.host) = (None, None);
+    if ours.system.is_none() || theirs.system.is_none() {
+        // Where one of the two could not read it, it cannot be compared.
+        (ours.system, theirs.system) = (None, None);
+    }
+    if ours == theirs {
+        return Ok(());
+    }
+    let message = format!("{} was made for {} ({})", path.display(), theirs.name, theirs.database);
+    Err(Failure::usage(message)
+        .because(format!("this is {} ({})", ours.name, ours.database))
+        .hint("Plan anew for this database"))
+}
+
+fn refuse_over_unfinished(state: &State, plan: &SavedPlan) -> Result<(), Failure> {
+    let Some(run) = plan::holders(state, &plan.scope).first().copied() else { return Ok(()) };
+    let verb = state.run(run).map_or("", |of| of.started.verb.name());
+    Err(Failure::new(Exit::Held, format!("the unfinished run {run} ({verb}) holds venues of this plan"))
+        .hint(format!("`longshore resume --run {run}` finishes it")))
+}
+
+/// Refuses a plan that something has moved under, and names what.
+fn check_differences(
+    context: &Context<'_>,
+    catalog: &dyn Catalog,
+    state: Option<&State>,
+    path: &Path,
+    plan: &SavedPlan,
+) -> Result<(), Failure> {
+    let ids: Vec<VenueId> = plan.venues().iter().map(|venue| venue.venue).collect();
+    let mut now = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(CATALOG_PAGE_VENUES as usize) {
+        now.extend(context.runtime.block_on(catalog.by_ids(ids))?);
+    }
+    let is_closed = |venue, entry: &str| state.is_some_and(|state| state.is_closed(venue, entry));
+    let differences = plan.differences(&now, is_closed);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let count = differences.len();
+    let failure = Failure::usage(format!("{} is not what the database holds any more", path.display()));
+    let shown = differences.iter().take(PLAN_DIFFERENCES_MAX);
+    let mut failure = shown.fold(failure, |failure, difference| failure.because(difference));
+    if count > PLAN_DIFFERENCES_MAX {
+        failure = failure.because(format!("and {} more", count - PLAN_DIFFERENCES_MAX));
+    }
+    Err(failure.hint("Nothing was changed. Plan anew, and look at it again"))
+}

@@ -23,6 +23,29 @@ pub const ANSWER_BYTES_MAX: usize = 16_000_000;
 /// Bytes of a delivered image read by the delivery check: enough to see what it is, little of the plan's bandwidth.
 pub const DELIVERY_BYTES_READ_MAX: usize = 64 * 1024;
 
+/// Understanding a picture's header is tried after this many bytes and then whenever they have doubled: cameras put
+/// up to some hundred kilobytes of their own before it.
+pub const PROBE_STEP_BYTES: usize = 16 * 1024;
+/// Looks at images in the air at once while verifying, unless `--concurrency` says otherwise: it stands beside the
+/// site's own visitors.
+pub const VERIFY_IN_FLIGHT_DEFAULT: u32 = 8;
+/// More are never in the air while verifying: with `--content` each may hold a file of the largest size in memory.
+pub const VERIFY_IN_FLIGHT_MAX: u32 = 32;
+/// Characters of a catalog's own text that a finding repeats: ids and sides are shorter.
+pub const FINDING_CHARS_MAX: usize = 80;
+/// Findings told one by one; all are counted. Beyond this nobody reads on, and an answer of ten megabytes is enough.
+pub const FINDINGS_MAX: usize = 10_000;
+/// The width in pixels that a transformation is tried with, where the picture has more than twice that.
+pub const VERIFY_WIDTH_PIXELS: u32 = 320;
+/// Requests in a row that an outside part did not answer, after which it is taken for away as a whole (E3).
+pub const UNANSWERED_MAX: u32 = 10;
+/// Images measured by `verify --compare`, unless `--sample` says otherwise: p95 then stands on five of them.
+pub const COMPARE_IMAGES_DEFAULT: u64 = 100;
+/// Warm requests an image and side by `verify --compare`, unless `--rounds` says otherwise.
+pub const COMPARE_ROUNDS_DEFAULT: u32 = 3;
+/// More rounds than this only cost bandwidth.
+pub const COMPARE_ROUNDS_MAX: u32 = 100;
+
 /// Further attempts after the first (E1).
 pub const RETRIES_MAX: u32 = 3;
 /// The first wait of the exponential backoff.

@@ -9,6 +9,7 @@ mod http;
 pub mod imagekit;
 pub mod matches;
 pub mod origin;
+pub mod probe;
 pub mod spool;
 pub mod trivia;
 

@@ -4,6 +4,7 @@ pub(crate) mod address;
 mod allowed;
 mod endings;
 mod jpeg;
+mod look;
 mod picture;
 pub(crate) mod sniff;
 
@@ -13,17 +14,19 @@ use async_trait::async_trait;
 use ledger::ids::{ContentHash, Format};
 use ledger::trouble::TroubleKind;
 use reqwest::StatusCode;
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, LOCATION};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, LOCATION};
 use url::Url;
 
 pub use address::{Lookup, system_lookup};
 pub use allowed::NotAHost;
+pub(super) use picture::header;
 
 use self::address::Guard;
 use self::allowed::Allowed;
 use self::picture::{Darkroom, Unfit};
 use self::sniff::sniff;
 use super::http::{next_chunk, plain, progress, retry_after};
+use super::probe::{Ask, Seen};
 use super::spool::{Draft, Spool, disk_trouble};
 use super::{Trouble, http_client_builder};
 use crate::limits::{
@@ -57,6 +60,12 @@ pub trait Origin: Send + Sync {
     /// Trouble in E1's words: `timeout`, `network`, `origin_error`, `not_found`, `origin_denied`, `forbidden_url`,
     /// `file_too_large`, `invalid_image`.
     async fn fetch(&self, url: &str, spool: &Spool) -> Result<Fetched, Trouble>;
+    /// Looks at a URL as a browser would, and keeps nothing. An answer that says no, such as 404, is an answer.
+    ///
+    /// # Errors
+    /// `forbidden_url` when it may not be asked for; `timeout`, `network`, `origin_error` (5xx, endless redirects) and
+    /// `rate_limited` when there was no answer to look at.
+    async fn probe(&self, url: &str, ask: &Ask<'_>) -> Result<Seen, Trouble>;
 }
 
 /// How an origin is reached.
@@ -121,13 +130,12 @@ impl HttpOrigin {
     }
 
     /// The answer behind all redirects, each of which is checked like the first URL.
-    async fn answer(&self, url: &str) -> Result<reqwest::Response, Trouble> {
+    async fn answer(&self, url: &str, headers: &HeaderMap) -> Result<reqwest::Response, Trouble> {
         let forbidden = |why| Trouble::new(TroubleKind::ForbiddenUrl, why);
         let mut url = Url::parse(url).map_err(|error| forbidden(format!("not a URL: {error}")))?;
         self.allowed.check(&url, None).map_err(|why| forbidden(format!("not fetched: {why}")))?;
         for _ in 0..=REDIRECTS_MAX {
-            // Compressed, the size on the way would say nothing about the size in memory.
-            let request = self.client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
+            let request = self.client.get(url.clone()).headers(headers.clone());
             let response = progress(request.send(), self.idle, WHOM).await?;
             if !is_redirect(response.status()) {
                 return Ok(response);
@@ -145,7 +153,9 @@ impl HttpOrigin {
     }
 
     async fn fetch_into(&self, url: &str, spool: &Spool) -> Result<Fetched, Trouble> {
-        let mut response = self.answer(url).await?;
+        // Compressed, the size on the way would say nothing about the size in memory.
+        let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
+        let mut response = self.answer(url, &headers).await?;
         check_status(&response)?;
         let encoding = response.headers().get(CONTENT_ENCODING);
         if encoding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
@@ -210,6 +220,10 @@ impl Origin for HttpOrigin {
                 Err(Trouble::new(TroubleKind::Timeout, format!("not there after {} s", whole.as_secs())))
             }
         }
+    }
+
+    async fn probe(&self, url: &str, ask: &Ask<'_>) -> Result<Seen, Trouble> {
+        self.look(url, ask).await
     }
 }
 

@@ -15,6 +15,7 @@ use super::settings::{ImageKitOptions, ImageKitRefused, Secret};
 use super::{Cdn, CdnFile, Deleted, Stored, Upload, wire};
 use crate::limits::{ANSWER_BYTES_MAX, BULK_DELETE_FILES_MAX, FIND_FILES_MAX, LIST_FILES_MAX};
 use crate::outside::http::{next_chunk, progress};
+use crate::outside::probe::{Ask, Seen};
 use crate::outside::spool::Spool;
 use crate::outside::{Trouble, http_client_builder};
 
@@ -183,6 +184,10 @@ impl Cdn for ImageKit {
 
     async fn check_delivery(&self, url: &str) -> Result<(), Trouble> {
         self.see_delivery(url).await
+    }
+
+    async fn probe(&self, url: &str, transformation: Option<&str>, ask: &Ask<'_>) -> Result<Seen, Trouble> {
+        self.look(url, transformation, ask).await
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a browser would get: the delivery host, asked without the key.
 
+use std::time::{Duration, Instant};
+
 use ledger::ids::ContentHash;
 use ledger::trouble::TroubleKind;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
@@ -7,15 +9,14 @@ use reqwest::{Response, StatusCode};
 use url::Url;
 
 use super::client::ImageKit;
-use crate::limits::{DELIVERY_BYTES_READ_MAX, MESSAGE_CHARS_MAX};
+use crate::limits::{DELIVERY_BYTES_READ_MAX, DOWNLOAD_MS_MAX, MESSAGE_CHARS_MAX};
 use crate::outside::Trouble;
-use crate::outside::http::{next_chunk, plain, progress};
+use crate::outside::http::{next_chunk, plain, progress, retry_after};
 use crate::outside::origin::sniff::is_picture;
+use crate::outside::probe::{ACCEPT_IMAGES, Ask, Seen};
 
 /// What messages call the other side.
 const WHOM: &str = "ImageKit's delivery";
-/// What today's browsers say for an `<img>`: the delivery then answers as it will answer them.
-const ACCEPT_IMAGES: &str = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8";
 
 impl ImageKit {
     /// The check of [`super::Cdn::check_delivery`].
@@ -59,6 +60,50 @@ impl ImageKit {
             hasher.update(&chunk);
         }
         Ok(ContentHash(*hasher.finalize().as_bytes()))
+    }
+
+    /// The look of [`super::Cdn::probe`].
+    pub(super) async fn look(
+        &self,
+        url: &str,
+        transformation: Option<&str>,
+        ask: &Ask<'_>,
+    ) -> Result<Seen, Trouble> {
+        let forbidden = || {
+            Trouble::new(
+                TroubleKind::ForbiddenUrl,
+                "not fetched: it does not lie below IMAGEKIT_URL_ENDPOINT",
+            )
+        };
+        let mut url =
+            self.delivery_url(url).ok().filter(|url| self.is_below_endpoint(url)).ok_or_else(forbidden)?;
+        url.set_query(transformation.map(|steps| format!("tr={steps}")).as_deref());
+        let whole = Duration::from_millis(DOWNLOAD_MS_MAX);
+        let late = |_| Trouble::new(TroubleKind::Timeout, format!("not there after {} s", whole.as_secs()));
+        tokio::time::timeout(whole, self.look_once(url, ask)).await.map_err(late)?
+    }
+
+    async fn look_once(&self, url: Url, ask: &Ask<'_>) -> Result<Seen, Trouble> {
+        let started = Instant::now();
+        let request = self.client.get(url).headers(ask.headers());
+        let response = progress(request.send(), self.idle, WHOM).await?;
+        let kind = match response.status().as_u16() {
+            429 => TroubleKind::RateLimited,
+            500.. => TroubleKind::ApiError,
+            _ => return Ok(ask.read(response, started, self.idle, WHOM).await?.0),
+        };
+        let trouble = Trouble::new(kind, format!("{WHOM} answered {}", response.status().as_u16()));
+        let reset = response.headers().get("x-ratelimit-reset").and_then(|reset| reset.to_str().ok());
+        let reset = reset.and_then(|reset| reset.trim().parse().ok()).map(Duration::from_millis);
+        Err(match reset.or_else(|| retry_after(response.headers())) {
+            Some(wait) => trouble.after(wait),
+            None => trouble,
+        })
+    }
+
+    fn is_below_endpoint(&self, url: &Url) -> bool {
+        let folder = self.url_endpoint.path().trim_end_matches('/');
+        url.path().strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
     }
 
     /// Only below the configured endpoint's host is anything fetched: which URL a file has is the server's word.

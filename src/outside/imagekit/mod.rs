@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use ledger::ids::{CdnPath, ContentHash, FileId, Format};
 
 use super::Trouble;
+use super::probe::{Ask, Seen};
 use super::spool::Spool;
 
 /// A file as ImageKit describes it.
@@ -98,4 +99,11 @@ pub trait Cdn: Send + Sync {
     /// # Errors
     /// `not_served` when it answers anything else; `timeout` or `network` when it does not answer.
     async fn check_delivery(&self, url: &str) -> Result<(), Trouble>;
+    /// Looks at a delivery URL below the endpoint as a browser would, with a transformation (`w-300`) if there is one.
+    /// An answer that says no, such as 404, is an answer.
+    ///
+    /// # Errors
+    /// `forbidden_url` when it does not lie below the endpoint; `timeout`, `network`, `api_error` (5xx) and
+    /// `rate_limited` when there was no answer to look at.
+    async fn probe(&self, url: &str, transformation: Option<&str>, ask: &Ask<'_>) -> Result<Seen, Trouble>;
 }

@@ -2,8 +2,8 @@
 //! picture too large to be decoded, then every pixel of it.
 
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read};
-use std::path::{Path, PathBuf};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek};
+use std::path::Path;
 use std::sync::Arc;
 
 use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
@@ -51,9 +51,35 @@ impl Darkroom {
         let path = path.to_owned();
         let head = {
             let path = path.clone();
-            on_a_thread(move || head(&path, format)).await?
+            on_a_thread(move || {
+                let file = File::open(path)?;
+                let bytes = file.metadata()?.len();
+                Ok((head(BufReader::new(file), format)?, bytes))
+            })
+            .await?
         };
-        let (width, height, bytes) = head;
+        let read = move || {
+            let mut bytes = Vec::new();
+            File::open(path)?.read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        self.decode(head.0, head.1, read, format).await
+    }
+
+    /// The same for a file that is held in memory.
+    pub(super) async fn check_bytes(&self, bytes: Vec<u8>, format: Format) -> Result<(u32, u32), Unfit> {
+        let size = head(Cursor::new(&bytes), format)?;
+        let length = bytes.len() as u64;
+        self.decode(size, length, move || Ok(bytes), format).await
+    }
+
+    async fn decode(
+        &self,
+        (width, height): (u32, u32),
+        bytes: u64,
+        read: impl FnOnce() -> Result<Vec<u8>, Unfit> + Send + 'static,
+        format: Format,
+    ) -> Result<(u32, u32), Unfit> {
         let pixels = u64::from(width) * u64::from(height);
         if pixels == 0 || pixels > PIXELS_MAX {
             return Err(Unfit::Picture(format!(
@@ -68,7 +94,7 @@ impl Darkroom {
         on_a_thread(move || {
             // The permit goes along: a decoder runs to its end even when nobody waits for it any more.
             let _permit = permit;
-            decode_whole(&path, format)
+            decode_whole(&read()?, format)
         })
         .await?;
         Ok((width, height))
@@ -91,41 +117,40 @@ async fn on_a_thread<T: Send + 'static>(
     }
 }
 
-/// Width, height, and the file's length.
-fn head(path: &PathBuf, format: Format) -> Result<(u32, u32, u64), Unfit> {
-    let file = File::open(path)?;
-    let bytes = file.metadata()?.len();
-    let file = BufReader::new(file);
-    let (width, height) = match format {
+/// Width and height, where these first bytes of a file say them.
+pub(crate) fn header(bytes: &[u8], format: Format) -> Option<(u32, u32)> {
+    head(Cursor::new(bytes), format).ok()
+}
+
+/// Width and height.
+fn head(file: impl BufRead + Seek, format: Format) -> Result<(u32, u32), Unfit> {
+    Ok(match format {
         Format::Jpeg => jpeg::dimensions(file)?,
         Format::Png => PngDecoder::with_limits(file, limits()).map_err(Unfit::of)?.dimensions(),
         Format::Gif => GifDecoder::new(file).map_err(Unfit::of)?.dimensions(),
         Format::Webp => WebPDecoder::new(file).map_err(Unfit::of)?.dimensions(),
-    };
-    Ok((width, height, bytes))
+    })
 }
 
-fn decode_whole(path: &PathBuf, format: Format) -> Result<(), Unfit> {
-    let mut bytes = Vec::new();
-    File::open(path)?.read_to_end(&mut bytes)?;
-    let end = find_end(format, &bytes)
+fn decode_whole(bytes: &[u8], format: Format) -> Result<(), Unfit> {
+    let end = find_end(format, bytes)
         .ok_or_else(|| Unfit::Picture("it is truncated: it stops before its end marker".to_owned()))?;
     match format {
         Format::Jpeg => jpeg::decode_whole(&bytes[..end]),
         Format::Png => {
-            let decoder = PngDecoder::with_limits(Cursor::new(&bytes), limits()).map_err(Unfit::of)?;
+            let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits()).map_err(Unfit::of)?;
             if decoder.is_apng().map_err(Unfit::of)? {
                 return all_frames(decoder.apng().map_err(Unfit::of)?.into_frames());
             }
             one_frame(decoder)
         }
         Format::Gif => {
-            let mut decoder = GifDecoder::new(Cursor::new(&bytes)).map_err(Unfit::of)?;
+            let mut decoder = GifDecoder::new(Cursor::new(bytes)).map_err(Unfit::of)?;
             decoder.set_limits(limits()).map_err(Unfit::of)?;
             all_frames(decoder.into_frames())
         }
         Format::Webp => {
-            let mut decoder = WebPDecoder::new(Cursor::new(&bytes)).map_err(Unfit::of)?;
+            let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(Unfit::of)?;
             decoder.set_limits(limits()).map_err(Unfit::of)?;
             if decoder.has_animation() { all_frames(decoder.into_frames()) } else { one_frame(decoder) }
         }

@@ -1,0 +1,50 @@
+//! Looking at an image of the origin without fetching it into the spool (requirement C7), by the rules of every
+//! download: hosts, redirects, addresses, size and time (requirement S2).
+
+use std::time::{Duration, Instant};
+
+use ledger::trouble::TroubleKind;
+
+use super::sniff::sniff;
+use super::{HttpOrigin, WHOM};
+use crate::limits::DOWNLOAD_MS_MAX;
+use crate::outside::Trouble;
+use crate::outside::http::retry_after;
+use crate::outside::probe::{Ask, Reading, Seen};
+
+impl HttpOrigin {
+    /// The look of [`super::Origin::probe`].
+    pub(super) async fn look(&self, url: &str, ask: &Ask<'_>) -> Result<Seen, Trouble> {
+        let whole = Duration::from_millis(DOWNLOAD_MS_MAX);
+        let late = |_| Trouble::new(TroubleKind::Timeout, format!("not there after {} s", whole.as_secs()));
+        tokio::time::timeout(whole, self.look_once(url, ask)).await.map_err(late)?
+    }
+
+    async fn look_once(&self, url: &str, ask: &Ask<'_>) -> Result<Seen, Trouble> {
+        let started = Instant::now();
+        let response = self.answer(url, &ask.headers()).await?;
+        let status = response.status().as_u16();
+        // Nothing hangs on how often it is asked here, so a rate limit is waited for and not counted as a failure.
+        let kind = match status {
+            429 => TroubleKind::RateLimited,
+            500.. => TroubleKind::OriginError,
+            _ => {
+                let (mut seen, body) = ask.read(response, started, self.idle, WHOM).await?;
+                if ask.reading == Reading::Decode && !seen.is_too_large && seen.picture.is_ok() {
+                    seen.flaw = match sniff(&body) {
+                        Ok(format) => {
+                            self.darkroom.check_bytes(body, format).await.err().map(|no| no.to_string())
+                        }
+                        Err(why) => Some(why),
+                    };
+                }
+                return Ok(seen);
+            }
+        };
+        let trouble = Trouble::new(kind, format!("the origin answered {status}"));
+        Err(match retry_after(response.headers()) {
+            Some(wait) => trouble.after(wait),
+            None => trouble,
+        })
+    }
+}

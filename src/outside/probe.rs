@@ -1,0 +1,250 @@
+//! Looking at a URL as a browser would: what answers, what it is, and how long it takes (requirement C7). One request,
+//! one look; whether to look again is the runner's business.
+
+use std::time::{Duration, Instant};
+
+use ledger::ids::ContentHash;
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap,
+    HeaderName, HeaderValue, ORIGIN,
+};
+
+use super::Trouble;
+use super::http::{next_chunk, plain};
+use super::origin::header;
+use super::origin::sniff::{is_picture, sniff};
+use crate::limits::{MESSAGE_CHARS_MAX, PROBE_STEP_BYTES, SNIFF_BYTES};
+
+/// What today's browsers say for an `<img>`: the delivery then answers as it will answer them.
+pub(super) const ACCEPT_IMAGES: &str = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8";
+/// The formats that every browser has had for decades, without a star behind which a modern one might hide.
+const ACCEPT_OLD: &str = "image/jpeg,image/png,image/gif";
+
+/// Which formats an answer may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accept {
+    /// Today's, WebP and AVIF among them.
+    Modern,
+    /// JPEG, PNG and GIF.
+    Old,
+}
+
+/// How much of the body is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// As much as says what it is and how large the picture is.
+    Header,
+    /// All of it, hashed and not kept.
+    Hash,
+    /// All of it, and it has to decode whole. Only the origin does this; elsewhere it is as [`Reading::Hash`].
+    Decode,
+}
+
+/// How a URL is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// Which formats are taken.
+    pub accept: Accept,
+    /// The site that would show it, as browsers send it in `Origin`: `https://example.com`.
+    pub site: Option<&'a str>,
+    /// How much is read.
+    pub reading: Reading,
+    /// No more bytes of a body than this are read.
+    pub bytes_max: u64,
+}
+
+/// What answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The HTTP status. Only with 200 the body was looked at.
+    pub status: u16,
+    /// ImageKit's own word on why there is no picture, fit to be shown.
+    pub excuse: Option<String>,
+    /// The media type that the answer claims, in small letters and without parameters, fit to be shown.
+    pub media_type: Option<String>,
+    /// `Access-Control-Allow-Origin`, fit to be shown.
+    pub allowed_site: Option<String>,
+    /// How large the body is: as announced, or as counted where it was read to its end.
+    pub bytes: Option<u64>,
+    /// Whether it is larger than what was to be read at most.
+    pub is_too_large: bool,
+    /// What the body's bytes are, or words for what they are instead of a picture.
+    pub picture: Result<Shape, String>,
+    /// Why it is no whole picture, where it was to be decoded.
+    pub flaw: Option<String>,
+    /// BLAKE3 of the whole body, where it was read.
+    pub hash: Option<ContentHash>,
+    /// From the request to the beginning of the answer, redirects included.
+    pub first_byte: Duration,
+    /// From the request to the last byte that was read.
+    pub total: Duration,
+}
+
+/// A picture by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// The media type that the bytes have, whatever the answer claims.
+    pub media_type: &'static str,
+    /// Pixels across and down as stored, where the format is one whose header can be read here.
+    pub size: Option<(u32, u32)>,
+}
+
+impl Ask<'_> {
+    /// The headers of the request. Compressed, the bytes on the way would say nothing about the picture's.
+    pub(super) fn headers(&self) -> HeaderMap {
+        let accept = match self.accept {
+            Accept::Modern => ACCEPT_IMAGES,
+            Accept::Old => ACCEPT_OLD,
+        };
+        let identity = HeaderValue::from_static("identity");
+        let mut headers =
+            HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept)), (ACCEPT_ENCODING, identity)]);
+        let site = self.site.and_then(|site| HeaderValue::from_str(site).ok());
+        headers.extend(site.map(|site| (ORIGIN, site)));
+        headers
+    }
+
+    /// Reads an answer as far as it is wanted. The body comes along where it was to be decoded.
+    pub(super) async fn read(
+        &self,
+        mut response: reqwest::Response,
+        started: Instant,
+        idle: Duration,
+        whom: &str,
+    ) -> Result<(Seen, Vec<u8>), Trouble> {
+        let first_byte = started.elapsed();
+        let headers = response.headers();
+        let mut seen = Seen {
+            status: response.status().as_u16(),
+            excuse: text(headers, HeaderName::from_static("ik-error")),
+            media_type: text(headers, CONTENT_TYPE)
+                .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()),
+            allowed_site: text(headers, ACCESS_CONTROL_ALLOW_ORIGIN),
+            bytes: response.content_length(),
+            is_too_large: false,
+            picture: Err("nothing was read".to_owned()),
+            flaw: None,
+            hash: None,
+            first_byte,
+            total: first_byte,
+        };
+        let encoding = headers.get(CONTENT_ENCODING);
+        if encoding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            seen.picture = Err("it was sent compressed, unasked".to_owned());
+            return Ok((seen, Vec::new()));
+        }
+        if seen.status != 200 {
+            return Ok((seen, Vec::new()));
+        }
+        // What is announced as too large is not read to see that it is.
+        let is_long = seen.bytes.is_some_and(|bytes| bytes > self.bytes_max);
+        let mut body = Body::new(if is_long { Reading::Header } else { self.reading });
+        while !body.is_enough(seen.bytes.is_some()) {
+            match next_chunk(&mut response, idle, whom).await? {
+                Some(chunk) => body.take(&chunk),
+                None => body.end(),
+            }
+            if body.bytes > self.bytes_max {
+                break;
+            }
+        }
+        seen.total = started.elapsed();
+        seen.is_too_large = seen.bytes.unwrap_or(body.bytes) > self.bytes_max;
+        if body.is_ended {
+            seen.bytes = Some(body.bytes);
+            seen.hash =
+                (body.reading != Reading::Header).then(|| ContentHash(*body.hasher.finalize().as_bytes()));
+        }
+        seen.picture = body.shape();
+        Ok((seen, body.kept))
+    }
+}
+
+/// What has been read of a body so far.
+struct Body {
+    reading: Reading,
+    bytes: u64,
+    hasher: blake3::Hasher,
+    /// The beginning, for as long as its header is not understood; or all of it, where it is to be decoded.
+    kept: Vec<u8>,
+    /// Understanding the header is tried again when this much has been read: not for each chunk from the start.
+    next_try: usize,
+    shape: Option<Result<Shape, String>>,
+    is_ended: bool,
+}
+
+impl Body {
+    fn new(reading: Reading) -> Self {
+        let hasher = blake3::Hasher::new();
+        Self {
+            reading,
+            bytes: 0,
+            hasher,
+            kept: Vec::new(),
+            next_try: SNIFF_BYTES,
+            shape: None,
+            is_ended: false,
+        }
+    }
+
+    /// Whether no more has to be read, given whether the length was announced.
+    fn is_enough(&self, is_announced: bool) -> bool {
+        let is_seen = self.shape.is_some() && self.reading == Reading::Header;
+        self.is_ended || (is_seen && is_announced)
+    }
+
+    fn take(&mut self, chunk: &[u8]) {
+        self.bytes += chunk.len() as u64;
+        self.hasher.update(chunk);
+        if self.shape.is_none() || self.reading == Reading::Decode {
+            self.kept.extend_from_slice(chunk);
+        }
+        if self.shape.is_none() && self.kept.len() >= self.next_try {
+            self.shape = shape(&self.kept).transpose();
+            self.next_try = (self.kept.len() * 2).max(PROBE_STEP_BYTES);
+            self.forget();
+        }
+    }
+
+    fn end(&mut self) {
+        self.is_ended = true;
+        self.shape = Some(std::mem::take(&mut self.shape).unwrap_or_else(|| {
+            shape(&self.kept).and_then(|shape| shape.ok_or_else(|| "its header cannot be read".to_owned()))
+        }));
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        if self.shape.is_some() && self.reading != Reading::Decode {
+            self.kept = Vec::new();
+        }
+    }
+
+    fn shape(&self) -> Result<Shape, String> {
+        self.shape.clone().unwrap_or_else(|| Err("its header cannot be read".to_owned()))
+    }
+}
+
+/// What these first bytes are; nothing yet where a picture's header goes on behind them.
+fn shape(head: &[u8]) -> Result<Option<Shape>, String> {
+    match sniff(head) {
+        Ok(format) => {
+            let size = header(head, format);
+            Ok(size.map(|size| Shape { media_type: format.media_type(), size: Some(size) }))
+        }
+        // A format of the CDN's own choosing, such as AVIF.
+        Err(_) if is_picture(head) => {
+            let media_type = infer::get(head).map_or("image/*", |kind| kind.mime_type());
+            Ok(Some(Shape { media_type, size: None }))
+        }
+        Err(_) if head.trim_ascii_start().starts_with(b"<svg") => {
+            Ok(Some(Shape { media_type: "image/svg+xml", size: None }))
+        }
+        Err(why) => Err(plain(&why, MESSAGE_CHARS_MAX)),
+    }
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    let value = headers.get(name)?;
+    Some(plain(&String::from_utf8_lossy(value.as_bytes()), MESSAGE_CHARS_MAX))
+}

@@ -27,6 +27,12 @@ pub enum Fault {
     DropAfter,
     /// The request is served as usual, but only after this long.
     Delay(Duration),
+    /// The request is served as if it asked for no transformation.
+    Untransformed,
+    /// The request is served as if it did not say which formats it takes.
+    Unnegotiated,
+    /// The request is served as usual, and the answer lacks this header.
+    WithoutHeader(&'static str),
     /// The answer has its right `Content-Length`, but the connection breaks after this many bytes of the body.
     CutBody {
         /// Bytes of the body that are still sent.
@@ -46,6 +52,7 @@ pub struct Faults {
 struct Inner {
     counts: BTreeMap<String, u64>,
     orders: Vec<Order>,
+    planted: BTreeMap<(String, String), Fault>,
 }
 
 struct Order {
@@ -64,6 +71,17 @@ impl Faults {
         if times > 0 {
             self.lock().orders.push(Order { op: op.to_owned(), skip, times, fault });
         }
+    }
+
+    /// Plants a fault where it stays: every request of `op` for this path gets it, unless an order is due.
+    pub fn plant(&self, op: &str, path: &str, fault: Fault) {
+        self.lock().planted.insert((op.to_owned(), path.to_owned()), fault);
+    }
+
+    /// Counts one request of `op` for a path and says which fault it gets, if any.
+    pub fn next_at(&self, op: &str, path: &str) -> Option<Fault> {
+        let ordered = self.next(op);
+        ordered.or_else(|| self.lock().planted.get(&(op.to_owned(), path.to_owned())).cloned())
     }
 
     /// Counts one request of `op` and says which fault it gets, if any.

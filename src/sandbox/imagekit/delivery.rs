@@ -68,6 +68,11 @@ impl Asked {
         })
     }
 
+    /// The file's path in the media library.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// Whether the untouched bytes are asked for.
     pub(super) fn is_original(&self) -> bool {
         self.wanted == Some(Wanted::Original)

@@ -46,10 +46,12 @@ fn operation(app: &App, request: &Request) -> &'static str {
 pub(super) async fn front(
     State(app): State<Arc<App>>,
     ConnectInfo(switch): ConnectInfo<Switch>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    let fault = app.faults.next(operation(&app, &request));
+    let asked = Asked::read(&app, request.uri().path(), request.uri().query());
+    let path = asked.as_ref().map_or(request.uri().path(), Asked::path);
+    let fault = app.faults.next_at(operation(&app, &request), path);
     if !app.options.latency.is_zero() {
         tokio::time::sleep(app.options.latency).await;
     }
@@ -71,6 +73,20 @@ pub(super) async fn front(
         Some(Fault::Delay(wait)) => {
             tokio::time::sleep(wait).await;
             next.run(request).await
+        }
+        Some(Fault::Untransformed) => {
+            // A path is a URI by itself, so that nothing can be wrong with it.
+            *request.uri_mut() = request.uri().path().parse().expect("it was one before");
+            next.run(request).await
+        }
+        Some(Fault::Unnegotiated) => {
+            request.headers_mut().remove(header::ACCEPT);
+            next.run(request).await
+        }
+        Some(Fault::WithoutHeader(name)) => {
+            let mut response = next.run(request).await;
+            response.headers_mut().remove(name);
+            response
         }
         Some(Fault::CutBody { after_bytes }) => shortened(next.run(request).await, after_bytes).await,
     };

@@ -98,7 +98,11 @@ pub(super) fn deliver(
         ImageFormat::WebP if !takes_webp => ImageFormat::Png,
         own => own,
     });
-    let usual = if plain { bytes } else { encode(&picture, format, quality(steps))? };
+    let usual = match format {
+        _ if plain => bytes,
+        ImageFormat::WebP => encode(&coarser(&picture), format, quality(steps))?,
+        _ => encode(&picture, format, quality(steps))?,
+    };
     if tries_webp {
         let modern = encode(&coarser(&picture), ImageFormat::WebP, quality(steps))?;
         if modern.len() < usual.len() {

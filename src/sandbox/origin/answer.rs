@@ -45,7 +45,8 @@ pub(super) async fn answer(
         tokio::time::sleep(origin.latency).await;
     }
     let mut cut_after = None;
-    match origin.faults.next("origin") {
+    let mut without = None;
+    match origin.faults.next_at("origin", &format!("/{path}")) {
         Some(Fault::Answer { status, headers, body }) => return told(status, headers, body),
         Some(Fault::DropBefore | Fault::DropAfter) => {
             // Reading changes nothing here, so that before and after are the same.
@@ -54,7 +55,9 @@ pub(super) async fn answer(
         }
         Some(Fault::Delay(wait)) => tokio::time::sleep(wait).await,
         Some(Fault::CutBody { after_bytes }) => cut_after = Some(after_bytes),
-        None => {}
+        Some(Fault::WithoutHeader(name)) => without = Some(name),
+        // It transforms nothing, and has one format of each image.
+        Some(Fault::Untransformed | Fault::Unnegotiated) | None => {}
     }
     if method != Method::GET && method != Method::HEAD {
         let mut refusal = bare(StatusCode::METHOD_NOT_ALLOWED);
@@ -68,6 +71,9 @@ pub(super) async fn answer(
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     if let Ok(media_type) = HeaderValue::from_str(&file.media_type) {
         headers.insert(CONTENT_TYPE, media_type);
+    }
+    if let Some(name) = without {
+        headers.remove(name);
     }
     if method == Method::GET {
         *answer.body_mut() = match cut_after {

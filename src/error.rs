@@ -17,6 +17,8 @@ pub enum Exit {
     Paused,
     /// Done, some images drifted.
     SomeDrifted,
+    /// Done, and what was looked at is not as it should be.
+    Findings,
     /// The ledger is damaged.
     Damaged,
     /// The ledger is newer than the program.
@@ -31,13 +33,14 @@ pub enum Exit {
 
 impl Exit {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Done,
         Self::Bug,
         Self::Usage,
         Self::SomeFailed,
         Self::Paused,
         Self::SomeDrifted,
+        Self::Findings,
         Self::Damaged,
         Self::Newer,
         Self::Held,
@@ -54,6 +57,7 @@ impl Exit {
             Self::SomeFailed => 10,
             Self::Paused => 11,
             Self::SomeDrifted => 12,
+            Self::Findings => 13,
             Self::Damaged => 20,
             Self::Newer => 21,
             Self::Held => 22,

@@ -19,6 +19,7 @@ mod resume;
 mod rollback;
 mod skip;
 mod status;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -70,6 +71,8 @@ enum Verb {
     Rollback(rollback::RollbackArgs),
     /// Where every image stands.
     Status(status::StatusArgs),
+    /// See that every image is served as the database says.
+    Verify(verify::VerifyArgs),
     /// The events.
     Log(log::LogArgs),
     /// Look after the ledger itself.
@@ -91,7 +94,7 @@ mod sandbox;
 impl Verb {
     /// Whether its answer is a sheet, which every format can be made of.
     fn has_sheet(&self) -> bool {
-        matches!(self, Self::Countries(_) | Self::Status(_))
+        matches!(self, Self::Countries(_) | Self::Status(_) | Self::Verify(_))
     }
 }
 
@@ -128,6 +131,7 @@ pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, F
         Verb::Skip(args) => skip::run(&context, &args),
         Verb::Rollback(args) => rollback::run(&context, &args),
         Verb::Status(args) => status::run(&context, &args),
+        Verb::Verify(args) => verify::run(&context, &args),
         Verb::Log(args) => log::run(&context, &args),
         Verb::Ledger(verb) => ledger::run(&context, &verb),
         #[cfg(feature = "sandbox")]

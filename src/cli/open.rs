@@ -23,8 +23,8 @@ use crate::runner::{Forward, RunError};
 /// What a run forward talks to.
 #[derive(Clone)]
 pub struct Clients {
-    origin: Arc<dyn Origin>,
-    cdn: Arc<dyn Cdn>,
+    pub origin: Arc<dyn Origin>,
+    pub cdn: Arc<dyn Cdn>,
 }
 
 /// The clock.
@@ -80,6 +80,14 @@ impl Context<'_> {
             Err(LedgerError::Missing { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Opens the ledger to read it, and sees that it belongs to this database.
+    pub fn read_ledger(&self, catalog: &dyn Catalog) -> Result<Ledger, Failure> {
+        let identity = self.runtime.block_on(catalog.identity())?;
+        let ledger = Ledger::read(&self.ledger_path())?;
+        self.check_target(&ledger, &identity)?;
+        Ok(ledger)
     }
 
     /// Makes the ledger of this database.

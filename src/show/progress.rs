@@ -38,6 +38,16 @@ impl Progress {
                 self.say(&format!("Stopping: {} still in the air.", count(*n as u64, "step")))
             }
         }
+        self.refresh();
+    }
+
+    /// One more is settled.
+    pub fn settle_one(&mut self) {
+        self.settled += 1;
+        self.refresh();
+    }
+
+    fn refresh(&mut self) {
         self.bar.set_position(self.settled);
         if self.bar.is_hidden() && self.settled >= self.said + (self.total / LINES).max(1) {
             self.said = self.settled;

@@ -16,5 +16,6 @@ mod stand_in;
 mod support;
 mod tidy;
 mod trivia;
+mod verify;
 mod voice;
 mod writers;

@@ -93,6 +93,16 @@ impl<'a> Entry<'a> {
         Some((self.get("width")?.parse().ok()?, self.get("height")?.parse().ok()?))
     }
 
+    /// `width` and `height`, each in its own text, where they are there and not null.
+    pub fn sides(&self) -> [Option<&'a str>; 2] {
+        ["width", "height"].map(|side| self.get(side).filter(|text| *text != "null"))
+    }
+
+    /// The `original_tigris_url`, where it is a string.
+    pub fn original_url(&self) -> Option<String> {
+        self.text("original_tigris_url")
+    }
+
     /// Whether it says where its file is on the CDN, as completed ones do.
     pub(super) fn names_file(&self) -> bool {
         self.get("imagekit_file_id").is_some()

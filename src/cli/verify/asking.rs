@@ -1,0 +1,104 @@
+//! Asking the origin and the CDN, each as patiently as a run would, and telling one broken link from an outage
+//! (requirement E3): an outage is one failure, not a thousand findings.
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
+
+use ledger::trouble::TroubleKind;
+use tokio::sync::{mpsc, watch};
+
+use crate::cli::open::Clients;
+use crate::error::{Exit, Failure};
+use crate::limits::UNANSWERED_MAX;
+use crate::outside::Trouble;
+use crate::outside::probe::{Ask, Seen};
+use crate::runner::{Halt, Message, Outside, Retry, Tried};
+
+/// What came of asking for one URL: an answer, or the trouble that kept it away.
+pub type Asked = Result<Seen, Trouble>;
+
+/// Asks.
+pub struct Asker {
+    clients: Clients,
+    retry: Retry,
+    origin: Answers,
+    cdn: Answers,
+    /// Nobody stops this; a channel without a sender would mean that somebody did.
+    _stop: watch::Sender<bool>,
+}
+
+/// How one outside part answers.
+#[derive(Default)]
+struct Answers {
+    good: AtomicU32,
+    none: AtomicU32,
+    none_in_a_row: AtomicU32,
+}
+
+impl Asker {
+    /// With these clients; what waits is told to `inbox`.
+    pub fn new(clients: Clients, inbox: mpsc::UnboundedSender<Message>, patience: Duration) -> Self {
+        let (stop, stopping) = watch::channel(false);
+        let retry = Retry::new(stopping, inbox, patience);
+        Self { clients, retry, origin: Answers::default(), cdn: Answers::default(), _stop: stop }
+    }
+
+    /// Asks the origin.
+    ///
+    /// # Errors
+    /// When the origin is away as a whole.
+    pub async fn origin(&self, url: &str, ask: &Ask<'_>) -> Result<Asked, Failure> {
+        let asked = self.retry.run(Outside::Origin, || self.clients.origin.probe(url, ask)).await;
+        self.origin.judge(asked, "the origin")
+    }
+
+    /// Asks the CDN, for a transformation if there is one.
+    ///
+    /// # Errors
+    /// When the CDN is away as a whole.
+    pub async fn cdn(&self, url: &str, steps: Option<&str>, ask: &Ask<'_>) -> Result<Asked, Failure> {
+        let asked = self.retry.run(Outside::Cdn, || self.clients.cdn.probe(url, steps, ask)).await;
+        self.cdn.judge(asked, "the CDN")
+    }
+
+    /// Sees at the end that neither part was silent all the time, which few images could hide.
+    ///
+    /// # Errors
+    /// When one was.
+    pub fn check_silence(&self) -> Result<(), Failure> {
+        for (answers, whom) in [(&self.origin, "the origin"), (&self.cdn, "the CDN")] {
+            if answers.none.load(Relaxed) > 0 && answers.good.load(Relaxed) == 0 {
+                return Err(away(whom, "it answered nothing at all"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Answers {
+    fn judge(&self, asked: Result<Tried<Seen>, Halt>, whom: &str) -> Result<Asked, Failure> {
+        match asked {
+            Ok(tried) => {
+                self.good.fetch_add(1, Relaxed);
+                self.none_in_a_row.store(0, Relaxed);
+                Ok(Ok(tried.value))
+            }
+            Err(Halt::Trouble(trouble, _)) if trouble.kind == TroubleKind::ForbiddenUrl => Ok(Err(trouble)),
+            Err(Halt::Trouble(trouble, _)) => {
+                self.none.fetch_add(1, Relaxed);
+                let in_a_row = self.none_in_a_row.fetch_add(1, Relaxed) + 1;
+                match trouble.outage || in_a_row >= UNANSWERED_MAX {
+                    true => Err(away(whom, trouble)),
+                    false => Ok(Err(trouble)),
+                }
+            }
+            Err(Halt::GivenUp) => Err(Failure::new(Exit::CannotGoOn, "it was stopped")),
+        }
+    }
+}
+
+fn away(whom: &str, why: impl std::fmt::Display) -> Failure {
+    Failure::new(Exit::CannotGoOn, format!("{whom} is away, so nothing can be said about the images"))
+        .because(why)
+        .hint("`longshore verify` again, later; nothing was changed")
+}

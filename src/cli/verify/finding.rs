@@ -1,0 +1,124 @@
+//! What can be wrong with an image that the database points at.
+
+use ledger::ids::VenueId;
+use serde::Serialize;
+use url::Url;
+
+use super::choose::Subject;
+
+/// The kinds of finding; the names are a promise to scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The entry is ours and has no URL that could be asked for.
+    BadEntry,
+    /// The URL lies where nothing is fetched from; nobody was asked.
+    ForbiddenUrl,
+    /// No answer, retries included.
+    NoAnswer,
+    /// Another status than 200.
+    WrongStatus,
+    /// No image media type, or bytes that are none.
+    NotAnImage,
+    /// Other sides than the catalog says.
+    WrongDimensions,
+    /// The origin does not let the site show it.
+    CorsDenied,
+    /// More bytes than `migrate` would take.
+    TooLarge,
+    /// It does not decode to its end.
+    NotWhole,
+    /// The width asked for is not the width that came.
+    WidthNotHonoured,
+    /// A smaller modern format was not given to those who take it.
+    FormatNotNegotiated,
+    /// The image's URL from before the migration does not answer with an image any more.
+    FallbackGone,
+    /// What the CDN has stored are not the bytes that were uploaded.
+    ContentDiffers,
+    /// The ledger does not know the file, so its content cannot be compared.
+    NotInLedger,
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Finding {
+    /// Which venue.
+    pub venue: VenueId,
+    /// The image's place in the venue's array, from 0.
+    pub image: u64,
+    /// The URL that was, or would have been, asked, without its query string.
+    pub url: Option<String>,
+    /// What is wrong.
+    pub kind: Kind,
+    /// What should have been.
+    pub expected: String,
+    /// What was.
+    pub found: String,
+}
+
+impl Subject {
+    /// A finding about this image.
+    pub fn finding(
+        &self,
+        url: Option<&str>,
+        kind: Kind,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Finding {
+        let (expected, found) = (expected.into(), found.into());
+        Finding { venue: self.venue, image: self.place, url: url.map(shown), kind, expected, found }
+    }
+}
+
+/// A URL as it may be shown: without credentials, query string and fragment (requirement S1).
+fn shown(url: &str) -> String {
+    let Ok(mut parsed) = Url::parse(url) else {
+        let bare = url.split(['?', '#']).next().unwrap_or_default();
+        return bare.rsplit('@').next().unwrap_or_default().to_owned();
+    };
+    parsed.set_query(None);
+    parsed.set_fragment(None);
+    // Neither can fail where there are credentials to take away.
+    let _none = (parsed.set_username(""), parsed.set_password(None));
+    parsed.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Kind; 14] = [
+        Kind::BadEntry,
+        Kind::ForbiddenUrl,
+        Kind::NoAnswer,
+        Kind::WrongStatus,
+        Kind::NotAnImage,
+        Kind::WrongDimensions,
+        Kind::CorsDenied,
+        Kind::TooLarge,
+        Kind::NotWhole,
+        Kind::WidthNotHonoured,
+        Kind::FormatNotNegotiated,
+        Kind::FallbackGone,
+        Kind::ContentDiffers,
+        Kind::NotInLedger,
+    ];
+
+    #[test]
+    fn c7_the_runbook_has_every_kind_of_finding_and_no_other() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operating.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let (_, section) = page.split_once("\n## Verifying\n").unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+        let told: Vec<&str> = rows.map(|(name, _)| name).collect();
+        assert_eq!(told, ALL.map(|kind| crate::show::word(&kind)));
+    }
+
+    #[test]
+    fn s1_a_shown_url_keeps_no_secret() {
+        assert_eq!(shown("https://me:pw@o.example/a b.jpg?sig=1#x"), "https://o.example/a%20b.jpg");
+        assert_eq!(shown("//me:pw@o.example/a.jpg?sig=1"), "o.example/a.jpg");
+    }
+}

@@ -5,6 +5,7 @@
 
 mod add;
 mod array;
+mod compare;
 mod edit;
 mod entry;
 mod places;
@@ -13,6 +14,7 @@ mod tests;
 
 pub use add::{append, pictures, remove};
 pub use array::{Array, NotAnArray};
+pub use compare::{Became, Compared, compare, differing_keys};
 pub use edit::{Change, Edited, Found, before, edit, take_back};
 pub use entry::{CdnFacts, Entry, same as same_entry};
 

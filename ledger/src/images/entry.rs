@@ -176,6 +176,16 @@ impl<'a> Entry<'a> {
         keys.flat_map(texts).collect()
     }
 
+    /// All keys, decoded.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().map(|member| member.key.as_str())
+    }
+
+    /// The texts of a key: several where it stands there more than once.
+    pub(super) fn texts(&self, key: &str) -> Vec<&'a str> {
+        self.members.iter().filter(|member| member.key == key).map(|member| member.value).collect()
+    }
+
     /// Whether it says when its file was uploaded.
     pub(super) fn is_timed(&self) -> bool {
         self.get(UPLOADED_AT).is_some()

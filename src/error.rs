@@ -18,6 +18,7 @@ pub enum Exit {
     /// Done, some images drifted.
     SomeDrifted,
     /// Done, and what was looked at is not as it should be.
+    /// Findings: `verify`, `audit --live`, `reconcile`, `doctor`.
     Findings,
     /// The ledger is damaged.
     Damaged,

@@ -12,6 +12,7 @@ use super::Context;
 use super::drive::exit_of;
 use super::out::PlainFormat;
 use super::place::name_of;
+use super::run_files::RunFilesArgs;
 use crate::error::{Exit, Failure};
 use crate::runner::End;
 use crate::show;
@@ -42,6 +43,16 @@ struct Answer {
 
 /// Says how runs ended; the exit code is the gravest of theirs.
 pub fn say(context: &Context<'_>, ledger: &Ledger, ends: Vec<(RunId, End)>) -> Result<Exit, Failure> {
+    say_and_write(context, ledger, ends, &RunFilesArgs::default())
+}
+
+/// The same, and what each run leaves behind for others is written where that is wanted.
+pub fn say_and_write(
+    context: &Context<'_>,
+    ledger: &Ledger,
+    ends: Vec<(RunId, End)>,
+    files: &RunFilesArgs,
+) -> Result<Exit, Failure> {
     let exits: Vec<Exit> = ends.iter().map(|(_, end)| exit_of(end)).collect();
     let runs: Result<Vec<Ended>, Failure> =
         ends.into_iter().map(|(run, end)| ended(ledger, run, end)).collect();
@@ -54,6 +65,9 @@ pub fn say(context: &Context<'_>, ledger: &Ledger, ends: Vec<(RunId, End)>) -> R
             }
             show::line(&format!("Ledger head {}", answer.head))?;
         }
+    }
+    for ended in &answer.runs {
+        files.write(ledger, ended.run, ended)?;
     }
     let gravest =
         [Exit::Paused, Exit::SomeDrifted, Exit::SomeFailed].into_iter().find(|exit| exits.contains(exit));

@@ -16,6 +16,7 @@ use super::countries::{for_each_movable, for_each_venue};
 use super::drive::{Driver, ForwardArgs, RunArgs};
 use super::out::PlainFormat;
 use super::place::{Chosen, PlaceArgs, name_of};
+use super::run_files::RunFilesArgs;
 use super::{Context, approved, ended};
 use crate::error::{Exit, Failure};
 use crate::limits::IMAGE_BYTES_MAX;
@@ -41,6 +42,8 @@ pub struct MigrateArgs {
     run: RunArgs,
     #[command(flatten)]
     forward: ForwardArgs,
+    #[command(flatten)]
+    files: RunFilesArgs,
 }
 
 /// What is to be moved in one city.
@@ -83,6 +86,7 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
     if args.dry_run {
         return dry_run(context, &*catalog, &geography, &chosen, args.limit);
     }
+    args.files.prepare()?;
     let clients = Some(context.open_clients(args.forward.max_bytes.unwrap_or(IMAGE_BYTES_MAX))?);
     let mut ledger = context.open_ledger(&*catalog)?;
     let mut ends = Vec::new();
@@ -93,12 +97,12 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
         for run in held {
             ends.push(go_on(&mut driver, run, args)?);
             if let Some((_, End::Paused(_))) = ends.last() {
-                return ended::say(context, driver.ledger, ends);
+                return ended::say_and_write(context, driver.ledger, ends, &args.files);
             }
         }
         let ledger = driver.ledger;
         if !ends.is_empty() && !has_rest(context, &*catalog, &chosen, ledger.state(), &ends)? {
-            return ended::say(context, ledger, ends);
+            return ended::say_and_write(context, ledger, ends, &args.files);
         }
     }
     let state = ledger.as_ref().map(Ledger::state);
@@ -127,7 +131,7 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
         Driver { context, ledger: &mut ledger, catalog, clients, selection: Selection::Place }
             .start(start)?,
     );
-    ended::say(context, &ledger, ends)
+    ended::say_and_write(context, &ledger, ends, &args.files)
 }
 
 /// The unfinished runs forward over the scope, to be gone on with first; a rollback or a populate over it is not run over.

@@ -2,9 +2,11 @@
 
 mod approved;
 mod ask;
+mod audit;
 mod countries;
 mod drive;
 mod ended;
+mod export;
 mod interrupt;
 mod ledger;
 mod log;
@@ -17,9 +19,11 @@ mod plan_file;
 mod populate;
 mod resume;
 mod rollback;
+mod run_files;
 mod skip;
 mod status;
 mod verify;
+mod stream;
 
 use std::path::PathBuf;
 
@@ -75,6 +79,11 @@ enum Verb {
     Verify(verify::VerifyArgs),
     /// The events.
     Log(log::LogArgs),
+    /// What was changed: before, after, when, in which run, by whom, and where it is written.
+    Audit(audit::AuditArgs),
+    /// Rollback data and failures, for other programs.
+    #[command(subcommand)]
+    Export(export::ExportVerb),
     /// Look after the ledger itself.
     #[command(subcommand)]
     Ledger(ledger::LedgerVerb),
@@ -95,6 +104,8 @@ impl Verb {
     /// Whether its answer is a sheet, which every format can be made of.
     fn has_sheet(&self) -> bool {
         matches!(self, Self::Countries(_) | Self::Status(_) | Self::Verify(_))
+        matches!(self, Self::Countries(_) | Self::Status(_) | Self::Audit(_))
+            || matches!(self, Self::Export(verb) if verb.has_sheet())
     }
 }
 
@@ -133,6 +144,8 @@ pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, F
         Verb::Status(args) => status::run(&context, &args),
         Verb::Verify(args) => verify::run(&context, &args),
         Verb::Log(args) => log::run(&context, &args),
+        Verb::Audit(args) => audit::run(&context, &args),
+        Verb::Export(verb) => export::run(&context, &verb),
         Verb::Ledger(verb) => ledger::run(&context, &verb),
         #[cfg(feature = "sandbox")]
         Verb::Sandbox(args) => sandbox::run(&context, &args),

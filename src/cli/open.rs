@@ -101,7 +101,7 @@ impl Context<'_> {
     }
 
     /// A ledger belongs to one target for ever; a changed host is mentioned, another database refused.
-    fn check_target(&self, ledger: &Ledger, identity: &Identity) -> Result<(), Failure> {
+    pub fn check_target(&self, ledger: &Ledger, identity: &Identity) -> Result<(), Failure> {
         let theirs = &ledger.state().opened().expect("a ledger that opens has its first line").target;
         let ours = target_of(self.target.name(), identity);
         let is_other_system =

@@ -10,6 +10,7 @@ use ledger::store::LedgerError;
 
 use super::drive::{Driver, ForwardArgs, RunArgs};
 use super::place::name_of;
+use super::run_files::RunFilesArgs;
 use super::{Context, approved, ended};
 use crate::error::{Exit, Failure};
 
@@ -26,6 +27,8 @@ pub struct ResumeArgs {
     how: RunArgs,
     #[command(flatten)]
     forward: ForwardArgs,
+    #[command(flatten)]
+    files: RunFilesArgs,
 }
 
 pub fn run(context: &Context<'_>, args: &ResumeArgs) -> Result<Exit, Failure> {
@@ -38,6 +41,7 @@ pub fn run(context: &Context<'_>, args: &ResumeArgs) -> Result<Exit, Failure> {
         )?;
         return Ok(Exit::Done);
     }
+    args.files.prepare()?;
     let catalog = context.open_catalog()?;
     let mut ledger = context.open_ledger(&*catalog)?.ok_or(LedgerError::Missing { path })?;
     let Some(run) = choose(&ledger, args)? else {
@@ -58,7 +62,7 @@ pub fn run(context: &Context<'_>, args: &ResumeArgs) -> Result<Exit, Failure> {
     let selection = approved::selection(context, run, of)?;
     let mut driver = Driver { context, ledger: &mut ledger, catalog, clients, selection };
     let end = driver.resume(run, options, args.retry_failed)?;
-    ended::say(context, &ledger, vec![end])
+    ended::say_and_write(context, &ledger, vec![end], &args.files)
 }
 
 fn choose(ledger: &Ledger, args: &ResumeArgs) -> Result<Option<RunId>, Failure> {

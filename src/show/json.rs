@@ -15,8 +15,13 @@ pub fn pretty(to: &mut dyn Write, answer: &impl Serialize) -> io::Result<()> {
 
 /// One document on one line.
 pub fn compact(to: &mut dyn Write, answer: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(Escaping(&mut *to), answer)?;
+    part(to, answer)?;
     writeln!(to)
+}
+
+/// A part of a document that is written bit by bit.
+pub fn part(to: &mut dyn Write, answer: &impl Serialize) -> io::Result<()> {
+    Ok(serde_json::to_writer(Escaping(&mut *to), answer)?)
 }
 
 /// Writes on what the serialiser gives it, which is whole texts.

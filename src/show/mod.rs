@@ -15,6 +15,7 @@ mod table;
 use serde::Serialize;
 
 pub use human::{Table, bytes, count, event, plain};
+pub use json::{part as json_part, pretty as json_pretty};
 pub use out::{Format, Out, deliver, say};
 pub use progress::Progress;
 pub use sheet::{Cell, Column, Grid, Part, Sheet};

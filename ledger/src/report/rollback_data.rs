@@ -23,7 +23,7 @@ pub struct Migrated<'a> {
 }
 
 /// What the document begins with.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct RollbackHead {
     /// The country's name; null where the venues are of several, or of none.
     pub country: Option<String>,

@@ -1,0 +1,85 @@
+//! `--out DIR`: what a run leaves behind for others, as files (requirement C4).
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{BufWriter, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use ledger::event::Scope;
+use ledger::ids::RunId;
+use ledger::ledger::Ledger;
+use serde::Serialize;
+
+use super::export::{failures, rollback_data};
+use super::stream::Broken;
+use crate::error::{Exit, Failure};
+use crate::show;
+
+/// Where a run's report, rollback data and failures go.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RunFilesArgs {
+    /// When the run ends or pauses, write its report, rollback data and failures into this directory.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+impl RunFilesArgs {
+    /// Sees before the work that there is a directory, or makes one for its owner alone.
+    ///
+    /// # Errors
+    /// When there can be none.
+    pub fn prepare(&self) -> Result<(), Failure> {
+        let Some(dir) = &self.out else { return Ok(()) };
+        match DirBuilder::new().mode(0o700).create(dir) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
+            made => made.map_err(|error| {
+                Failure::usage(format!("cannot make the directory {}", dir.display())).because(error)
+            }),
+        }
+    }
+
+    /// Writes a run's files: its report as given, and what the ledger says of it now.
+    ///
+    /// # Errors
+    /// When the disk refuses; what the run has done is in the ledger all the same.
+    pub fn write(&self, ledger: &Ledger, run: RunId, report: &impl Serialize) -> Result<(), Failure> {
+        let Some(dir) = &self.out else { return Ok(()) };
+        let (scope, upto) = (Scope::Run(run), ledger.upto());
+        // The event tells apart what a run left when it paused from what it left in the end.
+        let name = |what: &str| format!("run-{run}-event-{upto}-{what}");
+        write_new(dir, &name("report"), |to| Ok(show::json_pretty(to, report)?))?;
+        write_new(dir, &name("rollback-data"), |to| rollback_data(to, ledger, &scope))?;
+        write_new(dir, &name("failures"), |to| failures(to, ledger, &scope))?;
+        eprintln!("Report, rollback data and failures of run {run} are in {}.", dir.display());
+        Ok(())
+    }
+}
+
+/// A new private file; one that is there, of another ledger perhaps, stays as it is.
+fn write_new(
+    dir: &Path,
+    name: &str,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), Broken>,
+) -> Result<(), Failure> {
+    let cannot = |path: &Path, error| {
+        Failure::new(Exit::CannotGoOn, format!("cannot write {}", path.display())).because(error)
+    };
+    let mut number = 1;
+    let (path, file) = loop {
+        let again = if number == 1 { String::new() } else { format!("-{number}") };
+        let path = dir.join(format!("{name}{again}.json"));
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
+            opened => break (path.clone(), opened.map_err(|error| cannot(&path, error))?),
+        }
+    };
+    let mut file = BufWriter::new(file);
+    match write(&mut file) {
+        Ok(()) => {}
+        Err(Broken::Failed(failure)) => return Err(failure),
+        Err(Broken::Writing(error)) => return Err(cannot(&path, error)),
+    }
+    let file = file.into_inner().map_err(|error| cannot(&path, error.into_error()))?;
+    file.sync_all().map_err(|error| cannot(&path, error))
+}

@@ -1,5 +1,6 @@
 //! Proofs of the ledger crate through its public door: no file of it is looked into.
 
+mod audits;
 mod decide_images;
 mod decide_rollback;
 mod decide_rows;

@@ -168,22 +168,35 @@ fn entries(records: &Records, recorded: Option<&str>, found: &[&str]) -> (Vec<Im
     let mut is_ours = vec![false; places];
     // Where in `wanted` each entry of ours is: in the recorded array, or behind it if others had taken it out before
     // that was recorded.
-    let kept: Vec<Option<usize>> = records
-        .kept
-        .iter()
-        .map(|kept| {
-            let now = kept.now.as_deref()?;
-            let is_it = |place: &usize| {
+    let mut kept: Vec<Option<usize>> = Vec::new();
+    for now in records.kept.iter().map(|kept| kept.now.as_deref()) {
+        let is_it = |place: &usize| {
+            now.is_some_and(|now| {
                 !is_ours[*place] && (wanted[*place] == now || same_entry(wanted[*place], now))
-            };
-            let place = (0..places).find(is_it);
-            match place {
-                Some(place) => is_ours[place] = true,
-                None => wanted.push(now),
+            })
+        };
+        let place = (0..places).find(is_it);
+        place.into_iter().for_each(|place| is_ours[place] = true);
+        kept.push(place);
+    }
+    // What others had made of it stands in for one that had drifted when the array was recorded.
+    let free: Vec<usize> = (0..places).filter(|place| !is_ours[*place]).collect();
+    let theirs: Vec<&str> = free.iter().map(|place| wanted[*place]).collect();
+    let lost = records.kept.iter().zip(&mut kept).filter(|(_, place)| place.is_none());
+    let (lost, at): (Vec<&str>, Vec<_>) =
+        lost.filter_map(|(kept, place)| Some((kept.now.as_deref()?, place))).unzip();
+    for ((now, at), became) in lost.iter().zip(at).zip(compare(&lost, &theirs).became) {
+        *at = Some(match became.place() {
+            Some(place) => {
+                (wanted[free[place]], is_ours[free[place]]) = (now, true);
+                free[place]
             }
-            Some(place.unwrap_or(wanted.len() - 1))
-        })
-        .collect();
+            None => {
+                wanted.push(now);
+                wanted.len() - 1
+            }
+        });
+    }
     let Compared { became, mut new } = compare(&wanted, found);
     let images = records.kept.iter().zip(kept).map(|(kept, at)| {
         let place_recorded = at.filter(|at| *at < places);

@@ -75,6 +75,8 @@ pub fn run(context: &Context<'_>, args: &AuditArgs) -> Result<Exit, Failure> {
             findings
         }
     };
+    // A spreadsheet has no line for it.
+    eprintln!("As of event {}.", ledger.upto());
     Ok(if findings > 0 { Exit::Findings } else { Exit::Done })
 }
 

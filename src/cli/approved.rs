@@ -13,6 +13,7 @@ use super::ask::confirm;
 use super::drive::{Driver, ForwardArgs, RunArgs};
 use super::open::target_of;
 use super::place::name_of;
+use super::run_files::RunFilesArgs;
 use super::{Context, ended, populate};
 use crate::error::{Exit, Failure};
 use crate::limits::{CATALOG_PAGE_VENUES, IMAGE_BYTES_MAX, PLAN_DIFFERENCES_MAX};
@@ -26,8 +27,10 @@ pub fn run(
     path: &Path,
     args: &RunArgs,
     forward: &ForwardArgs,
+    files: &RunFilesArgs,
 ) -> Result<Exit, Failure> {
     let plan = read(path)?;
+    files.prepare()?;
     let catalog = context.open_catalog()?;
     check_target(context, &*catalog, path, &plan)?;
     let clients = Some(context.open_clients(forward.max_bytes.unwrap_or(IMAGE_BYTES_MAX))?);
@@ -61,7 +64,7 @@ pub fn run(
     let start = Start { verb: Verb::Migrate, scope: plan.scope.clone(), options, close: Vec::new() };
     let selection = Selection::Saved(Arc::new(plan));
     let end = Driver { context, ledger: &mut ledger, catalog, clients, selection }.start(start)?;
-    ended::say(context, &ledger, vec![end])
+    ended::say_and_write(context, &ledger, vec![end], files)
 }
 
 /// What a run that goes on still chooses from: a file, where it came from one and had not planned all of it.

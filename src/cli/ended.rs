@@ -216,5 +216,7 @@ fn print(ended: &Ended) -> Result<(), Failure> {
         show::line(&format!("Not moved: {}.", kinds.join(", ")))?;
         show::line(&format!("  `longshore log --run {run} --kind failed --kind skipped` tells which."))?;
     }
+    show::line(&format!("`longshore export rollback-data --run {run}` has the rows before and after,"))?;
+    show::line(&format!("`longshore export failures --run {run}` what was not moved."))?;
     show::line(&format!("`longshore rollback --run {run}` takes it back."))
 }

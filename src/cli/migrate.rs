@@ -67,7 +67,7 @@ struct Preview {
 
 pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
     if let Some(plan) = &args.plan {
-        return approved::run(context, plan, &args.run, &args.forward);
+        return approved::run(context, plan, &args.run, &args.forward, &args.files);
     }
     if args.place.is_empty() {
         return Err(Failure::usage("`migrate` wants to know what to migrate")

@@ -106,10 +106,9 @@ impl<'a> Failures<'a> {
                 let Some(why) = whys.iter().rev().find(is_it) else { continue };
                 each(row(url(&of, index), *why)?)?;
             }
-            if is_whole && is_bare(plan) {
-                if let Some(why) = whys.iter().rev().find(|why| why.index.is_none()) {
-                    each(row(None, *why)?)?;
-                }
+            let whole = whys.iter().rev().find(|why| why.index.is_none());
+            if let Some(why) = whole.filter(|_| is_whole && is_bare(plan)) {
+                each(row(None, *why)?)?;
             }
             if let Work::Add(addition) = &of.work {
                 for left in addition.left_out.iter().filter(|_| is_whole) {

@@ -22,8 +22,8 @@ mod rollback;
 mod run_files;
 mod skip;
 mod status;
-mod verify;
 mod stream;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -103,8 +103,7 @@ mod sandbox;
 impl Verb {
     /// Whether its answer is a sheet, which every format can be made of.
     fn has_sheet(&self) -> bool {
-        matches!(self, Self::Countries(_) | Self::Status(_) | Self::Verify(_))
-        matches!(self, Self::Countries(_) | Self::Status(_) | Self::Audit(_))
+        matches!(self, Self::Countries(_) | Self::Status(_) | Self::Verify(_) | Self::Audit(_))
             || matches!(self, Self::Export(verb) if verb.has_sheet())
     }
 }

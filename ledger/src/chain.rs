@@ -5,7 +5,7 @@
 //! being the ledger's 16 random bytes. So no row can be altered, removed, swapped or put in without every later hash
 //! being wrong. A cut-off tail does not show; that is what comparing heads is for.
 
-use crate::ids::{ContentHash, LedgerId, Seq};
+use crate::ids::{ContentHash, LedgerId, NotAnId, Seq};
 
 const LINK: &str = "longshore ledger v1";
 const GENESIS: &str = "longshore ledger v1 genesis";
@@ -41,6 +41,18 @@ impl std::fmt::Display for Head {
     }
 }
 
+impl std::str::FromStr for Head {
+    type Err = NotAnId;
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let parts = text.trim().split_once(':');
+        let head = parts.and_then(|(seq, hash)| {
+            let seq = seq.parse().ok().filter(|seq| *seq > 0)?;
+            Some(Self { seq: Seq(seq), hash: hash.parse().ok()? })
+        });
+        head.ok_or_else(|| NotAnId::new(text, "a head (SEQ:HASH, as each run prints it)"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +77,15 @@ mod tests {
             ContentHash(blake3::derive_key("longshore ledger v1", &bytes))
         };
         assert_eq!(head.to_string(), format!("1:{by_hand}"));
+    }
+
+    #[test]
+    fn c12_a_head_reads_back_what_it_writes() {
+        let head = Head { seq: Seq(7), hash: ContentHash([0xab; 32]) };
+        assert_eq!(format!(" {head}\n").parse(), Ok(head));
+        let hash = "ab".repeat(32);
+        for text in ["", "7", "7:", "7:ab", ":ab", &format!("0:{hash}"), &format!("-1:{hash}"), &hash] {
+            assert!(text.parse::<Head>().is_err(), "{text}");
+        }
     }
 }

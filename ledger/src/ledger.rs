@@ -126,6 +126,24 @@ impl Ledger {
     pub fn head(&self) -> Head {
         self.store.head()
     }
+    /// Reads on: takes in what another process has appended since, and gives it in order. Nothing new is no error.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or what was appended is damaged or does not follow on what came before.
+    ///
+    /// # Panics
+    /// On a ledger opened as of a moment: its answer stays the same for ever.
+    pub fn catch_up(&mut self) -> Result<Vec<Placed>, LedgerError> {
+        assert!(self.upto.is_none(), "a ledger opened as of a moment does not go on");
+        let (state, mut new) = (&mut self.state, Vec::new());
+        self.store.catch_up(|(seq, record)| {
+            state.apply(seq, &record).map_err(|illegal| illegal.to_string())?;
+            new.push((seq, record));
+            Ok(())
+        })?;
+        Ok(new)
+    }
+
     /// The number a run gets that is started by the `n`th of the next events to be appended, from 0.
     pub fn next_run(&self, n: u64) -> RunId {
         RunId(Seq(self.head().seq.0 + 1 + n))

@@ -1,6 +1,7 @@
 //! The one SQLite file: create, open, append a batch, read a range. The only effect in this crate, and the only place
 //! that writes the file.
 
+mod beside;
 mod error;
 mod lock;
 

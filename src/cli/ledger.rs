@@ -1,10 +1,17 @@
 //! `ledger …`: looking after the ledger itself (requirement C12).
 
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
 use clap::Subcommand;
+use ledger::chain::Head;
+use ledger::event::{Event, Record};
+use ledger::ids::RunId;
 use ledger::ledger::Ledger;
 use serde::Serialize;
 
 use super::Context;
+use super::open::{holder, now};
 use super::out::PlainFormat;
 use crate::error::{Exit, Failure};
 use crate::show;
@@ -13,7 +20,18 @@ use crate::show;
 #[derive(Debug, Subcommand)]
 pub enum LedgerVerb {
     /// Recompute every hash and replay every event; name the first bad one.
-    Verify,
+    Verify {
+        /// A head kept elsewhere, as each run prints it: it shows a cut-off tail, and another history.
+        #[arg(long, value_name = "SEQ:HASH")]
+        head: Option<Head>,
+    },
+    /// Copy the ledger into a new file, also while a run writes to it. The copy is a ledger too.
+    Backup {
+        /// The copy, readable for its owner alone. A file that is there is never overwritten.
+        file: PathBuf,
+    },
+    /// Append a checkpoint: the state so far, asserted.
+    Checkpoint,
 }
 
 #[derive(Serialize)]
@@ -21,21 +39,168 @@ struct Verified {
     ledger: String,
     events: u64,
     head: String,
+    /// The head that was kept elsewhere, found in its place.
+    kept_head: Option<String>,
+}
+
+#[derive(Serialize)]
+struct BackedUp {
+    ledger: String,
+    file: String,
+    events: u64,
+    head: String,
+}
+
+#[derive(Serialize)]
+struct Checkpointed {
+    ledger: String,
+    run: RunId,
+    head: String,
+    digest: String,
 }
 
 pub fn run(context: &Context<'_>, verb: &LedgerVerb) -> Result<Exit, Failure> {
-    let LedgerVerb::Verify = verb;
-    let ledger = Ledger::read(&context.ledger_path())?;
-    let head = ledger.head();
-    let answer =
-        Verified { ledger: ledger.store().id().to_string(), events: head.seq.0, head: head.to_string() };
+    match verb {
+        LedgerVerb::Verify { head } => verify(context, head.as_ref()),
+        LedgerVerb::Backup { file } => backup(context, file),
+        LedgerVerb::Checkpoint => checkpoint(context),
+    }
+}
+
+/// Says an answer to programs, or these lines to people.
+fn say(context: &Context<'_>, answer: &impl Serialize, lines: &[String]) -> Result<Exit, Failure> {
     match context.plain_format()? {
-        PlainFormat::Json => show::json(&answer)?,
-        PlainFormat::Table => {
-            show::line(&format!("{} events, all as they were written.", answer.events))?;
-            show::line(&format!("Head {}", answer.head))?;
-            show::line("A chain does not show a cut-off tail: compare the head with one kept elsewhere.")?;
-        }
+        PlainFormat::Json => show::json(answer)?,
+        PlainFormat::Table => lines.iter().try_for_each(|line| show::line(line))?,
     }
     Ok(Exit::Done)
+}
+
+fn verify(context: &Context<'_>, kept: Option<&Head>) -> Result<Exit, Failure> {
+    let ledger = Ledger::read(&context.ledger_path())?;
+    let head = ledger.head();
+    if let Some(kept) = kept {
+        compare(&ledger, kept)?;
+    }
+    let mut lines = vec![format!("{} events, all as they were written.", head.seq), format!("Head {head}")];
+    lines.push(match kept {
+        None => "A chain does not show a cut-off tail: compare the head with one kept elsewhere.".to_owned(),
+        Some(kept) if *kept == head => "It ends at the head that was kept.".to_owned(),
+        Some(kept) => format!(
+            "The head that was kept stands in its place; {} came after it.",
+            show::count(head.seq.0 - kept.seq.0, "event")
+        ),
+    });
+    let answer = Verified {
+        ledger: ledger.store().id().to_string(),
+        events: head.seq.0,
+        head: head.to_string(),
+        kept_head: kept.map(Head::to_string),
+    };
+    say(context, &answer, &lines)
+}
+
+/// Sees that the chain goes through a head that was kept elsewhere.
+fn compare(ledger: &Ledger, kept: &Head) -> Result<(), Failure> {
+    let path = ledger.store().path().display();
+    let backup = "Put a backup whose head fits into its place, as docs/operating.md says";
+    match ledger.store().head_at(kept.seq)? {
+        Some(here) if here == *kept => Ok(()),
+        Some(_) => Err(Failure::new(
+            Exit::Damaged,
+            format!(
+                "the ledger {path} tells another history: event {} is not the one that was kept",
+                kept.seq
+            ),
+        )
+        .because("every hash fits the one before it, so it was written anew, or is another ledger")
+        .hint("See that the head and the ledger belong together: each run prints its head when it ends")
+        .hint(backup)),
+        None => Err(Failure::new(
+            Exit::Damaged,
+            format!(
+                "the ledger {path} ends at event {}, and there was an event {} once",
+                ledger.head().seq,
+                kept.seq
+            ),
+        )
+        .because("its tail was cut off, or it is an older copy")
+        .hint(backup)),
+    }
+}
+
+fn backup(context: &Context<'_>, file: &Path) -> Result<Exit, Failure> {
+    let cannot = |why: &dyn std::fmt::Display| {
+        Failure::new(Exit::CannotGoOn, format!("cannot write the backup {}", file.display())).because(why)
+    };
+    let refused =
+        |why: String| Failure::usage(format!("cannot write the backup {}", file.display())).because(why);
+    let Some(name) = file.file_name() else { return Err(refused("it has no file name".into())) };
+    let beside = |ending: &str| {
+        let mut beside = name.to_owned();
+        beside.push(ending);
+        file.with_file_name(beside)
+    };
+    // SQLite would play another file's write-ahead log into the copy.
+    for taken in [file.to_owned(), beside("-wal"), beside("-shm"), beside("-journal")] {
+        if taken.symlink_metadata().is_ok() {
+            return Err(refused(format!("{} is there already, and nothing is overwritten", taken.display()))
+                .hint("Name a new file, with the date in it perhaps"));
+        }
+    }
+    let ledger = Ledger::read(&context.ledger_path())?;
+    let draft = beside(&format!(".{}.draft", std::process::id()));
+    let made = copy(&ledger, &draft).and_then(|head| {
+        // A link, unlike a rename, does not replace what has come there meanwhile; not every stick knows links.
+        std::fs::hard_link(&draft, file)
+            .or_else(|error| match error.kind() {
+                ErrorKind::AlreadyExists => Err(error),
+                _ => std::fs::rename(&draft, file),
+            })
+            .map_err(|error| cannot(&error))?;
+        let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| cannot(&error))?;
+        Ok(head)
+    });
+    // Whether it has become the backup or not, and whether it was made at all.
+    let _there_may_be_none = std::fs::remove_file(&draft);
+    let head = made?;
+    let answer = BackedUp {
+        ledger: ledger.store().id().to_string(),
+        file: file.display().to_string(),
+        events: head.seq.0,
+        head: head.to_string(),
+    };
+    let lines = [
+        format!("{} copied, and verified in the copy.", show::count(head.seq.0, "event")),
+        format!("Head {head}"),
+    ];
+    say(context, &answer, &lines)
+}
+
+/// Makes the copy and reads it whole: it holds all that the ledger held when it was opened, and perhaps more.
+fn copy(ledger: &Ledger, draft: &Path) -> Result<Head, Failure> {
+    ledger.store().copy_to(draft)?;
+    let copy = Ledger::read(draft)?;
+    compare(&copy, &ledger.head())?;
+    Ok(copy.head())
+}
+
+fn checkpoint(context: &Context<'_>) -> Result<Exit, Failure> {
+    let mut ledger = Ledger::open(&context.ledger_path(), &holder())?;
+    let Some((run, _)) = ledger.state().runs().last() else {
+        return Err(Failure::usage("there is nothing to assert: no run was started yet")
+            .hint("A checkpoint belongs to the last run; `longshore status` shows what there is"));
+    };
+    let checkpoint = ledger.state().checkpoint();
+    let digest = checkpoint.digest.clone();
+    ledger.append(&[Record { at: now(), run: Some(run), event: Event::Checkpoint(checkpoint) }])?;
+    let head = ledger.head();
+    let answer =
+        Checkpointed { ledger: ledger.store().id().to_string(), run, head: head.to_string(), digest };
+    let lines = [
+        format!("The state so far is asserted as event {}, in run {run}.", head.seq),
+        format!("Head {head}"),
+    ];
+    say(context, &answer, &lines)
 }

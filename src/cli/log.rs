@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::Context;
 use super::out::PlainFormat;
 use super::place::PlaceArgs;
+use super::watch::Watch;
 use crate::error::{Exit, Failure};
 use crate::show;
 
@@ -32,6 +33,9 @@ pub struct LogArgs {
     /// Not after this time (RFC 3339).
     #[arg(long, value_name = "TIME")]
     until: Option<Timestamp>,
+    /// Go on with what any process appends from now on, until Ctrl-C.
+    #[arg(long, conflicts_with = "until")]
+    follow: bool,
 }
 
 #[derive(Serialize)]
@@ -43,26 +47,55 @@ struct Line<'a> {
 }
 
 pub fn run(context: &Context<'_>, args: &LogArgs) -> Result<Exit, Failure> {
-    let ledger = Ledger::read(&context.ledger_path())?;
+    let watch = args.follow.then(|| Watch::new(context));
+    let mut ledger = Ledger::read(&context.ledger_path())?;
     let scope = args.place.in_ledger(ledger.state())?;
     if let Some(unknown) = args.kind.iter().find(|kind| !Event::NAMES.contains(&kind.as_str())) {
         return Err(Failure::usage(format!("there is no event {unknown:?}"))
             .hint(format!("The events are {}", Event::NAMES.join(", "))));
     }
-    let state = ledger.state();
-    ledger.events(Seq(1), |placed: Placed| {
-        if !is_wanted(args, scope.as_ref(), state, &placed) {
-            return Ok::<_, Failure>(());
+    let format = context.plain_format()?;
+    let say = |placed: &Placed, state: &State| match is_wanted(args, scope.as_ref(), state, placed) {
+        true => say(format, placed),
+        false => Ok(()),
+    };
+    let told = ledger.events(Seq(1), |placed| match watch.as_ref().is_some_and(Watch::is_over) {
+        true => Err(Broken::Over),
+        false => Ok(say(&placed, ledger.state())?),
+    });
+    match told {
+        Err(Broken::Over) => return Ok(Exit::Done),
+        Err(Broken::Failed(failure)) => return Err(failure),
+        Ok(()) => {}
+    }
+    while watch.as_ref().is_some_and(Watch::again) {
+        for placed in ledger.catch_up()? {
+            say(&placed, ledger.state())?;
         }
-        let (seq, record) = &placed;
-        match context.plain_format()? {
-            PlainFormat::Json => {
-                show::json_line(&Line { seq: *seq, at: record.at, run: record.run, event: &record.event })
-            }
-            PlainFormat::Table => show::event(*seq, record),
-        }
-    })?;
+    }
     Ok(Exit::Done)
+}
+
+/// Why telling the past broke off.
+enum Broken {
+    /// Somebody has seen enough of a log that is followed.
+    Over,
+    Failed(Failure),
+}
+
+impl<T: Into<Failure>> From<T> for Broken {
+    fn from(failed: T) -> Self {
+        Self::Failed(failed.into())
+    }
+}
+
+fn say(format: PlainFormat, (seq, record): &Placed) -> Result<(), Failure> {
+    match format {
+        PlainFormat::Json => {
+            show::json_line(&Line { seq: *seq, at: record.at, run: record.run, event: &record.event })
+        }
+        PlainFormat::Table => show::event(*seq, record),
+    }
 }
 
 fn is_wanted(args: &LogArgs, scope: Option<&Scope>, state: &State, (seq, record): &Placed) -> bool {

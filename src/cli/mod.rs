@@ -24,6 +24,7 @@ mod skip;
 mod status;
 mod stream;
 mod verify;
+mod watch;
 
 use std::path::PathBuf;
 

@@ -1,5 +1,7 @@
 //! `status`: where every image stands (requirement C8).
 
+use std::io::IsTerminal;
+
 use clap::Args;
 use ledger::report::{Counts, Standing, standing};
 
@@ -7,24 +9,49 @@ use super::Context;
 use super::out::OutArgs;
 use super::past::AsOfArgs;
 use super::place::name_of;
+use super::watch::Watch;
 use crate::error::{Exit, Failure};
-use crate::show::{self, Cell, Column, Grid, Sheet};
+use crate::show::{self, Cell, Column, Format, Grid, Out, Sheet};
 
 /// Where every image stands.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     #[command(flatten)]
     as_of: AsOfArgs,
+    /// Say it again whenever something has changed, until Ctrl-C.
+    #[arg(long, conflicts_with = "as_of")]
+    watch: bool,
     #[command(flatten)]
     out: OutArgs,
 }
 
 pub fn run(context: &Context<'_>, args: &StatusArgs) -> Result<Exit, Failure> {
     let out = args.out.out(context)?;
-    let ledger = args.as_of.read(context)?;
-    let standing = standing(ledger.state());
-    show::say(&out, || sheet(&standing), &standing)?;
+    let watch = args.watch.then(|| Watch::new(context));
+    let mut ledger = args.as_of.read(context)?;
+    let standing_now = standing(ledger.state());
+    let Some(watch) = watch else {
+        show::say(&out, || sheet(&standing_now), &standing_now)?;
+        return Ok(Exit::Done);
+    };
+    say_again(&out, &standing_now)?;
+    while watch.again() {
+        if !ledger.catch_up()?.is_empty() {
+            say_again(&out, &standing(ledger.state()))?;
+        }
+    }
     Ok(Exit::Done)
+}
+
+/// One of many answers: a terminal shows the last alone, and a program can tell them apart by their lines.
+fn say_again(out: &Out, standing: &Standing) -> Result<(), Failure> {
+    match out {
+        Out { format: Format::Table, file: None } if std::io::stdout().is_terminal() => {
+            show::redraw(&sheet(standing))
+        }
+        Out { format: Format::Json, file: None } => show::json_line(standing),
+        out => show::say(out, || sheet(standing), standing),
+    }
 }
 
 fn sheet(standing: &Standing) -> Sheet {

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 pub use human::{Table, bytes, count, event, plain};
 pub use json::{part as json_part, pretty as json_pretty};
-pub use out::{Format, Out, deliver, say};
+pub use out::{Format, Out, deliver, is_read, say};
 pub use progress::Progress;
 pub use sheet::{Cell, Column, Grid, Part, Sheet};
 
@@ -40,6 +40,11 @@ pub fn line(text: &str) -> Result<(), Failure> {
 /// Lines for people on stdout, already plain.
 fn line_raw(text: &str) -> Result<(), Failure> {
     out::to_stdout(|to| writeln!(to, "{text}"))
+}
+
+/// The sheet alone on a terminal, in the place of what stood there.
+pub fn redraw(sheet: &Sheet) -> Result<(), Failure> {
+    out::to_stdout(|to| write!(to, "\x1b[2J\x1b[H{}", table::write(sheet)))
 }
 
 /// The word the wire has for a plain enum.

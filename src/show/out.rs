@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
@@ -89,6 +90,14 @@ pub fn deliver(out: &Out, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
     replace(&place, write).map_err(|error| cannot(file, error))
 }
 
+/// Set when whoever read stdout has gone.
+static IS_UNREAD: AtomicBool = AtomicBool::new(false);
+
+/// Whether somebody may still read what is written to stdout. What goes on without an end ends when nobody does.
+pub fn is_read() -> bool {
+    !IS_UNREAD.load(Ordering::Relaxed)
+}
+
 /// Writes to stdout. Whoever reads may have seen enough, as `head` does.
 pub(super) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     let mut stdout = BufWriter::new(io::stdout().lock());
@@ -96,6 +105,7 @@ pub(super) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
         Err(error) if error.kind() == ErrorKind::BrokenPipe => {
             // What is still in the buffer would be tried again when it is dropped.
             drop(stdout.into_parts());
+            IS_UNREAD.store(true, Ordering::Relaxed);
             Ok(())
         }
         written => Ok(written?),

@@ -9,6 +9,7 @@ mod flow;
 mod imagekit_client;
 mod imagekit_contract;
 mod kill;
+mod looking_after;
 mod origin;
 mod overlap;
 mod sandbox_world;

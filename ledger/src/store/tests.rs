@@ -186,3 +186,72 @@ fn e5_what_an_earlier_ledger_left_beside_is_not_played_into_a_new_one() {
     std::fs::remove_file(&left).unwrap();
     Store::create(&path, ID, &record(1), "x").unwrap();
 }
+
+#[test]
+fn c12_a_reader_reads_on_behind_a_writer_and_sees_each_event_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = ten(&dir);
+    let mut reader = Store::read(&path).unwrap();
+    let mut seen = Vec::new();
+    reader.replay(|_| Ok(())).unwrap();
+    reader.catch_up(|_| Err("nothing was appended".into())).unwrap();
+    let mut writer = Store::open(&path, "test").unwrap();
+    for more in [11..=11, 12..=14] {
+        writer.append(&more.map(record).collect::<Vec<_>>()).unwrap();
+        let head = reader.catch_up(|(seq, read)| {
+            assert_eq!(read, record(seq.0));
+            seen.push(seq.0);
+            Ok(())
+        });
+        assert_eq!(head.unwrap(), writer.head());
+    }
+    assert_eq!(seen, [11, 12, 13, 14]);
+    assert_eq!(reader.head_at(Seq(14)).unwrap(), Some(writer.head()));
+    assert_eq!(reader.head_at(Seq(15)).unwrap(), None);
+}
+
+#[test]
+fn e7_a_reader_that_reads_on_names_what_was_altered() {
+    for (sql, bad) in [
+        ("UPDATE event SET body = replace(body, '11', '12') WHERE seq = 11", 11),
+        ("UPDATE event SET hash = zeroblob(32) WHERE seq = 10", 10),
+        ("DELETE FROM event WHERE seq >= 10", 10),
+        ("DELETE FROM event WHERE seq = 11", 11),
+        ("UPDATE event SET seq = 13 WHERE seq = 12", 12),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = ten(&dir);
+        let mut reader = Store::read(&path).unwrap();
+        reader.replay(|_| Ok(())).unwrap();
+        Store::open(&path, "test").unwrap().append(&[record(11), record(12)]).unwrap();
+        tamper(&path, sql);
+        match reader.catch_up(|_| Ok(())) {
+            Err(LedgerError::Damaged { seq, .. }) => assert_eq!(seq, Seq(bad), "{sql}"),
+            other => panic!("{sql}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn c12_a_copy_of_a_ledger_that_is_being_written_is_a_ledger() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = ten(&dir);
+    let mut writer = Store::open(&path, "test").unwrap();
+    let reader = Store::read(&path).unwrap();
+    let copy = dir.path().join("it's a copy");
+    // In the middle of an append, which is not seen, and which the copy does not hold up.
+    let middle = writer.connection.unchecked_transaction().unwrap();
+    middle.execute("INSERT INTO event (seq, body, hash) VALUES (11, 'half', zeroblob(32))", []).unwrap();
+    reader.copy_to(&copy).unwrap();
+    middle.rollback().unwrap();
+    writer.append(&[record(11)]).unwrap();
+    assert_eq!(replayed(&copy).unwrap().0, reader.head());
+    assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    let mut again = Store::open(&copy, "test").unwrap();
+    again.append(&[record(11)]).unwrap();
+    assert_eq!(again.head(), writer.head());
+    let altered = Connection::open(&copy).unwrap().execute("DELETE FROM event WHERE seq = 11", []);
+    assert!(altered.unwrap_err().to_string().contains("only ever appended to"));
+    assert!(matches!(reader.copy_to(&copy), Err(LedgerError::Disk { .. })), "nothing is overwritten");
+}

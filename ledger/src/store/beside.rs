@@ -1,0 +1,77 @@
+//! What a reader does beside a writer: reads on, compares heads, and copies the file while it is being written.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use super::{LedgerError, Store};
+use crate::chain::{self, Head};
+use crate::event::Placed;
+use crate::ids::Seq;
+
+impl Store {
+    /// Reads and verifies what was appended behind the head, as [`Store::replay`] does from the first event on. The
+    /// head itself is looked at again: a file whose tail was cut or written anew meanwhile is another story.
+    ///
+    /// # Errors
+    /// As [`Store::replay`], which must have come first.
+    pub fn catch_up(
+        &mut self,
+        mut each: impl FnMut(Placed) -> Result<(), String>,
+    ) -> Result<Head, LedgerError> {
+        let known = self.head;
+        let mut head = Head { seq: Seq(0), hash: chain::genesis(self.id) };
+        self.scan("seq >= ?1", Some(known.seq), known.seq, |row| {
+            let expected = if head.seq == Seq(0) { known.seq } else { head.seq.next() };
+            let damaged = |what: &str| LedgerError::damaged(&self.path, expected, what);
+            if row.seq != expected {
+                return Err(damaged("it is missing"));
+            }
+            if head.seq == Seq(0) {
+                if row.hash != known.hash {
+                    return Err(damaged("it says something else than when it was read before"));
+                }
+            } else {
+                if chain::link(head.hash, row.seq, &row.body) != row.hash {
+                    return Err(damaged("its hash is not that of what it says behind the one before"));
+                }
+                let record = self.decode(row.seq, &row.body)?;
+                each((row.seq, record)).map_err(|what| damaged(&what))?;
+            }
+            head = Head { seq: row.seq, hash: row.hash };
+            Ok(())
+        })?;
+        if head.seq == Seq(0) {
+            return Err(LedgerError::damaged(&self.path, known.seq, "it was there before and is missing"));
+        }
+        self.head = head;
+        Ok(head)
+    }
+
+    /// Where the chain was at an event that was verified when the ledger was opened; `None` behind its end.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn head_at(&self, seq: Seq) -> Result<Option<Head>, LedgerError> {
+        let mut head = None;
+        self.scan("seq = ?1", Some(seq), seq, |row| {
+            head = Some(Head { seq: row.seq, hash: row.hash });
+            Ok::<_, LedgerError>(())
+        })?;
+        Ok(head)
+    }
+
+    /// Copies the ledger as it is at this moment into a new file, private and on the disk when this returns; a writer
+    /// goes on beside it. The copy is to be verified by whoever asked for it.
+    ///
+    /// # Errors
+    /// When there is such a file already, the disk refuses, or the ledger is damaged.
+    pub fn copy_to(&self, file: &Path) -> Result<(), LedgerError> {
+        let disk = |source| LedgerError::Disk { path: file.to_owned(), source };
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(disk)?;
+        let name = file.to_str().ok_or_else(|| disk(std::io::ErrorKind::InvalidFilename.into()))?;
+        let copied = self.connection.execute("VACUUM INTO ?1", [name]);
+        copied.map_err(|error| LedgerError::from_sqlite(file, self.head.seq, error))?;
+        File::open(file).and_then(|copy| copy.sync_all()).map_err(disk)
+    }
+}

@@ -17,6 +17,7 @@ mod past;
 mod place;
 mod plan_file;
 mod populate;
+mod reconcile;
 mod resume;
 mod rollback;
 mod run_files;
@@ -85,6 +86,8 @@ enum Verb {
     /// Rollback data and failures, for other programs.
     #[command(subcommand)]
     Export(export::ExportVerb),
+    /// Compare the ledger, the database and what the CDN has.
+    Reconcile(reconcile::ReconcileArgs),
     /// Look after the ledger itself.
     #[command(subcommand)]
     Ledger(ledger::LedgerVerb),
@@ -104,7 +107,7 @@ mod sandbox;
 impl Verb {
     /// Whether its answer is a sheet, which every format can be made of.
     fn has_sheet(&self) -> bool {
-        matches!(self, Self::Countries(_) | Self::Status(_) | Self::Verify(_) | Self::Audit(_))
+        matches!(self, Self::Countries(_) | Self::Status(_) | Self::Verify(_) | Self::Audit(_) | Self::Reconcile(_))
             || matches!(self, Self::Export(verb) if verb.has_sheet())
     }
 }
@@ -146,6 +149,7 @@ pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, F
         Verb::Log(args) => log::run(&context, &args),
         Verb::Audit(args) => audit::run(&context, &args),
         Verb::Export(verb) => export::run(&context, &verb),
+        Verb::Reconcile(args) => reconcile::run(&context, &args),
         Verb::Ledger(verb) => ledger::run(&context, &verb),
         #[cfg(feature = "sandbox")]
         Verb::Sandbox(args) => sandbox::run(&context, &args),

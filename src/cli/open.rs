@@ -27,6 +27,13 @@ pub struct Clients {
     pub cdn: Arc<dyn Cdn>,
 }
 
+impl Clients {
+    /// The CDN alone.
+    pub fn cdn(&self) -> Arc<dyn Cdn> {
+        self.cdn.clone()
+    }
+}
+
 /// The clock.
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -98,6 +105,11 @@ impl Context<'_> {
         let target = target_of(self.target.name(), &identity);
         let opened = event::Opened { format: 1, ledger: LedgerId(id), shard: None, target };
         Ok(Ledger::create(&self.ledger_path(), opened, now(), &holder())?)
+    }
+
+    /// Sees that a ledger belongs to this database, also where it is only read.
+    pub fn see_target(&self, ledger: &Ledger, catalog: &dyn Catalog) -> Result<(), Failure> {
+        self.check_target(ledger, &self.runtime.block_on(catalog.identity())?)
     }
 
     /// A ledger belongs to one target for ever; a changed host is mentioned, another database refused.

@@ -10,6 +10,7 @@ mod delete;
 mod perform;
 mod planning;
 pub mod populate;
+pub mod reconcile;
 mod retry;
 pub mod saved;
 mod sweep;

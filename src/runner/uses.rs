@@ -122,7 +122,8 @@ fn without_backslashes(text: &str) -> String {
     out
 }
 
-fn without_percents(text: &str) -> String {
+/// A text with the escapes of URLs undone.
+pub(super) fn without_percents(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, behind)) = rest.split_first() {

@@ -12,6 +12,7 @@ mod kill;
 mod looking_after;
 mod origin;
 mod overlap;
+mod reconcile;
 mod sandbox_world;
 mod spool;
 mod stand_in;

@@ -88,6 +88,16 @@ impl<'a> Entry<'a> {
             && self.text("source").as_deref() == Some(SOURCE)
     }
 
+    /// Whether it is of the populate that this program moves, whatever its status.
+    pub fn is_ours(&self) -> bool {
+        self.text("source").as_deref() == Some(SOURCE)
+    }
+
+    /// The `upload_status`, where it is a string.
+    pub fn status(&self) -> Option<String> {
+        self.text("upload_status")
+    }
+
     /// `width` and `height`, where both are whole numbers.
     pub fn size(&self) -> Option<(u32, u32)> {
         Some((self.get("width")?.parse().ok()?, self.get("height")?.parse().ok()?))

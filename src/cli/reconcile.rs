@@ -1,0 +1,181 @@
+//! `reconcile`: ledger, database and CDN compared; `--delete-orphans` by requirement S7 (requirement C13).
+
+mod answer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use ledger::event::{CdnDeleted, Event, Record};
+use ledger::ledger::Ledger;
+use ledger::report::believed;
+use ledger::store::LedgerError;
+use tokio::sync::{mpsc, watch};
+
+use self::answer::{Answer, Deleted};
+use super::Context;
+use super::ask::confirm;
+use super::open::{now, operator};
+use super::out::OutArgs;
+use crate::config::{self, missing};
+use crate::error::{Exit, Failure};
+use crate::limits::{IMAGE_BYTES_MAX, PATIENCE_MS_DEFAULT, SHOWN_FILES_MAX};
+use crate::outside::catalog::Catalog;
+use crate::outside::imagekit::Cdn;
+use crate::runner::reconcile::{BelievedClass, FileClass, Grounds, Judged, ask_for_unlisted, judge, survey};
+use crate::runner::{Candidate, Fate, Message, Retry, RunError, Swept, delete_unused};
+use crate::show;
+
+/// Compare the ledger, the database and what the CDN has.
+#[derive(Debug, Args)]
+pub struct ReconcileArgs {
+    /// Delete the files that are ours alone and that nothing uses. Asks for DELETE.
+    #[arg(long)]
+    delete_orphans: bool,
+    /// Answer the question; for scripts.
+    #[arg(long, requires = "delete_orphans")]
+    yes: bool,
+    #[command(flatten)]
+    out: OutArgs,
+}
+
+/// What is compared, and how it is asked.
+struct World {
+    catalog: Arc<dyn Catalog>,
+    cdn: Arc<dyn Cdn>,
+    grounds: Grounds,
+    retry: Retry,
+    stop: Arc<watch::Sender<bool>>,
+}
+
+pub fn run(context: &Context<'_>, args: &ReconcileArgs) -> Result<Exit, Failure> {
+    let out = args.out.out(context)?;
+    let world = world(context)?;
+    let none = || LedgerError::Missing { path: context.ledger_path() };
+    // Under the writer's lock from the beginning where files may go: no run of this ledger then changes what is seen.
+    let mut ledger = match args.delete_orphans {
+        true => context.open_ledger(&*world.catalog)?.ok_or_else(none)?,
+        false => Ledger::read(&context.ledger_path())?,
+    };
+    context.see_target(&ledger, &*world.catalog)?;
+    let judged = compare(context, &world, &mut ledger, !args.delete_orphans)?;
+    let mut answer = Answer::new(context.target.name(), &ledger, &judged);
+    let mut swept = Swept::All;
+    if args.delete_orphans {
+        let candidates = candidates(&judged);
+        let deleted = match candidates.is_empty() {
+            true => Vec::new(),
+            false => {
+                ask(&judged, &candidates, args.yes)?;
+                let (end, deleted) = delete(context, &world, &mut ledger, &candidates)?;
+                swept = end;
+                deleted
+            }
+        };
+        answer.deleted(&ledger, deleted);
+    }
+    show::say(&out, || answer.sheet(), &answer)?;
+    match (swept, answer.has_findings()) {
+        (Swept::Stopped, _) => {
+            eprintln!("Stopped. `longshore reconcile --delete-orphans` goes on.");
+            Ok(Exit::Paused)
+        }
+        (Swept::All, true) => Ok(Exit::Findings),
+        (Swept::All, false) => Ok(Exit::Done),
+    }
+}
+
+fn world(context: &Context<'_>) -> Result<World, Failure> {
+    let endpoint =
+        context.config.imagekit_url_endpoint.as_ref().ok_or_else(|| missing("IMAGEKIT_URL_ENDPOINT"))?;
+    let grounds = Grounds {
+        endpoint: config::url("IMAGEKIT_URL_ENDPOINT", endpoint)?,
+        origin: config::url("ORIGIN_BASE_URL", &context.config.origin_base_url)?,
+    };
+    let cdn = context.open_clients(IMAGE_BYTES_MAX)?.cdn();
+    let catalog = context.open_catalog()?;
+    let (stop, stopping) = watch::channel(false);
+    let (outbox, mut inbox) = mpsc::unbounded_channel();
+    context.runtime.spawn(async move {
+        while let Some(message) = inbox.recv().await {
+            if let Message::Waiting { why, wait } = message {
+                eprintln!("Waiting {:.1} s: {why}", wait.as_secs_f64());
+            }
+        }
+    });
+    let retry = Retry::new(stopping, outbox, Duration::from_millis(PATIENCE_MS_DEFAULT));
+    Ok(World { catalog, cdn, grounds, retry, stop: Arc::new(stop) })
+}
+
+/// Reads everything. The ledger is read on at last, so that it knows of what the rows have come to show meanwhile.
+fn compare(
+    context: &Context<'_>,
+    world: &World,
+    ledger: &mut Ledger,
+    reads_on: bool,
+) -> Result<Judged, Failure> {
+    let World { catalog, cdn, grounds, retry, .. } = world;
+    let mut survey = context.runtime.block_on(survey(&**cdn, &**catalog, retry, grounds))?;
+    if reads_on {
+        ledger.catch_up()?;
+    }
+    let believed = believed(ledger)?;
+    context.runtime.block_on(ask_for_unlisted(&**cdn, retry, &mut survey, &believed))?;
+    Ok(judge(survey, ledger, &believed, grounds))
+}
+
+/// The orphans; and the files that are gone and that the ledger has not written off yet, which costs nothing.
+fn candidates(judged: &Judged) -> Vec<Candidate> {
+    let orphans = judged.files.iter().filter(|file| file.class == FileClass::Orphan);
+    let orphans = orphans.map(|judged| (&judged.file.path, &judged.file.id));
+    let gone = judged.believed.iter().filter(|file| file.class == BelievedClass::GoneUnneeded);
+    let gone = gone.map(|file| (&file.path, &file.file));
+    orphans.chain(gone).map(|(path, file)| Candidate { path: path.clone(), file: file.clone() }).collect()
+}
+
+fn ask(judged: &Judged, candidates: &[Candidate], yes: bool) -> Result<(), Failure> {
+    let orphans = judged.files.iter().filter(|file| file.class == FileClass::Orphan);
+    let bytes: u64 = orphans.clone().map(|judged| judged.file.bytes).sum();
+    let (files, bytes) = (show::count(orphans.count() as u64, "file"), show::bytes(bytes));
+    eprintln!("This deletes {files} ({bytes}) from the CDN, for good:");
+    for candidate in candidates.iter().take(SHOWN_FILES_MAX) {
+        eprintln!("  {}", candidate.path);
+    }
+    if let Some(more) = candidates.len().checked_sub(SHOWN_FILES_MAX).filter(|more| *more > 0) {
+        eprintln!("  … and {more} more; `longshore reconcile` names them all");
+    }
+    confirm("No row of the database uses them, and no image of the ledger needs them.", "DELETE", yes)
+}
+
+fn delete(
+    context: &Context<'_>,
+    world: &World,
+    ledger: &mut Ledger,
+    candidates: &[Candidate],
+) -> Result<(Swept, Vec<Deleted>), Failure> {
+    let stop = world.stop.clone();
+    context.interrupt.on_next(move || {
+        let _the_sweep_has_ended = stop.send(true);
+    });
+    let mut deleted = Vec::new();
+    let told = |ledger: &mut Ledger, file: &Candidate, fate: Fate| -> Result<(), RunError> {
+        let why = match fate {
+            Fate::Deleted => Some("an orphan: ours, and used by no row"),
+            Fate::Gone => Some("it was gone already, and nothing needs it"),
+            Fate::Kept(_) => None,
+        };
+        if let Some(why) = why {
+            let (path, file_id) = (file.path.clone(), file.file.clone());
+            let operator = Some(operator());
+            let event = Event::CdnDeleted(CdnDeleted { path, file_id, why: why.to_owned(), operator });
+            ledger.append(&[Record { at: now(), run: None, event }])?;
+        }
+        deleted.push(Deleted::new(file, fate));
+        Ok(())
+    };
+    let (cdn, catalog) = (&*world.cdn, &*world.catalog);
+    let swept = delete_unused(cdn, catalog, &world.retry, ledger, candidates, told);
+    let swept = context.runtime.block_on(swept);
+    context.interrupt.clear();
+    Ok((swept?, deleted))
+}

@@ -1,0 +1,394 @@
+//! What `reconcile` has found, for people and for programs.
+
+use std::collections::{BTreeMap, HashSet};
+
+use ledger::ids::{CdnPath, FileId, ImageId, VenueId};
+use ledger::ledger::Ledger;
+use serde::Serialize;
+use url::Url;
+
+use crate::runner::reconcile::{
+    BelievedClass, BelievedJudged, EntryClass, EntryJudged, FileClass, FileJudged, Judged,
+};
+use crate::runner::{Candidate, Fate};
+use crate::show::{self, Cell, Column, Grid, Sheet};
+
+/// The whole answer.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    ledger: String,
+    head: String,
+    target: &'static str,
+    files: Files,
+    entries: Counted<EntryClass>,
+    believed: Counted<BelievedClass>,
+    rows: Rows,
+    findings: Findings,
+    named: Named,
+    /// What became of each orphan; null where nothing was to be deleted.
+    deleted: Option<Vec<Deleted>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Files {
+    all: u64,
+    bytes: u64,
+    classes: BTreeMap<FileClass, FilesOf>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct FilesOf {
+    files: u64,
+    bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Counted<Class: Ord> {
+    all: u64,
+    classes: BTreeMap<Class, u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Rows {
+    read: u64,
+    bad_array: u64,
+}
+
+/// What is wrong.
+#[derive(Debug, Serialize)]
+struct Findings {
+    files: Vec<File>,
+    entries: Vec<Entry>,
+    believed: Vec<BelievedFile>,
+}
+
+/// What is worth a name without being wrong.
+#[derive(Debug, Serialize)]
+struct Named {
+    files: Vec<File>,
+    believed: Vec<BelievedFile>,
+    /// Venues whose `venue_images` is no array: nothing of ours can be in them.
+    bad_arrays: Vec<VenueId>,
+}
+
+#[derive(Debug, Serialize)]
+struct File {
+    class: FileClass,
+    path: CdnPath,
+    file_id: FileId,
+    url: String,
+    bytes: u64,
+    /// Whether the ledger tells of an upload to this path.
+    is_known: bool,
+    /// The tags of other ledgers on it.
+    other_ledgers: Vec<String>,
+    /// The first venue whose row uses it.
+    venue_id: Option<VenueId>,
+}
+
+#[derive(Debug, Serialize)]
+struct Entry {
+    class: EntryClass,
+    venue_id: VenueId,
+    /// Its place in the venue's array, from 0.
+    place: u64,
+    url: Option<String>,
+    file_id: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct BelievedFile {
+    class: BelievedClass,
+    path: CdnPath,
+    file_id: FileId,
+    image: ImageId,
+    venue_id: VenueId,
+    moved_to: Option<CdnPath>,
+    replaced_by: Option<FileId>,
+}
+
+/// What became of a file that was to be deleted.
+#[derive(Debug, Serialize)]
+pub struct Deleted {
+    path: CdnPath,
+    file_id: FileId,
+    /// `deleted`, `already_gone` or `kept`.
+    fate: &'static str,
+    /// Why it was kept.
+    why: Option<String>,
+}
+
+impl Deleted {
+    /// Of a candidate.
+    pub fn new(file: &Candidate, fate: Fate) -> Self {
+        let (fate, why) = match fate {
+            Fate::Deleted => ("deleted", None),
+            Fate::Gone => ("already_gone", None),
+            Fate::Kept(why) => ("kept", Some(why.to_string())),
+        };
+        Self { path: file.path.clone(), file_id: file.file.clone(), fate, why }
+    }
+
+    fn is_kept(&self) -> bool {
+        self.fate == "kept"
+    }
+}
+
+impl Answer {
+    /// Of what was judged.
+    pub fn new(target: &'static str, ledger: &Ledger, judged: &Judged) -> Self {
+        let mut files: BTreeMap<_, FilesOf> =
+            FileClass::ALL.into_iter().map(|class| (class, FilesOf::default())).collect();
+        for file in &judged.files {
+            let of = files.entry(file.class).or_default();
+            of.files += 1;
+            of.bytes += file.file.bytes;
+        }
+        let mut entries = counted(EntryClass::ALL, judged.entries.iter().map(|entry| entry.class));
+        entries.all += judged.external;
+        *entries.classes.entry(EntryClass::External).or_default() += judged.external;
+        let is_named = |file: &&FileJudged| {
+            matches!(file.class, FileClass::Foreign | FileClass::Shared | FileClass::InProgress)
+        };
+        let gone = |file: &&BelievedJudged| file.class == BelievedClass::GoneUnneeded;
+        Self {
+            ledger: ledger.store().id().to_string(),
+            head: ledger.head().to_string(),
+            target,
+            files: Files {
+                all: judged.files.len() as u64,
+                bytes: judged.files.iter().map(|file| file.file.bytes).sum(),
+                classes: files,
+            },
+            entries,
+            believed: counted(BelievedClass::ALL, judged.believed.iter().map(|file| file.class)),
+            rows: Rows { read: judged.rows, bad_array: judged.bad_rows.len() as u64 },
+            findings: Findings {
+                files: judged.files.iter().filter(|file| file.class.is_finding()).map(File::of).collect(),
+                entries: judged.entries.iter().filter(|e| e.class.is_finding()).map(Entry::of).collect(),
+                believed: judged
+                    .believed
+                    .iter()
+                    .filter(|file| file.class.is_finding())
+                    .map(BelievedFile::of)
+                    .collect(),
+            },
+            named: Named {
+                files: judged.files.iter().filter(is_named).map(File::of).collect(),
+                believed: judged.believed.iter().filter(gone).map(BelievedFile::of).collect(),
+                bad_arrays: judged.bad_rows.clone(),
+            },
+            deleted: None,
+        }
+    }
+
+    /// After files were deleted: they are no finding any more. The counts stay those of what was found.
+    pub fn deleted(&mut self, ledger: &Ledger, deleted: Vec<Deleted>) {
+        let gone: HashSet<&FileId> =
+            deleted.iter().filter(|file| !file.is_kept()).map(|file| &file.file_id).collect();
+        self.findings.files.retain(|file| !gone.contains(&file.file_id));
+        self.named.believed.retain(|file| !gone.contains(&file.file_id));
+        self.head = ledger.head().to_string();
+        self.deleted = Some(deleted);
+    }
+
+    /// Whether anything is wrong (still).
+    pub fn has_findings(&self) -> bool {
+        let Findings { files, entries, believed } = &self.findings;
+        !(files.is_empty() && entries.is_empty() && believed.is_empty())
+    }
+
+    /// For people.
+    pub fn sheet(&self) -> Sheet {
+        let mut sheet = Sheet::new("Ledger, database and CDN compared");
+        let mut files = Grid::new([
+            Column::text("Files on the CDN"),
+            Column::number("Files"),
+            Column::bytes("Size"),
+            Column::text("What they are"),
+        ]);
+        for (class, of) in &self.files.classes {
+            files.row([
+                show::word(class).into(),
+                of.files.into(),
+                Cell::Bytes(of.bytes),
+                file_words(*class).into(),
+            ]);
+        }
+        files.total(["Total".into(), self.files.all.into(), Cell::Bytes(self.files.bytes), Cell::Empty]);
+        sheet.table(files);
+        sheet.table(table("Entries in the rows", "Entries", &self.entries, entry_words));
+        sheet.table(table("Files in the ledger", "Files", &self.believed, believed_words));
+        self.name(&mut sheet);
+        if let Some(deleted) = &self.deleted {
+            let kept = deleted.iter().filter(|file| file.is_kept());
+            let gone = deleted.len() - kept.clone().count();
+            sheet.line(format!("{} deleted and written off.", show::count(gone as u64, "file")));
+            kept.for_each(|file| {
+                let why = file.why.as_deref().unwrap_or_default();
+                sheet.line(format!("{} stays: {why}.", file.path));
+            });
+        }
+        let rows = show::count(self.rows.read, "row");
+        sheet.line(match self.has_findings() {
+            true => format!("{rows} read. Something does not fit; see above."),
+            false => format!("{rows} read. Everything fits."),
+        });
+        sheet.line(format!("Ledger head {}", self.head));
+        sheet
+    }
+
+    /// Names what is wrong, then what is not ours.
+    fn name(&self, sheet: &mut Sheet) {
+        let all = self.findings.files.iter().chain(&self.named.files);
+        let mut files =
+            Grid::new(["Class", "Path", "File id", "Of which ledgers", "Used by venue"].map(Column::text));
+        for file in all {
+            files.row([
+                show::word(&file.class).into(),
+                file.path.as_str().into(),
+                file.file_id.to_string().into(),
+                file.other_ledgers.join(" ").into(),
+                file.venue_id.map(|venue| Cell::Id(venue.0)).unwrap_or(Cell::Empty),
+            ]);
+        }
+        let mut entries = Grid::new(["Class", "Venue", "Place", "URL", "File id"].map(Column::text));
+        for entry in &self.findings.entries {
+            entries.row([
+                show::word(&entry.class).into(),
+                Cell::Id(entry.venue_id.0),
+                entry.place.into(),
+                entry.url.clone().into(),
+                entry.file_id.clone().into(),
+            ]);
+        }
+        for venue in &self.named.bad_arrays {
+            let bad = ["bad_array".into(), Cell::Id(venue.0), Cell::Unknown, Cell::Unknown, Cell::Unknown];
+            entries.row(bad);
+        }
+        let mut believed = Grid::new(["Class", "Path", "File id", "Venue", "Instead"].map(Column::text));
+        for file in self.findings.believed.iter().chain(&self.named.believed) {
+            let moved = file.moved_to.as_ref().map(|path| format!("moved to {path}"));
+            let replaced = file.replaced_by.as_ref().map(|id| format!("file {id} is there"));
+            believed.row([
+                show::word(&file.class).into(),
+                file.path.as_str().into(),
+                file.file_id.to_string().into(),
+                Cell::Id(file.venue_id.0),
+                moved.or(replaced).map_or(Cell::Empty, Cell::Text),
+            ]);
+        }
+        let tables =
+            [("Files", files), ("Entries and rows", entries), ("The ledger's files that are gone", believed)];
+        for (heading, grid) in tables.into_iter().filter(|(_, grid)| !grid.rows.is_empty()) {
+            sheet.heading(heading);
+            sheet.table(grid);
+        }
+    }
+}
+
+fn counted<C: Ord + Copy>(all: impl IntoIterator<Item = C>, found: impl Iterator<Item = C>) -> Counted<C> {
+    let mut counted = Counted { all: 0, classes: all.into_iter().map(|class| (class, 0)).collect() };
+    for class in found {
+        counted.all += 1;
+        *counted.classes.entry(class).or_default() += 1;
+    }
+    counted
+}
+
+fn table<C: Ord + Copy + Serialize>(
+    name: &'static str,
+    what: &'static str,
+    counted: &Counted<C>,
+    words: impl Fn(C) -> &'static str,
+) -> Grid {
+    let mut grid = Grid::new([Column::text(name), Column::number(what), Column::text("What they are")]);
+    for (class, n) in &counted.classes {
+        grid.row([show::word(class).into(), (*n).into(), words(*class).into()]);
+    }
+    grid.total(["Total".into(), counted.all.into(), Cell::Empty]);
+    grid
+}
+
+fn file_words(class: FileClass) -> &'static str {
+    match class {
+        FileClass::InUse => "ours, a row uses it",
+        FileClass::InProgress => "ours, in an unfinished run's hands",
+        FileClass::Unreferenced => "ours, the ledger counts on it, no row uses it",
+        FileClass::Shared => "ours and another ledger's, no row uses it",
+        FileClass::Orphan => "ours, nothing uses it",
+        FileClass::Foreign => "not ours, never touched",
+    }
+}
+
+fn entry_words(class: EntryClass) -> &'static str {
+    match class {
+        EntryClass::External => "at the origin",
+        EntryClass::Completed => "on the CDN, and known to the ledger",
+        EntryClass::CompletedUnknown => "on the CDN, and unknown to the ledger",
+        EntryClass::CompletedGone => "completed, and its file is gone",
+        EntryClass::Contradictory => "its status and its URL disagree",
+        EntryClass::Neither => "neither at the origin nor on the CDN",
+        EntryClass::Other => "another status, none of our business",
+    }
+}
+
+fn believed_words(class: BelievedClass) -> &'static str {
+    match class {
+        BelievedClass::There => "where they should be",
+        BelievedClass::Gone => "gone, and an image counts on it",
+        BelievedClass::GoneUnneeded => "gone, and nothing needs it",
+    }
+}
+
+impl File {
+    fn of(judged: &FileJudged) -> Self {
+        Self {
+            class: judged.class,
+            path: judged.file.path.clone(),
+            file_id: judged.file.id.clone(),
+            url: judged.file.url.clone(),
+            bytes: judged.file.bytes,
+            is_known: judged.is_known,
+            other_ledgers: judged.others.clone(),
+            venue_id: judged.row,
+        }
+    }
+}
+
+impl Entry {
+    fn of(judged: &EntryJudged) -> Self {
+        Self {
+            class: judged.class,
+            venue_id: judged.venue,
+            place: judged.place,
+            url: judged.url.as_deref().map(harmless),
+            file_id: judged.file.clone(),
+        }
+    }
+}
+
+impl BelievedFile {
+    fn of(judged: &BelievedJudged) -> Self {
+        Self {
+            class: judged.class,
+            path: judged.path.clone(),
+            file_id: judged.file.clone(),
+            image: judged.image,
+            venue_id: judged.venue,
+            moved_to: judged.moved_to.clone(),
+            replaced_by: judged.replaced_by.clone(),
+        }
+    }
+}
+
+/// A URL of a row without what may be a secret: credentials and query (requirement S1).
+fn harmless(text: &str) -> String {
+    let cut = || text.split(['?', '#']).next().unwrap_or_default().to_owned();
+    let Ok(mut url) = Url::parse(text) else { return cut() };
+    url.set_query(None);
+    url.set_fragment(None);
+    // Refused only by URLs that have no host, and so no credentials.
+    let _has_none = (url.set_username(""), url.set_password(None));
+    url.into()
+}

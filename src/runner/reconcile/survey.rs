@@ -1,0 +1,143 @@
+//! Reading what is there: the CDN's listing first, then the rows, so that a file that a row has begun to use in the
+//! meantime is seen as used. The ledger is read last, so that it tells of all that the rows show.
+
+use std::collections::{HashMap, HashSet};
+
+use ledger::ids::{CdnPath, FileId, VenueId};
+use ledger::images::{Array, Entry};
+use ledger::report::Believed;
+use ledger::trouble::TroubleKind;
+
+use super::Grounds;
+use super::judge::{Pointer, pointer};
+use crate::limits::LIST_FILES_MAX;
+use crate::outside::Trouble;
+use crate::outside::catalog::{Catalog, Venue};
+use crate::outside::imagekit::{Cdn, CdnFile};
+use crate::runner::RunError;
+use crate::runner::retry::{Halt, Outside, Retry};
+use crate::runner::uses::{Marks, every_row};
+
+/// Below which folder Longshore's files are.
+const FOLDER: &str = "/venues";
+
+/// What the CDN lists and what the rows hold.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// The listed files, each once.
+    pub files: Vec<CdnFile>,
+    /// For each of them the first row that uses it.
+    pub users: Vec<Option<VenueId>>,
+    /// Entries of ours, but for plain external ones.
+    pub entries: Vec<EntrySeen>,
+    /// Entries that are external and at the origin.
+    pub external: u64,
+    /// Rows that hold anything.
+    pub rows: u64,
+    /// Those whose images are no array.
+    pub bad_rows: Vec<VenueId>,
+    /// Files that the listing does not have and that are there all the same, by id: a listing may lag.
+    pub unlisted: HashMap<FileId, CdnPath>,
+}
+
+/// An entry of ours.
+#[derive(Debug)]
+pub struct EntrySeen {
+    pub venue: VenueId,
+    pub place: u64,
+    pub status: Option<String>,
+    pub url: Option<String>,
+    pub file: Option<String>,
+}
+
+/// Lists all files and reads all rows.
+///
+/// # Errors
+/// When the CDN or the database cannot be asked.
+pub async fn survey(
+    cdn: &dyn Cdn,
+    catalog: &dyn Catalog,
+    retry: &Retry,
+    grounds: &Grounds,
+) -> Result<Survey, RunError> {
+    let files = list(cdn, retry).await.map_err(outside)?;
+    let mut survey = Survey { users: vec![None; files.len()], files, ..Survey::default() };
+    let marks = Marks::of(survey.files.iter().map(|file| (&file.id, &file.path)));
+    let seen = every_row(catalog, retry, |row| survey.see(&marks, grounds, row)).await;
+    seen.map_err(outside)?;
+    Ok(survey)
+}
+
+/// Asks by their ids for the files that the ledger or a row names and the listing lacks.
+///
+/// # Errors
+/// When the CDN cannot be asked.
+pub async fn ask_for_unlisted(
+    cdn: &dyn Cdn,
+    retry: &Retry,
+    survey: &mut Survey,
+    believed: &Believed,
+) -> Result<(), RunError> {
+    let listed: HashMap<&FileId, &CdnPath> = survey.files.iter().map(|file| (&file.id, &file.path)).collect();
+    let of_rows = survey.entries.iter().filter_map(|entry| entry.file.as_deref()?.parse().ok());
+    let named = believed.files.iter().map(|file| file.file.clone()).chain(of_rows);
+    let mut unlisted: Vec<FileId> = named.filter(|file| !listed.contains_key(file)).collect();
+    unlisted.sort();
+    unlisted.dedup();
+    for id in unlisted {
+        let asked = retry.run(Outside::Cdn, || cdn.details(&id)).await.map_err(outside)?;
+        if let Some(file) = asked.value {
+            survey.unlisted.insert(id, file.path);
+        }
+    }
+    Ok(())
+}
+
+impl Survey {
+    fn see(&mut self, marks: &Marks, grounds: &Grounds, row: Venue) {
+        self.rows += 1;
+        let text = row.images.unwrap_or_default();
+        marks.find(&text, |place| {
+            self.users[place].get_or_insert(row.id);
+        });
+        let Ok(array) = Array::parse(&text) else { return self.bad_rows.push(row.id) };
+        for (place, raw) in (0..).zip(array.elements()) {
+            let Some(entry) = Entry::parse(raw).filter(Entry::is_ours) else { continue };
+            let (status, url) = (entry.status(), entry.url());
+            let is_plain = status.as_deref() == Some("external")
+                && matches!(pointer(url.as_deref(), grounds), Pointer::Origin);
+            match is_plain {
+                true => self.external += 1,
+                false => {
+                    let file = entry.file_id();
+                    self.entries.push(EntrySeen { venue: row.id, place, status, url, file });
+                }
+            }
+        }
+    }
+}
+
+/// All files below the folder. Pages shift when files are deleted meanwhile, so a file may be missed or come twice:
+/// the second time does not count, and a missed one that anybody names is asked for by its id.
+async fn list(cdn: &dyn Cdn, retry: &Retry) -> Result<Vec<CdnFile>, Halt> {
+    let (mut files, mut known) = (Vec::new(), HashSet::new());
+    let mut skip = 0;
+    loop {
+        let page = retry.run(Outside::Cdn, || cdn.list(FOLDER, skip, LIST_FILES_MAX)).await?.value;
+        let n = page.len();
+        skip += n as u64;
+        files.extend(page.into_iter().filter(|file| known.insert(file.id.clone())));
+        if n < LIST_FILES_MAX as usize {
+            return Ok(files);
+        }
+    }
+}
+
+fn outside(halt: Halt) -> RunError {
+    match halt {
+        Halt::Trouble(trouble, _) => RunError::Outside(trouble),
+        Halt::GivenUp => {
+            RunError::Outside(Trouble::new(TroubleKind::Network, "it was asked to stop before all was read"))
+        }
+    }
+}

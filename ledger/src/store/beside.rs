@@ -62,7 +62,7 @@ impl Store {
     }
 
     /// Copies the ledger as it is at this moment into a new file, private and on the disk when this returns; a writer
-    /// goes on beside it. The copy is to be verified by whoever asked for it.
+    /// goes on beside it. The copy is to be verified, and after an error removed, by whoever asked for it.
     ///
     /// # Errors
     /// When there is such a file already, the disk refuses, or the ledger is damaged.

@@ -107,8 +107,10 @@ mod sandbox;
 impl Verb {
     /// Whether its answer is a sheet, which every format can be made of.
     fn has_sheet(&self) -> bool {
-        matches!(self, Self::Countries(_) | Self::Status(_) | Self::Verify(_) | Self::Audit(_) | Self::Reconcile(_))
-            || matches!(self, Self::Export(verb) if verb.has_sheet())
+        matches!(
+            self,
+            Self::Countries(_) | Self::Status(_) | Self::Verify(_) | Self::Audit(_) | Self::Reconcile(_)
+        ) || matches!(self, Self::Export(verb) if verb.has_sheet())
     }
 }
 

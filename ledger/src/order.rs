@@ -331,7 +331,7 @@ impl<P: Past> Look<'_, P> {
 
     /// Takes out what a `populate` appended: the entries as the row got them, and the array as it was before.
     fn removal(&self, images: &[ImageId]) -> Result<RowWork, LedgerError> {
-        let (mut entries, mut before) = (Vec::new(), None);
+        let (mut entries, mut planned_before, mut updated_before) = (Vec::new(), None, None);
         for id in images {
             let image = self.state.image(*id).expect("a rollback names images that exist");
             let planned = self.planned(id.planned)?;
@@ -340,13 +340,14 @@ impl<P: Past> Look<'_, P> {
                 None => None,
             };
             entries.push(appended.unwrap_or_else(|| entry(&planned, *id).to_owned()));
-            let array = match image.updated {
-                Some(updated) => self.updated(updated)?.array_before,
-                None => planned.array,
+            match image.updated {
+                Some(updated) => updated_before.get_or_insert(self.updated(updated)?.array_before),
+                None => planned_before.get_or_insert(planned.array),
             };
-            before.get_or_insert(array);
         }
-        Ok(RowWork::Remove { entries, before: before.flatten() })
+        // What the row held when something was appended to it; the plan's array only where no event says so.
+        let before = updated_before.or(planned_before).flatten();
+        Ok(RowWork::Remove { entries, before })
     }
 
     fn edit_of(&self, updated: Seq, image: ImageId) -> Result<Edit, LedgerError> {

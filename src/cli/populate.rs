@@ -127,11 +127,7 @@ pub fn run(context: &Context<'_>, args: &PopulateArgs) -> Result<Exit, Failure> 
         _ => format!(" in {}", chosen.name),
     };
     if preview.images == 0 {
-        ended::nothing(
-            context,
-            ledger.as_ref(),
-            &format!("Nothing is left to populate in {}.", chosen.name),
-        )?;
+        ended::nothing(context, ledger.as_ref(), &format!("Nothing is left to populate{place}."))?;
         return Ok(exit);
     }
     let (images, venues) = (show::count(preview.images, "image"), show::count(preview.venues, "venue"));
@@ -189,11 +185,12 @@ pub fn reopen(context: &Context<'_>, options: &ledger::event::Options) -> Result
 fn refuse_over_unfinished(state: &State, chosen: &Chosen) -> Result<(), Failure> {
     let Some(run) = plan::holders(state, &chosen.scope).first().copied() else { return Ok(()) };
     let verb = state.run(run).map_or("", |of| of.started.verb.name());
-    Err(Failure::new(
-        Exit::Held,
-        format!("the unfinished run {run} ({verb}) holds venues of {}", chosen.name),
-    )
-    .hint(format!("`longshore resume --run {run}` finishes it")))
+    let what = match chosen.scope {
+        Scope::Everywhere => "venues".to_owned(),
+        _ => format!("venues of {}", chosen.name),
+    };
+    Err(Failure::new(Exit::Held, format!("the unfinished run {run} ({verb}) holds {what}"))
+        .hint(format!("`longshore resume --run {run}` finishes it")))
 }
 
 fn look(

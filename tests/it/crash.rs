@@ -27,7 +27,7 @@ fn world(kind: Kind) -> Stage {
 }
 
 /// Dies at the `n`th moment of this sort; says how many there were.
-fn dying_at(n: u64, sort: fn(Moment) -> bool, concurrency: u32) -> (How, Arc<AtomicU64>) {
+pub fn dying_at(n: u64, sort: fn(Moment) -> bool, concurrency: u32) -> (How, Arc<AtomicU64>) {
     let seen = Arc::new(AtomicU64::new(0));
     let count = seen.clone();
     let probe = move |moment| sort(moment) && count.fetch_add(1, Ordering::SeqCst) == n;
@@ -35,9 +35,10 @@ fn dying_at(n: u64, sort: fn(Moment) -> bool, concurrency: u32) -> (How, Arc<Ato
 }
 
 /// A sort of moments, and how to tell one.
-type Sort = (&'static str, fn(Moment) -> bool);
+pub type Sort = (&'static str, fn(Moment) -> bool);
 
-const SORTS: [Sort; 3] = [
+/// Before, between and after what a run does and what it writes down.
+pub const SORTS: [Sort; 3] = [
     ("before the effect", |moment| matches!(moment, Moment::BeforeEffect(_))),
     ("after the effect, before the append", |moment| matches!(moment, Moment::AfterEffect(_))),
     ("after the append", |moment| matches!(moment, Moment::AfterAppend)),
@@ -73,7 +74,8 @@ fn files(stage: &Stage) -> BTreeMap<String, (String, usize)> {
     stage.imagekit.files().into_iter().map(|file| (file.path, (file.content, file.versions))).collect()
 }
 
-fn is_done(end: &Result<End, RunError>) -> bool {
+/// Whether a run went to its end.
+pub fn is_done(end: &Result<End, RunError>) -> bool {
     matches!(end, Ok(End::Finished(Ending::Done, _)))
 }
 

@@ -7,7 +7,7 @@ mod odd;
 mod others;
 mod resistance;
 mod twins;
-mod writer;
+pub mod writer;
 
 use ledger::event::{Drifted, Ending, Event, Tally};
 use ledger::ids::Seq;

@@ -13,6 +13,7 @@ mod looking_after;
 mod origin;
 mod overlap;
 mod reconcile;
+mod populate;
 mod sandbox_world;
 mod spool;
 mod stand_in;

@@ -100,11 +100,24 @@ pub struct Workplace {
 impl Workplace {
     /// A sandbox in which this many venues have something to migrate.
     pub fn new(kind: Kind, venues: u32) -> Self {
+        Self::with(kind, |options| options.venues = venues)
+    }
+
+    /// A sandbox that fits a matching report, in which nothing is populated yet.
+    pub fn fitting(kind: Kind, report: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("report.csv");
+        std::fs::write(&path, report).unwrap();
+        Self::with(kind, |options| options.matches = Some(path))
+    }
+
+    fn with(kind: Kind, how: impl FnOnce(&mut Options)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let runtime = Runtime::new().unwrap();
         let postgres = (kind != Kind::Sqlite).then(SandboxDatabases::named);
         let catalog = postgres.as_ref().map(|databases| databases.url.clone());
-        let options = Options { venues, catalog, ..Options::new(dir.path().join("sandbox")) };
+        let mut options = Options { catalog, ..Options::new(dir.path().join("sandbox")) };
+        how(&mut options);
         let sandbox = runtime.block_on(Sandbox::open(&options)).unwrap();
         let mut settings: BTreeMap<String, String> =
             sandbox.settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
@@ -202,11 +215,24 @@ impl Workplace {
 
     /// Runs SQL as someone else would, straight on Eventasaurus.
     pub fn sql(&self, sql: &str) {
-        let Some(databases) = &self.postgres else {
-            return self.sqlite().execute_batch(sql).unwrap();
-        };
+        match &self.postgres {
+            Some(databases) => self.on_postgres(&databases.url, sql),
+            None => self.sqlite().execute_batch(sql).unwrap(),
+        }
+    }
+
+    /// The same on Trivia Advisor.
+    pub fn trivia_sql(&self, sql: &str) {
+        let url = &self.settings["TRIVIA_ADVISOR_DATABASE_URL"];
+        match url.strip_prefix("sqlite:") {
+            None => self.on_postgres(url, sql),
+            Some(path) => rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap(),
+        }
+    }
+
+    fn on_postgres(&self, url: &str, sql: &str) {
         self.runtime.block_on(async {
-            let mut admin = PgConnection::connect(&databases.url).await.unwrap();
+            let mut admin = PgConnection::connect(url).await.unwrap();
             sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut admin).await.unwrap();
         });
     }

@@ -2,6 +2,7 @@
 //! runs on it as separate processes would make them, each with connections and a state of its own.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
@@ -16,7 +17,8 @@ use longshore::outside::catalog;
 use longshore::outside::imagekit::{ImageKit, ImageKitOptions};
 use longshore::outside::origin::{HttpOrigin, OriginOptions};
 use longshore::outside::spool::Spool;
-use longshore::runner::{self, End, Forward, Probe, RunError, Setting, Start, World};
+use longshore::outside::{matches, trivia};
+use longshore::runner::{self, End, Forward, Populate, Probe, RunError, Selection, Setting, Start, World};
 use longshore::sandbox::faults::Faults;
 use longshore::sandbox::pictures::Picture;
 use longshore::sandbox::seed;
@@ -246,6 +248,14 @@ impl Stage {
         })
     }
 
+    /// Starts a populate of the place, or goes on with the unfinished one.
+    pub fn populate(&self, how: &How) -> Result<End, RunError> {
+        self.turn(how, |ledger, setting| match unfinished(ledger) {
+            Some(run) => runner::resume(ledger, run, how.options(), how.retry_failed, setting),
+            None => runner::start(ledger, Start { verb: Verb::Populate, ..forward(how) }, setting),
+        })
+    }
+
     /// Starts a rollback of the place, closing what it takes over.
     pub fn rollback(&self, how: &How) -> Result<End, RunError> {
         self.turn(how, |ledger, setting| {
@@ -282,6 +292,12 @@ impl Stage {
         let spool = Spool::open(&self.dir.path().join("spool")).unwrap();
         let forward = Forward { origin: Arc::new(origin), cdn: Arc::new(cdn), spool };
         let world = World { catalog: Arc::from(catalog), forward: Some(forward) };
+        let selection = how.matches.as_ref().map_or(Selection::Place, |(report, trivia)| {
+            let trivia = runtime.block_on(trivia::open(&trivia.url())).unwrap();
+            let matches = Arc::new(matches::read(report).unwrap());
+            let base = url(self.origin.base_url());
+            Selection::Matches(Populate { matches, trivia: Arc::from(trivia), base, distance_max_m: None })
+        });
         let mut ledger = self.ledger();
         let (outbox, inbox) = tokio::sync::mpsc::unbounded_channel();
         let operator = Operator { user: "test".into(), host: "test".into(), version: "0".into() };
@@ -291,7 +307,7 @@ impl Stage {
             holder: "a test".into(),
             runtime: runtime.handle().clone(),
             now,
-            selection: runner::Selection::Place,
+            selection,
             inbox,
             outbox,
             tell: Box::new(|_| ()),
@@ -329,12 +345,22 @@ pub struct How {
     pub scope: Scope,
     /// Whether a resumed run takes up what had failed.
     pub retry_failed: bool,
+    /// What a populate is made from: the report, and Trivia Advisor.
+    pub matches: Option<(PathBuf, Arc<SqliteFile>)>,
 }
 
 impl Default for How {
     fn default() -> Self {
         let patience = Duration::from_secs(10);
-        Self { concurrency: 4, probe: None, patience, limit: None, scope: poland(), retry_failed: false }
+        Self {
+            concurrency: 4,
+            probe: None,
+            patience,
+            limit: None,
+            scope: poland(),
+            retry_failed: false,
+            matches: None,
+        }
     }
 }
 

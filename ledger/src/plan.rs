@@ -170,8 +170,9 @@ pub fn is_within(state: &State, plan: &Plan, scope: &Scope) -> bool {
 }
 
 /// What a rollback of a scope visits, by venue: every image that reached the CDN and is not rolled back, the newest
-/// plan's first (of a `populate`, which only its own run's number names, every entry that it planned); and, without any image, the venues that an unfinished run has still to settle, so that they no longer
-/// belong to it and it is not resumed over the rollback.
+/// plan's first (of a `populate`, which only its own run's number names, every entry that it planned and that no later
+/// one added anew); and, without any image, the venues that an unfinished run has still to settle, so that they no
+/// longer belong to it and it is not resumed over the rollback.
 ///
 /// Left out is what drifted before it was ever in the row and whose picture a later plan took over: there is nothing
 /// of it to take back, and it would be reported again by every rollback for ever.
@@ -184,7 +185,7 @@ pub fn take_backs(state: &State, scope: &Scope) -> BTreeMap<VenueId, Vec<ImageId
     for (planned, plan) in plans {
         let is_left = |image: &Image| !image.is_current && image.mark == Some(Mark::Drifted);
         let reached = plan.ids(planned).filter(|(_, image)| image.is_to_take_back() && !is_left(image));
-        let mut reached = reached.map(|(id, _)| id).peekable();
+        let mut reached = reached.map(|(id, _)| id).filter(|id| !state.is_added_anew(*id)).peekable();
         let is_open = !matches!(plan.aim, Aim::Back(_)) && is_held(state, planned);
         if reached.peek().is_some() || is_open {
             venues.entry(plan.venue).or_default().extend(reached);

@@ -180,6 +180,15 @@ impl State {
         let has_it = |of: &Image| of.picture == image.picture && of.rung == Rung::DbUpdated;
         Some(forward.find(|plan| plan.images.iter().any(has_it))?.run)
     }
+    /// Whether a later `populate` added the picture of an added entry anew. It found the picture nowhere in the row, so
+    /// nothing of the earlier entry is there to be taken back, and what is there is the later one's.
+    pub fn is_added_anew(&self, added: ImageId) -> bool {
+        let (Some(plan), Some(image)) = (self.plan(added.planned), self.image(added)) else { return false };
+        let plans = self.venue(plan.venue).map_or(&[][..], |plans| plans.all()).iter();
+        let later = plans.filter(|seq| **seq > added.planned).filter_map(|seq| self.plan(*seq));
+        let mut later = later.filter(|plan| image.is_added && plan.aim == Aim::Add);
+        later.any(|plan| plan.images.iter().any(|of| of.picture == image.picture))
+    }
     /// How many images stand on each rung, over all runs.
     pub fn rungs(&self) -> Rungs {
         self.rungs

@@ -108,6 +108,45 @@ fn c1_what_was_never_written_is_back_already_and_what_was_migrated_since_stays()
 }
 
 #[test]
+fn c6_what_others_put_there_before_our_update_is_what_comes_back_to_the_letter() {
+    let mut history = History::new();
+    let (run, plans) = populate(&mut history, vec![adding(1, Some("[7]"), &["a", "b"])]);
+    // Someone has meanwhile put the first picture there himself, and spaced the array in his own way.
+    let theirs = r#"[ 7 , {"url": "a"} ]"#;
+    let mut row = Some(theirs.to_owned());
+    let events = history.row(run, Step::UpdateRow(plans[0]), &mut row);
+    assert!(matches!(&events[..], [Event::Drifted(_), Event::DbUpdated(_)]), "{events:?}");
+    history.finish(run, Ending::Done);
+    back(&mut history, run, &mut row);
+    assert_eq!(row.as_deref(), Some(theirs));
+}
+
+#[test]
+fn c6_what_a_later_populate_added_anew_is_not_looked_for_by_the_rollback_of_the_earlier() {
+    for was_added in [false, true] {
+        let mut history = History::new();
+        let (first, plans) = populate(&mut history, vec![adding(1, Some("[]"), &["a", "b"])]);
+        let (step, mut row) = (Step::UpdateRow(plans[0]), Some("[]".to_owned()));
+        match was_added {
+            true => drop(history.row(first, step, &mut row)),
+            false => drop(history.turn(first, step, ledger::decide::Outcome::Trouble(trouble(CatalogError)))),
+        }
+        history.finish(first, Ending::Done);
+        // Our `a` was taken out by someone, or never got there.
+        row = Some(array(&[&external("b")]));
+        let (second, plans) = populate(&mut history, vec![adding(1, row.as_deref(), &["a"])]);
+        history.row(second, Step::UpdateRow(plans[0]), &mut row);
+        history.finish(second, Ending::Done);
+
+        let events = back(&mut history, first, &mut row);
+        let [Event::RolledBack(e)] = &events[..] else { panic!("{events:?}") };
+        assert_eq!((e.edits.len(), e.left.len()), (1, 0), "{was_added}: `b` alone goes back");
+        assert_eq!(row.as_deref(), Some(&array(&[&external("a")])[..]));
+        assert_eq!(take_backs(&history.state, &Scope::Run(second)).len(), 1);
+    }
+}
+
+#[test]
 fn c6_a_place_is_rolled_back_to_what_it_was_before_migrate() {
     let mut history = History::new();
     let (run, plans) = populate(&mut history, vec![adding(1, Some("[]"), &["a"])]);

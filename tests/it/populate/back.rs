@@ -125,3 +125,35 @@ fn c6_a_place_goes_back_to_what_it_was_before_migrate_and_no_further() {
         assert_eq!(at.rows()[&id].images, row.images, "venue {id} is external again");
     }
 }
+
+#[test]
+fn e1_a_row_that_refuses_is_taken_up_again_by_the_run_or_by_the_next() {
+    let at = workplace(Kind::Sqlite, &report());
+    let before = at.rows();
+    let refuse = "CREATE TRIGGER refuse BEFORE UPDATE ON venues WHEN NEW.id IN (12, 13)
+                  BEGIN SELECT RAISE(ABORT, 'not this one'); END";
+    at.sql(refuse);
+    let ran = populate(&at, &[]).code(10);
+    assert_eq!(ran.json()["runs"][0]["tally"]["failed"], 4, "{ran}");
+    let first = run_of(&ran);
+    assert_eq!(at.rows()[&12], before[&12]);
+
+    // The run itself takes up one of them, whose row may be written by then.
+    at.sql(&format!("DROP TRIGGER refuse; {}", refuse.replace("(12, 13)", "(13)")));
+    let ran = at.run_json(&["resume", "--run", &first, "--retry-failed", "--yes"]).code(10);
+    assert_eq!(ran.json()["runs"][0]["tally"]["failed"], 2, "{ran}");
+    assert_ne!(at.rows()[&12], before[&12]);
+
+    // The next takes the other; the first is then no longer asked for it, neither forward nor back.
+    at.sql("DROP TRIGGER refuse");
+    let second = run_of(&populate(&at, &[]).code(0));
+    at.run_idle(&["resume", "--run", &first, "--retry-failed", "--yes"])
+        .code(0)
+        .says("Nothing to take up again");
+    rollback(&at, &first).code(0);
+    assert!(at.rows()[&13].images.as_deref().unwrap().contains("external"));
+    rollback(&at, &second).code(0);
+    for (id, row) in before {
+        assert_eq!(at.rows()[&id].images, row.images, "venue {id}");
+    }
+}

@@ -99,3 +99,19 @@ fn c5_a_populate_and_a_migration_do_not_run_over_each_other() {
         .says("(populate) holds venues of venue 13");
     at.run_idle(&["resume", "--yes"]).code(2).says("several runs are unfinished");
 }
+
+#[test]
+fn e4_an_interrupted_populate_pauses_and_goes_on() {
+    let at = workplace(Kind::Sqlite, &report(6));
+    let lock = rusqlite::Connection::open(at.sandbox_dir().join("eventasaurus.db")).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut going = Going::start(&at, &[&POPULATE[..], &["--concurrency", "1"]].concat());
+    going.reach("all is planned", || events_written(&at) >= 9);
+    going.signal("INT");
+    going.says("Stopping");
+    lock.execute_batch("ROLLBACK").unwrap();
+    going.end().code(11).says("`longshore resume` goes on");
+    at.run(&["status"]).code(0).says("(populate everywhere)");
+    at.run(&["resume", "--yes"]).code(0).says("12 images added, 6 venues");
+    at.run(&["log", "--kind", "db_updated"]).code(0);
+}

@@ -172,6 +172,11 @@ impl State {
         let picture = apply::picture(entry);
         images.any(|image| image.is_current && image.mark == Some(Mark::Closed) && image.picture == picture)
     }
+    /// Whether a person decided to leave a venue that failed as a whole, and nobody has taken it up since.
+    pub fn is_closed_whole(&self, venue: VenueId) -> bool {
+        let last = self.venue(venue).and_then(VenuePlans::last).and_then(|seq| self.plan(seq));
+        last.is_some_and(|plan| plan.whole == Whole::Closed)
+    }
     /// The run that has migrated the picture of an added entry, while its file is in the row.
     pub fn migrated_by(&self, added: ImageId) -> Option<RunId> {
         let (plan, image) = (self.plan(added.planned)?, self.image(added)?);

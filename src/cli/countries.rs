@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use ledger::images::{self, NotAnArray};
+use ledger::images::NotAnArray;
+use ledger::state::State;
 use serde::Serialize;
 
 use super::Context;
@@ -10,7 +11,7 @@ use super::out::OutArgs;
 use crate::error::{Exit, Failure};
 use crate::limits::CATALOG_PAGE_VENUES;
 use crate::outside::catalog::{Catalog, Place, Venue};
-use crate::runner::Geography;
+use crate::runner::{Geography, movable};
 use crate::show::{self, Cell, Column, Grid, Sheet};
 
 /// A line of the table.
@@ -64,7 +65,7 @@ fn sheet(answer: &Answer) -> Sheet {
 
 async fn distribution(catalog: &dyn Catalog, geography: &Geography) -> Result<Answer, Failure> {
     let mut lines: BTreeMap<Option<String>, (Line, HashSet<i64>)> = BTreeMap::new();
-    for_each_movable(catalog, Place::Everywhere, |venue, images| {
+    for_each_movable(catalog, None, Place::Everywhere, |venue, images| {
         let (city, country) = geography.of(venue);
         let (line, cities) = lines.entry(country.map(|country| country.code.clone())).or_default();
         line.country = country.map(|country| country.name.clone());
@@ -82,13 +83,15 @@ async fn distribution(catalog: &dyn Catalog, geography: &Geography) -> Result<An
     Ok(Answer { countries, total })
 }
 
-/// Visits every venue of a place that has something to migrate, with how many images.
+/// Visits every venue of a place that has something to migrate, with how many images; with a ledger's state, without
+/// what a person has closed there.
 pub async fn for_each_movable(
     catalog: &dyn Catalog,
+    state: Option<&State>,
     place: Place,
     mut each: impl FnMut(&Venue, u64),
 ) -> Result<(), Failure> {
-    for_each_venue(catalog, place, |venue, movable| {
+    for_each_venue(catalog, state, place, |venue, movable| {
         if let Ok(images @ 1..) = movable {
             each(venue, images);
         }
@@ -99,6 +102,7 @@ pub async fn for_each_movable(
 /// Visits every venue of a place that may have something to migrate, with how many images it has.
 pub async fn for_each_venue(
     catalog: &dyn Catalog,
+    state: Option<&State>,
     place: Place,
     mut each: impl FnMut(&Venue, Result<u64, NotAnArray>),
 ) -> Result<(), Failure> {
@@ -108,8 +112,7 @@ pub async fn for_each_venue(
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.id);
         for venue in &page {
-            let movable = venue.images.as_deref().map_or(Ok(Vec::new()), images::movable);
-            each(venue, movable.map(|entries| entries.len() as u64));
+            each(venue, movable(state, place, venue).map(|entries| entries.len() as u64));
         }
     }
 }

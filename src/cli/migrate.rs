@@ -108,7 +108,7 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
     let state = ledger.as_ref().map(Ledger::state);
     let preview = look(context, &*catalog, &geography, &chosen, args.limit, state)?;
     if preview.images == 0 {
-        let bad = bad_venues(context, &*catalog, &chosen)?;
+        let bad = bad_venues(context, &*catalog, &chosen, state)?;
         ended::nothing(context, ledger.as_ref(), &format!("Nothing is left to migrate in {}.", chosen.name))?;
         let is_troubled = bad > 0 || state.is_some_and(|state| has_trouble(state, &chosen));
         return Ok(if is_troubled { Exit::SomeFailed } else { Exit::Done });
@@ -173,7 +173,7 @@ fn has_rest(
     let mut has_rest = false;
     let of_these =
         |planned| state.plan(planned).is_some_and(|plan| ends.iter().any(|(run, _)| *run == plan.run));
-    context.runtime.block_on(for_each_movable(catalog, chosen.place, |venue, _| {
+    context.runtime.block_on(for_each_movable(catalog, Some(state), chosen.place, |venue, _| {
         let last = state.venue(venue.id).and_then(|plans| plans.last());
         has_rest |= !last.is_some_and(of_these);
     }))?;
@@ -181,9 +181,14 @@ fn has_rest(
 }
 
 /// Says which venues of a place hold something that is no array, and how many: `migrate` can do nothing for them.
-fn bad_venues(context: &Context<'_>, catalog: &dyn Catalog, chosen: &Chosen) -> Result<u64, Failure> {
+fn bad_venues(
+    context: &Context<'_>,
+    catalog: &dyn Catalog,
+    chosen: &Chosen,
+    state: Option<&State>,
+) -> Result<u64, Failure> {
     let mut bad = 0;
-    context.runtime.block_on(for_each_venue(catalog, chosen.place, |venue, movable| {
+    context.runtime.block_on(for_each_venue(catalog, state, chosen.place, |venue, movable| {
         if movable.is_err() {
             eprintln!("Venue {}: bad_data: venue_images is not an array", venue.id);
             bad += 1;
@@ -204,11 +209,9 @@ fn dry_run(
     chosen: &Chosen,
     limit: Option<u64>,
 ) -> Result<Exit, Failure> {
-    // A limit takes venues in an order that the ledger knows; without one it is not looked at.
-    let ledger = match limit {
-        Some(_) if context.ledger_path().exists() => Some(Ledger::read(&context.ledger_path())?),
-        _ => None,
-    };
+    // The ledger knows what a person has closed, and in which order a limit takes venues.
+    let is_there = context.ledger_path().exists();
+    let ledger = is_there.then(|| Ledger::read(&context.ledger_path())).transpose()?;
     let state = ledger.as_ref().map(Ledger::state);
     let preview = look(context, catalog, geography, chosen, limit, state)?;
     match context.plain_format()? {
@@ -237,7 +240,7 @@ fn look(
     state: Option<&State>,
 ) -> Result<Preview, Failure> {
     let mut found = Vec::new();
-    context.runtime.block_on(for_each_movable(catalog, chosen.place, |venue, images| {
+    context.runtime.block_on(for_each_movable(catalog, state, chosen.place, |venue, images| {
         let comes_last = limit.is_some() && state.is_some_and(|state| plan::is_troubled(state, venue.id));
         found.push((comes_last, venue.city, images));
     }))?;

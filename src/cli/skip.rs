@@ -59,16 +59,20 @@ pub fn run(context: &Context<'_>, args: &SkipArgs) -> Result<Exit, Failure> {
             .hint("`longshore status` lists what waits for a person"));
     }
     let mut images = waiting(&ledger, venue)?;
+    let whole = whole(ledger.state(), venue);
     if let Some(wanted) = &args.image {
         let known: Vec<String> = images.iter().filter_map(|left| left.url.clone()).collect();
         images.retain(|left| left.url.as_ref() == Some(wanted));
-        if images.is_empty() && !known.is_empty() {
+        if images.is_empty() && (whole.is_some() || !known.is_empty()) {
+            let hint = match known.is_empty() {
+                true => "The venue waits as a whole: without `--image` it is left so",
+                false => "`--image URL` names one of these",
+            };
             let failure = Failure::usage(format!("no image with that URL waits in venue {venue}"));
-            let failure = known.into_iter().fold(failure, Failure::because);
-            return Err(failure.hint("`--image URL` names one of these"));
+            return Err(known.into_iter().fold(failure, Failure::because).hint(hint));
         }
     }
-    let whole = whole(ledger.state(), venue).filter(|_| args.image.is_none());
+    let whole = whole.filter(|_| args.image.is_none());
     if images.is_empty() && whole.is_none() {
         eprintln!("Nothing of venue {venue} waits for a decision.");
     }

@@ -324,7 +324,7 @@ fn is_rolled_back_since(
 }
 
 /// The entries of a venue that `migrate` takes when it was asked for a place: not those a person has closed, unless
-/// the venue itself is named.
+/// the venue itself is named. A venue that was closed as a whole, and still holds no array, has none.
 ///
 /// # Errors
 /// When the venue holds something that is no array.
@@ -333,11 +333,17 @@ pub fn movable<'a>(
     at: Place,
     venue: &'a Venue,
 ) -> Result<Vec<&'a str>, images::NotAnArray> {
-    let mut entries = venue.images.as_deref().map_or(Ok(Vec::new()), images::movable)?;
-    if let (Some(state), false) = (state, matches!(at, Place::Venue(_))) {
-        entries.retain(|entry| !state.is_closed(venue.id, entry));
+    let entries = venue.images.as_deref().map_or(Ok(Vec::new()), images::movable);
+    match (state, entries) {
+        (Some(state), Ok(mut entries)) if !matches!(at, Place::Venue(_)) => {
+            entries.retain(|entry| !state.is_closed(venue.id, entry));
+            Ok(entries)
+        }
+        (Some(state), Err(_)) if !matches!(at, Place::Venue(_)) && state.is_closed_whole(venue.id) => {
+            Ok(Vec::new())
+        }
+        (_, entries) => entries,
     }
-    Ok(entries)
 }
 
 /// A venue is chosen, as it is and where it is.

@@ -209,12 +209,15 @@ pub fn is_troubled(state: &State, venue: VenueId) -> bool {
     })
 }
 
-/// The unfinished runs that hold something of a scope: an unsettled venue in it or, while they still plan, a place
-/// in the same country; a rollback of a run, while it plans, holds all that this run named.
+/// The unfinished runs that hold something of a scope: an unsettled venue in it (a rollback, which may still have
+/// files to delete, all its venues) or, while they still plan, a place in the same country; a rollback of a run, while
+/// it plans, holds all that this run named.
 pub fn holders(state: &State, scope: &Scope) -> Vec<RunId> {
     let holds = |(id, run): &(RunId, &crate::state::Run)| {
         let mut plans = run.plans().iter().filter_map(|planned| Some((*planned, state.plan(*planned)?)));
-        let is_open = plans.any(|(seq, plan)| !state.is_over(seq) && is_within(state, plan, scope));
+        let is_back = run.started.verb == Verb::Rollback;
+        let has = |seq| if is_back { state.is_last(seq) } else { !state.is_over(seq) };
+        let is_open = plans.any(|(seq, plan)| has(seq) && is_within(state, plan, scope));
         let is_planning = !run.is_planned
             && match &run.started.scope {
                 Scope::Run(of) => {
@@ -263,15 +266,12 @@ pub fn retryable(state: &State, run: RunId) -> (Vec<ImageId>, Vec<VenueId>) {
     (images, venues)
 }
 
-/// The files that a rollback leaves without a use: of those its images had, the ones this ledger still knows and no
-/// image of any run needs. Each once, by the last `uploaded` that speaks of it.
-pub fn deletable(state: &State, run: RunId) -> Vec<Seq> {
-    let plans = state.run(run).map_or(&[][..], |run| run.plans()).iter();
-    let back = plans.filter_map(|planned| match &state.plan(*planned)?.aim {
-        Aim::Back(images) => Some(images),
-        Aim::Forward | Aim::Add => None,
-    });
-    let paths = back.flatten().filter_map(|image| state.image(*image)?.path);
+/// The files that the images of a scope have and that no image of any run needs: what its rollback leaves without a
+/// use, and what earlier ones left, so that a rollback that was closed half-way can be repeated. Each once, by the last
+/// `uploaded` that speaks of it.
+pub fn deletable(state: &State, scope: &Scope) -> Vec<Seq> {
+    let plans = state.plans().filter(|(_, plan)| is_within(state, plan, scope));
+    let paths = plans.flat_map(|(_, plan)| &plan.images).filter_map(|image| image.path);
     let mut files: Vec<Seq> =
         paths.filter(|path| state.users_of(*path) == 0).filter_map(|path| state.file_at(path)).collect();
     files.sort();

@@ -51,14 +51,15 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
     if args.dry_run {
         let ledger = Ledger::read(&context.ledger_path())?;
         let scope = scope(&ledger, args)?;
-        return dry_run(context, &preview(context, &ledger, &scope));
+        return dry_run(context, &preview(context, &ledger, &scope), args.delete_cdn_files);
     }
     let catalog = context.open_catalog()?;
     let missing = || LedgerError::Missing { path: context.ledger_path() };
     let mut ledger = context.open_ledger(&*catalog)?.ok_or_else(missing)?;
     let scope = scope(&ledger, args)?;
     let preview = preview(context, &ledger, &scope);
-    if plan::take_backs(ledger.state(), &scope).is_empty() && preview.closes.is_empty() {
+    let has_files = args.delete_cdn_files && !plan::deletable(ledger.state(), &scope).is_empty();
+    if plan::take_backs(ledger.state(), &scope).is_empty() && preview.closes.is_empty() && !has_files {
         let why = format!("Nothing is left to roll back in {}.", preview.scope);
         ended::nothing(context, Some(&ledger), &why)?;
         return Ok(Exit::Done);
@@ -67,20 +68,15 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
     let target = preview.target;
     eprintln!("This puts {images} of {venues} in {} back as they were,", preview.scope);
     eprintln!("in the {target} database. What others changed since stays.");
-    match args.delete_cdn_files {
-        true => {
-            eprintln!("Files on the CDN that are ours alone and that nothing needs any more are deleted.")
-        }
-        false => eprintln!("Files on the CDN stay."),
-    }
+    say_files(args.delete_cdn_files);
     for run in &preview.closes {
         eprintln!("Run {run} is unfinished; it is closed first and never resumed.");
     }
-    confirm("`longshore migrate` works again afterwards.", "ROLLBACK", args.how.yes)?;
     let mut options = args.how.options(None, None);
     options.delete_cdn_files = args.delete_cdn_files;
     // A rollback that deletes nothing needs neither a key nor the CDN.
     let clients = args.delete_cdn_files.then(|| context.open_clients(options.bytes_max)).transpose()?;
+    confirm("`longshore migrate` works again afterwards.", "ROLLBACK", args.how.yes)?;
     let selection = Selection::Place;
     let mut driver = Driver { context, ledger: &mut ledger, catalog, clients, selection };
     let end = driver.start(Start { verb: Verb::Rollback, scope, options, close: preview.closes })?;
@@ -123,7 +119,17 @@ fn preview(context: &Context<'_>, ledger: &Ledger, scope: &Scope) -> Preview {
     }
 }
 
-fn dry_run(context: &Context<'_>, preview: &Preview) -> Result<Exit, Failure> {
+fn say_files(are_deleted: bool) {
+    eprintln!(
+        "{}",
+        match are_deleted {
+            true => "Files on the CDN that are ours alone and that nothing needs any more are deleted.",
+            false => "Files on the CDN stay.",
+        }
+    );
+}
+
+fn dry_run(context: &Context<'_>, preview: &Preview, are_files_deleted: bool) -> Result<Exit, Failure> {
     match context.plain_format()? {
         PlainFormat::Json => show::json(preview)?,
         PlainFormat::Table => {
@@ -136,6 +142,7 @@ fn dry_run(context: &Context<'_>, preview: &Preview) -> Result<Exit, Failure> {
             for run in &preview.closes {
                 eprintln!("Run {run} is unfinished; it would be closed first and never resumed.");
             }
+            say_files(are_files_deleted);
             eprintln!("Nothing was changed. Without --dry-run, `rollback` asks before it begins.");
         }
     }

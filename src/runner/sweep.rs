@@ -79,7 +79,9 @@ impl Wheel<'_> {
 
     fn candidates(&self) -> Result<Vec<Candidate>, RunError> {
         let mut candidates = Vec::new();
-        for uploaded in deletable(self.ledger.state(), self.run) {
+        let state = self.ledger.state();
+        let scope = &state.run(self.run).expect("the run was started").started.scope;
+        for uploaded in deletable(state, scope) {
             match self.ledger.store().record(uploaded)?.event {
                 Event::Uploaded(e) => candidates.push(Candidate { path: e.path, file: e.file_id }),
                 other => panic!("event {uploaded} is {}, not uploaded", other.name()),

@@ -126,8 +126,17 @@ impl Context<'_> {
             let say = |t: &event::Target| format!("{} ({} database {})", t.name, t.kind, t.database);
             let message =
                 format!("the ledger {} belongs to {}", ledger.store().path().display(), say(theirs));
+            let is_like = say(theirs) == say(&ours);
+            let this = match (&theirs.system, &ours.system) {
+                (Some(one), Some(other)) if is_like => {
+                    format!(
+                        "this is one of that name on another server: system identifier {other}, not {one}"
+                    )
+                }
+                _ => format!("this is {}", say(&ours)),
+            };
             return Err(Failure::usage(message)
-                .because(format!("this is {}", say(&ours)))
+                .because(this)
                 .hint("A ledger belongs to one database for ever: `--ledger PATH` names another ledger"));
         }
         if theirs.host != ours.host {

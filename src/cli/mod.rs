@@ -11,6 +11,7 @@ mod interrupt;
 mod ledger;
 mod log;
 mod migrate;
+mod named;
 mod open;
 mod out;
 mod past;

@@ -1,11 +1,13 @@
 //! Scopes: finding the place a person names, in the database or in the ledger.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
-use deunicode::deunicode;
 use ledger::event::{self, Scope};
 use ledger::ids::VenueId;
 use ledger::state::State;
 
+use super::named::{Named, Search};
 use crate::error::Failure;
 use crate::outside::catalog::{Catalog, City, Country, Place};
 use crate::runner::Geography;
@@ -94,63 +96,99 @@ impl PlaceArgs {
             let country = plan.and_then(|plan| state.place(plan).country.clone());
             return Ok(Some(Scope::Venue { venue: id, country }));
         }
-        // A run that was cut off before it planned a venue holds its place all the same.
-        let asked = state.runs().filter_map(|(_, run)| match run.started.scope.clone() {
-            Scope::Country(country) => Some(ledger::state::Place { city: None, country: Some(country) }),
-            Scope::City { city, country } => Some(ledger::state::Place { city: Some(city), country }),
-            Scope::Venue { .. } | Scope::Run(_) | Scope::Everywhere => None,
-        });
-        let planned = state.plans().map(|(_, plan)| state.place(plan).clone());
-        let mut places: Vec<_> = planned.chain(asked).collect();
-        places.sort();
-        // A place is one by country code and city id, whatever it was called when; the latest words stay.
-        let id = |place: &ledger::state::Place| {
-            (place.country.as_ref().map(|c| c.code.clone()), place.city.as_ref().map(|c| c.id))
-        };
-        let mut countries: Vec<_> = places.iter().filter_map(|place| place.country.clone()).collect();
-        places.dedup_by(|one, other| id(one) == id(other));
-        countries.dedup();
-        let country = match &self.country {
-            None => None,
-            Some(name) => {
-                let slug = |country: &event::Country| country.slug.clone().unwrap_or_default();
-                let fits =
-                    |country: &&event::Country| fits(name, &[&country.name, &country.code, &slug(country)]);
-                let names = || countries.iter().map(|country| country.name.clone()).collect();
-                Some(countries.iter().find(fits).ok_or_else(|| unknown("country", name, names()))?)
-            }
-        };
-        let Some(wanted) = &self.city else { return Ok(country.cloned().map(Scope::Country)) };
-        let is_near = |place: &&ledger::state::Place| country.is_none() || place.country.as_ref() == country;
-        let near: Vec<_> = places.iter().filter(is_near).filter(|place| place.city.is_some()).collect();
-        let found: Vec<_> =
-            near.iter().filter(|p| p.city.as_ref().is_some_and(|city| fits(wanted, &[&city.name]))).collect();
-        match found[..] {
-            [place] => {
-                let city = place.city.clone().expect("it was filtered to have one");
-                Ok(Some(Scope::City { city, country: place.country.clone() }))
-            }
-            [] => {
-                let names = near.iter().filter_map(|place| Some(place.city.as_ref()?.name.clone()));
-                Err(unknown("city", wanted, names.collect()))
-            }
-            _ => {
-                let name = |place: &&&ledger::state::Place| {
-                    let country = place.country.as_ref().map_or("no country", |country| &country.name);
-                    let id = place.city.as_ref().map_or(0, |city| city.id);
-                    format!("{wanted}, {country} (city {id})")
-                };
-                Err(several(wanted, found.iter().map(name).collect()))
-            }
+        let known = Known::of(state);
+        let country = self.country.as_deref().map(|name| known.country(name)).transpose()?;
+        match &self.city {
+            None => Ok(country.cloned().map(Scope::Country)),
+            Some(name) => known.city(name, country).map(Some),
         }
     }
 }
 
+/// The places of a ledger. Each is one by country code and city id, whatever it was called when: all words that it
+/// ever had find it, and the latest are written.
+#[derive(Default)]
+struct Known<'a> {
+    countries: BTreeMap<&'a str, Vec<&'a event::Country>>,
+    cities: BTreeMap<i64, Vec<(&'a event::City, Option<&'a event::Country>)>>,
+}
+
+impl<'a> Known<'a> {
+    fn of(state: &'a State) -> Self {
+        // A run that was cut off before it planned a venue holds its place all the same.
+        let asked = state.runs().filter_map(|(run, of)| match &of.started.scope {
+            Scope::Country(country) => Some((run.0, None, Some(country))),
+            Scope::City { city, country } => Some((run.0, Some(city), country.as_ref())),
+            Scope::Venue { .. } | Scope::Run(_) | Scope::Everywhere => None,
+        });
+        let planned = state.plans().map(|(seq, plan)| {
+            let place = state.place(plan);
+            (seq, place.city.as_ref(), place.country.as_ref())
+        });
+        let mut places: Vec<_> = asked.chain(planned).collect();
+        places.sort_by_key(|(seq, ..)| *seq);
+        let mut known = Self::default();
+        for (_, city, country) in places {
+            if let Some(country) = country {
+                renew(known.countries.entry(&country.code).or_default(), country);
+            }
+            if let Some(city) = city {
+                renew(known.cities.entry(city.id).or_default(), (city, country));
+            }
+        }
+        known
+    }
+
+    fn country(&self, name: &str) -> Result<&'a event::Country, Failure> {
+        let named = self.countries.values().filter_map(|words| {
+            let item = *words.last()?;
+            let old = words.iter().rev().flat_map(|c| [Some(&c.name), Some(&c.code), c.slug.as_ref()]);
+            let names = old.flatten().cloned().collect();
+            Some(Named { item, names, said: format!("{} ({})", item.name, item.code) })
+        });
+        IN_LEDGER.find("country", name, named.collect())
+    }
+
+    fn city(&self, name: &str, within: Option<&event::Country>) -> Result<Scope, Failure> {
+        let is_near = |country: &Option<&event::Country>| {
+            within.is_none_or(|within| country.is_some_and(|country| country.code == within.code))
+        };
+        let named = self.cities.values().filter_map(|words| {
+            let (city, country) = *words.iter().rfind(|(_, country)| is_near(country))?;
+            let old = words.iter().rev().flat_map(|(city, _)| [Some(&city.name), city.slug.as_ref()]);
+            let item = Scope::City { city: city.clone(), country: country.cloned() };
+            let country = country.map_or("no country", |country| &country.name);
+            let told_apart = match &city.slug {
+                Some(slug) => format!("slug {slug}"),
+                None => format!("city {}", city.id),
+            };
+            let said = format!("{}, {country} ({told_apart})", city.name);
+            Some(Named { item, names: old.flatten().cloned().collect(), said })
+        });
+        IN_LEDGER.find("city", name, named.collect())
+    }
+}
+
+/// Puts the latest words last, each once.
+fn renew<T: PartialEq>(words: &mut Vec<T>, latest: T) {
+    if words.last() != Some(&latest) {
+        words.retain(|word| *word != latest);
+        words.push(latest);
+    }
+}
+
+const IN_DATABASE: Search<'_> =
+    Search { none: "there is no", hint: "`longshore countries` lists what is still to be migrated" };
+const IN_LEDGER: Search<'_> =
+    Search { none: "the ledger knows no", hint: "`longshore status` lists the countries it knows" };
+
 fn find_country<'a>(geography: &'a Geography, name: &str) -> Result<&'a Country, Failure> {
-    let all = geography.countries();
-    let found = all.iter().find(|country| fits(name, &[&country.name, &country.code, &country.slug]));
-    let names = || all.iter().map(|country| country.name.clone()).collect();
-    found.copied().ok_or_else(|| unknown("country", name, names()))
+    let named = geography.countries().into_iter().map(|country| Named {
+        item: country,
+        names: vec![country.name.clone(), country.code.clone(), country.slug.clone()],
+        said: format!("{} ({})", country.name, country.code),
+    });
+    IN_DATABASE.find("country", name, named.collect())
 }
 
 fn find_city<'a>(
@@ -160,71 +198,10 @@ fn find_city<'a>(
 ) -> Result<&'a City, Failure> {
     let mut all = geography.cities();
     all.retain(|city| country.is_none_or(|country| city.country == country.id));
-    // A slug typed exactly as it is means that city, also where another city's name differs only in case.
-    let is_name = all.iter().any(|city| city.name == name);
-    let by_slug: Vec<_> = all.iter().filter(|city| !is_name && city.slug == name).collect();
-    let by_either = || all.iter().filter(|city| fits(name, &[&city.name, &city.slug])).collect();
-    let found: Vec<_> = if by_slug.len() == 1 { by_slug } else { by_either() };
-    match found[..] {
-        [city] => Ok(city),
-        [] => Err(unknown("city", name, all.iter().map(|city| city.name.clone()).collect())),
-        _ => {
-            let say = |city: &&&City| {
-                let country = geography.country_of(city).map_or("no country", |country| &country.name);
-                format!("{}, {country} (slug {})", city.name, city.slug)
-            };
-            Err(several(name, found.iter().map(say).collect()))
-        }
-    }
-}
-
-/// Caseless and without accents, as slugs are made from names; a slug's hyphens and a name's spaces are one.
-fn fits(wanted: &str, names: &[&str]) -> bool {
-    let plain = |text: &str| deunicode(text.trim()).to_lowercase().replace('-', " ");
-    names.iter().any(|name| plain(name) == plain(wanted))
-}
-
-fn unknown(what: &str, name: &str, mut known: Vec<String>) -> Failure {
-    known.sort();
-    known.dedup();
-    let wanted = name.to_lowercase();
-    let mut near: Vec<(f64, String)> = known
-        .into_iter()
-        .map(|known| (strsim::jaro_winkler(&wanted, &known.to_lowercase()), known))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .collect();
-    near.sort_by(|one, other| other.0.total_cmp(&one.0));
-    let failure = Failure::usage(format!("there is no {what} {name:?}"));
-    match near.len() {
-        0 => failure.hint("`longshore countries` lists what there is"),
-        _ => {
-            let near: Vec<_> = near.into_iter().take(3).map(|(_, known)| known).collect();
-            failure.hint(format!("Did you mean {}?", near.join(", or ")))
-        }
-    }
-}
-
-fn several(name: &str, all: Vec<String>) -> Failure {
-    let failure = Failure::usage(format!("{name:?} fits several cities"));
-    let failure = all.into_iter().fold(failure, Failure::because);
-    failure.hint("`--country` narrows it, and a slug typed exactly names one")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::fits;
-
-    #[test]
-    fn scopes_are_found_by_name_slug_or_code_in_any_case() {
-        for (wanted, name) in [
-            ("krakow", "Kraków"),
-            ("ŁÓDŹ", "Łódź"),
-            ("saint-etienne", "Saint-Étienne"),
-            ("pl", "PL"),
-            (" Koln ", "Köln"),
-        ] {
-            assert!(fits(wanted, &[name]), "{wanted} {name}");
-        }
-        assert!(!fits("Krak", &["Kraków"]));
-    }
+    let named = all.into_iter().map(|city| {
+        let country = geography.country_of(city).map_or("no country", |country| &country.name);
+        let said = format!("{}, {country} (slug {})", city.name, city.slug);
+        Named { item: city, names: vec![city.name.clone(), city.slug.clone()], said }
+    });
+    IN_DATABASE.find("city", name, named.collect())
 }

@@ -156,6 +156,82 @@ fn rollback_is_resumed(kind: Kind) {
     });
 }
 
+/// What was lost is found, and the run takes it up again.
+fn retry(stage: &Stage, how: &How) -> Result<End, RunError> {
+    let end = stage.migrate(&How::default());
+    assert!(is_done(&end), "{end:?}");
+    let _entry = stage.external("/missing.jpg", "m");
+    stage.retry(how)
+}
+
+fn retry_is_resumed(kind: Kind) {
+    let stage = world(kind);
+    assert!(is_done(&retry(&stage, &How::default())));
+    let (rows, cdn) = (timeless(&stage.rows()), files(&stage));
+    at_every_step(kind, 1, retry, |stage, before, at| {
+        if stage.verified().state().unfinished().next().is_some() {
+            let end = stage.resume(&How::default());
+            assert!(is_done(&end), "{at}: {end:?}");
+        }
+        assert_eq!(timeless(&stage.rows()), rows, "{at}");
+        assert_eq!(files(stage), cdn, "{at}");
+        let back = stage.rollback(&How::default());
+        assert!(is_done(&back), "{at}: {back:?}");
+        assert_eq!(stage.rows(), *before, "{at}: rolled back");
+        stage.verified();
+    });
+}
+
+fn deleting() -> How {
+    How { delete_cdn_files: true, ..How::default() }
+}
+
+/// A rollback that also deletes files, resumed or begun again.
+fn deleting_goes_on(kind: Kind, again: fn(&Stage) -> Result<End, RunError>) {
+    let walk = |stage: &Stage, how: &How| {
+        let end = stage.migrate(&How::default());
+        assert!(is_done(&end), "{end:?}");
+        stage.rollback(&How { delete_cdn_files: true, ..how.clone() })
+    };
+    at_every_step(kind, 1, walk, |stage, before, at| {
+        if stage.verified().state().unfinished().next().is_some() {
+            let end = again(stage);
+            assert!(is_done(&end), "{at}: {end:?}");
+        }
+        assert_eq!(stage.rows(), *before, "{at}");
+        assert_eq!(files(stage), BTreeMap::new(), "{at}: nothing needs any file");
+        let forward = stage.migrate(&How::default());
+        assert!(is_done(&forward), "{at}: {forward:?}");
+        assert!(files(stage).values().all(|(_, versions)| *versions == 1), "{at}: no file twice");
+        stage.verified();
+    });
+}
+
+#[test]
+fn e5_a_retry_dead_at_every_step_is_resumed_on_sqlite() {
+    retry_is_resumed(Kind::Sqlite);
+}
+
+#[test]
+fn e5_a_retry_dead_at_every_step_is_resumed_on_postgres() {
+    retry_is_resumed(Kind::Postgres);
+}
+
+#[test]
+fn e5_s7_a_rollback_that_deletes_dead_at_every_step_is_resumed_on_sqlite() {
+    deleting_goes_on(Kind::Sqlite, |stage| stage.resume(&deleting()));
+}
+
+#[test]
+fn e5_s7_a_rollback_that_deletes_dead_at_every_step_is_begun_again_on_sqlite() {
+    deleting_goes_on(Kind::Sqlite, |stage| stage.rollback(&deleting()));
+}
+
+#[test]
+fn e5_s7_a_rollback_that_deletes_dead_at_every_step_is_resumed_on_postgres() {
+    deleting_goes_on(Kind::Postgres, |stage| stage.resume(&deleting()));
+}
+
 #[test]
 fn e5_a_migration_dead_at_every_step_is_resumed_on_sqlite() {
     migrate_is_resumed(Kind::Sqlite, 1);

@@ -14,6 +14,7 @@ mod origin;
 mod overlap;
 mod reconcile;
 mod populate;
+mod people;
 mod sandbox_world;
 mod spool;
 mod stand_in;

@@ -4,6 +4,7 @@ pub mod pictures;
 pub mod postgres;
 pub mod program;
 pub mod raw_http;
+pub mod site;
 pub mod sqlite;
 pub mod stage;
 

@@ -29,7 +29,8 @@ pub struct Ran {
 }
 
 impl Ran {
-    fn new(args: &[&str], output: Output) -> Self {
+    /// What a command's end was.
+    pub fn new(args: &[&str], output: Output) -> Self {
         Self {
             args: args.join(" "),
             code: output.status.code(),

@@ -276,6 +276,14 @@ impl Stage {
         })
     }
 
+    /// Has the last run take up again what of it had failed.
+    pub fn retry(&self, how: &How) -> Result<End, RunError> {
+        self.turn(how, |ledger, setting| {
+            let (run, _) = ledger.state().runs().last().expect("there was a run");
+            runner::resume(ledger, run, how.options(), true, setting)
+        })
+    }
+
     fn turn(
         &self,
         how: &How,
@@ -347,6 +355,8 @@ pub struct How {
     pub retry_failed: bool,
     /// What a populate is made from: the report, and Trivia Advisor.
     pub matches: Option<(PathBuf, Arc<SqliteFile>)>,
+    /// Whether a rollback deletes the files that nothing needs any more.
+    pub delete_cdn_files: bool,
 }
 
 impl Default for How {
@@ -360,6 +370,7 @@ impl Default for How {
             scope: poland(),
             retry_failed: false,
             matches: None,
+            delete_cdn_files: false,
         }
     }
 }
@@ -367,7 +378,8 @@ impl Default for How {
 impl How {
     fn options(&self) -> Options {
         let patience_ms = self.patience.as_millis() as u64;
-        Options { limit: self.limit, ..Options::new(self.concurrency, IMAGE_BYTES_MAX, patience_ms) }
+        let usual = Options::new(self.concurrency, IMAGE_BYTES_MAX, patience_ms);
+        Options { limit: self.limit, delete_cdn_files: self.delete_cdn_files, ..usual }
     }
 }
 

@@ -1,0 +1,9 @@
+//! What a person does when something is left over: skip it, take it up again, take it back, delete its files; and how
+//! places are named. The real program on small worlds.
+
+mod back;
+mod delete;
+mod names;
+mod retry;
+mod shared;
+mod skip;

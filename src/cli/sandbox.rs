@@ -40,7 +40,8 @@ pub struct SandboxArgs {
     #[arg(long, value_name = "N")]
     rate: Option<u32>,
     /// Answer the first TIMES requests of an operation with a status, like `upload=503x10`; may be given several
-    /// times. Operations: upload, list, details, update, delete, bulk_delete, delivery, delivery_original, origin.
+    /// times. Operations: upload, list, details, update, delete, bulk_delete, delivery, delivery_original,
+    /// usage, origin, origin_head.
     #[arg(long, value_name = "OP=STATUSxTIMES", value_parser = fault)]
     fault: Vec<(String, u16, u64)>,
 }

@@ -13,8 +13,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ledger::ids::{ContentHash, Format};
 use ledger::trouble::TroubleKind;
-use reqwest::StatusCode;
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Method, StatusCode};
 use url::Url;
 
 pub use address::{Lookup, system_lookup};
@@ -66,6 +66,12 @@ pub trait Origin: Send + Sync {
     /// `forbidden_url` when it may not be asked for; `timeout`, `network`, `origin_error` (5xx, endless redirects) and
     /// `rate_limited` when there was no answer to look at.
     async fn probe(&self, url: &str, ask: &Ask<'_>) -> Result<Seen, Trouble>;
+    /// How many bytes a URL has, without fetching them; `None` when the origin does not say, or does not take the
+    /// question.
+    ///
+    /// # Errors
+    /// As [`Origin::fetch`], as far as an answer without a body can show it.
+    async fn size(&self, url: &str) -> Result<Option<u64>, Trouble>;
 }
 
 /// How an origin is reached.
@@ -130,12 +136,17 @@ impl HttpOrigin {
     }
 
     /// The answer behind all redirects, each of which is checked like the first URL.
-    async fn answer(&self, url: &str, headers: &HeaderMap) -> Result<reqwest::Response, Trouble> {
+    async fn answer(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &HeaderMap,
+    ) -> Result<reqwest::Response, Trouble> {
         let forbidden = |why| Trouble::new(TroubleKind::ForbiddenUrl, why);
         let mut url = Url::parse(url).map_err(|error| forbidden(format!("not a URL: {error}")))?;
         self.allowed.check(&url, None).map_err(|why| forbidden(format!("not fetched: {why}")))?;
         for _ in 0..=REDIRECTS_MAX {
-            let request = self.client.get(url.clone()).headers(headers.clone());
+            let request = self.client.request(method.clone(), url.clone()).headers(headers.clone());
             let response = progress(request.send(), self.idle, WHOM).await?;
             if !is_redirect(response.status()) {
                 return Ok(response);
@@ -153,9 +164,7 @@ impl HttpOrigin {
     }
 
     async fn fetch_into(&self, url: &str, spool: &Spool) -> Result<Fetched, Trouble> {
-        // Compressed, the size on the way would say nothing about the size in memory.
-        let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
-        let mut response = self.answer(url, &headers).await?;
+        let mut response = self.answer(Method::GET, url, &uncompressed()).await?;
         check_status(&response)?;
         let encoding = response.headers().get(CONTENT_ENCODING);
         if encoding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
@@ -225,6 +234,25 @@ impl Origin for HttpOrigin {
     async fn probe(&self, url: &str, ask: &Ask<'_>) -> Result<Seen, Trouble> {
         self.look(url, ask).await
     }
+
+    async fn size(&self, url: &str) -> Result<Option<u64>, Trouble> {
+        let answer = self.answer(Method::HEAD, url, &uncompressed()).await?;
+        if matches!(answer.status(), StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED) {
+            return Ok(None);
+        }
+        check_status(&answer)?;
+        // The body of this answer is empty, whatever its header says of the one that a GET would have.
+        let said = answer.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        match said {
+            Some(length) if length > self.bytes_max => Err(self.too_large()),
+            said => Ok(said.filter(|_| !answer.headers().contains_key(CONTENT_ENCODING))),
+        }
+    }
+}
+
+/// Compressed, the size on the way would say nothing about the size in memory.
+fn uncompressed() -> HeaderMap {
+    HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))])
 }
 
 fn is_redirect(status: StatusCode) -> bool {

@@ -3,7 +3,7 @@
 //! The stand-ins ask [`Faults::next`] once per request, before they do anything, so a test can say "the third upload
 //! loses its answer" and be sure that it is the third. Operations are known by short names: `upload`, `list`,
 //! `details`, `update`, `delete`, `bulk_delete`, `purge`, `usage`, `delivery`, `delivery_original` at ImageKit, and
-//! `origin` at the origin.
+//! `origin` and, for its sizes, `origin_head` at the origin.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -8,11 +8,12 @@ use ledger::ids::{CdnPath, ContentHash, FileId};
 use ledger::trouble::TroubleKind;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use time::Date;
 use url::Url;
 
 use super::answers::Answer;
 use super::settings::{ImageKitOptions, ImageKitRefused, Secret};
-use super::{Cdn, CdnFile, Deleted, Stored, Upload, wire};
+use super::{Cdn, CdnFile, Deleted, Stored, Upload, Usage, wire};
 use crate::limits::{ANSWER_BYTES_MAX, BULK_DELETE_FILES_MAX, FIND_FILES_MAX, LIST_FILES_MAX};
 use crate::outside::http::{next_chunk, progress};
 use crate::outside::probe::{Ask, Seen};
@@ -188,6 +189,16 @@ impl Cdn for ImageKit {
 
     async fn probe(&self, url: &str, transformation: Option<&str>, ask: &Ask<'_>) -> Result<Seen, Trouble> {
         self.look(url, transformation, ask).await
+    }
+
+    async fn usage(&self, from: Date, to: Date) -> Result<Usage, Trouble> {
+        let query = [("startDate", from.to_string()), ("endDate", to.to_string())];
+        let request = self.api_request(Method::GET, &["v1", "accounts", "usage"]);
+        let answer = self.ask(request.query(&query)).await?;
+        match answer.status {
+            StatusCode::OK => wire::usage(&answer.body).map_err(|why| answer.odd(&why)),
+            _ => Err(answer.trouble()),
+        }
     }
 }
 

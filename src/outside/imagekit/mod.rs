@@ -12,6 +12,7 @@ pub use settings::{ImageKitOptions, ImageKitRefused};
 
 use async_trait::async_trait;
 use ledger::ids::{CdnPath, ContentHash, FileId, Format};
+use time::Date;
 
 use super::Trouble;
 use super::probe::{Ask, Seen};
@@ -71,6 +72,15 @@ pub struct Deleted {
     pub missing: Vec<FileId>,
 }
 
+/// What of the account's plan is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes in the media library now, all versions included.
+    pub storage_bytes: u64,
+    /// Bytes delivered in the days asked for.
+    pub bandwidth_bytes: u64,
+}
+
 /// ImageKit's API and its delivery host, as far as Longshore uses them.
 #[async_trait]
 pub trait Cdn: Send + Sync {
@@ -106,4 +116,7 @@ pub trait Cdn: Send + Sync {
     /// `forbidden_url` when it does not lie below the endpoint; `timeout`, `network`, `api_error` (5xx) and
     /// `rate_limited` when there was no answer to look at.
     async fn probe(&self, url: &str, transformation: Option<&str>, ask: &Ask<'_>) -> Result<Seen, Trouble>;
+    /// What of the plan is used: the storage now, and the bandwidth from one day to another, fewer than 90 later,
+    /// both included, in UTC.
+    async fn usage(&self, from: Date, to: Date) -> Result<Usage, Trouble>;
 }

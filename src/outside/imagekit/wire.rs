@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::CdnFile;
+use super::{CdnFile, Usage};
 
 /// The body of a bulk delete.
 #[derive(Serialize)]
@@ -54,6 +54,13 @@ struct WireId {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireUsage {
+    media_library_storage_bytes: u64,
+    bandwidth_bytes: u64,
+}
+
+#[derive(Deserialize)]
 struct WireError {
     message: String,
 }
@@ -84,6 +91,12 @@ pub(super) fn deleted_ids(body: &[u8]) -> Result<Vec<String>, String> {
 pub(super) fn missing_ids(body: &[u8]) -> Result<Vec<String>, String> {
     let answer: WireMissing = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     Ok(answer.missing_file_ids)
+}
+
+/// What of the plan is used.
+pub(super) fn usage(body: &[u8]) -> Result<Usage, String> {
+    let wire: WireUsage = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    Ok(Usage { storage_bytes: wire.media_library_storage_bytes, bandwidth_bytes: wire.bandwidth_bytes })
 }
 
 /// The message of an error.

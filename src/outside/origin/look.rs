@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use ledger::trouble::TroubleKind;
 
+use reqwest::Method;
+
 use super::sniff::sniff;
 use super::{HttpOrigin, WHOM};
 use crate::limits::DOWNLOAD_MS_MAX;
@@ -22,7 +24,7 @@ impl HttpOrigin {
 
     async fn look_once(&self, url: &str, ask: &Ask<'_>) -> Result<Seen, Trouble> {
         let started = Instant::now();
-        let response = self.answer(url, &ask.headers()).await?;
+        let response = self.answer(Method::GET, url, &ask.headers()).await?;
         let status = response.status().as_u16();
         // Nothing hangs on how often it is asked here, so a rate limit is waited for and not counted as a failure.
         let kind = match status {

@@ -46,7 +46,9 @@ pub(super) async fn answer(
     }
     let mut cut_after = None;
     let mut without = None;
-    match origin.faults.next_at("origin", &format!("/{path}")) {
+    // A question for the size is counted apart: it moves nothing.
+    let op = if method == Method::HEAD { "origin_head" } else { "origin" };
+    match origin.faults.next_at(op, &format!("/{path}")) {
         Some(Fault::Answer { status, headers, body }) => return told(status, headers, body),
         Some(Fault::DropBefore | Fault::DropAfter) => {
             // Reading changes nothing here, so that before and after are the same.

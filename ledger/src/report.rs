@@ -1,16 +1,23 @@
 //! Projections: folds over the same events that end in plain structs. They decide nothing and print nothing.
 
+mod advice;
 pub mod audit;
 mod failures;
 mod files;
 mod rollback_data;
+mod rollout;
 mod standing;
-mod success;
+mod times;
 mod trail;
 
+pub use advice::{
+    Advice, ERROR_PERCENT_GOOD, ERROR_PERCENT_PAUSE, ERROR_PERCENT_ROLL_BACK, SUCCESS_PERCENT_GOOD,
+    UPLOAD_MS_GOOD, Verdict,
+};
 pub use failures::{FailedImage, Failures};
 pub use files::{Believed, BelievedFile, believed, in_progress};
 pub use rollback_data::{Migrated, RollbackHead, RollbackVenue};
+pub use rollout::{By, Report, ReportFold, ReportLine};
 pub use standing::{CountryStanding, Counts, Standing, UnfinishedRun, Waiting, standing};
-pub use success::{CountrySuccess, Milliseconds, Success, SuccessFold};
+pub use times::{Milliseconds, Pace};
 pub use trail::Trail;

@@ -1,0 +1,138 @@
+//! What to do next, by the figures of requirement C9.
+
+use serde::Serialize;
+
+/// A rollout goes well when more than this many percent of the images tried are completed.
+pub const SUCCESS_PERCENT_GOOD: u64 = 95;
+/// A rollout goes well when fewer than this many percent of the images tried failed or were skipped.
+pub const ERROR_PERCENT_GOOD: u64 = 5;
+/// Above this many percent of errors nothing more should be moved before someone knows why.
+pub const ERROR_PERCENT_PAUSE: u64 = 10;
+/// Above this many percent of errors what was moved should go back.
+pub const ERROR_PERCENT_ROLL_BACK: u64 = 20;
+/// Uploads go well when they take less than this on average, in milliseconds.
+pub const UPLOAD_MS_GOOD: f64 = 5_000.0;
+
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// All is as it should be.
+    GoOn,
+    /// Something is not.
+    Investigate,
+    /// Move nothing more before it is known why.
+    Pause,
+    /// Put it back.
+    RollBack,
+}
+
+/// What to do next, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Advice {
+    /// What.
+    pub verdict: Verdict,
+    /// Why, the gravest first; none where all is as it should be.
+    pub reasons: Vec<&'static str>,
+}
+
+/// What advice follows from.
+pub(super) struct Figures {
+    /// Images in the row.
+    pub completed: u64,
+    /// Images failed or skipped.
+    pub errors: u64,
+    /// Images whose content differs on the CDN.
+    pub differing: u64,
+    /// The mean of the uploads.
+    pub upload_ms: Option<f64>,
+}
+
+/// The advice; `None` where nothing was tried yet. Slower delivery asks for a rollback too, but no event knows it.
+pub(super) fn advice(figures: &Figures) -> Option<Advice> {
+    let tried = figures.completed + figures.errors;
+    if tried == 0 {
+        return None;
+    }
+    let above = |percent| figures.errors * 100 > tried * percent;
+    let found = [
+        (Verdict::RollBack, figures.differing > 0, "content on the CDN differs from what was sent"),
+        (Verdict::RollBack, above(ERROR_PERCENT_ROLL_BACK), "more than 20 % failed or were skipped"),
+        (Verdict::Pause, above(ERROR_PERCENT_PAUSE), "more than 10 % failed or were skipped"),
+        (
+            Verdict::Investigate,
+            figures.errors * 100 >= tried * ERROR_PERCENT_GOOD
+                || figures.completed * 100 <= tried * SUCCESS_PERCENT_GOOD,
+            "5 % or more failed or were skipped",
+        ),
+        (
+            Verdict::Investigate,
+            figures.upload_ms.is_some_and(|ms| ms >= UPLOAD_MS_GOOD),
+            "uploads take 5 s or more on average",
+        ),
+    ];
+    let found: Vec<_> = found.into_iter().filter(|(_, is_so, _)| *is_so).collect();
+    let verdict = found.first().map_or(Verdict::GoOn, |(verdict, ..)| *verdict);
+    // Of the three about one rate, the gravest says it.
+    let mut reasons: Vec<&'static str> = Vec::new();
+    for (_, _, why) in found {
+        let is_rate = |why: &str| why.ends_with("failed or were skipped");
+        if !is_rate(why) || !reasons.iter().any(|said| is_rate(said)) {
+            reasons.push(why);
+        }
+    }
+    Some(Advice { verdict, reasons })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(completed: u64, errors: u64) -> Option<Verdict> {
+        let figures = Figures { completed, errors, differing: 0, upload_ms: None };
+        advice(&figures).map(|advice| advice.verdict)
+    }
+
+    #[test]
+    fn c9_the_thresholds_are_sharp() {
+        use Verdict::*;
+        for (completed, errors, expected) in [
+            (1, 0, GoOn),
+            (9_501, 499, GoOn),
+            (95, 5, Investigate),
+            (90, 10, Investigate),
+            (8_999, 1_001, Pause),
+            (80, 20, Pause),
+            (7_999, 2_001, RollBack),
+            (0, 1, RollBack),
+        ] {
+            assert_eq!(verdict(completed, errors), Some(expected), "{completed} {errors}");
+        }
+        assert_eq!(verdict(0, 0), None);
+    }
+
+    #[test]
+    fn c9_content_that_differs_is_rolled_back_however_little_it_is() {
+        let figures = Figures { completed: 9_999, errors: 1, differing: 1, upload_ms: Some(4_999.9) };
+        let said = advice(&figures).unwrap();
+        assert_eq!(said.verdict, Verdict::RollBack);
+        assert_eq!(said.reasons, ["content on the CDN differs from what was sent"]);
+    }
+
+    #[test]
+    fn c9_slow_uploads_are_to_be_looked_at_and_each_reason_is_said_once() {
+        let figures =
+            |errors, upload_ms| Figures { completed: 70, errors, differing: 0, upload_ms: Some(upload_ms) };
+        let slow = advice(&figures(0, 5_000.0)).unwrap();
+        assert_eq!(
+            (slow.verdict, &slow.reasons[..]),
+            (Verdict::Investigate, &["uploads take 5 s or more on average"][..])
+        );
+        assert_eq!(advice(&figures(0, 4_999.9)).unwrap(), Advice { verdict: Verdict::GoOn, reasons: vec![] });
+        let both = advice(&figures(30, 6_000.0)).unwrap();
+        assert_eq!(
+            both.reasons,
+            ["more than 20 % failed or were skipped", "uploads take 5 s or more on average"]
+        );
+    }
+}

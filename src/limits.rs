@@ -143,3 +143,11 @@ pub const SANDBOX_STOP_MS_MAX: u64 = 5_000;
 pub const SANDBOX_OVERSIZED_BYTES: u64 = IMAGE_BYTES_MAX + 5_000_000;
 /// Venues written to a sandbox's PostgreSQL in one statement: a few hundred kilobytes.
 pub const SANDBOX_INSERT_ROWS: usize = 500;
+/// Files whose size `plan` asks the origin for where it is not to ask for all: the mean of a hundred is good to a few percent.
+pub const PLAN_SAMPLE_FILES: u64 = 100;
+/// What a download is expected to take while no run has measured any.
+pub const PLAN_DOWNLOAD_MS: u64 = 1_000;
+/// The same for an upload.
+pub const PLAN_UPLOAD_MS: u64 = 2_000;
+/// The same for a venue's row update.
+pub const PLAN_ROW_MS: u64 = 1_000;

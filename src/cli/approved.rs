@@ -29,7 +29,7 @@ pub fn run(
     forward: &ForwardArgs,
     files: &RunFilesArgs,
 ) -> Result<Exit, Failure> {
-    let plan = read(path)?;
+    let plan = SavedPlan::read(path)?;
     files.prepare()?;
     let catalog = context.open_catalog()?;
     check_target(context, &*catalog, path, &plan)?;
@@ -80,22 +80,13 @@ pub fn selection(context: &Context<'_>, run: RunId, of: &Run) -> Result<Selectio
 /// The plan of a run that was cut off while it planned: it must say what it said then.
 fn reopen(run: RunId, options: &Options) -> Result<Selection, Failure> {
     let input = options.input.as_ref().ok_or_else(|| Failure::usage(format!("run {run} has no plan")))?;
-    let plan = read(Path::new(&input.path))?;
+    let plan = SavedPlan::read(Path::new(&input.path))?;
     if plan.digest().to_string() != input.digest {
         return Err(Failure::usage(format!("{} is another plan now", input.path))
             .because(format!("run {run} was cut off before it had planned all its venues"))
             .hint(format!("Put the plan back, or `longshore rollback --run {run}` and plan anew")));
     }
     Ok(Selection::Saved(Arc::new(plan)))
-}
-
-fn read(path: &Path) -> Result<SavedPlan, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display())))?;
-    SavedPlan::parse(&text).map_err(|error| {
-        Failure::usage(format!("{} cannot be run: {error}", path.display()))
-            .hint("`longshore plan --country NAME --out FILE` saves a plan")
-    })
 }
 
 /// A plan made for one database says nothing about another; the host alone may have changed.

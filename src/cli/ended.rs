@@ -3,7 +3,7 @@
 use ledger::event::{Event, Scope, Tally, Verb};
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
-use ledger::report::{Success, SuccessFold};
+use ledger::report::{Report, ReportFold};
 use ledger::state::{Aim, Mark, State, Whole};
 use ledger::store::LedgerError;
 use serde::Serialize;
@@ -30,8 +30,8 @@ struct Ended {
     files_deleted: Option<u64>,
     /// Migrations to be rolled back first, where a `populate` could not be taken back for them.
     migrated_by: Vec<RunId>,
-    /// How well a migration went; null for the others.
-    success: Option<Success>,
+    /// How well a migration went, as `report --run` tells it; null for the others.
+    report: Option<Report>,
 }
 
 #[derive(Serialize)]
@@ -88,7 +88,7 @@ fn ended(ledger: &Ledger, run: RunId, end: End) -> Result<Ended, Failure> {
     let state = ledger.state();
     let of = state.run(run).expect("it has just ended");
     let (verb, scope) = (of.started.verb, of.started.scope.clone());
-    let success = (verb == Verb::Migrate).then(|| success(ledger, run)).transpose()?;
+    let report = (verb == Verb::Migrate).then(|| of_run(ledger, run)).transpose()?;
     let paused = match end {
         End::Paused(paused) => Some(paused),
         End::Finished(..) => None,
@@ -97,7 +97,7 @@ fn ended(ledger: &Ledger, run: RunId, end: End) -> Result<Ended, Failure> {
     let files_deleted = (verb == Verb::Rollback).then(|| files_deleted(ledger, run)).transpose()?;
     let migrated_by = migrated_by(state, run);
     let tally = state.tally(run);
-    Ok(Ended { run, verb, scope, paused, tally, venues_restored, files_deleted, migrated_by, success })
+    Ok(Ended { run, verb, scope, paused, tally, venues_restored, files_deleted, migrated_by, report })
 }
 
 fn files_deleted(ledger: &Ledger, run: RunId) -> Result<u64, LedgerError> {
@@ -125,8 +125,8 @@ fn migrated_by(state: &State, run: RunId) -> Vec<RunId> {
     runs
 }
 
-fn success(ledger: &Ledger, run: RunId) -> Result<Success, LedgerError> {
-    let mut fold = SuccessFold::new(ledger.state(), Some(run));
+fn of_run(ledger: &Ledger, run: RunId) -> Result<Report, LedgerError> {
+    let mut fold = ReportFold::new(ledger.state(), Scope::Run(run));
     ledger.events(run.0, |placed| {
         fold.take(&placed);
         Ok::<_, LedgerError>(())
@@ -178,7 +178,7 @@ fn print(ended: &Ended) -> Result<(), Failure> {
         ))?;
         return show::line(&format!("`longshore rollback --run {run}` takes it back."));
     }
-    let Some(success) = &ended.success else { return Ok(()) };
+    let Some(report) = &ended.report else { return Ok(()) };
     let mut table = show::Table::new(&[
         "Country",
         "Venues",
@@ -189,7 +189,7 @@ fn print(ended: &Ended) -> Result<(), Failure> {
         "Drifted",
         "Success",
     ]);
-    for line in success.countries.iter().chain((success.countries.len() > 1).then_some(&success.total)) {
+    for line in report.lines.iter().chain((report.lines.len() > 1).then_some(&report.total)) {
         let c = &line.counts;
         let rate = line.success_percent.map_or("-".to_owned(), |rate| format!("{rate:.2} %"));
         let name = line.country.as_deref().unwrap_or("Total");
@@ -200,7 +200,7 @@ fn print(ended: &Ended) -> Result<(), Failure> {
         );
     }
     table.print()?;
-    let total = &success.total;
+    let total = &report.total;
     let sent = format!("{} sent ({})", show::count(total.uploads, "file"), show::bytes(total.bytes_uploaded));
     let retries = match total.retries {
         1 => "1 retry".to_owned(),
@@ -216,6 +216,10 @@ fn print(ended: &Ended) -> Result<(), Failure> {
         show::line(&format!("Not moved: {}.", kinds.join(", ")))?;
         show::line(&format!("  `longshore log --run {run} --kind failed --kind skipped` tells which."))?;
     }
+    if let Some(advice) = &total.advice {
+        show::line(&format!("Advice: {}.", super::report::advised(advice)))?;
+    }
+    show::line(&format!("`longshore report --run {run}` tells more."))?;
     show::line(&format!("`longshore export rollback-data --run {run}` has the rows before and after,"))?;
     show::line(&format!("`longshore export failures --run {run}` what was not moved."))?;
     show::line(&format!("`longshore rollback --run {run}` takes it back."))

@@ -1,6 +1,5 @@
 //! `migrate`: images forward (requirement C4).
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,19 +8,18 @@ use ledger::ids::RunId;
 use ledger::ledger::Ledger;
 use ledger::plan;
 use ledger::state::State;
-use serde::Serialize;
 
 use super::ask::confirm;
 use super::countries::{for_each_movable, for_each_venue};
 use super::drive::{Driver, ForwardArgs, RunArgs};
-use super::out::PlainFormat;
+use super::look::look;
 use super::place::{Chosen, PlaceArgs, name_of};
 use super::run_files::RunFilesArgs;
-use super::{Context, approved, ended};
+use super::{Context, approved, ended, plan as planned};
 use crate::error::{Exit, Failure};
-use crate::limits::IMAGE_BYTES_MAX;
+use crate::limits::{IMAGE_BYTES_MAX, IN_FLIGHT_DEFAULT};
 use crate::outside::catalog::Catalog;
-use crate::runner::{End, Geography, Selection, Start};
+use crate::runner::{End, Selection, Start};
 use crate::show;
 
 /// Move a country's, a city's or a venue's images to the CDN.
@@ -37,32 +35,16 @@ pub struct MigrateArgs {
     limit: Option<u64>,
     /// Only say what would be done; nothing is changed anywhere.
     #[arg(long)]
-    dry_run: bool,
+    pub dry_run: bool,
+    /// With --dry-run: ask the origin for the size of every file, not of a sample.
+    #[arg(long, requires = "dry_run")]
+    exact: bool,
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]
     forward: ForwardArgs,
     #[command(flatten)]
     files: RunFilesArgs,
-}
-
-/// What is to be moved in one city.
-#[derive(Debug, Default, Serialize)]
-struct CityLine {
-    city: Option<String>,
-    country: Option<String>,
-    venues: u64,
-    images: u64,
-}
-
-/// What a run would take.
-#[derive(Debug, Serialize)]
-struct Preview {
-    scope: String,
-    target: &'static str,
-    venues: u64,
-    images: u64,
-    cities: Vec<CityLine>,
 }
 
 pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
@@ -78,13 +60,18 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
             .hint("longshore migrate --plan poland.plan"));
     }
     let catalog = context.open_catalog()?;
-    let (geography, chosen) = context.runtime.block_on(async {
-        let geography = Geography::read(&*catalog).await?;
-        let chosen = args.place.in_catalog(&*catalog, &geography).await?;
-        Ok::<_, Failure>((geography, chosen.expect("a place was named")))
-    })?;
+    let (geography, chosen) = context.runtime.block_on(args.place.find(&*catalog))?;
     if args.dry_run {
-        return dry_run(context, &*catalog, &geography, &chosen, args.limit);
+        let asked = planned::Asked {
+            limit: args.limit,
+            exact: args.exact,
+            concurrency: args.run.concurrency.unwrap_or(IN_FLIGHT_DEFAULT),
+            bytes_max: args.forward.max_bytes.unwrap_or(IMAGE_BYTES_MAX),
+            delivery_check: !args.forward.no_delivery_check,
+            save: None,
+        };
+        let out = show::Out { format: context.common.format, file: None };
+        return planned::say(context, &*catalog, &geography, &chosen, &asked, &out);
     }
     args.files.prepare()?;
     let clients = Some(context.open_clients(args.forward.max_bytes.unwrap_or(IMAGE_BYTES_MAX))?);
@@ -197,70 +184,8 @@ fn bad_venues(
     Ok(bad)
 }
 
-fn has_trouble(state: &State, chosen: &Chosen) -> bool {
+/// Whether images of a place wait for a person, or failed.
+pub fn has_trouble(state: &State, chosen: &Chosen) -> bool {
     let mut plans = state.plans().filter(|(_, plan)| plan::is_within(state, plan, &chosen.scope));
     plans.any(|(_, plan)| plan::is_troubled(state, plan.venue))
-}
-
-fn dry_run(
-    context: &Context<'_>,
-    catalog: &dyn Catalog,
-    geography: &Geography,
-    chosen: &Chosen,
-    limit: Option<u64>,
-) -> Result<Exit, Failure> {
-    // The ledger knows what a person has closed, and in which order a limit takes venues.
-    let is_there = context.ledger_path().exists();
-    let ledger = is_there.then(|| Ledger::read(&context.ledger_path())).transpose()?;
-    let state = ledger.as_ref().map(Ledger::state);
-    let preview = look(context, catalog, geography, chosen, limit, state)?;
-    match context.plain_format()? {
-        PlainFormat::Json => show::json(&preview)?,
-        PlainFormat::Table => {
-            let mut table = show::Table::new(&["City", "Country", "Venues", "Images"]);
-            for line in &preview.cities {
-                let city = line.city.as_deref().unwrap_or("(no city)");
-                table.row(&[city, line.country.as_deref().unwrap_or("-")], &[line.venues, line.images]);
-            }
-            table.row(&["Total", ""], &[preview.venues, preview.images]);
-            table.print()?;
-            eprintln!("Nothing was changed. Without --dry-run, `migrate` asks before it begins.");
-        }
-    }
-    Ok(Exit::Done)
-}
-
-/// What a run would take now. With a limit, venues that an earlier run left in trouble come last, as in the run.
-fn look(
-    context: &Context<'_>,
-    catalog: &dyn Catalog,
-    geography: &Geography,
-    chosen: &Chosen,
-    limit: Option<u64>,
-    state: Option<&State>,
-) -> Result<Preview, Failure> {
-    let mut found = Vec::new();
-    context.runtime.block_on(for_each_movable(catalog, state, chosen.place, |venue, images| {
-        let comes_last = limit.is_some() && state.is_some_and(|state| plan::is_troubled(state, venue.id));
-        found.push((comes_last, venue.city, images));
-    }))?;
-    found.sort_by_key(|(comes_last, ..)| *comes_last);
-    found.truncate(limit.map_or(usize::MAX, |limit| limit as usize));
-    let mut cities: BTreeMap<(Option<&str>, Option<i64>), CityLine> = BTreeMap::new();
-    for (_, city, images) in found {
-        let (city, country) = geography.city(city);
-        let line = cities.entry((city.map(|city| city.name.as_str()), city.map(|city| city.id))).or_default();
-        line.city = city.map(|city| city.name.clone());
-        line.country = country.map(|country| country.name.clone());
-        line.venues += 1;
-        line.images += images;
-    }
-    let cities: Vec<CityLine> = cities.into_values().collect();
-    Ok(Preview {
-        scope: chosen.name.clone(),
-        target: context.target.name(),
-        venues: cities.iter().map(|line| line.venues).sum(),
-        images: cities.iter().map(|line| line.images).sum(),
-        cities,
-    })
 }

@@ -10,21 +10,26 @@ mod export;
 mod interrupt;
 mod ledger;
 mod log;
+mod look;
 mod migrate;
 mod named;
 mod open;
 mod out;
 mod past;
 mod place;
+mod plan;
 mod plan_file;
 mod populate;
 mod reconcile;
+mod report;
 mod resume;
 mod rollback;
 mod run_files;
+mod sizes;
 mod skip;
 mod status;
 mod stream;
+mod usage;
 mod verify;
 mod watch;
 
@@ -68,6 +73,8 @@ enum Verb {
     Countries(out::OutArgs),
     /// Make external images out of a matching report, for `migrate` to take.
     Populate(populate::PopulateArgs),
+    /// What a run would do; nothing is changed anywhere.
+    Plan(plan::PlanArgs),
     /// Move a country's, a city's or a venue's images to the CDN.
     Migrate(migrate::MigrateArgs),
     /// Go on with a run that was paused or cut off.
@@ -78,6 +85,8 @@ enum Verb {
     Rollback(rollback::RollbackArgs),
     /// Where every image stands.
     Status(status::StatusArgs),
+    /// How well it went, and what to do next.
+    Report(report::ReportArgs),
     /// See that every image is served as the database says.
     Verify(verify::VerifyArgs),
     /// The events.
@@ -112,6 +121,13 @@ impl Verb {
             self,
             Self::Countries(_) | Self::Status(_) | Self::Verify(_) | Self::Audit(_) | Self::Reconcile(_)
         ) || matches!(self, Self::Export(verb) if verb.has_sheet())
+        match self {
+            Self::Countries(_) | Self::Plan(_) | Self::Report(_) | Self::Status(_) => true,
+            Self::Verify(_) | Self::Audit(_) => true,
+            Self::Migrate(args) => args.dry_run,
+            Self::Export(verb) => verb.has_sheet(),
+            _ => false,
+        }
     }
 }
 
@@ -143,11 +159,13 @@ pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, F
     match cli.verb {
         Verb::Countries(args) => countries::run(&context, &args),
         Verb::Populate(args) => populate::run(&context, &args),
+        Verb::Plan(args) => plan::run(&context, &args),
         Verb::Migrate(args) => migrate::run(&context, &args),
         Verb::Resume(args) => resume::run(&context, &args),
         Verb::Skip(args) => skip::run(&context, &args),
         Verb::Rollback(args) => rollback::run(&context, &args),
         Verb::Status(args) => status::run(&context, &args),
+        Verb::Report(args) => report::run(&context, &args),
         Verb::Verify(args) => verify::run(&context, &args),
         Verb::Log(args) => log::run(&context, &args),
         Verb::Audit(args) => audit::run(&context, &args),

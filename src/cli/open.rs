@@ -148,8 +148,12 @@ impl Context<'_> {
 
     /// The clients of a run forward; nothing is asked of anyone yet.
     pub fn open_clients(&self, bytes_max: u64) -> Result<Clients, Failure> {
+        Ok(Clients { cdn: self.open_cdn()?, origin: self.open_origin(bytes_max)? })
+    }
+
+    /// The CDN's client; nothing is asked of it yet.
+    pub fn open_cdn(&self) -> Result<Arc<dyn Cdn>, Failure> {
         let config = &self.config;
-        let refused = |error: &dyn std::fmt::Display| Failure::usage(error.to_string());
         let key = config.imagekit_private_key.as_ref().ok_or_else(|| missing("IMAGEKIT_PRIVATE_KEY"))?;
         let endpoint =
             config.imagekit_url_endpoint.as_ref().ok_or_else(|| missing("IMAGEKIT_URL_ENDPOINT"))?;
@@ -159,11 +163,16 @@ impl Context<'_> {
             config::url("IMAGEKIT_UPLOAD_URL", &config.imagekit_upload_url)?,
             config::url("IMAGEKIT_API_URL", &config.imagekit_api_url)?,
         );
-        let cdn = ImageKit::new(options).map_err(|error| refused(&error))?;
-        let mut options = OriginOptions::new(config::url("ORIGIN_BASE_URL", &config.origin_base_url)?);
+        let cdn = ImageKit::new(options).map_err(|error| Failure::usage(error.to_string()))?;
+        Ok(Arc::new(cdn))
+    }
+
+    /// The origin's client; nothing is asked of it yet.
+    pub fn open_origin(&self, bytes_max: u64) -> Result<Arc<dyn Origin>, Failure> {
+        let mut options = OriginOptions::new(config::url("ORIGIN_BASE_URL", &self.config.origin_base_url)?);
         options.bytes_max = bytes_max;
-        let origin = HttpOrigin::new(options).map_err(|error| refused(&error))?;
-        Ok(Clients { origin: Arc::new(origin), cdn: Arc::new(cdn) })
+        let origin = HttpOrigin::new(options).map_err(|error| Failure::usage(error.to_string()))?;
+        Ok(Arc::new(origin))
     }
 
     /// Clients and the spool between them. To be called under the ledger's lock: what a killed process left half

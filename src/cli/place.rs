@@ -84,6 +84,16 @@ impl PlaceArgs {
         Ok(Some(Chosen { name: city.name.clone(), scope, place: Place::City(city.id) }))
     }
 
+    /// Finds the place in the database, and reads where everything is. Something must have been named.
+    ///
+    /// # Errors
+    /// As [`PlaceArgs::in_catalog`].
+    pub async fn find(&self, catalog: &dyn Catalog) -> Result<(Geography, Chosen), Failure> {
+        let geography = Geography::read(catalog).await?;
+        let chosen = self.in_catalog(catalog, &geography).await?;
+        Ok((geography, chosen.expect("a place was named")))
+    }
+
     /// Finds the place in the ledger, as it was when planned. `None` when nothing was named.
     ///
     /// # Errors

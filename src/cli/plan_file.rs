@@ -1,7 +1,7 @@
 //! The file of a saved plan (requirement C3): private, and never written over another.
 
 use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -14,11 +14,12 @@ impl SavedPlan {
     /// # Errors
     /// When it is not there, or is not the plan that was saved.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let refused = |why: &dyn std::fmt::Display| {
-            cannot(path, "cannot be read", why).hint("`longshore plan --out FILE` saves one")
-        };
-        let text = fs::read_to_string(path).map_err(|error| refused(&error))?;
-        Self::parse(&text).map_err(|error| refused(&error))
+        let text = fs::read_to_string(path)
+            .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display())))?;
+        Self::parse(&text).map_err(|error| {
+            Failure::usage(format!("{} cannot be run: {error}", path.display()))
+                .hint("`longshore plan --country NAME --out FILE` saves a plan")
+        })
     }
 
     /// Writes a plan's file, readable for its owner alone. A plan that someone has approved is not replaced.
@@ -28,7 +29,7 @@ impl SavedPlan {
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
         let mut options = OpenOptions::new();
         let mut file = options.write(true).create_new(true).mode(0o600).open(path).map_err(|error| {
-            let failure = cannot(path, "cannot be saved", &error);
+            let failure = cannot(path, &error);
             match error.kind() {
                 ErrorKind::AlreadyExists => {
                     failure.hint("A plan is never replaced: name another file, or remove this one")
@@ -39,13 +40,13 @@ impl SavedPlan {
         file.write_all(self.text().as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {
             // Half a plan would be in the way of the next try, and its digest refuses it anyway.
             let _it_may_stay = fs::remove_file(path);
-            Failure { exit: Exit::CannotGoOn, ..cannot(path, "cannot be saved", &error) }
+            Failure { exit: Exit::CannotGoOn, ..cannot(path, &error) }
         })
     }
 }
 
-fn cannot(path: &Path, not: &str, why: &dyn std::fmt::Display) -> Failure {
-    Failure::usage(format!("the plan {} {not}", path.display())).because(why)
+fn cannot(path: &Path, why: &io::Error) -> Failure {
+    Failure::usage(format!("the plan {} cannot be saved", path.display())).because(why)
 }
 
 #[cfg(test)]
@@ -73,6 +74,6 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "someone's");
         assert_eq!(SavedPlan::read(&path).unwrap_err().exit, Exit::Usage);
         let missing = SavedPlan::read(&dir.path().join("none")).unwrap_err();
-        assert!(missing.message.ends_with("none cannot be read"), "{}", missing.message);
+        assert!(missing.message.contains("none cannot be read"), "{}", missing.message);
     }
 }

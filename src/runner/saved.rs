@@ -17,7 +17,7 @@ use std::fmt;
 
 use ledger::event::{Scope, Target};
 use ledger::ids::{ContentHash, VenueId};
-use ledger::images::{self, Array, Entry, NotAnArray, same_entry};
+use ledger::images::{Array, Entry, same_entry};
 use serde::{Deserialize, Serialize};
 
 use crate::outside::catalog::Venue;
@@ -111,16 +111,6 @@ pub enum Moved {
     Closed(String),
     /// An entry is to be moved that the plan does not know, by its URL.
     EntryNew(String),
-}
-
-/// Which entries of a venue are to be moved: the movable ones, but for those that `leave_out` names.
-///
-/// # Errors
-/// When its images are not a JSON array.
-pub fn to_move(venue: &Venue, leave_out: impl Fn(VenueId, &str) -> bool) -> Result<Vec<&str>, NotAnArray> {
-    let mut entries = venue.images.as_deref().map_or(Ok(Vec::new()), images::movable)?;
-    entries.retain(|entry| !leave_out(venue.id, entry));
-    Ok(entries)
 }
 
 impl SavedPlan {

@@ -182,7 +182,7 @@ pub(super) fn flat(text: &str) -> String {
 }
 
 /// A duration as people plan with it.
-fn duration(seconds: u64) -> String {
+pub fn duration(seconds: u64) -> String {
     match (seconds / 3_600, seconds / 60 % 60, seconds % 60) {
         (0, 0, s) => format!("{s} s"),
         (0, min, s) => format!("{min} min {s:02} s"),

@@ -15,6 +15,8 @@ mod overlap;
 mod reconcile;
 mod populate;
 mod people;
+mod planning;
+mod reporting;
 mod sandbox_world;
 mod spool;
 mod stand_in;

@@ -67,7 +67,7 @@ fn c8_status_counts_every_image_where_it_is() {
     at.sandbox.origin.remove(missing);
     let twice = poland[0].images.to_migrate().filter(|path| *path == missing).count();
     let went = at.run_json(&["migrate", "--country", "PL", "--yes"]).code(10);
-    let counts = went.json()["runs"][0]["success"]["total"]["counts"].clone();
+    let counts = went.json()["runs"][0]["report"]["total"]["counts"].clone();
     let status = at.run_json(&["status"]).code(0).json();
     assert_eq!(status["countries"][0]["counts"], counts);
     assert_eq!(

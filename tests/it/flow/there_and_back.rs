@@ -112,7 +112,7 @@ fn the_report_is_true(at: &Workplace, went: &Ran, good: usize, awkward: &[(i64, 
     let venues = at.sandbox.world.to_migrate("PL").len();
     let files = at.sandbox.imagekit.files();
     let bytes: u64 = files.iter().map(|file| file.bytes).sum();
-    for line in [&run["success"]["total"], &run["success"]["countries"][0]] {
+    for line in [&run["report"]["total"], &run["report"]["lines"][0]] {
         assert_eq!(line["venues"], venues, "{went}");
         assert_eq!(line["images"], good + awkward.len(), "{went}");
         let counts = &line["counts"];

@@ -1,0 +1,126 @@
+//! What a run forward would take now, before it is started or only to be looked at.
+
+use std::collections::{BTreeMap, HashSet};
+
+use ledger::ids::VenueId;
+use ledger::images::Entry;
+use ledger::plan;
+use ledger::state::State;
+use serde::Serialize;
+
+use super::Context;
+use super::place::Chosen;
+use crate::error::Failure;
+use crate::limits::CATALOG_PAGE_VENUES;
+use crate::outside::catalog::{Catalog, Venue};
+use crate::runner::{Geography, movable};
+
+/// What is to be moved in one city.
+#[derive(Debug, Default, Serialize)]
+pub struct CityLine {
+    /// The city's name; null for venues without one.
+    pub city: Option<String>,
+    /// Its country's name.
+    pub country: Option<String>,
+    /// Venues with something to move.
+    pub venues: u64,
+    /// Their images.
+    pub images: u64,
+}
+
+/// What a run would take.
+#[derive(Debug, Serialize)]
+pub struct Preview {
+    /// What it was asked to take, as people call it.
+    pub scope: String,
+    /// Of which database.
+    pub target: &'static str,
+    /// Venues with something to move.
+    pub venues: u64,
+    /// Their images.
+    pub images: u64,
+    /// Files behind those: an image that a venue has twice is stored once.
+    pub files: u64,
+    /// Venues whose images are no array, so that nothing of them can be moved.
+    pub bad_venues: u64,
+    /// A line a city.
+    pub cities: Vec<CityLine>,
+    /// The venues that a limit leaves; `None` without one.
+    #[serde(skip)]
+    chosen: Option<HashSet<VenueId>>,
+}
+
+impl Preview {
+    /// Whether a venue is taken that has something to move.
+    pub fn takes(&self, venue: VenueId) -> bool {
+        self.chosen.as_ref().is_none_or(|chosen| chosen.contains(&venue))
+    }
+}
+
+/// The files behind some entries: each URL once.
+pub fn files(entries: &[&str]) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let urls = entries.iter().filter_map(|entry| Entry::parse(entry).and_then(|entry| entry.url()));
+    urls.filter(|url| seen.insert(url.clone())).collect()
+}
+
+/// Looks. With a limit, venues that an earlier run left in trouble come last, as in the run.
+pub fn look(
+    context: &Context<'_>,
+    catalog: &dyn Catalog,
+    geography: &Geography,
+    chosen: &Chosen,
+    limit: Option<u64>,
+    state: Option<&State>,
+) -> Result<Preview, Failure> {
+    struct Found {
+        comes_last: bool,
+        venue: VenueId,
+        city: Option<i64>,
+        images: u64,
+        files: u64,
+    }
+    let (mut found, mut bad_venues) = (Vec::new(), 0);
+    let mut see = |venue: &Venue| {
+        let Ok(entries) = movable(state, chosen.place, venue) else {
+            bad_venues += 1;
+            return;
+        };
+        if entries.is_empty() {
+            return;
+        }
+        let comes_last = limit.is_some() && state.is_some_and(|state| plan::is_troubled(state, venue.id));
+        let (images, files) = (entries.len() as u64, files(&entries).len() as u64);
+        found.push(Found { comes_last, venue: venue.id, city: venue.city, images, files });
+    };
+    let mut after = None;
+    loop {
+        let page = catalog.venues(chosen.place, after, CATALOG_PAGE_VENUES);
+        let page = context.runtime.block_on(page)?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        page.iter().for_each(&mut see);
+    }
+    found.sort_by_key(|found| found.comes_last);
+    found.truncate(limit.map_or(usize::MAX, |limit| limit as usize));
+    let mut cities: BTreeMap<(Option<&str>, Option<i64>), CityLine> = BTreeMap::new();
+    for Found { city, images, .. } in &found {
+        let (city, country) = geography.city(*city);
+        let line = cities.entry((city.map(|city| city.name.as_str()), city.map(|city| city.id))).or_default();
+        line.city = city.map(|city| city.name.clone());
+        line.country = country.map(|country| country.name.clone());
+        line.venues += 1;
+        line.images += images;
+    }
+    let cities: Vec<CityLine> = cities.into_values().collect();
+    Ok(Preview {
+        scope: chosen.name.clone(),
+        target: context.target.name(),
+        venues: cities.iter().map(|line| line.venues).sum(),
+        images: cities.iter().map(|line| line.images).sum(),
+        files: found.iter().map(|found| found.files).sum(),
+        bad_venues,
+        cities,
+        chosen: limit.map(|_| found.iter().map(|found| found.venue).collect()),
+    })
+}

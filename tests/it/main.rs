@@ -11,6 +11,7 @@ mod imagekit_contract;
 mod kill;
 mod looking_after;
 mod origin;
+mod origin_sizes;
 mod overlap;
 mod reconcile;
 mod populate;

@@ -143,3 +143,26 @@ async fn s7_missing_files_do_not_keep_the_others() {
         RawServer::start(|_| json(404, json!({"message": "?", "missingFileIds": ["unasked"]}))).await;
     assert_eq!(super::client(&strange).delete_many(&ids(&["a"])).await.unwrap_err().kind, ApiError);
 }
+
+#[tokio::test]
+async fn d6_usage_is_asked_for_from_day_to_day() {
+    let server = RawServer::start(|asked| match asked.param("startDate").as_deref() {
+        Some("2026-11-01") => json(
+            200,
+            json!({"bandwidthBytes": 5_000_000_000_u64, "mediaLibraryStorageBytes": 7, "extensionUnitsCount": 1}),
+        ),
+        Some("2026-11-02") => json(200, json!({"bandwidthBytes": "much"})),
+        _ => error(403, "Your account cannot be authenticated."),
+    })
+    .await;
+    let client = client(&server);
+    let day = |day| time::Date::from_calendar_date(2026, time::Month::November, day).unwrap();
+    let usage = client.usage(day(1), day(22)).await.unwrap();
+    assert_eq!((usage.bandwidth_bytes, usage.storage_bytes), (5_000_000_000, 7));
+    let asked = &server.asked()[0];
+    assert!(asked.target.starts_with("/v1/accounts/usage?"), "{}", asked.target);
+    assert_eq!(asked.param("endDate").unwrap(), "2026-11-22");
+    assert!(asked.header("authorization").is_some());
+    assert_eq!(client.usage(day(2), day(2)).await.unwrap_err().kind, ApiError);
+    assert_eq!(client.usage(day(3), day(3)).await.unwrap_err().kind, Unauthorized);
+}

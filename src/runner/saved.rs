@@ -186,7 +186,7 @@ impl SavedPlan {
         let is_closed = |venue, entry: &str| !takes_closed && is_closed(venue, entry);
         let of = |planned: &SavedVenue| {
             let moved = match now.get(&planned.venue) {
-                Some(venue) => planned.moved(venue, &is_closed),
+                Some(venue) => planned.moved(venue, is_closed),
                 None => vec![Moved::VenueGone],
             };
             let venue = planned.venue;

@@ -1,5 +1,6 @@
 //! Helpers that several files of tests share.
 
+pub mod how;
 pub mod pictures;
 pub mod postgres;
 pub mod program;

@@ -2,23 +2,21 @@
 //! runs on it as separate processes would make them, each with connections and a state of its own.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use ledger::event::{Country, Opened, Operator, Options, Scope, Target, Verb};
+use ledger::event::{Country, Opened, Operator, Scope, Target, Verb};
 use ledger::ids::{LedgerId, RunId};
 use ledger::ledger::Ledger;
 use ledger::plan;
 use ledger::store::LedgerError;
 use ledger::timestamp::Timestamp;
-use longshore::limits::IMAGE_BYTES_MAX;
 use longshore::outside::catalog;
 use longshore::outside::imagekit::{ImageKit, ImageKitOptions};
 use longshore::outside::origin::{HttpOrigin, OriginOptions};
 use longshore::outside::spool::Spool;
 use longshore::outside::{matches, trivia};
-use longshore::runner::{self, End, Forward, Populate, Probe, RunError, Selection, Setting, Start, World};
+use longshore::runner::{self, End, Forward, Populate, RunError, Selection, Setting, Start, World};
 use longshore::sandbox::faults::Faults;
 use longshore::sandbox::pictures::Picture;
 use longshore::sandbox::seed;
@@ -27,6 +25,7 @@ use rusqlite::OptionalExtension;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::runtime::Runtime;
 
+pub use super::how::How;
 use super::postgres::Database;
 use super::sqlite::{SqliteFile, sqlite_file};
 
@@ -335,51 +334,6 @@ impl Stage {
     pub fn requests(&self, op: &str) -> u64 {
         let faults = if op == "origin" { &self.origin_faults } else { &self.cdn_faults };
         faults.counts().get(op).copied().unwrap_or(0)
-    }
-}
-
-/// How a run is run in a test.
-#[derive(Clone)]
-pub struct How {
-    /// Images in flight.
-    pub concurrency: u32,
-    /// Where it dies.
-    pub probe: Option<Probe>,
-    /// How long it waits for what is away.
-    pub patience: Duration,
-    /// At most this many venues.
-    pub limit: Option<u64>,
-    /// Which place a new run takes.
-    pub scope: Scope,
-    /// Whether a resumed run takes up what had failed.
-    pub retry_failed: bool,
-    /// What a populate is made from: the report, and Trivia Advisor.
-    pub matches: Option<(PathBuf, Arc<SqliteFile>)>,
-    /// Whether a rollback deletes the files that nothing needs any more.
-    pub delete_cdn_files: bool,
-}
-
-impl Default for How {
-    fn default() -> Self {
-        let patience = Duration::from_secs(10);
-        Self {
-            concurrency: 4,
-            probe: None,
-            patience,
-            limit: None,
-            scope: poland(),
-            retry_failed: false,
-            matches: None,
-            delete_cdn_files: false,
-        }
-    }
-}
-
-impl How {
-    fn options(&self) -> Options {
-        let patience_ms = self.patience.as_millis() as u64;
-        let usual = Options::new(self.concurrency, IMAGE_BYTES_MAX, patience_ms);
-        Options { limit: self.limit, delete_cdn_files: self.delete_cdn_files, ..usual }
     }
 }
 

@@ -227,3 +227,21 @@ fn e5_killed_between_a_deletion_and_its_event_resume_gets_to_the_same_end() {
         assert!(site.stage.imagekit.files().iter().all(|file| file.versions == 1));
     }
 }
+
+#[test]
+fn e4_ctrl_c_pauses_the_deleting_and_resume_goes_on() {
+    let site = site(Kind::Sqlite);
+    let before = site.stage.rows();
+    site.one_run(&MIGRATE, 0);
+    site.stage.cdn_faults.clear();
+    site.stage.cdn_faults.inject("details", 1, 1_000, Fault::DropBefore);
+    let mut going = Going::spawn(site.command(&DELETE), &DELETE);
+    going.reach("it waits for the second file", || site.stage.requests("details") >= 2);
+    going.signal("INT");
+    going.end().code(11).says("`longshore resume` goes on");
+    site.stage.cdn_faults.clear();
+    assert_eq!((deleted(&site).len(), site.paths().len()), (1, 2));
+    let done = site.one_run(&["resume"], 0);
+    assert_eq!((&done["files_deleted"], site.paths().len()), (&json!(3), 0), "{done}");
+    assert_eq!(site.stage.rows(), before);
+}

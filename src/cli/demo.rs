@@ -51,6 +51,9 @@ fn play(context: &Context<'_>, dir: &Path) -> Result<Exit, Failure> {
     stage.count_files();
     let after = rows()?;
 
+    say("How it went, and what to do next:");
+    stage.play(&["report"], &[Exit::Done])?;
+
     say("Not only the ledger says so: a sample of what the rows point at is fetched, as a browser would:");
     let looked_at = [Exit::Done, Exit::Findings];
     stage.play(&["verify", "--country", "Poland", "--sample", "40", "--seed", "1"], &looked_at)?;

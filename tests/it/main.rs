@@ -18,6 +18,7 @@ mod planning;
 mod populate;
 mod reconcile;
 mod reporting;
+mod rollout;
 mod sandbox_world;
 mod spool;
 mod stand_in;

@@ -4,27 +4,37 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-/// A documented key's type, as the page has it.
-struct Row(String);
+/// A documented key.
+struct Row {
+    /// Its type, as the page has it.
+    kind: String,
+    /// The words that its meaning names.
+    words: BTreeSet<String>,
+}
 
 impl Row {
     /// The section that describes what is in it, if another one does.
     fn shape(&self) -> Option<&str> {
-        let (_, link) = self.0.split_once("](")?;
+        let (_, link) = self.kind.split_once("](")?;
         Some(link.split_once(')')?.0)
     }
 
-    fn fits(&self, value: &Value) -> bool {
-        let first = self.0.split([' ', ',']).next().unwrap();
+    /// Whether a value, found under a key, is what the page says.
+    fn fits(&self, key: &str, value: &Value) -> bool {
+        if self.kind.contains("by word") && !self.words.contains(key) {
+            return false;
+        }
+        let first = self.kind.split([' ', ',']).next().unwrap();
         match value {
-            _ if self.0 == "any JSON" => true,
-            Value::Null => self.0.contains(" or null"),
+            _ if self.kind == "any JSON" => true,
+            Value::Null => self.kind.contains(" or null"),
             Value::Array(_) => first == "list",
             // A shape may be a text or an object; its own section is held against it.
             _ if self.shape().is_some() => first != "list",
+            Value::String(word) if first == "word" => self.words.contains(word),
             Value::String(_) => first == "text",
             Value::Bool(_) => first == "boolean",
-            Value::Number(number) => first == "number" && (self.0.contains("decimal") || !number.is_f64()),
+            Value::Number(number) => first == "number" && (self.kind.contains("decimal") || !number.is_f64()),
             Value::Object(_) => first == "object",
         }
     }
@@ -51,7 +61,9 @@ impl Page {
             are_keys = line.starts_with('|') && (are_keys || line == "| key | type | meaning |");
             let row = line.strip_prefix("| `").filter(|_| are_keys);
             let Some((key, rest)) = row.and_then(|row| row.split_once("` | ")) else { continue };
-            let row = Row(rest.split(" | ").next().unwrap().to_owned());
+            let (kind, meaning) = rest.split_once(" | ").unwrap();
+            let words = meaning.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+            let row = Row { kind: kind.to_owned(), words };
             let others = sections.entry(title.clone()).or_default();
             assert!(others.insert(key.to_owned(), row).is_none(), "{title} has {key} twice");
         }
@@ -87,12 +99,12 @@ impl Page {
         let path = if rows.contains_key(&any) { any } else { path(key) };
         match rows.get(&path) {
             Some(row) => {
-                if !row.fits(value) {
-                    self.wrong.insert(format!("{section}: {path} is no {}: {value}", row.0));
+                if !row.fits(key, value) {
+                    self.wrong.insert(format!("{section}: {path} is no {}: {key} {value}", row.kind));
                 }
                 self.seen.insert((section.to_owned(), path.clone()));
                 match row.shape().map(str::to_owned) {
-                    _ if row.0 == "any JSON" => {}
+                    _ if row.kind == "any JSON" => {}
                     // Another page's matter, which another test holds.
                     Some(shape) if shape.contains(".md") => {}
                     Some(shape) => self.shape(shape.trim_start_matches('#'), value),

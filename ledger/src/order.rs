@@ -94,6 +94,8 @@ pub enum RowWork {
         entries: Vec<String>,
         /// The array before they were appended: where nothing else is left, it comes back to the letter.
         before: Option<String>,
+        /// The venue held NULL before anything was ever appended to it: where nothing at all is left, it does again.
+        was_null: bool,
     },
 }
 
@@ -115,6 +117,7 @@ impl RowOrder {
             RowWork::Remove { before, .. } if is_all_left(&edited.text, before.as_deref()) => {
                 Some(before.clone())
             }
+            RowWork::Remove { was_null: true, .. } if is_all_left(&edited.text, None) => Some(None),
             _ => Some(Some(edited.text)),
         }
     }
@@ -347,7 +350,21 @@ impl<P: Past> Look<'_, P> {
         }
         // What the row held when something was appended to it; the plan's array only where no event says so.
         let before = updated_before.or(planned_before).flatten();
-        Ok(RowWork::Remove { entries, before })
+        Ok(RowWork::Remove { entries, before, was_null: self.was_null(images)? })
+    }
+
+    /// Whether the first `populate` that ever appended to this venue met NULL: of several that are taken back, the oldest
+    /// first, none but that one has seen it.
+    fn was_null(&self, images: &[ImageId]) -> Result<bool, LedgerError> {
+        let venue = images.first().and_then(|image| self.state.plan(image.planned)).map(|plan| plan.venue);
+        let plans = venue.and_then(|venue| self.state.venue(venue)).map_or(&[][..], |plans| plans.all());
+        let is_add = |seq: &&Seq| {
+            self.state.plan(**seq).is_some_and(|plan| plan.aim == Aim::Add && !plan.images.is_empty())
+        };
+        match plans.iter().find(is_add) {
+            Some(first) => Ok(self.planned(*first)?.array.is_none()),
+            None => Ok(false),
+        }
     }
 
     fn edit_of(&self, updated: Seq, image: ImageId) -> Result<Edit, LedgerError> {

@@ -179,7 +179,7 @@ impl State {
     }
     /// The run that has migrated the picture of an added entry, while its file is in the row.
     pub fn migrated_by(&self, added: ImageId) -> Option<RunId> {
-        let (plan, image) = (self.plan(added.planned)?, self.image(added)?);
+        let (plan, image) = (self.plan(added.planned)?, self.image(added).filter(|image| image.is_added)?);
         let plans = self.venue(plan.venue)?.all().iter().filter_map(|seq| self.plan(*seq));
         let mut forward = plans.filter(|plan| plan.aim == Aim::Forward);
         let has_it = |of: &Image| of.picture == image.picture && of.rung == Rung::DbUpdated;

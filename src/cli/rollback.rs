@@ -7,6 +7,7 @@ use ledger::event::{Scope, Verb};
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
 use ledger::plan;
+use ledger::state::State;
 use ledger::store::LedgerError;
 use serde::Serialize;
 
@@ -51,6 +52,7 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
     if args.dry_run {
         let ledger = Ledger::read(&context.ledger_path())?;
         let scope = scope(&ledger, args)?;
+        say_migrated(ledger.state(), &scope);
         return dry_run(context, &preview(context, &ledger, &scope), args.delete_cdn_files);
     }
     let catalog = context.open_catalog()?;
@@ -69,6 +71,7 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
     eprintln!("This puts {images} of {venues} in {} back as they were,", preview.scope);
     eprintln!("in the {target} database. What others changed since stays.");
     say_files(args.delete_cdn_files);
+    say_migrated(ledger.state(), &scope);
     for run in &preview.closes {
         eprintln!("Run {run} is unfinished; it is closed first and never resumed.");
     }
@@ -116,6 +119,18 @@ fn preview(context: &Context<'_>, ledger: &Ledger, scope: &Scope) -> Preview {
             .map(|(run, _)| run)
             .filter(|run| plan::is_taken_over(state, *run, scope))
             .collect(),
+    }
+}
+
+/// Names the migrations that stand on what a `populate` has added: that is left, until they are rolled back.
+fn say_migrated(state: &State, scope: &Scope) {
+    let mut by_run: BTreeMap<RunId, u64> = BTreeMap::new();
+    for run in plan::take_backs(state, scope).values().flatten().filter_map(|id| state.migrated_by(*id)) {
+        *by_run.entry(run).or_default() += 1;
+    }
+    for (run, images) in by_run {
+        let images = show::count(images, "image");
+        eprintln!("{images} of these were migrated since by run {run} and are left: roll that back first.");
     }
 }
 

@@ -7,6 +7,7 @@
 mod begin;
 mod claims;
 mod delete;
+mod named;
 mod perform;
 mod planning;
 pub mod populate;

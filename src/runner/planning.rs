@@ -13,7 +13,6 @@ use ledger::plan::{is_held, is_troubled, take_backs};
 use ledger::state::State;
 use ledger::trouble::TroubleKind;
 
-use super::populate::{Added, is_in};
 use super::retry::{Halt, Outside};
 use super::wheel::Wheel;
 use super::{Message, RunError, Selection, Told};
@@ -83,7 +82,7 @@ impl Geography {
 }
 
 /// What stopped the planning before its end.
-enum Broken {
+pub(super) enum Broken {
     Run(RunError),
     Pause,
 }
@@ -121,7 +120,7 @@ impl Wheel<'_> {
         self.append(vec![Event::PlanningDone(done)])
     }
 
-    fn run_state(&self) -> &ledger::state::Run {
+    pub(super) fn run_state(&self) -> &ledger::state::Run {
         self.ledger.state().run(self.run).expect("the run was started")
     }
 
@@ -139,13 +138,15 @@ impl Wheel<'_> {
             }
         };
         let chosen = match run.options().limit {
-            _ if saved.is_some() => None,
-            None => None,
-            Some(limit) => {
+            Some(limit) if saved.is_none() => {
                 let left = limit.saturating_sub(run.plans().len() as u64);
                 Some(self.choose(place, start, left as usize)?)
             }
+            Some(_) | None => None,
         };
+        if let Some(plan) = saved {
+            return self.exactly(&plan, &geography, place, start);
+        }
         let mut after = start;
         loop {
             let page = self.ask(|| catalog.venues(place, after, CATALOG_PAGE_VENUES))?;
@@ -155,10 +156,7 @@ impl Wheel<'_> {
             let is_chosen = |venue: &Venue| {
                 let is_free = !belongs_to_another(state, self.run, venue.id)
                     && !is_rolled_back_since(state, self.run, venue, geography.of(venue));
-                let is_closed = |venue: VenueId, entry: &str| state.is_closed(venue, entry);
-                is_free
-                    && chosen.as_ref().is_none_or(|chosen| chosen.contains(&venue.id))
-                    && saved.as_ref().is_none_or(|plan| plan.still_holds(venue, is_closed))
+                is_free && chosen.as_ref().is_none_or(|chosen| chosen.contains(&venue.id))
             };
             let venues = page.into_iter().filter(is_chosen);
             let events = venues.flat_map(|venue| planned(&geography, state, place, venue));
@@ -196,42 +194,6 @@ impl Wheel<'_> {
         Ok(fresh.into_iter().chain(troubled).take(limit).collect())
     }
 
-    /// What the matching report brings, in the order of venue ids.
-    fn additions(&mut self, scope: &Scope) -> Result<(), Broken> {
-        let Selection::Matches(populate) = self.setting.selection.clone() else {
-            panic!("whoever turns a populate that still plans gives it its matches");
-        };
-        let catalog = self.setting.world.catalog.clone();
-        let geography = self.ask(|| Geography::read(&*catalog))?;
-        let place = geography.place_of(scope).ok_or(RunError::PlaceGone(self.run))?;
-        let run = self.run_state();
-        let (start, limit) = (run.last_venue(), run.options().limit);
-        let mut left = limit.map(|limit| limit.saturating_sub(run.plans().len() as u64));
-        let all = populate.matches.venues.keys().copied();
-        let ids: Vec<VenueId> = all.filter(|id| start.is_none_or(|start| *id > start)).collect();
-        for ids in ids.chunks(CATALOG_PAGE_VENUES as usize) {
-            let at = (self.setting.now)();
-            let mut added = self.ask(|| populate.look(&*catalog, ids, at))?;
-            let state = self.ledger.state();
-            let mut events = Vec::new();
-            added.iter_mut().for_each(|added| added.leave_closed(state, place));
-            for added in added.into_iter().filter(|added| !added.is_empty()) {
-                let Added { venue, addition } = added;
-                let is_free = !belongs_to_another(state, self.run, venue.id);
-                let has_room = left.is_none_or(|left| left > 0 && !addition.entries.is_empty());
-                if is_free && has_room && is_in(&geography, &venue, place) {
-                    left = left.map(|left| left - 1);
-                    events.push(self::place(&geography, venue, Work::Add(addition)));
-                }
-            }
-            self.append(events)?;
-            if left == Some(0) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     fn back(&mut self, scope: &Scope) -> Result<(), Broken> {
         let catalog = self.setting.world.catalog.clone();
         let start = self.run_state().last_venue();
@@ -260,7 +222,7 @@ impl Wheel<'_> {
     }
 
     /// Asks the database, listening to signals meanwhile; what it cannot answer pauses the run.
-    fn ask<T, F>(&mut self, question: impl FnMut() -> F) -> Result<T, Broken>
+    pub(super) fn ask<T, F>(&mut self, question: impl FnMut() -> F) -> Result<T, Broken>
     where
         F: Future<Output = Result<T, Trouble>>,
     {
@@ -300,7 +262,7 @@ fn paused_by(trouble: Trouble) -> Paused {
 }
 
 /// Whether a run must pass a venue by: a later run has named it meanwhile, or an unfinished one has still to settle it.
-fn belongs_to_another(state: &State, run: RunId, venue: VenueId) -> bool {
+pub(super) fn belongs_to_another(state: &State, run: RunId, venue: VenueId) -> bool {
     let last = state.venue(venue).and_then(|plans| plans.last());
     let of = last.and_then(|planned| state.plan(planned)).map(|plan| plan.run);
     of.is_some_and(|of| of > run || (of < run && last.is_some_and(|planned| is_held(state, planned))))
@@ -347,7 +309,7 @@ pub fn movable<'a>(
 }
 
 /// A venue is chosen, as it is and where it is.
-fn place(geography: &Geography, venue: Venue, work: Work) -> Event {
+pub(super) fn place(geography: &Geography, venue: Venue, work: Work) -> Event {
     let (city, country) = geography.of(&venue);
     let (city, country) = (city.map(City::written), country.map(Country::written));
     let Venue { id, slug, name, images, .. } = venue;
@@ -355,7 +317,7 @@ fn place(geography: &Geography, venue: Venue, work: Work) -> Event {
 }
 
 /// The events by which a venue is taken: none where there is nothing to do, a report where its data are bad.
-fn planned(geography: &Geography, state: &State, at: Place, venue: Venue) -> Vec<Event> {
+pub(super) fn planned(geography: &Geography, state: &State, at: Place, venue: Venue) -> Vec<Event> {
     let entries = match movable(Some(state), at, &venue) {
         Ok(entries) if entries.is_empty() => return Vec::new(),
         entries => entries.map(|entries| entries.into_iter().map(str::to_owned).collect::<Vec<_>>()),

@@ -6,6 +6,7 @@
 //! bits, little endian; a text is its length in bytes and then its bytes:
 //!
 //! ```text
+//! the version, the target, the scope and the limit: the text of a JSON array, members in the file's order, no spaces
 //! number of venues
 //! of each venue:   its id · 0, or 1 and its slug as a text · number of entries · each entry as a text
 //! ```
@@ -117,7 +118,7 @@ impl SavedPlan {
     /// A plan to be saved.
     pub fn new(target: Target, scope: Scope, limit: Option<u64>, mut venues: Vec<SavedVenue>) -> Self {
         venues.sort_by_key(|venue| venue.venue);
-        let digest = digest(&venues);
+        let digest = digest(&target, &scope, limit, &venues);
         Self { version: VERSION, target, scope, limit, venues, digest }
     }
 
@@ -140,7 +141,7 @@ impl SavedPlan {
         if let Some(pair) = plan.venues.windows(2).find(|pair| pair[0].venue >= pair[1].venue) {
             return Err(NotAPlan::Order(pair[1].venue));
         }
-        let found = digest(&plan.venues);
+        let found = digest(&plan.target, &plan.scope, plan.limit, &plan.venues);
         match found == plan.digest {
             true => Ok(plan),
             false => Err(NotAPlan::Changed { written: plan.digest, found }),
@@ -260,7 +261,7 @@ fn was_at(entry: &str, url: &str) -> bool {
     serde_json::from_str::<Moved>(entry).is_ok_and(|moved| moved.original_tigris_url == url)
 }
 
-fn digest(venues: &[SavedVenue]) -> ContentHash {
+fn digest(target: &Target, scope: &Scope, limit: Option<u64>, venues: &[SavedVenue]) -> ContentHash {
     let mut hasher = blake3::Hasher::new_derive_key(DIGEST_CONTEXT);
     let number = |hasher: &mut blake3::Hasher, n: usize| {
         hasher.update(&(n as u64).to_le_bytes());
@@ -269,6 +270,8 @@ fn digest(venues: &[SavedVenue]) -> ContentHash {
         number(hasher, text.len());
         hasher.update(text.as_bytes());
     };
+    let frame = serde_json::to_string(&(VERSION, target, scope, limit)).expect("they have string keys only");
+    text(&mut hasher, &frame);
     number(&mut hasher, venues.len());
     for SavedVenue { venue, slug, entries } in venues {
         hasher.update(&venue.0.to_le_bytes());

@@ -34,12 +34,15 @@ impl Wheel<'_> {
         let (inbox, stop) = (&mut self.setting.inbox, &self.stop);
         let tell = RefCell::new(&mut self.setting.tell);
         let told = |ledger: &mut Ledger, file: &Candidate, fate: Fate| -> Result<(), RunError> {
-            if let Fate::Kept(why) = fate {
-                tell.borrow_mut()(Told::Left(&format!("{} stays on the CDN: {why}", file.path)));
-                return Ok(());
-            }
+            let why = match fate {
+                Fate::Deleted => "rolled back, and no row uses it".to_owned(),
+                Fate::Gone => "rolled back, and it was gone already".to_owned(),
+                Fate::Kept(why) => {
+                    tell.borrow_mut()(Told::Left(&format!("{} stays on the CDN: {why}", file.path)));
+                    return Ok(());
+                }
+            };
             let (path, file_id) = (file.path.clone(), file.file.clone());
-            let why = "rolled back, and no row uses it".to_owned();
             let event = Event::CdnDeleted(CdnDeleted { path, file_id, why, operator: None });
             let records = [Record { at: now(), run: Some(run), event }];
             ledger.append(&records)?;

@@ -121,6 +121,9 @@ fn place_of(file: &Path) -> Result<PathBuf, Failure> {
     };
     match fs::metadata(file) {
         Ok(known) if known.is_file() => {
+            if is_anothers(&fs::canonicalize(file).map_err(|error| cannot(file, error))?) {
+                return Err(no_file(ANOTHERS));
+            }
             if is_database(file).map_err(|error| cannot(file, error))? {
                 return Err(no_file("it is a database, which may be a ledger, and is not replaced"));
             }
@@ -138,11 +141,25 @@ fn place_of(file: &Path) -> Result<PathBuf, Failure> {
         return Err(no_file("it is a directory that is not there"));
     }
     let name = file.file_name().ok_or_else(|| no_file("it has no file name"))?;
+    if is_anothers(file) {
+        return Err(no_file(ANOTHERS));
+    }
     match fs::canonicalize(dir_of(file)) {
         Ok(dir) => Ok(dir.join(name)),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(no_file("its directory is not there")),
         Err(error) => Err(cannot(file, error)),
     }
+}
+
+const ANOTHERS: &str = "that name belongs to a database, a lock, the spool or the settings";
+
+/// Names that mean something to someone else: what SQLite keeps beside a database holds its newest events, a lock that is
+/// replaced is no lock any more, and the settings hold the key.
+fn is_anothers(file: &Path) -> bool {
+    let text = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().to_lowercase();
+    let (name, dir) = (text(file.file_name()), text(file.parent().and_then(Path::file_name)));
+    let ends = ["-wal", "-shm", "-journal", ".lock", ".spool"];
+    name == ".env" || dir.ends_with(".spool") || ends.iter().any(|end| name.ends_with(end))
 }
 
 /// A slip of the hand must not put a report into the place of the one file that cannot be made again.

@@ -1,5 +1,6 @@
 //! All tests that need real parts, in one binary. `tests/run` starts the servers they use.
 
+mod approved;
 mod audit;
 mod catalog;
 mod crash;

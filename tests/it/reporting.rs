@@ -162,10 +162,10 @@ fn c9_trouble_leads_to_advice_and_usage_is_told_when_asked_for() {
     let germany = &lines[0];
     assert_eq!((&germany["error_percent"], &germany["success_percent"]), (&json!(100.0), &json!(0.0)));
     assert_eq!(germany["by_kind"], json!({"not_found": paths.len()}));
-    assert_eq!(
-        germany["advice"],
-        json!({"verdict": "roll_back", "reasons": ["more than 20 % failed or were skipped"]})
-    );
+    // So few images are no reason to go back, however they went.
+    assert!(paths.len() < 20, "{}", paths.len());
+    let reasons = ["5 % or more failed or were skipped"];
+    assert_eq!(germany["advice"], json!({"verdict": "investigate", "reasons": reasons}));
     assert_eq!(report["usage"], Value::Null);
     assert_eq!(at.requests("usage"), 0, "nobody is asked who was not to be asked");
     let text = at.run(&["report"]).code(0).says("roll back");

@@ -81,6 +81,21 @@ fn c11_a_file_that_cannot_be_written_is_an_error_and_the_old_one_stays() {
     let at = Workplace::new(Kind::Postgres, 20);
     at.run(&["countries", "-o", "."]).code(2).says("it is a directory");
     at.run(&["status", "-o", "missing/answer"]).code(2).says("its directory is not there");
+    fs::create_dir(at.work().join("longshore.production.ledger.spool")).unwrap();
+    // What SQLite keeps beside a ledger holds its newest events, and a lock that is replaced is none.
+    for name in
+        ["longshore.production.ledger-wal", "x.ledger.lock", ".env", "longshore.production.ledger.spool/x"]
+    {
+        at.run(&["countries", "-o", name])
+            .code(2)
+            .says("belongs to a database, a lock, the spool or the settings");
+        assert!(!at.work().join(name).exists(), "{name}");
+    }
+    fs::write(at.work().join("some.db-wal"), "events").unwrap();
+    at.run(&["countries", "-o", "some.db-wal"]).code(2);
+    assert_eq!(fs::read_to_string(at.work().join("some.db-wal")).unwrap(), "events");
+    fs::remove_file(at.work().join("some.db-wal")).unwrap();
+    fs::remove_dir(at.work().join("longshore.production.ledger.spool")).unwrap();
 
     let file = at.work().join("answer");
     fs::write(&file, "old").unwrap();

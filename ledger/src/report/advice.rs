@@ -42,19 +42,24 @@ pub(super) struct Figures {
     pub completed: u64,
     /// Images failed or skipped.
     pub errors: u64,
+    /// Images that were completed and are back as they were.
+    pub rolled_back: u64,
     /// Images whose content differs on the CDN.
     pub differing: u64,
     /// The mean of the uploads.
     pub upload_ms: Option<f64>,
 }
 
-/// The advice; `None` where nothing was tried yet. Slower delivery asks for a rollback too, but no event knows it.
+/// From this many images tried on, a rate says something: of three images, one that is missing is no reason to go back.
+pub const TRIED_TELLING: u64 = 20;
+
+/// The advice; `None` where nothing was tried yet, or all that was completed is rolled back already. Slower delivery asks for a rollback too, but no event knows it.
 pub(super) fn advice(figures: &Figures) -> Option<Advice> {
     let tried = figures.completed + figures.errors;
-    if tried == 0 {
+    if tried == 0 || (figures.completed == 0 && figures.rolled_back > 0) {
         return None;
     }
-    let above = |percent| figures.errors * 100 > tried * percent;
+    let above = |percent| tried >= TRIED_TELLING && figures.errors * 100 > tried * percent;
     let found = [
         (Verdict::RollBack, figures.differing > 0, "content on the CDN differs from what was sent"),
         (Verdict::RollBack, above(ERROR_PERCENT_ROLL_BACK), "more than 20 % failed or were skipped"),
@@ -89,7 +94,7 @@ mod tests {
     use super::*;
 
     fn verdict(completed: u64, errors: u64) -> Option<Verdict> {
-        let figures = Figures { completed, errors, differing: 0, upload_ms: None };
+        let figures = Figures { completed, errors, rolled_back: 0, differing: 0, upload_ms: None };
         advice(&figures).map(|advice| advice.verdict)
     }
 
@@ -104,16 +109,21 @@ mod tests {
             (8_999, 1_001, Pause),
             (80, 20, Pause),
             (7_999, 2_001, RollBack),
-            (0, 1, RollBack),
+            (0, 20, RollBack),
+            (0, 19, Investigate),
+            (1, 1, Investigate),
         ] {
             assert_eq!(verdict(completed, errors), Some(expected), "{completed} {errors}");
         }
         assert_eq!(verdict(0, 0), None);
+        let back = Figures { completed: 0, errors: 2, rolled_back: 219, differing: 0, upload_ms: None };
+        assert_eq!(advice(&back), None, "a person has decided already");
     }
 
     #[test]
     fn c9_content_that_differs_is_rolled_back_however_little_it_is() {
-        let figures = Figures { completed: 9_999, errors: 1, differing: 1, upload_ms: Some(4_999.9) };
+        let figures =
+            Figures { completed: 9_999, errors: 1, rolled_back: 0, differing: 1, upload_ms: Some(4_999.9) };
         let said = advice(&figures).unwrap();
         assert_eq!(said.verdict, Verdict::RollBack);
         assert_eq!(said.reasons, ["content on the CDN differs from what was sent"]);
@@ -121,8 +131,13 @@ mod tests {
 
     #[test]
     fn c9_slow_uploads_are_to_be_looked_at_and_each_reason_is_said_once() {
-        let figures =
-            |errors, upload_ms| Figures { completed: 70, errors, differing: 0, upload_ms: Some(upload_ms) };
+        let figures = |errors, upload_ms| Figures {
+            completed: 70,
+            errors,
+            rolled_back: 0,
+            differing: 0,
+            upload_ms: Some(upload_ms),
+        };
         let slow = advice(&figures(0, 5_000.0)).unwrap();
         assert_eq!(
             (slow.verdict, &slow.reasons[..]),

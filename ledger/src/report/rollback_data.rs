@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::trail::Trail;
 use crate::event::{DbUpdated, Event, Scope};
 use crate::ids::{ImageId, Seq, VenueId};
-use crate::images::{Change, take_back};
+use crate::images::{Change, Found, edit};
 use crate::order::Past;
 use crate::plan::is_within;
 use crate::state::{Aim, Rung, State};
@@ -140,7 +140,9 @@ impl<'a> Migrated<'a> {
             }
         }
         if let Some(after) = after.as_deref().filter(|_| !is_plain) {
-            before = take_back(after, &changes).ok().or(before);
+            // What others have edited since cannot be taken back: the array recorded before the first update is then the
+            // one that a person can restore from.
+            before = all_taken_back(after, &changes).or(before);
         }
         Ok(Some(RollbackVenue {
             venue_id: venue,
@@ -150,6 +152,15 @@ impl<'a> Migrated<'a> {
             images_after_phase2: raw(after),
         }))
     }
+}
+
+/// The array with all of these changes taken back; `None` where one of them is not there any more.
+fn all_taken_back(array: &str, changes: &[Change]) -> Option<String> {
+    let back = |change: &Change| Change { from: change.to.clone(), to: change.from.clone(), any_time: false };
+    let back: Vec<Change> = changes.iter().map(back).collect();
+    let edited = edit(array, &back).ok()?;
+    let is_there = |found: &Found| !matches!(found, Found::Drifted { .. });
+    edited.found.iter().all(is_there).then_some(edited.text)
 }
 
 /// A database's JSON as it is. SQL NULL is null; what is no JSON, which no update has ever left behind, is a string.

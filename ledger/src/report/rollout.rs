@@ -295,6 +295,7 @@ impl Line {
         line.advice = advice(&Figures {
             completed: counts.completed,
             errors,
+            rolled_back: counts.rolled_back,
             differing: line.by_kind.get(TroubleKind::IntegrityMismatch.name()).copied().unwrap_or(0),
             upload_ms: line.upload_ms.map(|ms| ms.avg),
         });

@@ -217,3 +217,19 @@ fn c17_a_closed_picture_stays_closed_until_somebody_takes_it_up_again() {
     history.forward(&[&array(&[&entry])]);
     assert!(!history.state.is_closed(venue, &entry));
 }
+
+#[test]
+fn c1_populates_taken_back_oldest_first_bring_null_back_too() {
+    let mut history = History::new();
+    let (first, plans) = populate(&mut history, vec![adding(1, None, &["a"])]);
+    let mut row = None;
+    history.row(first, Step::UpdateRow(plans[0]), &mut row);
+    history.finish(first, Ending::Done);
+    let (second, plans) = populate(&mut history, vec![adding(1, row.as_deref(), &["b"])]);
+    history.row(second, Step::UpdateRow(plans[0]), &mut row);
+    history.finish(second, Ending::Done);
+    back(&mut history, first, &mut row);
+    assert_eq!(row, Some(array(&[&external("b")])));
+    back(&mut history, second, &mut row);
+    assert_eq!(row, None);
+}

@@ -19,9 +19,12 @@ fn plan_of(scope: Scope, venues: &[Venue]) -> SavedPlan {
         slug: venue.slug.clone(),
         entries: movable(venue.images.as_deref().unwrap()).unwrap().into_iter().map(str::to_owned).collect(),
     };
+    SavedPlan::new(target(), scope, Some(7), venues.iter().map(saved).collect())
+}
+
+fn target() -> Target {
     let (name, kind, database) = ("production".into(), "sqlite".into(), "/ea.db".into());
-    let target = Target { name, kind, system: None, database, host: None };
-    SavedPlan::new(target, scope, Some(7), venues.iter().map(saved).collect())
+    Target { name, kind, system: None, database, host: None }
 }
 
 fn country() -> Scope {
@@ -61,7 +64,12 @@ fn c3_a_saved_plan_reads_back_and_its_entries_keep_their_texts() {
 fn c3_the_digest_is_of_the_documented_form() {
     let plan = plan_of(country(), &[venue(7, Some("ż"), &[external("u", "")]), venue(8, None, &[])]);
     let entry = external("u", "");
-    let mut form = Vec::new();
+    let frame = concat!(
+        r#"[1,{"name":"production","kind":"sqlite","system":null,"database":"/ea.db","host":null},"#,
+        r#"{"country":{"code":"PL","name":"Poland","slug":null}},7]"#
+    );
+    let mut form = (frame.len() as u64).to_le_bytes().to_vec();
+    form.extend(frame.as_bytes());
     let mut number = |n: i64| form.extend(n.to_le_bytes());
     number(2);
     number(7);
@@ -77,9 +85,10 @@ fn c3_the_digest_is_of_the_documented_form() {
 
 #[test]
 fn c3_the_digest_knows_venues_slugs_entries_and_their_order_and_borders() {
+    let of = |venues: &[SavedVenue]| digest(&target(), &country(), None, venues);
     let one = |slug, entries: &[&str]| {
         let entries: Vec<_> = entries.iter().map(|text| (*text).to_owned()).collect();
-        digest(&[SavedVenue { venue: VenueId(1), slug, entries }])
+        of(&[SavedVenue { venue: VenueId(1), slug, entries }])
     };
     let slug = |text: &str| Some(text.to_owned());
     let all = [
@@ -89,8 +98,8 @@ fn c3_the_digest_knows_venues_slugs_entries_and_their_order_and_borders() {
         one(slug("a"), &["a", "b"]),
         one(slug("a"), &["b", "a"]),
         one(slug("ab"), &[]),
-        digest(&[]),
-        digest(&[SavedVenue { venue: VenueId(2), slug: None, entries: vec!["ab".to_owned()] }]),
+        of(&[]),
+        of(&[SavedVenue { venue: VenueId(2), slug: None, entries: vec!["ab".to_owned()] }]),
     ];
     for (index, digest) in all.iter().enumerate() {
         assert!(!all[..index].contains(digest), "{index}");
@@ -100,9 +109,14 @@ fn c3_the_digest_knows_venues_slugs_entries_and_their_order_and_borders() {
 #[test]
 fn c3_a_plan_that_someone_has_edited_is_refused() {
     let text = plan_of(country(), &[venue(1, Some("a"), &entries()), venue(2, None, &[])]).text();
-    for (from, to) in
-        [("\"slug\": \"a\"", "\"slug\": \"b\""), ("o/1.jpg", "o/x.jpg"), ("\"venue\": 2", "\"venue\": 3")]
-    {
+    for (from, to) in [
+        ("\"slug\": \"a\"", "\"slug\": \"b\""),
+        ("o/1.jpg", "o/x.jpg"),
+        ("\"venue\": 2", "\"venue\": 3"),
+        ("\"limit\": 7", "\"limit\": 4"),
+        ("Poland", "France"),
+        ("production", "dev"),
+    ] {
         let edited = text.replacen(from, to, 1);
         assert_ne!(edited, text);
         assert!(matches!(SavedPlan::parse(&edited), Err(NotAPlan::Changed { .. })), "{from}");

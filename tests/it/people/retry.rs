@@ -39,7 +39,7 @@ fn c5_a_finished_run_takes_up_what_failed_and_finishes_again() {
     let done = site.one_run(&RETRY, 0);
     assert_eq!((counts(&done), &done["run"]), ((3, 0, 0), &first["run"]), "{done}");
     assert_eq!(site.stage.requests("origin"), fetched + 1, "finished ones cost no request");
-    let total = &done["success"]["total"];
+    let total = &done["report"]["total"];
     assert_eq!(
         (&total["counts"]["completed"], &total["success_percent"]),
         (&json!(3), &json!(100.0)),

@@ -29,7 +29,7 @@ fn s7_two_countries_whose_venues_share_a_slug_and_a_picture_share_a_file() {
     let before = site.stage.rows();
     migrate(&site, "PL");
     let germany = migrate(&site, "DE");
-    let total = &germany["success"]["total"];
+    let total = &germany["report"]["total"];
     assert_eq!((&total["uploads"], &total["adopted"]), (&json!(0), &json!(1)), "{germany}");
     assert_eq!((site.paths().len(), site.stage.requests("upload")), (1, 1));
     let (poland_only, shared) = (site.stage.images(1).unwrap(), site.paths());
@@ -89,7 +89,7 @@ fn s7_two_ledgers_on_one_account_adopt_and_never_delete_what_is_the_others_too()
     let (before, files) = (staging.stage.rows(), || production.stage.imagekit.files());
     migrate(&production, "PL");
     let adopted = migrate(&staging, "PL");
-    let total = &adopted["success"]["total"];
+    let total = &adopted["report"]["total"];
     assert_eq!((&total["uploads"], &total["adopted"]), (&json!(0), &json!(2)), "{adopted}");
     let tags = |path: &str| {
         let file = files().into_iter().find(|file| file.path.starts_with(path)).unwrap();

@@ -44,7 +44,7 @@ fn c4_production_is_not_populated_unasked() {
     let answer = ran.json();
     assert_eq!(answer["runs"][0]["verb"], "populate", "{ran}");
     assert_eq!(answer["runs"][0]["scope"], json!("everywhere"), "{ran}");
-    assert_eq!(answer["runs"][0]["success"], json!(null), "{ran}");
+    assert_eq!(answer["runs"][0]["report"], json!(null), "{ran}");
     assert!(at.head().unwrap().starts_with(answer["head"].as_str().unwrap().split(':').next().unwrap()));
 }
 

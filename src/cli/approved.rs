@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ledger::event::{Input, Options, Verb};
-use ledger::ids::{RunId, VenueId};
+use ledger::ids::{RunId, Seq, VenueId};
 use ledger::ledger::Ledger;
 use ledger::plan;
 use ledger::state::{Run, State};
@@ -71,7 +71,7 @@ pub fn run(
 pub fn selection(context: &Context<'_>, run: RunId, of: &Run) -> Result<Selection, Failure> {
     match (of.started.verb, &of.options().input) {
         _ if of.is_planned => Ok(Selection::Place),
-        (Verb::Populate, _) => populate::reopen(context, of.options()),
+        (Verb::Populate, _) => populate::reopen(context, run, of.options()),
         (Verb::Migrate, Some(_)) => reopen(run, of.options()),
         (Verb::Migrate | Verb::Rollback, _) => Ok(Selection::Place),
     }
@@ -113,7 +113,14 @@ fn check_target(
 }
 
 fn refuse_over_unfinished(state: &State, plan: &SavedPlan) -> Result<(), Failure> {
-    let Some(run) = plan::holders(state, &plan.scope).first().copied() else { return Ok(()) };
+    // A run that still plans holds its whole country; one that has planned, the venues it has not settled.
+    let is_planned = |seq: &Seq| {
+        let venue = state.plan(*seq).map(|of| of.venue);
+        !state.is_over(*seq) && venue.is_some_and(|venue| plan.names(venue))
+    };
+    let holds =
+        |run: &RunId| state.run(*run).is_some_and(|of| !of.is_planned || of.plans().iter().any(is_planned));
+    let Some(run) = plan::holders(state, &plan.scope).into_iter().find(holds) else { return Ok(()) };
     let verb = state.run(run).map_or("", |of| of.started.verb.name());
     Err(Failure::new(Exit::Held, format!("the unfinished run {run} ({verb}) holds venues of this plan"))
         .hint(format!("`longshore resume --run {run}` finishes it")))

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use ledger::event::{Input, LeftOut, Scope, Verb};
-use ledger::ids::VenueId;
+use ledger::event::{Input, LeftOut, Options, Scope, Verb};
+use ledger::ids::{RunId, VenueId};
 use ledger::ledger::Ledger;
 use ledger::plan;
 use ledger::state::State;
@@ -170,13 +170,16 @@ fn open(context: &Context<'_>, report: Matches, distance_max_m: Option<u64>) -> 
 }
 
 /// The matches of a run that was cut off while it planned: the report must say what it said then.
-pub fn reopen(context: &Context<'_>, options: &ledger::event::Options) -> Result<Selection, Failure> {
-    let input = options.input.as_ref().ok_or_else(|| Failure::usage("this run has no matching report"))?;
+pub fn reopen(context: &Context<'_>, run: RunId, options: &Options) -> Result<Selection, Failure> {
+    let missing = || Failure::usage(format!("run {run} has no matching report"));
+    let input = options.input.as_ref().ok_or_else(missing)?;
     let report = matches::read(Path::new(&input.path))?;
     if report.digest != input.digest {
         return Err(Failure::usage(format!("the matching report {} is another one now", input.path))
-            .because("the run was cut off before it had planned all its venues")
-            .hint("Put the report back as it was, or `longshore rollback --run N` and populate anew"));
+            .because(format!("run {run} was cut off before it had planned all its venues"))
+            .hint(format!(
+                "Put the report back as it was, or `longshore rollback --run {run}` and populate anew"
+            )));
     }
     Ok(Selection::Matches(open(context, report, options.distance_max_m)?))
 }

@@ -165,6 +165,11 @@ impl SavedPlan {
         &self.venues
     }
 
+    /// Whether a venue is in it.
+    pub fn names(&self, venue: VenueId) -> bool {
+        self.venues.binary_search_by_key(&venue, |planned| planned.venue).is_ok()
+    }
+
     /// How many images it moves.
     pub fn images(&self) -> u64 {
         self.venues.iter().map(|venue| venue.entries.len() as u64).sum()

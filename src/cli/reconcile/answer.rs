@@ -232,6 +232,10 @@ impl Answer {
         let rows = show::count(self.rows.read, "row");
         sheet.line(match self.has_findings() {
             true => format!("{rows} read. Something does not fit; see above."),
+            false if self.rows.bad_array > 0 => {
+                let bad = show::count(self.rows.bad_array, "row");
+                format!("{rows} read. Everything fits. {bad} without an array: see above.")
+            }
             false => format!("{rows} read. Everything fits."),
         });
         sheet.line(format!("Ledger head {}", self.head));

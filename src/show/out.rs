@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 use super::{Sheet, csv, html, json, markdown, table};
@@ -95,7 +96,12 @@ static IS_UNREAD: AtomicBool = AtomicBool::new(false);
 
 /// Whether somebody may still read what is written to stdout. What goes on without an end ends when nobody does.
 pub fn is_read() -> bool {
-    !IS_UNREAD.load(Ordering::Relaxed)
+    // What was written last may lie in the pipe unread: only asking tells that the other end has gone meanwhile.
+    let stdout = io::stdout();
+    let mut ends = [PollFd::new(&stdout, PollFlags::empty())];
+    let is_asked = poll(&mut ends, Some(&Timespec::default())).is_ok();
+    let is_gone = is_asked && ends[0].revents().intersects(PollFlags::ERR | PollFlags::HUP);
+    !is_gone && !IS_UNREAD.load(Ordering::Relaxed)
 }
 
 /// Writes to stdout. Whoever reads may have seen enough, as `head` does.

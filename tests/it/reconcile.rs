@@ -269,11 +269,14 @@ fn c13_an_unfinished_runs_files_are_in_progress_and_never_orphans() {
     going.reach("some uploads", || files(&at).len() >= 8);
     going.kill();
     at.sql("DROP TRIGGER no");
-    let uploaded = files(&at).len() as u64;
+    // What was in the air when the program was killed may still arrive meanwhile.
+    let at_least = files(&at).len() as u64;
     let answer = at.run_json(&["reconcile"]).json();
-    adds_up(&at, &answer);
+    let at_most = files(&at).len() as u64;
     let of = classes(&answer["files"]);
-    assert_eq!(of, json!({ "in_progress": uploaded }), "{answer}");
+    let in_progress = of["in_progress"].as_u64().unwrap();
+    assert!((at_least..=at_most).contains(&in_progress), "{at_least} {at_most} {answer}");
+    assert_eq!(of, json!({ "in_progress": in_progress }), "{answer}");
     at.run(&["resume", "--yes"]);
     assert_eq!(classes(&reconciled(&at, 0)["files"]), json!({"in_use": files(&at).len()}));
 }

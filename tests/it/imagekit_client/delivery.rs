@@ -11,6 +11,9 @@ use crate::support::raw_http::head;
 #[tokio::test]
 async fn c4_delivery_is_an_image_or_not_served() {
     let png = picture(400, 300, image::ImageFormat::Png);
+    // Made before, since making it takes longer than the client waits.
+    let large = jpeg(600, 600);
+    assert!(large.len() > 64 * 1024, "the large one says enough before it hangs");
     let server = RawServer::start(move |asked| match asked.target.as_str() {
         "/demo/fine" => answer(200, &[("content-type", "image/png")], &png),
         "/demo/avif" => {
@@ -18,7 +21,7 @@ async fn c4_delivery_is_an_image_or_not_served() {
         }
         "/demo/large" => vec![
             Act::Say(head(200, &[("content-type", "image/jpeg"), ("content-length", "25000000")]).into()),
-            Act::Say(jpeg(600, 600)),
+            Act::Say(large.clone()),
             Act::Hang,
         ],
         "/demo/typed" => answer(200, &[("content-type", "text/html")], &png),
@@ -38,7 +41,6 @@ async fn c4_delivery_is_an_image_or_not_served() {
     })
     .await;
     let client = client_waiting(&server, 400);
-    assert!(jpeg(600, 600).len() > 64 * 1024, "the large one says enough before it hangs");
     for fine in ["fine", "avif", "large"] {
         assert_eq!(client.check_delivery(&server.url(&format!("/demo/{fine}"))).await, Ok(()), "{fine}");
     }

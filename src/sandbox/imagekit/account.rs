@@ -62,7 +62,7 @@ pub(super) async fn usage(State(app): State<Arc<App>>, RawQuery(query): RawQuery
             "The difference between startDate and endDate should be less than 90 days.",
         ));
     }
-    let library = app.library();
+    let library = app.shelf();
     Ok(Json(json!({
         "bandwidthBytes": library.served(&from.to_string(), &to.to_string()),
         "mediaLibraryStorageBytes": library.bytes(),
@@ -75,7 +75,7 @@ pub(super) async fn usage(State(app): State<Arc<App>>, RawQuery(query): RawQuery
 
 /// `GET /v1/customMetadataFields`.
 pub(super) async fn fields(State(app): State<Arc<App>>) -> Response {
-    Json(app.library().fields().to_vec()).into_response()
+    Json(app.shelf().fields().to_vec()).into_response()
 }
 
 /// `POST /v1/customMetadataFields`.
@@ -85,7 +85,7 @@ pub(super) async fn define_field(State(app): State<Arc<App>>, Body(body): Body) 
     let label = body["label"].as_str().ok_or_else(|| invalid("label"))?;
     let schema =
         Some(&body["schema"]).filter(|schema| schema["type"].is_string()).ok_or_else(|| invalid("schema"))?;
-    let mut library = app.library();
+    let mut library = app.shelf();
     if library.fields().iter().any(|field| field["name"] == name) {
         return Err(Refusal::bad("A custom metadata field with this name already exists."));
     }

@@ -29,7 +29,7 @@ pub(super) async fn deliver(State(app): State<Arc<App>>, request: Request) -> Re
         Err(failed) => return failed.into_response(),
     };
     let sent = if is_head { 0 } else { found.bytes.len() as u64 };
-    if let Err(error) = app.library().serve(sent) {
+    if let Err(error) = app.shelf().serve(sent) {
         return Refusal::from(error).into_response();
     }
     let headers = [
@@ -112,7 +112,7 @@ impl IntoResponse for Failed {
 
 async fn find(app: &App, asked: &Asked, takes_webp: bool) -> Result<Found, Failed> {
     let (place, mime, modified) = {
-        let library = app.library();
+        let library = app.shelf();
         let file = library.at(&asked.path).filter(|file| file.is_published).ok_or(Failed::MISSING)?;
         if file.is_private {
             return Err(Failed::PRIVATE);

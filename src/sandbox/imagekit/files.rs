@@ -22,12 +22,12 @@ fn known<'a>(library: &'a Library, id: &str) -> Answer<&'a Stored> {
 
 /// `GET /v1/files/{id}/details`: always current.
 pub(super) async fn details(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer<Response> {
-    Ok(Json(shape::file(&app.endpoint, known(&app.library(), &id)?)).into_response())
+    Ok(Json(shape::file(&app.endpoint, known(&app.shelf(), &id)?)).into_response())
 }
 
 /// `GET /v1/files/{id}/metadata`.
 pub(super) async fn metadata(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer<Response> {
-    Ok(Json(shape::metadata(known(&app.library(), &id)?.current())).into_response())
+    Ok(Json(shape::metadata(known(&app.shelf(), &id)?.current())).into_response())
 }
 
 /// `PATCH /v1/files/{id}/details`; `null` unsets.
@@ -36,7 +36,7 @@ pub(super) async fn update(
     Path(id): Path<String>,
     Body(body): Body,
 ) -> Answer<Response> {
-    let mut library = app.library();
+    let mut library = app.shelf();
     let mut file = known(&library, &id)?.clone();
     match &body["tags"] {
         Value::Null if body.get("tags").is_none() => {}
@@ -81,7 +81,7 @@ pub(super) async fn update(
 
 /// `DELETE /v1/files/{id}`: with all versions.
 pub(super) async fn delete(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer<Response> {
-    let mut library = app.library();
+    let mut library = app.shelf();
     known(&library, &id)?;
     library.remove(&id)?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -89,7 +89,7 @@ pub(super) async fn delete(State(app): State<Arc<App>>, Path(id): Path<String>) 
 
 /// `POST /v1/files/batch/deleteByFileIds`: all, or none when one does not exist.
 pub(super) async fn bulk_delete(State(app): State<Arc<App>>, Body(body): Body) -> Answer<Response> {
-    let mut library = app.library();
+    let mut library = app.shelf();
     let too_many = "fileIds cannot have more than 100 items.";
     let ids = fields::file_ids(&library, &body, limits::SANDBOX_BULK_DELETE_MAX, too_many)?;
     let mut deleted = Vec::new();
@@ -142,7 +142,7 @@ fn tag(
     name: &str,
     change: impl Fn(&mut Stored, &[String]) -> Answer<()>,
 ) -> Answer<Response> {
-    let mut library = app.library();
+    let mut library = app.shelf();
     let too_many = "A maximum of 50 files can be edited at a time.";
     let ids = fields::file_ids(&library, body, limits::SANDBOX_BULK_TAGS_MAX, too_many)?;
     let invalid = || Refusal::bad(format!("Your request contains invalid {name} parameter."));
@@ -160,7 +160,7 @@ fn tag(
 
 /// `GET /v1/files/{id}/versions`: newest first.
 pub(super) async fn versions(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer<Response> {
-    let library = app.library();
+    let library = app.shelf();
     let file = known(&library, &id)?;
     let shown = file.versions.iter().rev().map(|version| shape::version(&app.endpoint, file, version));
     Ok(Json(shown.collect::<Vec<Value>>()).into_response())
@@ -176,7 +176,7 @@ pub(super) async fn version(
     State(app): State<Arc<App>>,
     Path((id, version)): Path<(String, String)>,
 ) -> Answer<Response> {
-    let library = app.library();
+    let library = app.shelf();
     let file = known(&library, &id)?;
     let version = file.version(&version).ok_or_else(no_such_version)?;
     Ok(Json(shape::version(&app.endpoint, file, version)).into_response())
@@ -187,7 +187,7 @@ pub(super) async fn delete_version(
     State(app): State<Arc<App>>,
     Path((id, version)): Path<(String, String)>,
 ) -> Answer<Response> {
-    let mut library = app.library();
+    let mut library = app.shelf();
     let mut file = known(&library, &id)?.clone();
     let at = file.versions.iter().position(|one| one.id == version).ok_or_else(no_such_version)?;
     if at + 1 == file.versions.len() {
@@ -204,7 +204,7 @@ pub(super) async fn restore_version(
     State(app): State<Arc<App>>,
     Path((id, version)): Path<(String, String)>,
 ) -> Answer<Response> {
-    let mut library = app.library();
+    let mut library = app.shelf();
     let mut file = known(&library, &id)?.clone();
     let at = file.versions.iter().position(|one| one.id == version).ok_or_else(no_such_version)?;
     let current = file.versions.remove(at);

@@ -33,14 +33,14 @@ fn folder(path: &str) -> Answer<String> {
 pub(super) async fn create(State(app): State<Arc<App>>, Body(body): Body) -> Answer<Response> {
     let name = names::file_name(Api::V1, required(&body, "folderName")?);
     let path = folder(&format!("{}/{name}", required(&body, "parentFolderPath")?))?;
-    app.library().make_folders(&path)?;
+    app.shelf().make_folders(&path)?;
     Ok((StatusCode::CREATED, Json(json!({}))).into_response())
 }
 
 /// `DELETE /v1/folder`: with all that is in it.
 pub(super) async fn delete(State(app): State<Arc<App>>, Body(body): Body) -> Answer<Response> {
     let path = folder(required(&body, "folderPath")?)?;
-    if app.library().remove_folder(&path)? {
+    if app.shelf().remove_folder(&path)? {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     Err(Refusal::missing("No folder found with the given folderPath.")
@@ -65,7 +65,7 @@ fn source_and_target(library: &Library, body: &Value) -> Answer<(Stored, String)
 
 /// `POST /v1/files/copy`: the current version, or all with `includeFileVersions`; appended to a file of the same name.
 pub(super) async fn copy(State(app): State<Arc<App>>, Body(body): Body) -> Answer<Response> {
-    let mut library = app.library();
+    let mut library = app.shelf();
     let (mut file, path) = source_and_target(&library, &body)?;
     if body["includeFileVersions"] != true {
         file.versions = vec![file.current().clone()];
@@ -76,7 +76,7 @@ pub(super) async fn copy(State(app): State<Arc<App>>, Body(body): Body) -> Answe
 
 /// `POST /v1/files/move`: keeps the id, unless a file of the same name is there, which then gets the versions.
 pub(super) async fn relocate(State(app): State<Arc<App>>, Body(body): Body) -> Answer<Response> {
-    let mut library = app.library();
+    let mut library = app.shelf();
     let (mut file, path) = source_and_target(&library, &body)?;
     if library.at(&path).is_some() {
         let id = file.id.clone();
@@ -119,7 +119,7 @@ fn append(library: &mut Library, from: Stored, path: String) -> Answer<()> {
 /// `PUT /v1/files/rename`.
 pub(super) async fn rename(State(app): State<Arc<App>>, Body(body): Body) -> Answer<Response> {
     let (path, name) = (required(&body, "filePath")?, required(&body, "newFileName")?);
-    let mut library = app.library();
+    let mut library = app.shelf();
     let mut file = library.at(path).cloned().ok_or_else(|| {
         Refusal::missing("No file found with the given filePath.").with("reason", json!("FILE_MISSING"))
     })?;

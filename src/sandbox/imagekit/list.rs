@@ -45,7 +45,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery)
     let folder = asked.get("path").map(|path| format!("/{}", path.trim_matches('/')));
     let file_type = asked.get("fileType").map(String::as_str).filter(|kind| *kind != "all");
 
-    let mut library = app.library();
+    let mut library = app.shelf();
     let folders: Vec<Folder> = library.folders().cloned().collect();
     let mut prefix = folder.clone().unwrap_or_default();
     prefix.push_str(if prefix.len() > 1 { "/" } else { "" });

@@ -143,7 +143,7 @@ impl Running {
 
     /// All stored files by path, as they are now.
     pub fn files(&self) -> Vec<File> {
-        let library = self.app.library();
+        let library = self.app.shelf();
         let files = library.below("").map(|file| File {
             path: file.path.clone(),
             id: file.id.clone(),
@@ -215,7 +215,7 @@ impl App {
     }
 
     /// The library, for as long as it takes to look or to change a record; never over a body or a picture.
-    fn library(&self) -> MutexGuard<'_, Library> {
+    fn shelf(&self) -> MutexGuard<'_, Library> {
         self.library.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

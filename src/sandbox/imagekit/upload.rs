@@ -44,7 +44,7 @@ async fn upload(app: Arc<App>, api: Api, request: Request) -> Answer<Response> {
     wish.check(&form, &probe)?;
     let wanted: Vec<String> = fields::list(form.field("responseFields"));
     let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
-    let stored = store(&mut app.library(), &app, wish, form.file, probe)?;
+    let stored = store(&mut app.shelf(), &app, wish, form.file, probe)?;
     let mut answer = shape::uploaded(&app.endpoint, &stored, &wanted);
     if let Some(extensions) = extensions {
         answer["extensionStatus"] = extensions;

@@ -169,10 +169,10 @@ fn entries(records: &Records, recorded: Option<&str>, found: &[&str]) -> (Vec<Im
     // Where in `wanted` each entry of ours is: in the recorded array, or behind it if others had taken it out before
     // that was recorded.
     let mut kept: Vec<Option<usize>> = Vec::new();
-    for now in records.kept.iter().map(|kept| kept.now.as_deref()) {
+    for present in records.kept.iter().map(|kept| kept.now.as_deref()) {
         let is_it = |place: &usize| {
-            now.is_some_and(|now| {
-                !is_ours[*place] && (wanted[*place] == now || same_entry(wanted[*place], now))
+            present.is_some_and(|present| {
+                !is_ours[*place] && (wanted[*place] == present || same_entry(wanted[*place], present))
             })
         };
         let place = (0..places).find(is_it);

@@ -243,6 +243,23 @@ fn c10_live_gives_each_entry_one_verdict_and_names_every_difference() {
     );
 }
 
+/// Found by whoever restored from it: an edited entry could not be taken back, and "before" said what "after" did.
+#[test]
+fn c11_rollback_data_says_what_was_before_though_others_have_edited_since() {
+    let mut history = History::new();
+    let held = array(&[&external("https://o/a"), &external("https://o/b")]);
+    let (run, plans) = history.forward(&[&held]);
+    history.upload(run, image(plans[0], 0), "a");
+    history.upload(run, image(plans[0], 1), "b");
+    let mut row = Some(held.clone());
+    history.row(run, Step::UpdateRow(plans[0]), &mut row);
+    history.finish(run, Ending::Done);
+    row = row.map(|row| row.replacen("/a.jpg", "/a.jpg?tr=w-100", 1));
+    take_back(&mut history, POLAND(), &mut row);
+    let (_, images, _, arrays) = migrated(&history, POLAND());
+    assert_eq!((images, arrays), (1, vec![[held, row.unwrap()]]));
+}
+
 #[test]
 fn c11_rollback_data_has_whole_arrays_of_what_stands_migrated() {
     let mut history = History::new();

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use ledger::ledger::Ledger;
 use serde_json::Value;
@@ -107,20 +107,13 @@ fn c8_a_watched_status_answers_once_a_change_without_a_terminal() {
 #[test]
 fn c8_a_watched_status_is_redrawn_on_a_terminal() {
     let (at, _) = migrated();
-    let longshore = format!("{} status --watch", env!("CARGO_BIN_EXE_longshore"));
-    let args = ["-qec", &longshore, "/dev/null"];
-    let plain = program(&at.work(), &[]);
-    // util-linux's `script` gives the program a terminal and passes on what is typed.
-    let mut command = Command::new("script");
-    command.args(args).current_dir(plain.get_current_dir().unwrap()).envs(&at.settings);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut going = Going::spawn(command, &args);
+    let mut going = Going::at_a_terminal(&at, &["status", "--watch"]);
     going.says("\u{1b}[2J\u{1b}[H");
     going.says("Poland");
     assert!(!going.has_said("Germany"));
     at.run(&["migrate", "--country", "DE", "--yes"]).code(10);
     going.says("Germany");
-    std::io::Write::write_all(going.child().stdin.as_mut().unwrap(), b"\x03").unwrap();
+    going.types("\x03");
     going.end().code(0);
 }
 

@@ -2,8 +2,8 @@
 //! two worlds can be compared in.
 
 use std::collections::BTreeMap;
-use std::io::Read;
-use std::process::{Child, Command};
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -75,6 +75,22 @@ impl Going {
     /// Starts it.
     pub fn start(work: &Workplace, args: &[&str]) -> Self {
         Self::spawn(work.command(args), args)
+    }
+
+    /// Starts it at a terminal, which util-linux's `script` gives it, passing on what is typed.
+    pub fn at_a_terminal(work: &Workplace, args: &[&str]) -> Self {
+        // Without `exec`, a Ctrl-C would reach a shell between the two as well, and some shells end by it.
+        let typed = format!("exec {} {}", env!("CARGO_BIN_EXE_longshore"), args.join(" "));
+        let mut command = Command::new("script");
+        command.args(["-qec", &typed, "/dev/null"]).current_dir(work.work());
+        command.envs(&work.settings).env("SHELL", "/bin/sh");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::spawn(command, args)
+    }
+
+    /// Types something at its terminal.
+    pub fn types(&mut self, text: &str) {
+        self.child.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
     }
 
     /// Starts a command that runs it.

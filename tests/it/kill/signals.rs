@@ -1,8 +1,6 @@
 //! Ctrl-C and SIGTERM: a run stops in order, loses nothing that is in the air, and goes on later.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use ledger::event::{Country, Event, Operator, Options, PauseReason, Record, RunStarted, Scope, Verb};
@@ -11,7 +9,7 @@ use longshore::sandbox::faults::Fault;
 use sqlx::{Connection, PgConnection};
 
 use super::hand::{Going, VENUES, direct_url, events, held, ledger, migrate, texts, undisturbed};
-use crate::support::program::{Workplace, program};
+use crate::support::program::Workplace;
 use crate::support::stage::Kind;
 
 /// Every upload from the `skip`th on takes this long.
@@ -159,16 +157,9 @@ fn e4_ctrl_c_at_the_question_changes_nothing() {
     let work = Workplace::new(Kind::Sqlite, VENUES);
     let before = texts(&work);
     for (typed, code) in [("\u{3}", 130), ("Poland\n", 2)] {
-        let longshore = format!("{} migrate --country GB", env!("CARGO_BIN_EXE_longshore"));
-        let args = ["-qec", &longshore, "/dev/null"];
-        let plain = program(&work.work(), &[]);
-        // util-linux's `script` gives the program a terminal and passes on what is typed.
-        let mut command = Command::new("script");
-        command.args(args).current_dir(plain.get_current_dir().unwrap()).envs(&work.settings);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut going = Going::spawn(command, &args);
+        let mut going = Going::at_a_terminal(&work, &["migrate", "--country", "GB"]);
         going.says("Type United Kingdom to go on:");
-        going.child().stdin.as_mut().unwrap().write_all(typed.as_bytes()).unwrap();
+        going.types(typed);
         going.end().code(code);
         assert_eq!(texts(&work), before);
         assert!(!work.ledger().exists(), "no ledger is made before the answer");

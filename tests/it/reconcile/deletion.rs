@@ -1,8 +1,6 @@
 //! `--delete-orphans` keeps S7: what is ours alone and what nothing uses goes, and nothing else.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 use ledger::ids::LedgerId;
 use ledger::ledger::Ledger;
@@ -11,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{classes, files, found, id_of, migrated, plant, reconciled, rewrite, tag};
 use crate::kill::hand::Going;
-use crate::support::program::{Workplace, program};
+use crate::support::program::Workplace;
 use crate::support::stage::Kind;
 
 const DELETE: [&str; 3] = ["reconcile", "--delete-orphans", "--yes"];
@@ -114,19 +112,13 @@ fn c13_without_a_terminal_or_under_a_lock_nothing_is_deleted() {
 fn s7_what_has_come_to_be_used_since_it_was_listed_is_kept() {
     let at = orphaned(Kind::Sqlite);
     let all = files(&at);
-    let longshore = format!("{} reconcile --delete-orphans --format json", env!("CARGO_BIN_EXE_longshore"));
-    let args = ["-qec", &longshore, "/dev/null"];
-    let plain = program(&at.work(), &[]);
-    // util-linux's `script` gives the program a terminal and passes on what is typed.
-    let mut command = Command::new("script");
-    command.args(args).current_dir(plain.get_current_dir().unwrap()).envs(&at.settings);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut going = Going::spawn(command, &args);
+    let args = ["reconcile", "--delete-orphans", "--format", "json"];
+    let mut going = Going::at_a_terminal(&at, &args);
     going.says("Type DELETE to go on:");
     let url = format!("{}{}", at.settings["IMAGEKIT_URL_ENDPOINT"], all[0].path);
     rewrite(&at, a_venue(&at), |_| format!(r#"[{{"url": "{url}", "source": "somebody"}}]"#));
     tag(&at, &all[1], &LedgerId([9; 16]).tag());
-    going.child().stdin.as_mut().unwrap().write_all(b"DELETE\n").unwrap();
+    going.types("DELETE\n");
     let ran = going.end().code(13).says("uses it").says("its tags name another ledger too");
     assert_eq!(paths(&at), all[..2].iter().map(|file| file.path.clone()).collect(), "{ran}");
     assert_eq!(written_off(&at).len(), all.len() - 2, "{ran}");

@@ -55,6 +55,10 @@ pub const RETRY_WAIT_MS_MAX: u64 = 30_000;
 /// How long an outage or a rate limit is waited through before the run pauses, unless `--patience` says otherwise.
 pub const PATIENCE_MS_DEFAULT: u64 = 300_000;
 
+/// A run pauses when more of a country's images than this failed or were skipped, in percent, unless `--max-error-rate`
+/// says otherwise: twice what a rollout may have (C9).
+pub const ERROR_RATE_MAX_PERCENT: u32 = 10;
+
 /// Connections to the application's database: row updates are short, and the site needs the rest.
 pub const CATALOG_CONNECTIONS_MAX: u32 = 8;
 /// Waiting for a row lock any longer would hold up the site's own writers behind us.

@@ -31,10 +31,11 @@
 //! - [`ids`], [`timestamp`], [`trouble`]: the small words: names parsed once, moments, kinds of failure.
 //! - [`event`] and [`wire`]: what can have happened, and its bytes.
 //! - [`chain`], [`store`], [`mod@ledger`]: the hashes, the file, and the file with its state.
-//! - [`state`], [`mod@plan`], [`mod@order`], [`mod@decide`]: the mind.
+//! - [`state`], [`mod@plan`], [`mod@order`], [`mod@decide`], [`mod@brake`]: the mind.
 //! - [`images`]: lossless edits of a venue's array.
 //! - [`report`]: folds over the events that end in plain structs.
 
+pub mod brake;
 pub mod chain;
 pub mod decide;
 pub mod event;

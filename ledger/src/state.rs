@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 pub use apply::Illegal;
 pub use digest::DIGEST_VERSION;
 pub use image::{Image, Mark, Rung};
-pub use run::{Run, RunStatus};
+pub use run::{Run, RunStatus, Settled};
 
 use crate::event::{Checkpoint, City, Country, Opened, Rungs, Tally};
 use crate::ids::{CdnPath, ImageId, RunId, Seq, VenueId};

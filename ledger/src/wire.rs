@@ -75,14 +75,14 @@ pub fn decode(body: &str) -> Result<Record, WireError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Alerted, Planned, Work};
+    use crate::event::{AlertAbout, Alerted, Planned, Work};
     use crate::ids::{Seq, VenueId};
 
     fn alerted() -> Record {
         Record {
             at: Timestamp::from_millis(1_795_362_000_007),
             run: Some(RunId(Seq(2))),
-            event: Event::Alerted(Alerted { about: "outage".into(), message: "„ż\u{7f}\n".into() }),
+            event: Event::Alerted(Alerted { about: AlertAbout::Outage, message: "„ż\u{7f}\n".into() }),
         }
     }
 
@@ -120,7 +120,7 @@ mod tests {
             "",
             "{}",
             r#"{"v":0,"at":"2026-11-22T15:40:00.007Z","run":null,"event":{}}"#,
-            r#"{"v":1,"at":"2026-11-22T15:40:00.007Z","run":null,"event":{"alerted":{"about":"a","message":"b","more":1}}}"#,
+            r#"{"v":1,"at":"2026-11-22T15:40:00.007Z","run":null,"event":{"alerted":{"about":"paused","message":"b","more":1}}}"#,
         ] {
             assert!(matches!(decode(bad), Err(WireError::Unreadable(_))), "{bad}");
         }

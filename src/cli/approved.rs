@@ -16,7 +16,7 @@ use super::place::name_of;
 use super::run_files::RunFilesArgs;
 use super::{Context, ended, populate};
 use crate::error::{Exit, Failure};
-use crate::limits::{CATALOG_PAGE_VENUES, IMAGE_BYTES_MAX, PLAN_DIFFERENCES_MAX};
+use crate::limits::{CATALOG_PAGE_VENUES, PLAN_DIFFERENCES_MAX};
 use crate::outside::catalog::Catalog;
 use crate::runner::{SavedPlan, Selection, Start};
 use crate::show;
@@ -33,7 +33,8 @@ pub fn run(
     files.prepare()?;
     let catalog = context.open_catalog()?;
     check_target(context, &*catalog, path, &plan)?;
-    let clients = Some(context.open_clients(forward.max_bytes.unwrap_or(IMAGE_BYTES_MAX))?);
+    let mut options = args.options(Some(forward), plan.limit);
+    let clients = Some(context.open_clients(&options)?);
     let ledger = context.open_ledger(&*catalog)?;
     let state = ledger.as_ref().map(Ledger::state);
     if let Some(state) = state {
@@ -58,7 +59,6 @@ pub fn run(
         Some(ledger) => ledger,
         None => context.make_ledger(&*catalog)?,
     };
-    let mut options = args.options(Some(forward), plan.limit);
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string();
     options.input = Some(Input { path, digest: plan.digest().to_string() });
     let start = Start { verb: Verb::Migrate, scope: plan.scope.clone(), options, close: Vec::new() };

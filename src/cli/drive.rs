@@ -11,7 +11,9 @@ use tokio::sync::mpsc;
 use super::Context;
 use super::open::{Clients, holder, now, operator};
 use crate::error::{Exit, Failure};
-use crate::limits::{IMAGE_BYTES_MAX, IN_FLIGHT_DEFAULT, IN_FLIGHT_MAX, PATIENCE_MS_DEFAULT};
+use crate::limits::{
+    ERROR_RATE_MAX_PERCENT, IMAGE_BYTES_MAX, IN_FLIGHT_DEFAULT, IN_FLIGHT_MAX, PATIENCE_MS_DEFAULT,
+};
 use crate::outside::catalog::Catalog;
 use crate::runner::{self, End, Message, RunError, Selection, Setting, Start, World};
 use crate::show;
@@ -39,13 +41,27 @@ pub struct ForwardArgs {
     /// The largest image taken, in bytes [default: 25000000, or as the run was started]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_bytes: Option<u64>,
+    /// Pause when more of a country's images than this failed or were skipped, in percent; 100 never pauses
+    /// [default: 10, or as the run was started]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(..=100))]
+    pub max_error_rate: Option<u32>,
+    #[command(flatten)]
+    pub hosts: HostArgs,
+}
+
+/// Where images may be fetched from.
+#[derive(Debug, Clone, Default, Args)]
+pub struct HostArgs {
+    /// A host that images may be fetched from beside the origin's own, `name` or `name:port`; may be given several times
+    #[arg(long, value_name = "HOST")]
+    pub allow_host: Vec<String>,
 }
 
 impl RunArgs {
     /// A new run's options.
     pub fn options(&self, forward: Option<&ForwardArgs>, limit: Option<u64>) -> Options {
-        let usual =
-            Options { limit, ..Options::new(IN_FLIGHT_DEFAULT, IMAGE_BYTES_MAX, PATIENCE_MS_DEFAULT) };
+        let usual = Options::new(IN_FLIGHT_DEFAULT, IMAGE_BYTES_MAX, PATIENCE_MS_DEFAULT);
+        let usual = Options { limit, error_rate_max_percent: ERROR_RATE_MAX_PERCENT, ..usual };
         self.over(&usual, forward)
     }
 
@@ -57,6 +73,14 @@ impl RunArgs {
             delivery_check: options.delivery_check
                 && !forward.is_some_and(|forward| forward.no_delivery_check),
             bytes_max: forward.and_then(|forward| forward.max_bytes).unwrap_or(options.bytes_max),
+            error_rate_max_percent: forward
+                .and_then(|forward| forward.max_error_rate)
+                .unwrap_or(options.error_rate_max_percent),
+            allow_hosts: forward
+                .map(|forward| &forward.hosts.allow_host)
+                .filter(|hosts| !hosts.is_empty())
+                .unwrap_or(&options.allow_hosts)
+                .clone(),
             patience_ms: self.patience.map_or(options.patience_ms, |seconds| seconds.saturating_mul(1_000)),
             ..options.clone()
         }
@@ -148,7 +172,14 @@ mod tests {
     #[test]
     fn c5_a_resumed_run_keeps_its_options_where_no_flag_says_otherwise() {
         let args = |concurrency| RunArgs { yes: true, concurrency, patience: concurrency.map(u64::from) };
-        let forward = |no_delivery_check, max_bytes| ForwardArgs { no_delivery_check, max_bytes };
+        let hosts =
+            |host: Option<&str>| HostArgs { allow_host: host.into_iter().map(str::to_owned).collect() };
+        let forward = |no_delivery_check, max_bytes: Option<u64>| ForwardArgs {
+            no_delivery_check,
+            max_bytes,
+            max_error_rate: max_bytes.map(|_| 25),
+            hosts: hosts(max_bytes.map(|_| "b.example")),
+        };
         let started = args(Some(3)).options(Some(&forward(true, Some(60_000))), Some(7));
         let same = args(None).over(&started, Some(&forward(false, None)));
         assert_eq!(same, started);
@@ -157,6 +188,8 @@ mod tests {
             (Some(7), 3, false, 60_000)
         );
         assert_eq!(same.patience_ms, 3_000);
+        assert_eq!((same.error_rate_max_percent, &same.allow_hosts[..]), (25, &["b.example".to_owned()][..]));
+        assert_eq!(args(None).options(None, None).error_rate_max_percent, ERROR_RATE_MAX_PERCENT);
         let other = args(Some(9)).over(&started, Some(&forward(false, Some(5))));
         assert_eq!((other.concurrency, other.bytes_max), (9, 5));
     }

@@ -67,6 +67,7 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
             exact: args.exact,
             concurrency: args.run.concurrency.unwrap_or(IN_FLIGHT_DEFAULT),
             bytes_max: args.forward.max_bytes.unwrap_or(IMAGE_BYTES_MAX),
+            allow_hosts: &args.forward.hosts.allow_host,
             delivery_check: !args.forward.no_delivery_check,
             save: None,
         };
@@ -74,7 +75,8 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
         return planned::say(context, &*catalog, &geography, &chosen, &asked, &out);
     }
     args.files.prepare()?;
-    let clients = Some(context.open_clients(args.forward.max_bytes.unwrap_or(IMAGE_BYTES_MAX))?);
+    let options = args.run.options(Some(&args.forward), args.limit);
+    let clients = Some(context.open_clients(&options)?);
     let mut ledger = context.open_ledger(&*catalog)?;
     let mut ends = Vec::new();
     if let Some(ledger) = &mut ledger {
@@ -112,7 +114,6 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
         Some(ledger) => ledger,
         None => context.make_ledger(&*catalog)?,
     };
-    let options = args.run.options(Some(&args.forward), args.limit);
     let start = Start { verb: Verb::Migrate, scope: chosen.scope.clone(), options, close: Vec::new() };
     ends.push(
         Driver { context, ledger: &mut ledger, catalog, clients, selection: Selection::Place }
@@ -145,7 +146,7 @@ fn go_on(driver: &mut Driver<'_>, run: RunId, args: &MigrateArgs) -> Result<(Run
     eprintln!("Run {run} ({}) is unfinished and goes on first.", name_of(&of.started.scope));
     confirm("What it has done is not done again.", "resume", args.run.yes)?;
     driver.selection = approved::selection(driver.context, run, of)?;
-    driver.clients = Some(driver.context.open_clients(options.bytes_max)?);
+    driver.clients = Some(driver.context.open_clients(&options)?);
     driver.resume(run, options, false)
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use ledger::event::{self, Operator};
+use ledger::event::{self, Operator, Options};
 use ledger::ids::LedgerId;
 use ledger::ledger::Ledger;
 use ledger::store::LedgerError;
@@ -25,13 +25,6 @@ use crate::runner::{Forward, RunError};
 pub struct Clients {
     pub origin: Arc<dyn Origin>,
     pub cdn: Arc<dyn Cdn>,
-}
-
-impl Clients {
-    /// The CDN alone.
-    pub fn cdn(&self) -> Arc<dyn Cdn> {
-        self.cdn.clone()
-    }
 }
 
 /// The clock.
@@ -147,8 +140,11 @@ impl Context<'_> {
     }
 
     /// The clients of a run forward; nothing is asked of anyone yet.
-    pub fn open_clients(&self, bytes_max: u64) -> Result<Clients, Failure> {
-        Ok(Clients { cdn: self.open_cdn()?, origin: self.open_origin(bytes_max)? })
+    pub fn open_clients(&self, options: &Options) -> Result<Clients, Failure> {
+        Ok(Clients {
+            cdn: self.open_cdn()?,
+            origin: self.open_origin(options.bytes_max, &options.allow_hosts)?,
+        })
     }
 
     /// The CDN's client; nothing is asked of it yet.
@@ -168,9 +164,9 @@ impl Context<'_> {
     }
 
     /// The origin's client; nothing is asked of it yet.
-    pub fn open_origin(&self, bytes_max: u64) -> Result<Arc<dyn Origin>, Failure> {
+    pub fn open_origin(&self, bytes_max: u64, allow_hosts: &[String]) -> Result<Arc<dyn Origin>, Failure> {
         let mut options = OriginOptions::new(config::url("ORIGIN_BASE_URL", &self.config.origin_base_url)?);
-        options.bytes_max = bytes_max;
+        (options.bytes_max, options.allow_hosts) = (bytes_max, allow_hosts.to_vec());
         let origin = HttpOrigin::new(options).map_err(|error| Failure::usage(error.to_string()))?;
         Ok(Arc::new(origin))
     }

@@ -8,6 +8,7 @@ use ledger::report::Pace;
 use ledger::store::LedgerError;
 use serde::Serialize;
 
+use super::drive::HostArgs;
 use super::look::{self, Preview, look};
 use super::open::target_of;
 use super::out::OutArgs;
@@ -43,6 +44,8 @@ pub struct PlanArgs {
     /// The largest image taken, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = IMAGE_BYTES_MAX, value_parser = clap::value_parser!(u64).range(1..))]
     max_bytes: u64,
+    #[command(flatten)]
+    hosts: HostArgs,
     /// Save the plan to this new file, for `migrate --plan` to do exactly that.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -51,7 +54,7 @@ pub struct PlanArgs {
 }
 
 /// What is to be planned, and how the run will be.
-pub struct Asked {
+pub struct Asked<'a> {
     /// At most this many venues.
     pub limit: Option<u64>,
     /// Ask for every size.
@@ -60,6 +63,8 @@ pub struct Asked {
     pub concurrency: u32,
     /// The largest image taken, in bytes.
     pub bytes_max: u64,
+    /// Hosts that images may be fetched from beside the origin's own.
+    pub allow_hosts: &'a [String],
     /// Whether each file is seen served.
     pub delivery_check: bool,
     /// Where the plan is saved.
@@ -130,6 +135,7 @@ pub fn run(context: &Context<'_>, args: &PlanArgs) -> Result<Exit, Failure> {
         exact: args.exact,
         concurrency: args.concurrency,
         bytes_max: args.max_bytes,
+        allow_hosts: &args.hosts.allow_host,
         delivery_check: true,
         save: args.out.clone(),
     };
@@ -142,7 +148,7 @@ pub fn say(
     catalog: &dyn Catalog,
     geography: &Geography,
     chosen: &Chosen,
-    asked: &Asked,
+    asked: &Asked<'_>,
     out: &Out,
 ) -> Result<Exit, Failure> {
     let is_there = context.ledger_path().exists();
@@ -181,11 +187,11 @@ fn measure(
     context: &Context<'_>,
     catalog: &dyn Catalog,
     chosen: &Chosen,
-    asked: &Asked,
+    asked: &Asked<'_>,
     preview: &Preview,
     ledger: Option<&Ledger>,
 ) -> Result<(Sizes, Option<u64>, Vec<SavedVenue>), Failure> {
-    let origin = context.open_origin(asked.bytes_max)?;
+    let origin = context.open_origin(asked.bytes_max, asked.allow_hosts)?;
     let mut sizes = Sizes::new(preview.files, asked.exact);
     let (mut saved, mut after) = (Vec::new(), None);
     loop {
@@ -208,7 +214,7 @@ fn measure(
 }
 
 /// Images and their latency, as many at once as the run will have in flight.
-fn time(preview: &Preview, asked: &Asked, ledger: Option<&Ledger>) -> Result<Time, LedgerError> {
+fn time(preview: &Preview, asked: &Asked<'_>, ledger: Option<&Ledger>) -> Result<Time, LedgerError> {
     let mut pace = Pace::default();
     if let Some(ledger) = ledger {
         ledger.events(ledger::ids::Seq(1), |(_, record)| {

@@ -19,7 +19,7 @@ use super::open::{now, operator};
 use super::out::OutArgs;
 use crate::config::{self, missing};
 use crate::error::{Exit, Failure};
-use crate::limits::{IMAGE_BYTES_MAX, PATIENCE_MS_DEFAULT, SHOWN_FILES_MAX};
+use crate::limits::{PATIENCE_MS_DEFAULT, SHOWN_FILES_MAX};
 use crate::outside::catalog::Catalog;
 use crate::outside::imagekit::Cdn;
 use crate::runner::reconcile::{BelievedClass, FileClass, Grounds, Judged, ask_for_unlisted, judge, survey};
@@ -92,7 +92,7 @@ fn world(context: &Context<'_>) -> Result<World, Failure> {
         endpoint: config::url("IMAGEKIT_URL_ENDPOINT", endpoint)?,
         origin: config::url("ORIGIN_BASE_URL", &context.config.origin_base_url)?,
     };
-    let cdn = context.open_clients(IMAGE_BYTES_MAX)?.cdn();
+    let cdn = context.open_cdn()?;
     let catalog = context.open_catalog()?;
     let (stop, stopping) = watch::channel(false);
     let (outbox, mut inbox) = mpsc::unbounded_channel();

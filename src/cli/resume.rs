@@ -58,7 +58,7 @@ pub fn run(context: &Context<'_>, args: &ResumeArgs) -> Result<Exit, Failure> {
     let options = args.how.over(of.options(), forward);
     eprintln!("Run {run} ({} {}) goes on.", verb.name(), name_of(&of.started.scope));
     let needs_cdn = forward.is_some() || options.delete_cdn_files;
-    let clients = needs_cdn.then(|| context.open_clients(options.bytes_max)).transpose()?;
+    let clients = needs_cdn.then(|| context.open_clients(&options)).transpose()?;
     let selection = approved::selection(context, run, of)?;
     let mut driver = Driver { context, ledger: &mut ledger, catalog, clients, selection };
     let end = driver.resume(run, options, args.retry_failed)?;

@@ -78,7 +78,7 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
     let mut options = args.how.options(None, None);
     options.delete_cdn_files = args.delete_cdn_files;
     // A rollback that deletes nothing needs neither a key nor the CDN.
-    let clients = args.delete_cdn_files.then(|| context.open_clients(options.bytes_max)).transpose()?;
+    let clients = args.delete_cdn_files.then(|| context.open_clients(&options)).transpose()?;
     confirm("`longshore migrate` works again afterwards.", "ROLLBACK", args.how.yes)?;
     let selection = Selection::Place;
     let mut driver = Driver { context, ledger: &mut ledger, catalog, clients, selection };

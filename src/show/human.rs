@@ -129,7 +129,7 @@ fn about(event: &Event) -> String {
         }
         Event::CdnDeleted(e) => format!("{} {}", e.path, e.why),
         Event::Paused(e) => format!("{}: {}", word(&e.reason), e.message),
-        Event::Alerted(e) => format!("{}: {}", e.about, e.message),
+        Event::Alerted(e) => format!("{}: {}", word(&e.about), e.message),
         Event::Adjusted(e) => format!("{} {} → {}", e.setting, e.from, e.to),
         Event::Checkpoint(e) => format!("{} images in the row, digest {}", e.rungs.db_updated, e.digest),
         Event::RunFinished(e) => format!("{}: {} done of {}", word(&e.ending), e.tally.done, e.tally.images),

@@ -114,10 +114,17 @@ pub struct Options {
     pub distance_max_m: Option<u64>,
     /// `rollback`: the files that no row needs any more are deleted (requirement S7).
     pub delete_cdn_files: bool,
+    /// The run pauses when more of a country's images than this failed or were skipped, in percent; 100 never pauses.
+    pub error_rate_max_percent: u32,
+    /// Requests to the CDN a second at most, over all workers; null for no limit of ours.
+    pub rate_per_second_max: Option<u32>,
+    /// Hosts that images may be fetched from beside the origin's own, each `name` or `name:port`.
+    pub allow_hosts: Vec<String>,
 }
 
 impl Options {
-    /// A run over a whole place, each file seen served before a row points at it, and none deleted.
+    /// A run over a whole place, each file seen served before a row points at it, and none deleted; without a brake of
+    /// its own.
     pub fn new(concurrency: u32, bytes_max: u64, patience_ms: u64) -> Self {
         Self {
             limit: None,
@@ -128,6 +135,9 @@ impl Options {
             input: None,
             distance_max_m: None,
             delete_cdn_files: false,
+            error_rate_max_percent: 100,
+            rate_per_second_max: None,
+            allow_hosts: Vec::new(),
         }
     }
 }
@@ -212,12 +222,30 @@ pub struct Paused {
     pub advice: String,
 }
 
+/// What a person should hear of (requirement E8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertAbout {
+    /// A run paused, for another reason than its error rate.
+    Paused,
+    /// A run paused because too many of its images failed.
+    ErrorRate,
+    /// The CDN or the origin is away, and is waited for.
+    Outage,
+    /// The application's database is away, and is waited for.
+    DatabaseLost,
+    /// The CDN or the origin has taken nothing for over a minute, as it was asked too often.
+    RateLimit,
+    /// A run is finished.
+    Finished,
+}
+
 /// See [`Event::Alerted`](super::Event::Alerted).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Alerted {
-    /// A short word for what it is about.
-    pub about: String,
+    /// What it is about.
+    pub about: AlertAbout,
     /// What happened, for people.
     pub message: String,
 }
@@ -226,11 +254,11 @@ pub struct Alerted {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Adjusted {
-    /// Which setting.
+    /// Which setting: `concurrency` or `rate_per_second_max`.
     pub setting: String,
-    /// Its value before.
+    /// Its value before; `none` for no limit.
     pub from: String,
-    /// Its value now.
+    /// Its value now, to be kept by whoever resumes the run.
     pub to: String,
     /// By whom.
     pub operator: Operator,

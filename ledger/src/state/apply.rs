@@ -3,7 +3,7 @@
 
 use super::image::Happening;
 use super::{Aim, DIGEST_VERSION, Image, Mark, PathKey, Place, Plan, Run, RunStatus, State, Whole, digest};
-use crate::event::{Ending, Event, Planned, Record, RolledBack, Stopped, Tally, Work};
+use crate::event::{Adjusted, Ending, Event, PauseReason, Planned, Record, RolledBack, Stopped, Tally, Work};
 use crate::ids::{CdnPath, ImageId, RunId, Seq, VenueId};
 use crate::images::Entry;
 
@@ -115,8 +115,14 @@ impl State {
                 self.files.insert(path, seq);
                 Ok(())
             }
-            Event::Failed(e) => self.stopped(run, e, Mark::Failed(e.error_type)),
-            Event::Skipped(e) => self.stopped(run, e, Mark::Skipped(e.error_type)),
+            Event::Failed(e) => {
+                self.stopped(run, e, Mark::Failed(e.error_type))?;
+                self.count_settled(run, e.image, true)
+            }
+            Event::Skipped(e) => {
+                self.stopped(run, e, Mark::Skipped(e.error_type))?;
+                self.count_settled(run, e.image, true)
+            }
             Event::Closed(e) => match e.image {
                 Some(image) => {
                     let plan = self.plan(image.planned).filter(|plan| plan.venue == e.venue);
@@ -138,6 +144,7 @@ impl State {
                     let plan = self.own_plan(run, edit.image)?;
                     require(plan.venue == e.venue, || format!("{} is not of venue {}", edit.image, e.venue))?;
                     self.happen(edit.image, Happening::DbUpdated)?.updated = Some(seq);
+                    self.count_settled(run, Some(edit.image), false)?;
                 }
                 Ok(())
             }
@@ -149,16 +156,22 @@ impl State {
                 }
                 None => {
                     self.own_plan(run, e.image)?;
-                    self.happen(e.image, Happening::Drifted).map(drop)
+                    self.happen(e.image, Happening::Drifted)?;
+                    self.count_settled(run, Some(e.image), false)
                 }
             },
             Event::RolledBack(e) => self.rolled_back(run, e),
             Event::CdnDeleted(e) => self.cdn_deleted(&e.path),
             Event::Paused(e) => {
-                self.run_mut(run)?.status = RunStatus::Paused(e.reason);
+                let state = self.run_mut(run)?;
+                state.status = RunStatus::Paused(e.reason);
+                if e.reason == PauseReason::ErrorRate {
+                    state.settled.clear();
+                }
                 Ok(())
             }
-            Event::Alerted(_) | Event::Adjusted(_) => Ok(()),
+            Event::Alerted(_) => Ok(()),
+            Event::Adjusted(e) => self.adjusted(run, e),
             Event::Checkpoint(said) => {
                 let is_known = said.digest_version == DIGEST_VERSION;
                 require(!is_known || *said == self.checkpoint(), || {
@@ -170,6 +183,34 @@ impl State {
                 self.finished(run, e.ending, &e.tally, &tally)
             }
         }
+    }
+
+    /// Counts what the brake looks at (requirement E2): images of forward plans, in the country their venue is in.
+    fn count_settled(
+        &mut self,
+        run: RunId,
+        image: Option<ImageId>,
+        is_troubled: bool,
+    ) -> Result<(), Illegal> {
+        let Some(plan) = image.and_then(|image| self.plan(image.planned)) else { return Ok(()) };
+        let code = self.place(plan).country.as_ref().map(|country| country.code.as_str().into());
+        let settled = self.run_mut(run)?.settled.entry(code).or_default();
+        settled.images += 1;
+        settled.troubled += u64::from(is_troubled);
+        Ok(())
+    }
+
+    fn adjusted(&mut self, run: RunId, adjusted: &Adjusted) -> Result<(), Illegal> {
+        let Adjusted { setting, to, .. } = adjusted;
+        let options = &mut self.run_mut(run)?.started.options;
+        let number = to.parse().ok().filter(|number: &u32| *number > 0);
+        match (setting.as_str(), number) {
+            ("concurrency", Some(number)) => options.concurrency = number,
+            ("rate_per_second_max", Some(number)) => options.rate_per_second_max = Some(number),
+            ("rate_per_second_max", None) if to == "none" => options.rate_per_second_max = None,
+            _ => return Err(Illegal(format!("a run's {setting} cannot be {to}"))),
+        }
+        Ok(())
     }
 
     fn run_mut(&mut self, run: RunId) -> Result<&mut Run, Illegal> {

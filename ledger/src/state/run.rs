@@ -1,5 +1,7 @@
 //! What is known of one run.
 
+use std::collections::BTreeMap;
+
 use crate::event::{Ending, Options, PauseReason, RunStarted};
 use crate::ids::{Seq, VenueId};
 use crate::timestamp::Timestamp;
@@ -31,6 +33,16 @@ pub struct Run {
     pub(super) images: u64,
     pub(super) last_venue: Option<VenueId>,
     pub(super) plans: Vec<Seq>,
+    pub(super) settled: BTreeMap<Option<Box<str>>, Settled>,
+}
+
+/// A run's settled images in one country, since the run last paused for its error rate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// All of them.
+    pub images: u64,
+    /// Those that failed, or that the program skipped.
+    pub troubled: u64,
 }
 
 impl Run {
@@ -44,6 +56,7 @@ impl Run {
             images: 0,
             last_venue: None,
             plans: Vec::new(),
+            settled: BTreeMap::new(),
         }
     }
     /// Whether it has ended and can never go on.
@@ -53,6 +66,10 @@ impl Run {
     /// The settings it runs with.
     pub fn options(&self) -> &Options {
         &self.started.options
+    }
+    /// What it has settled since it last paused for its error rate, by country code.
+    pub fn settled(&self) -> impl Iterator<Item = (Option<&str>, Settled)> {
+        self.settled.iter().map(|(code, settled)| (code.as_deref(), *settled))
     }
     /// Its plans, in venue-id order.
     pub fn plans(&self) -> &[Seq] {

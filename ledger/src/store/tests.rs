@@ -1,14 +1,14 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::event::{Alerted, Event};
+use crate::event::{AlertAbout, Alerted, Event};
 use crate::ids::RunId;
 use crate::timestamp::Timestamp;
 
 const ID: LedgerId = LedgerId([7; 16]);
 
 fn record(n: u64) -> Record {
-    let event = Event::Alerted(Alerted { about: "n".into(), message: n.to_string() });
+    let event = Event::Alerted(Alerted { about: AlertAbout::Paused, message: n.to_string() });
     Record { at: Timestamp::from_millis(n as i64), run: Some(RunId(Seq(1))), event }
 }
 

@@ -34,6 +34,10 @@ fn options(options: &mut Value) {
     set(options, "input", Value::Null);
     set(options, "distance_max_m", Value::Null);
     set(options, "delete_cdn_files", json!(false));
+    // There was no brake yet; whoever goes on with such a run gets the usual one.
+    set(options, "error_rate_max_percent", json!(10));
+    set(options, "rate_per_second_max", Value::Null);
+    set(options, "allow_hosts", json!([]));
 }
 
 fn scope(scope: &mut Value) {

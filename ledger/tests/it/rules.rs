@@ -182,7 +182,7 @@ fn a_file_is_stored_where_its_bytes_belong_and_nowhere_else() {
 #[test]
 fn every_event_but_the_first_is_of_a_run_that_started() {
     let mut history = History::new();
-    let alerted = Event::Alerted(Alerted { about: "x".into(), message: "y".into() });
+    let alerted = Event::Alerted(Alerted { about: AlertAbout::Paused, message: "y".into() });
     assert!(history.try_add(None, alerted.clone()).is_err());
     assert!(history.try_add(Some(RunId(Seq(2))), alerted).is_err());
     assert!(history.try_add(None, Event::Opened(opened())).is_err());

@@ -23,6 +23,7 @@ use self::choose::{Choice, Rows, Sample, Subject, subjects};
 use self::compare::Stopwatch;
 use self::told::Answer;
 use super::Context;
+use super::drive::HostArgs;
 use super::open::Clients;
 use super::out::OutArgs;
 use super::place::PlaceArgs;
@@ -67,13 +68,16 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "SECONDS")]
     patience: Option<u64>,
     #[command(flatten)]
+    hosts: HostArgs,
+    #[command(flatten)]
     out: OutArgs,
 }
 
 pub fn run(context: &Context<'_>, args: &VerifyArgs) -> Result<Exit, Failure> {
     let out = args.out.out(context)?;
     let site = args.site_origin.as_deref().map(site).transpose()?;
-    let clients = context.open_clients(IMAGE_BYTES_MAX)?;
+    let origin = context.open_origin(IMAGE_BYTES_MAX, &args.hosts.allow_host)?;
+    let clients = Clients { cdn: context.open_cdn()?, origin };
     let catalog = context.open_catalog()?;
     let ledger = match args.content {
         true => Some(

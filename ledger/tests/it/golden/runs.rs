@@ -8,7 +8,12 @@ fn operator() -> Operator {
 }
 
 fn options(limit: Option<u64>) -> Options {
-    Options { limit, delivery_check: limit.is_none(), ..Options::new(8, 25_000_000, 300_000) }
+    Options {
+        limit,
+        delivery_check: limit.is_none(),
+        error_rate_max_percent: 10,
+        ..Options::new(8, 25_000_000, 300_000)
+    }
 }
 
 fn poland() -> Country {
@@ -73,7 +78,7 @@ pub fn events() -> Vec<Event> {
         let (message, advice) = ("it \"stopped\"\n".to_owned(), "longshore resume".to_owned());
         events.push(Event::Paused(Paused { reason, message, advice }));
     }
-    events.push(Event::Alerted(Alerted { about: "outage".into(), message: "no answer for 5 min".into() }));
+    events.push(Event::Alerted(Alerted { about: AlertAbout::Outage, message: "no answer for 5 min".into() }));
     events.push(Event::Adjusted(Adjusted {
         setting: "concurrency".into(),
         from: "4".into(),

@@ -24,6 +24,9 @@ fn runs() -> Vec<Event> {
         input,
         distance_max_m: Some(50_000),
         delete_cdn_files: true,
+        error_rate_max_percent: 25,
+        rate_per_second_max: Some(20),
+        allow_hosts: vec!["images.example.org:8443".into()],
         ..Options::new(16, 25_000_000, 60_000)
     };
     let city = City { id: 7, name: "Kraków".into(), slug: Some("krakow".into()) };
@@ -45,6 +48,20 @@ fn runs() -> Vec<Event> {
         retry_venues: vec![VenueId(842)],
         operator: operator(),
     }));
+    let abouts = [
+        AlertAbout::Paused,
+        AlertAbout::ErrorRate,
+        AlertAbout::Outage,
+        AlertAbout::DatabaseLost,
+        AlertAbout::RateLimit,
+        AlertAbout::Finished,
+    ];
+    let alerted = |about| Event::Alerted(Alerted { about, message: "80 s without an answer".into() });
+    events.extend(abouts.map(alerted));
+    for to in ["20", "none"] {
+        let (setting, from) = ("rate_per_second_max".into(), "none".into());
+        events.push(Event::Adjusted(Adjusted { setting, from, to: to.into(), operator: operator() }));
+    }
     let tally = Tally { venues: 2, left_out: 3, ..Tally::default() };
     events.push(Event::RunFinished(RunFinished { ending: Ending::Done, tally }));
     events

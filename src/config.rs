@@ -67,6 +67,8 @@ pub struct Config {
     pub imagekit_storage_limit_gb: f64,
     /// `IMAGEKIT_BANDWIDTH_LIMIT_GB`: what the plan delivers for free in a month, in gigabytes.
     pub imagekit_bandwidth_limit_gb: f64,
+    /// `LONGSHORE_NOTIFY_URL`.
+    pub notify_url: Option<Secret>,
     /// `ORIGIN_BASE_URL`.
     pub origin_base_url: String,
 }
@@ -117,6 +119,7 @@ impl Config {
             imagekit_api_url: or("IMAGEKIT_API_URL", "https://api.imagekit.io"),
             imagekit_storage_limit_gb: positive("IMAGEKIT_STORAGE_LIMIT_GB", 3.0)?,
             imagekit_bandwidth_limit_gb: positive("IMAGEKIT_BANDWIDTH_LIMIT_GB", 20.0)?,
+            notify_url: get("LONGSHORE_NOTIFY_URL").map(Secret),
             origin_base_url: or("ORIGIN_BASE_URL", "https://cdn.quizadvisor.com"),
         })
     }

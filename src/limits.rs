@@ -52,6 +52,19 @@ pub const RETRIES_MAX: u32 = 3;
 pub const RETRY_WAIT_MS_FIRST: u64 = 500;
 /// The longest single wait of the backoff.
 pub const RETRY_WAIT_MS_MAX: u64 = 30_000;
+/// Answers in a row that come from a part in trouble itself (5xx, unreadable, not served), after which the part is
+/// taken for away as a whole (E3).
+pub const OUTAGE_ANSWERS_IN_A_ROW: u32 = 10;
+/// A rate limit that lets nothing through for longer than this is told to a person (E8).
+pub const RATE_LIMIT_ALERT_MS: u64 = 60_000;
+/// How often an alert's POST is tried (E8).
+pub const NOTIFY_TRIES: u32 = 3;
+/// A line of the control socket: a request, or where a run stands.
+pub const CONTROL_BYTES_MAX: u64 = 16 * 1024;
+/// How long the control socket waits for a request's line, and whoever asks for an answer that needs no waiting.
+pub const CONTROL_MS_MAX: u64 = 10_000;
+/// One POST of an alert, answer included (E8).
+pub const NOTIFY_MS_MAX: u64 = 10_000;
 /// How long an outage or a rate limit is waited through before the run pauses, unless `--patience` says otherwise.
 pub const PATIENCE_MS_DEFAULT: u64 = 300_000;
 

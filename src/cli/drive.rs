@@ -3,19 +3,21 @@
 use std::sync::Arc;
 
 use clap::Args;
-use ledger::event::{Options, PauseReason, Paused, Tally};
+use ledger::event::{Event, Options, PauseReason, Paused, Scope, Tally, Verb};
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
 use tokio::sync::mpsc;
 
 use super::Context;
+use super::notices::Notifier;
 use super::open::{Clients, holder, now, operator};
 use crate::error::{Exit, Failure};
 use crate::limits::{
     ERROR_RATE_MAX_PERCENT, IMAGE_BYTES_MAX, IN_FLIGHT_DEFAULT, IN_FLIGHT_MAX, PATIENCE_MS_DEFAULT,
 };
 use crate::outside::catalog::Catalog;
-use crate::runner::{self, End, Message, RunError, Selection, Setting, Start, World};
+use crate::runner::control::Socket;
+use crate::runner::{self, End, Message, RunError, Selection, Setting, Start, Told, World};
 use crate::show;
 
 /// How a run is run.
@@ -101,7 +103,8 @@ pub struct Driver<'a> {
 impl Driver<'_> {
     /// Starts a run and turns it.
     pub fn start(&mut self, start: Start) -> Result<(RunId, End), Failure> {
-        self.turning((0, 0), |ledger, setting| runner::start(ledger, start, setting))
+        let what = (start.verb, start.scope.clone());
+        self.turning(what, (0, 0), |ledger, setting| runner::start(ledger, start, setting))
     }
 
     /// Goes on with an unfinished run.
@@ -113,17 +116,28 @@ impl Driver<'_> {
     ) -> Result<(RunId, End), Failure> {
         let tally = self.ledger.state().tally(run);
         let progress = (tally.images - tally.open, tally.images);
-        self.turning(progress, |ledger, setting| runner::resume(ledger, run, options, retry_failed, setting))
+        let started = &self.ledger.state().run(run).expect("an unfinished run is in its ledger").started;
+        let what = (started.verb, started.scope.clone());
+        self.turning(what, progress, |ledger, setting| {
+            runner::resume(ledger, run, options, retry_failed, setting)
+        })
     }
 
     fn turning<T>(
         &mut self,
+        (verb, scope): (Verb, Scope),
         (settled, total): (u64, u64),
         turn: impl FnOnce(&mut Ledger, Setting<'_>) -> Result<T, RunError>,
     ) -> Result<T, Failure> {
         let forward = self.clients.clone().map(|clients| self.context.with_spool(clients)).transpose()?;
+        let notifier = Notifier::of(self.context, verb, scope)?;
         let (outbox, inbox) = mpsc::unbounded_channel();
-        let stop = outbox.clone();
+        let (stop, context) = (outbox.clone(), self.context);
+        let path = self.ledger.store().path();
+        let socket = Socket::listen(path, context.runtime.handle(), outbox.clone());
+        if let Err(error) = &socket {
+            eprintln!("Note: `longshore control` cannot reach this run: {error}");
+        }
         self.context.interrupt.on_next(move || {
             let paused = Paused {
                 reason: PauseReason::Interrupted,
@@ -142,7 +156,16 @@ impl Driver<'_> {
             selection: self.selection.clone(),
             inbox,
             outbox,
-            tell: Box::new(|told| progress.tell(&told)),
+            tell: Box::new(|told| {
+                if let (Told::Appended(records), Some(notifier)) = (&told, &notifier) {
+                    for record in *records {
+                        if let Event::Alerted(alerted) = &record.event {
+                            notifier.send(context, record, alerted);
+                        }
+                    }
+                }
+                progress.tell(&told);
+            }),
             probe: None,
         };
         let turned = turn(self.ledger, setting);

@@ -3,6 +3,7 @@
 mod approved;
 mod ask;
 mod audit;
+mod control;
 mod countries;
 mod drive;
 mod ended;
@@ -13,6 +14,7 @@ mod log;
 mod look;
 mod migrate;
 mod named;
+mod notices;
 mod open;
 mod out;
 mod past;
@@ -81,6 +83,9 @@ enum Verb {
     Resume(resume::ResumeArgs),
     /// Leave an image, or all that waits of a venue, by a person's decision.
     Skip(skip::SkipArgs),
+    /// Pause, resume or slow down a run from another terminal.
+    #[command(subcommand)]
+    Control(control::ControlVerb),
     /// Put the database back as it was before a migration.
     Rollback(rollback::RollbackArgs),
     /// Where every image stands.
@@ -134,6 +139,7 @@ struct Context<'a> {
     config: Config,
     runtime: &'a Runtime,
     interrupt: &'a Interrupt,
+    notices: notices::Notices,
 }
 
 /// Runs a command.
@@ -147,30 +153,38 @@ pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, F
         _ => Target::Production,
     };
     let target = cli.common.target.unwrap_or(usual);
-    let context = Context { common: cli.common, target, config, runtime, interrupt };
-    if !cli.verb.has_sheet() {
+    let notices = notices::Notices::default();
+    let context = Context { common: cli.common, target, config, runtime, interrupt, notices };
+    let ended = obey(&context, cli.verb);
+    context.notices.finish(runtime);
+    ended
+}
+
+fn obey(context: &Context<'_>, verb: Verb) -> Result<Exit, Failure> {
+    if !verb.has_sheet() {
         // Refused before anything is done, not when it is to be told.
         context.plain_format()?;
     }
-    match cli.verb {
-        Verb::Countries(args) => countries::run(&context, &args),
-        Verb::Populate(args) => populate::run(&context, &args),
-        Verb::Plan(args) => plan::run(&context, &args),
-        Verb::Migrate(args) => migrate::run(&context, &args),
-        Verb::Resume(args) => resume::run(&context, &args),
-        Verb::Skip(args) => skip::run(&context, &args),
-        Verb::Rollback(args) => rollback::run(&context, &args),
-        Verb::Status(args) => status::run(&context, &args),
-        Verb::Report(args) => report::run(&context, &args),
-        Verb::Verify(args) => verify::run(&context, &args),
-        Verb::Log(args) => log::run(&context, &args),
-        Verb::Audit(args) => audit::run(&context, &args),
-        Verb::Export(verb) => export::run(&context, &verb),
-        Verb::Reconcile(args) => reconcile::run(&context, &args),
-        Verb::Ledger(verb) => ledger::run(&context, &verb),
+    match verb {
+        Verb::Countries(args) => countries::run(context, &args),
+        Verb::Populate(args) => populate::run(context, &args),
+        Verb::Plan(args) => plan::run(context, &args),
+        Verb::Migrate(args) => migrate::run(context, &args),
+        Verb::Resume(args) => resume::run(context, &args),
+        Verb::Skip(args) => skip::run(context, &args),
+        Verb::Control(verb) => control::run(context, &verb),
+        Verb::Rollback(args) => rollback::run(context, &args),
+        Verb::Status(args) => status::run(context, &args),
+        Verb::Report(args) => report::run(context, &args),
+        Verb::Verify(args) => verify::run(context, &args),
+        Verb::Log(args) => log::run(context, &args),
+        Verb::Audit(args) => audit::run(context, &args),
+        Verb::Export(verb) => export::run(context, &verb),
+        Verb::Reconcile(args) => reconcile::run(context, &args),
+        Verb::Ledger(verb) => ledger::run(context, &verb),
         #[cfg(feature = "sandbox")]
-        Verb::Sandbox(args) => sandbox::run(&context, &args),
+        Verb::Sandbox(args) => sandbox::run(context, &args),
         #[cfg(feature = "sandbox")]
-        Verb::Demo => demo::run(&context),
+        Verb::Demo => demo::run(context),
     }
 }

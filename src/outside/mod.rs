@@ -8,6 +8,7 @@ pub mod catalog;
 mod http;
 pub mod imagekit;
 pub mod matches;
+pub mod notify;
 pub mod origin;
 pub mod probe;
 pub mod spool;

@@ -6,7 +6,9 @@
 
 mod begin;
 mod claims;
+pub mod control;
 mod delete;
+mod gate;
 mod named;
 mod perform;
 mod planning;
@@ -14,6 +16,7 @@ pub mod populate;
 pub mod reconcile;
 mod retry;
 pub mod saved;
+mod steer;
 mod sweep;
 mod uses;
 mod wheel;
@@ -22,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledger::decide::Outcome;
-use ledger::event::{Ending, Paused, Record, Tally};
+use ledger::event::{Alerted, Ending, Paused, Record, Tally};
 use ledger::ids::RunId;
 use ledger::order::Order;
 use ledger::plan::Step;
@@ -34,7 +37,7 @@ pub use delete::{Candidate, Fate, Kept, Swept, delete_unused, is_ledger_tag};
 pub use perform::{Forward, World};
 pub use planning::{Geography, movable};
 pub use populate::Populate;
-pub use retry::{Halt, Outside, Retry, Tried};
+pub use retry::{Halt, Outside, Retry, Tried, notice};
 pub use saved::SavedPlan;
 pub use uses::{Marks, every_row};
 pub use wheel::Setting;
@@ -71,8 +74,19 @@ pub enum Message {
         /// How long.
         wait: Duration,
     },
+    /// A part that was away for so long that a person was told answers again.
+    Back {
+        /// Which part.
+        outside: Outside,
+        /// How long it was away.
+        after: Duration,
+    },
+    /// Something that a person should hear of.
+    Alert(Alerted),
     /// Someone asks the run to stop in order.
     Stop(Paused),
+    /// Someone steers the run from another terminal.
+    Control(control::Asked),
     /// A worker panicked: a bug.
     Panicked(String),
     /// A test stops everything dead here.
@@ -86,6 +100,8 @@ pub enum Told<'a> {
     Appended(&'a [Record]),
     /// A worker waits, and why.
     Waiting(&'a str, Duration),
+    /// A part answers again, after this long.
+    Back(Outside, Duration),
     /// The run stops; this much is still in the air.
     Stopping(usize),
     /// Something was left as it is, and why.

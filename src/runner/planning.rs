@@ -15,7 +15,7 @@ use ledger::trouble::TroubleKind;
 
 use super::retry::{Halt, Outside};
 use super::wheel::Wheel;
-use super::{Message, RunError, Selection, Told};
+use super::{RunError, Selection};
 use crate::limits::CATALOG_PAGE_VENUES;
 use crate::outside::Trouble;
 use crate::outside::catalog::{Catalog, City, Country, Place, Venue};
@@ -232,16 +232,17 @@ impl Wheel<'_> {
             tokio::pin!(answer);
             loop {
                 tokio::select! {
-                    answer = &mut answer => break answer,
-                    message = self.setting.inbox.recv() => match message {
-                        Some(Message::Stop(paused)) => self.pause(paused, 0),
-                        Some(Message::Waiting { why, wait }) => (self.setting.tell)(Told::Waiting(&why, wait)),
-                        _ => {}
-                    },
+                    answer = &mut answer => break Ok(answer),
+                    message = self.setting.inbox.recv() => {
+                        let message = message.expect("the wheel itself holds a sender");
+                        if let Err(error) = self.hear(message, 0) {
+                            break Err(error);
+                        }
+                    }
                 }
             }
         });
-        match answer {
+        match answer? {
             Ok(tried) => Ok(tried.value),
             Err(Halt::GivenUp) => Err(Broken::Pause),
             Err(Halt::Trouble(trouble, _)) => {

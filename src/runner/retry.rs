@@ -1,14 +1,20 @@
 //! The only retry loop of the program.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use ledger::trouble::Treatment;
+use ledger::event::{AlertAbout, Alerted};
+use ledger::trouble::{Treatment, TroubleKind};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::Message;
-use crate::limits::{RETRIES_MAX, RETRY_WAIT_MS_FIRST, RETRY_WAIT_MS_MAX};
+use super::gate::Gate;
+use crate::limits::{
+    NOTIFY_TRIES, OUTAGE_ANSWERS_IN_A_ROW, RATE_LIMIT_ALERT_MS, RETRIES_MAX, RETRY_WAIT_MS_FIRST,
+    RETRY_WAIT_MS_MAX,
+};
 use crate::outside::Trouble;
 
 /// Something that came about, and what it took.
@@ -31,26 +37,10 @@ pub enum Halt {
     Trouble(Trouble, u32),
 }
 
-/// What all workers that talk to one outside part share: a rate limit or an outage slows them down together.
-#[derive(Debug, Default)]
-pub struct Gate(Mutex<Option<Instant>>);
-
-impl Gate {
-    fn shut(&self, wait: Duration) {
-        let until = Instant::now() + wait;
-        let mut shut = self.0.lock().expect("nothing panics while it holds this");
-        *shut = Some(shut.map_or(until, |earlier| earlier.max(until)));
-    }
-    fn wait(&self) -> Option<Duration> {
-        let shut = *self.0.lock().expect("nothing panics while it holds this");
-        shut?.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero())
-    }
-}
-
 /// How things are tried: shared by all workers of a run.
 #[derive(Debug, Clone)]
 pub struct Retry {
-    /// Becomes true when the run stops.
+    /// True while the run stops.
     pub stop: watch::Receiver<bool>,
     /// Where waiting is told.
     pub inbox: mpsc::UnboundedSender<Message>,
@@ -61,7 +51,7 @@ pub struct Retry {
 }
 
 /// The part of the outside a request goes to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outside {
     /// Where the bytes are.
     Origin,
@@ -69,6 +59,17 @@ pub enum Outside {
     Cdn,
     /// The database.
     Catalog,
+}
+
+impl Outside {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Origin => "the origin",
+            Self::Cdn => "the CDN",
+            Self::Catalog => "the database",
+        }
+    }
 }
 
 impl Retry {
@@ -114,7 +115,7 @@ impl Retry {
         F: Future<Output = Result<T, Trouble>>,
     {
         let gate = &self.gates[outside as usize];
-        let (mut attempts, mut waits) = (0, 0);
+        let mut attempts = 0;
         let mut troubled_since = None;
         loop {
             while let Some(wait) = gate.wait() {
@@ -129,28 +130,64 @@ impl Retry {
             let trouble = match attempt().await {
                 Ok(value) => {
                     let ms = started.elapsed().as_millis() as u64;
+                    self.answered(outside);
                     return Ok(Tried { value, attempts, ms });
                 }
                 Err(trouble) => trouble,
             };
             let since = *troubled_since.get_or_insert(started);
             let treatment = trouble.kind.treatment();
-            if trouble.outage || treatment == Treatment::Wait {
+            let is_away = trouble.outage || (is_odd(trouble.kind) && gate.odd() >= OUTAGE_ANSWERS_IN_A_ROW);
+            if is_away || treatment == Treatment::Wait {
                 attempts -= 1;
-                let wait = trouble.wait.unwrap_or_else(|| backoff(waits));
-                waits += 1;
-                if since.elapsed() + wait > self.patience {
-                    return Err(Halt::Trouble(trouble.outage(), attempts));
-                }
-                let why = trouble.to_string();
-                let _nobody_listens_any_more = self.inbox.send(Message::Waiting { why, wait });
-                gate.shut(wait);
+                self.shut(outside, since, trouble, attempts)?;
             } else if treatment == Treatment::Retry && attempts <= RETRIES_MAX {
                 self.sleep(trouble.wait.unwrap_or_else(|| backoff(attempts - 1))).await?;
             } else {
+                if treatment != Treatment::Retry {
+                    // A plain no is an answer too: the part is there.
+                    self.answered(outside);
+                }
                 return Err(Halt::Trouble(trouble, attempts));
             }
         }
+    }
+
+    /// The part has answered: what kept all workers waiting is over.
+    fn answered(&self, outside: Outside) {
+        if let Some(after) = self.gates[outside as usize].answered() {
+            let _nobody_listens_any_more = self.inbox.send(Message::Back { outside, after });
+        }
+    }
+
+    /// Shuts the part's gate for all workers, and tells why, unless the patience is spent.
+    fn shut(&self, outside: Outside, since: Instant, trouble: Trouble, attempts: u32) -> Result<(), Halt> {
+        let shut = self.gates[outside as usize].shut(trouble.wait, backoff);
+        let waited = since.min(shut.since).elapsed();
+        if waited + shut.wait > self.patience {
+            return Err(Halt::Trouble(trouble.outage(), attempts));
+        }
+        let send = |message| {
+            let _nobody_listens_any_more = self.inbox.send(message);
+        };
+        if !shut.is_news {
+            return Ok(());
+        }
+        send(Message::Waiting { why: trouble.to_string(), wait: shut.wait });
+        let is_rate = trouble.kind.treatment() == Treatment::Wait;
+        let is_long = waited + shut.wait > Duration::from_millis(RATE_LIMIT_ALERT_MS);
+        // One refusal may be a blip; when the first probe fails as well, a person hears of it.
+        let is_due = if is_rate { is_long } else { shut.waits > 1 };
+        if is_due && self.gates[outside as usize].alert_once() {
+            let (about, what) = match (is_rate, outside) {
+                (true, _) => (AlertAbout::RateLimit, "has taken nothing for over a minute"),
+                (false, Outside::Catalog) => (AlertAbout::DatabaseLost, "is away, and is waited for"),
+                (false, _) => (AlertAbout::Outage, "is away, and is waited for"),
+            };
+            let message = format!("{} {what}: {trouble}", outside.name());
+            send(Message::Alert(Alerted { about, message }));
+        }
+        Ok(())
     }
 
     async fn sleep(&self, wait: Duration) -> Result<(), Halt> {
@@ -163,112 +200,34 @@ impl Retry {
     }
 }
 
+/// Answers that come from a part which is in trouble itself; many in a row are an outage (requirement E3).
+fn is_odd(kind: TroubleKind) -> bool {
+    matches!(kind, TroubleKind::ApiError | TroubleKind::OriginError | TroubleKind::NotServed)
+}
+
 /// Exponential, with up to a quarter of jitter so that workers do not come back all at once.
 fn backoff(turn: u32) -> Duration {
     let full = RETRY_WAIT_MS_FIRST.saturating_mul(1 << turn.min(16)).min(RETRY_WAIT_MS_MAX);
     Duration::from_millis(full - fastrand::u64(0..=full / 4))
 }
 
-#[cfg(test)]
-mod tests {
-    use ledger::trouble::TroubleKind;
-
-    use super::*;
-
-    fn retry() -> (Retry, watch::Sender<bool>, mpsc::UnboundedReceiver<Message>) {
-        let (stop, stopping) = watch::channel(false);
-        let (inbox, told) = mpsc::unbounded_channel();
-        (Retry::new(stopping, inbox, Duration::from_secs(60)), stop, told)
-    }
-
-    /// Answers with these troubles one after the other, then with success; counts the requests.
-    async fn tried(retry: &Retry, troubles: Vec<Trouble>) -> (Result<Tried<()>, Halt>, usize) {
-        let mut made = 0;
-        let result = retry
-            .run(Outside::Cdn, || {
-                let answer = troubles.get(made).cloned().map_or(Ok(()), Err);
-                made += 1;
-                async { answer }
-            })
-            .await;
-        (result, made)
-    }
-
-    fn trouble(kind: TroubleKind) -> Trouble {
-        Trouble::new(kind, "it did not work")
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn e1_three_retries_then_the_last_real_trouble() {
-        let (retry, _stop, _told) = retry();
-        let (ok, made) = tried(&retry, vec![trouble(TroubleKind::Timeout); 3]).await;
-        assert_eq!((ok.unwrap().attempts, made), (4, 4));
-        let mut four = vec![trouble(TroubleKind::Timeout); 3];
-        four.push(trouble(TroubleKind::Network));
-        match tried(&retry, four).await {
-            (Err(Halt::Trouble(last, 4)), 4) => assert_eq!(last.kind, TroubleKind::Network),
-            other => panic!("{other:?}"),
+/// Tries a notice that nobody waits for (requirement E8).
+///
+/// # Errors
+/// The last trouble.
+pub async fn notice<F>(mut attempt: impl FnMut() -> F) -> Result<(), Trouble>
+where
+    F: Future<Output = Result<(), Trouble>>,
+{
+    let mut tries = 1;
+    loop {
+        match attempt().await {
+            Err(_) if tries < NOTIFY_TRIES => tokio::time::sleep(backoff(tries)).await,
+            ended => return ended,
         }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn e1_pointless_kinds_are_tried_once() {
-        let (retry, _stop, _told) = retry();
-        for kind in TroubleKind::ALL {
-            let pointless = matches!(kind.treatment(), Treatment::Fail | Treatment::Skip | Treatment::Pause);
-            let (_, made) = tried(&retry, vec![trouble(kind)]).await;
-            assert_eq!(made, if pointless { 1 } else { 2 }, "{kind}");
-        }
-    }
-
-    #[tokio::test]
-    async fn e1_a_rate_limit_costs_no_attempt_and_shuts_the_gate_for_all() {
-        let (retry, _stop, mut told) = retry();
-        let limited = trouble(TroubleKind::RateLimited).after(Duration::from_millis(30));
-        let started = Instant::now();
-        let (ok, made) = tried(&retry, vec![limited; 5]).await;
-        assert_eq!((ok.unwrap().attempts, made), (1, 6));
-        assert!(started.elapsed() >= Duration::from_millis(150));
-        assert!(matches!(told.try_recv(), Ok(Message::Waiting { .. })));
-        retry.gates[Outside::Cdn as usize].shut(Duration::from_millis(30));
-        let started = Instant::now();
-        tried(&retry, vec![]).await.0.unwrap();
-        assert!(started.elapsed() >= Duration::from_millis(29));
-    }
-
-    #[tokio::test]
-    async fn e3_patience_ends_as_an_outage() {
-        let (mut retry, _stop, _told) = retry();
-        retry.patience = Duration::from_millis(50);
-        let away = trouble(TroubleKind::Network).outage().after(Duration::from_millis(20));
-        match tried(&retry, vec![away; 99]).await {
-            (Err(Halt::Trouble(trouble, 0)), made) => assert!(trouble.outage && made < 9),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[tokio::test]
-    async fn e4_after_a_stop_only_what_completes_is_tried_and_once() {
-        let (retry, stop, _told) = retry();
-        stop.send(true).unwrap();
-        assert!(matches!(tried(&retry, vec![]).await, (Err(Halt::GivenUp), 0)));
-        let mut made = 0;
-        let mut attempt = |answer: Result<(), Trouble>| {
-            made += 1;
-            async { answer }
-        };
-        assert!(retry.complete(Outside::Cdn, || attempt(Ok(()))).await.is_ok());
-        let again = retry.complete(Outside::Cdn, || attempt(Err(trouble(TroubleKind::NotServed)))).await;
-        assert!(matches!(again, Err(Halt::GivenUp)));
-        assert_eq!(made, 2);
-    }
-
-    #[tokio::test]
-    async fn e4_a_stop_ends_every_wait() {
-        let (retry, stop, _told) = retry();
-        let away = trouble(TroubleKind::Network).outage().after(Duration::from_secs(60));
-        let waiting = tokio::spawn(async move { tried(&retry, vec![away; 99]).await.0 });
-        stop.send(true).unwrap();
-        assert!(matches!(waiting.await.unwrap(), Err(Halt::GivenUp)));
+        tries += 1;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use ledger::ledger::Ledger;
 use ledger::plan::deletable;
 use ledger::trouble::TroubleKind;
 
+use super::control::{Answer, Ask, Phase};
 use super::delete::{Candidate, Fate, delete_unused};
 use super::wheel::Wheel;
 use super::{Message, Moment, RunError, Told};
@@ -31,7 +32,10 @@ impl Wheel<'_> {
         let forward = world.forward.expect("whoever has a rollback delete files gives it a CDN");
         let (retry, runtime, now) = (self.retry.clone(), self.setting.runtime.clone(), self.setting.now);
         let (run, probe) = (self.run, self.setting.probe.clone());
+        self.phase = Phase::Deleting;
+        let answer = self.answer(0, None);
         let (inbox, stop) = (&mut self.setting.inbox, &self.stop);
+        let mut alerts = Vec::new();
         let tell = RefCell::new(&mut self.setting.tell);
         let told = |ledger: &mut Ledger, file: &Candidate, fate: Fate| -> Result<(), RunError> {
             let why = match fate {
@@ -64,11 +68,19 @@ impl Wheel<'_> {
                             let _nobody_listens_any_more = stop.send(true);
                         }
                         Some(Message::Waiting { why, wait }) => tell.borrow_mut()(Told::Waiting(&why, wait)),
+                        Some(Message::Back { outside, after }) => tell.borrow_mut()(Told::Back(outside, after)),
+                        Some(Message::Alert(alerted)) => alerts.push(Event::Alerted(alerted)),
+                        Some(Message::Control(asked)) => {
+                            let refused = (asked.request.ask != Ask::Status)
+                                .then(|| "files are being deleted; Ctrl-C in its terminal stops that".to_owned());
+                            let _they_may_have_left = asked.reply.send(Answer { refused, ..answer.clone() });
+                        }
                         _ => {}
                     },
                 }
             }
         });
+        self.append(alerts)?;
         match swept {
             Ok(_) => {}
             Err(RunError::Outside(trouble)) => paused = paused.or_else(|| Some(paused_by(trouble))),

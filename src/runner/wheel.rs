@@ -4,8 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ledger::brake::brake;
 use ledger::decide::{Verdict, decide};
-use ledger::event::{Ending, Event, Operator, Paused, Record, RunFinished};
+use ledger::event::{AlertAbout, Alerted, Ending, Event, Operator, Paused, Record, RunFinished};
 use ledger::ids::{ContentHash, RunId};
 use ledger::ledger::Ledger;
 use ledger::order::{self, Order};
@@ -15,8 +16,10 @@ use ledger::timestamp::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
+use super::control::Phase;
 use super::perform::{Performer, World};
 use super::retry::Retry;
+use super::steer::{Rest, alert_of};
 use super::{Claims, End, Message, Moment, Probe, RunError, Selection, Told};
 use crate::limits::{APPEND_BATCH_MAX, CHECKPOINT_IMAGES};
 
@@ -53,6 +56,11 @@ pub struct Wheel<'a> {
     pub(super) retry: Retry,
     pub(super) stop: watch::Sender<bool>,
     pausing: Option<Paused>,
+    /// Set while a person has it wait in place.
+    pub(super) resting: Option<Rest>,
+    pub(super) phase: Phase,
+    /// What it was last told to wait for, while nothing has come about since.
+    pub(super) waiting: Option<String>,
     /// Images that need a spooled file, by its hash: it goes when the last is served.
     spooled: HashMap<ContentHash, u32>,
     settled_since_checkpoint: u64,
@@ -65,8 +73,22 @@ impl<'a> Wheel<'a> {
         let options = ledger.state().run(run).expect("the run was started").options();
         let patience = Duration::from_millis(options.patience_ms);
         let retry = Retry::new(stopping, setting.outbox.clone(), patience);
-        let (spooled, pausing) = (HashMap::new(), None);
-        Self { ledger, run, setting, claims, retry, stop, pausing, spooled, settled_since_checkpoint: 0 }
+        let wheel = Self {
+            ledger,
+            run,
+            setting,
+            claims,
+            retry,
+            stop,
+            pausing: None,
+            resting: None,
+            phase: Phase::Planning,
+            waiting: None,
+            spooled: HashMap::new(),
+            settled_since_checkpoint: 0,
+        };
+        wheel.obey_rate();
+        wheel
     }
 
     /// Performs everything that is planned, then closes the run.
@@ -82,10 +104,15 @@ impl<'a> Wheel<'a> {
         }
         let performer = Arc::new(self.performer());
         let mut agenda = Agenda::new(self.run);
+        self.phase = Phase::Going;
         loop {
             self.start_steps(&mut agenda, &performer)?;
             if agenda.in_air() == 0 {
-                break;
+                if self.resting.is_none() || self.is_stopping() {
+                    break;
+                }
+                self.rest()?;
+                continue;
             }
             let first = self.setting.inbox.blocking_recv().expect("the wheel itself holds a sender");
             let mut batch = vec![first];
@@ -131,8 +158,15 @@ impl<'a> Wheel<'a> {
 
     fn start_steps(&mut self, agenda: &mut Agenda, performer: &Arc<Performer>) -> Result<(), RunError> {
         let room = self.state().run(self.run).expect("the run was started").options().concurrency.max(1);
-        while self.pausing.is_none() && agenda.in_air() < room as usize {
+        while self.pausing.is_none() && self.resting.is_none() && agenda.in_air() < room as usize {
             let Some(step) = agenda.take(self.ledger.state()) else { break };
+            // With nothing left to start, there is nothing to brake.
+            if let Some(paused) = brake(self.ledger.state(), self.run) {
+                let path = upload_path(self.state(), step);
+                agenda.settle(self.ledger.state(), step, path);
+                self.pause(paused, agenda.in_air());
+                break;
+            }
             let order = order::order(self.ledger.state(), self.ledger.store(), self.run, step)?;
             self.spawn(step, order, performer.clone());
         }
@@ -176,11 +210,11 @@ impl<'a> Wheel<'a> {
                     }
                     settled.push((step, path, order));
                 }
-                Message::Waiting { why, wait } => (self.setting.tell)(Told::Waiting(&why, wait)),
-                Message::Stop(paused) => self.pause(paused, agenda.in_air()),
-                Message::Panicked(what) => panic!("a worker panicked: {what}"),
-                Message::Died => return Err(RunError::Died),
+                other => self.hear(other, agenda.in_air())?,
             }
+        }
+        if !events.is_empty() {
+            self.waiting = None;
         }
         self.append(events)?;
         for (step, path, order) in settled {
@@ -188,6 +222,11 @@ impl<'a> Wheel<'a> {
             self.tidy_spool(&order);
         }
         self.checkpoint_when_due()
+    }
+
+    /// Whether the run is to stop, and its process to end.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.pausing.is_some()
     }
 
     pub(super) fn pause(&mut self, paused: Paused, in_air: usize) {
@@ -267,12 +306,17 @@ impl<'a> Wheel<'a> {
             self.delete_files()?;
         }
         if let Some(paused) = self.pausing.take() {
-            self.append(vec![Event::Paused(paused.clone())])?;
+            if let Some(rested) = self.rested() {
+                return Ok(End::Paused(rested));
+            }
+            self.append(vec![alert_of(&paused), Event::Paused(paused.clone())])?;
             return Ok(End::Paused(paused));
         }
         let (ending, tally) = (Ending::Done, self.state().tally(self.run));
         let checkpoint = Event::Checkpoint(self.state().checkpoint());
-        self.append(vec![checkpoint, Event::RunFinished(RunFinished { ending, tally })])?;
+        let message = format!("finished: {} of {} images done", tally.done, tally.images);
+        let alerted = Event::Alerted(Alerted { about: AlertAbout::Finished, message });
+        self.append(vec![checkpoint, alerted, Event::RunFinished(RunFinished { ending, tally })])?;
         if let (Some(forward), None) = (&self.setting.world.forward, self.state().unfinished().next()) {
             let _a_cache_may_keep_what_it_has = self.setting.runtime.block_on(forward.spool.clear());
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use ledger::event::Event;
+use ledger::event::{AlertAbout, Event, PauseReason};
 
 use super::{count, plain};
 use crate::runner::Told;
@@ -32,6 +32,9 @@ impl Progress {
         match told {
             Told::Appended(records) => records.iter().for_each(|record| self.event(&record.event)),
             Told::Waiting(why, wait) => self.say(&format!("Waiting {}: {}", seconds(*wait), plain(why))),
+            Told::Back(outside, after) => {
+                self.say(&format!("After {}, {} answers again.", seconds(*after), outside.name()));
+            }
             Told::Left(what) => self.say(&plain(what)),
             Told::Stopping(0) => self.say("Stopping."),
             Told::Stopping(n) => {
@@ -74,6 +77,19 @@ impl Progress {
                 self.say(&format!("Venue {}: {kind}: {message}", e.venue));
             }
             Event::Drifted(e) => self.say(&format!("Venue {}: image {} has drifted", e.venue, e.image)),
+            // How a run ends is told when it has ended.
+            Event::Alerted(e) => match e.about {
+                AlertAbout::Outage | AlertAbout::DatabaseLost | AlertAbout::RateLimit => {
+                    self.say(&format!("Alert: {}", plain(&e.message)));
+                }
+                AlertAbout::Paused | AlertAbout::ErrorRate | AlertAbout::Finished => {}
+            },
+            Event::Paused(e) if e.reason == PauseReason::Operator => {
+                self.say(&format!("Paused in place: {}.", plain(&e.message)));
+                self.say(&format!("{}.", plain(&e.advice)));
+            }
+            Event::Resumed(e) => self.say(&format!("{} lets it go on.", plain(&e.operator.user))),
+            Event::Adjusted(e) => self.say(&format!("{}: {} from here on.", plain(&e.setting), plain(&e.to))),
             _ => {}
         }
     }

@@ -134,8 +134,9 @@ fn only_the_store_names_the_ledgers_file_format() {
 #[test]
 fn only_the_retry_loop_sleeps_to_retry() {
     let allowed = [
-        // The one retry loop.
+        // The one retry loop, and its tests.
         "src/runner/retry.rs",
+        "src/runner/retry/tests.rs",
         // Keeps a claim's connection alive; and, once a run, waits for a killed program's lock to come free. That is
         // waiting for a person's turn, not for a request to go better.
         "src/outside/catalog/claims.rs",

@@ -1,6 +1,7 @@
 //! Proofs of the ledger crate through its public door: no file of it is looked into.
 
 mod audits;
+mod brake;
 mod decide_images;
 mod decide_rollback;
 mod decide_rows;

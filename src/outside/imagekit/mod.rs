@@ -8,6 +8,7 @@ mod upload;
 mod wire;
 
 pub use client::ImageKit;
+pub(super) use settings::is_loopback;
 pub use settings::{ImageKitOptions, ImageKitRefused};
 
 use async_trait::async_trait;

@@ -121,7 +121,8 @@ pub(super) fn is_web(url: &Url) -> bool {
         && url.fragment().is_none()
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether a URL names this machine, so that nothing travels.
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(ip)) => ip.is_loopback(),

@@ -31,7 +31,7 @@ pub fn operator() -> Operator {
 }
 
 pub fn options() -> Options {
-    Options::new(4, 25_000_000, 300_000)
+    Options { error_rate_max_percent: 10, ..Options::new(4, 25_000_000, 300_000) }
 }
 
 /// A run goes on as it was, but for these options.

@@ -1,0 +1,78 @@
+//! Alerts on their way to `LONGSHORE_NOTIFY_URL` (requirement E8). A run never waits for them; the program, when it has
+//! said everything, does so for as long as their tries take.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use ledger::event::{Alerted, Record, Scope, Verb};
+use serde_json::json;
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
+
+use super::Context;
+use super::open::operator;
+use super::place::name_of;
+use crate::error::Failure;
+use crate::outside::Trouble;
+use crate::outside::notify::Notify;
+use crate::runner;
+use crate::show;
+
+/// What is being sent.
+#[derive(Default)]
+pub struct Notices(RefCell<Vec<JoinHandle<Result<(), Trouble>>>>);
+
+impl Notices {
+    /// Waits until each was sent or given up, and says which could not be.
+    pub fn finish(&self, runtime: &Runtime) {
+        for sending in self.0.take() {
+            if let Ok(Err(trouble)) = runtime.block_on(sending) {
+                eprintln!("Note: an alert could not be sent: {}", show::plain(&trouble.message));
+            }
+        }
+    }
+}
+
+/// Who is told of a run's alerts.
+pub struct Notifier {
+    to: Arc<Notify>,
+    verb: Verb,
+    scope: Scope,
+}
+
+impl Notifier {
+    /// The one that the settings name, for a run that does this.
+    ///
+    /// # Errors
+    /// When the setting cannot be used.
+    pub fn of(context: &Context<'_>, verb: Verb, scope: Scope) -> Result<Option<Self>, Failure> {
+        let Some(url) = &context.config.notify_url else { return Ok(None) };
+        let to = Notify::new(url.reveal()).map_err(|error| {
+            Failure::usage(error.to_string()).hint("Correct it, or unset it to be told by nobody")
+        })?;
+        Ok(Some(Self { to: Arc::new(to), verb, scope }))
+    }
+
+    /// Sends an alert, waiting for nothing.
+    pub fn send(&self, context: &Context<'_>, record: &Record, alerted: &Alerted) {
+        let Self { to, verb, scope } = self;
+        let (run, target) = (record.run, context.target.name());
+        let what = format!("{} {}", verb.name(), name_of(scope));
+        let number = run.map_or(String::new(), |run| format!("run {run}, "));
+        let document = json!({
+            // What chat services show.
+            "text": format!("Longshore ({number}{what}, {target}) {}", alerted.message),
+            "about": alerted.about,
+            "message": alerted.message,
+            "at": record.at,
+            "run": run,
+            "verb": verb,
+            "scope": scope,
+            "target": target,
+            "operator": operator(),
+        });
+        let to = to.clone();
+        let sending = context.runtime.spawn(async move { runner::notice(|| to.post(&document)).await });
+        context.notices.0.borrow_mut().push(sending);
+    }
+}

@@ -1,0 +1,172 @@
+//! Steering a run from another terminal (requirement C15): a Unix socket beside the ledger, one request and one answer
+//! a connection, each a line of JSON.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ledger::event::{Operator, Scope, Verb};
+use ledger::ids::RunId;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::Message;
+use crate::limits::{CONTROL_BYTES_MAX, CONTROL_MS_MAX};
+
+/// What is asked of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ask {
+    /// Finish what is in the air and wait in place.
+    Pause,
+    /// Go on after that.
+    Resume,
+    /// So many images in flight from here on.
+    Concurrency(u32),
+    /// At most so many requests to the CDN a second; `None` for no limit.
+    Rate(Option<u32>),
+    /// Say where the run stands.
+    Status,
+}
+
+/// A request: what, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// What is asked.
+    pub ask: Ask,
+    /// Who asks.
+    pub operator: Operator,
+}
+
+/// What a run is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// It chooses venues.
+    Planning,
+    /// It moves images.
+    Going,
+    /// It was asked to pause, and finishes what is in the air.
+    Pausing,
+    /// It waits in place.
+    Paused,
+    /// It stops, and the process will end.
+    Stopping,
+    /// All rows are back, and files are being deleted.
+    Deleting,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The run.
+    pub run: RunId,
+    /// What it does.
+    pub verb: Verb,
+    /// What it takes.
+    pub scope: Scope,
+    /// What it is doing.
+    pub phase: Phase,
+    /// Images planned so far.
+    pub images: u64,
+    /// Images of them that are settled.
+    pub settled: u64,
+    /// Steps in the air.
+    pub in_air: u64,
+    /// Images in flight at once.
+    pub concurrency: u32,
+    /// Requests to the CDN a second at most; null for no limit.
+    pub rate_per_second_max: Option<u32>,
+    /// What it waits for; null when it does not.
+    pub waiting: Option<String>,
+    /// Why what was asked is not done; null when it is.
+    pub refused: Option<String>,
+}
+
+/// A request on its way to the wheel.
+#[derive(Debug)]
+pub struct Asked {
+    /// The request.
+    pub request: Request,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Answer>,
+}
+
+/// A socket that is listened on; gone when dropped.
+#[derive(Debug)]
+pub struct Socket {
+    path: PathBuf,
+    listening: JoinHandle<()>,
+}
+
+impl Socket {
+    /// The socket of a ledger.
+    pub fn path(ledger: &Path) -> PathBuf {
+        let mut path = ledger.as_os_str().to_owned();
+        path.push(".sock");
+        path.into()
+    }
+
+    /// Listens beside a ledger, for this user alone (requirement S5). Only for whoever holds the ledger's lock: a socket
+    /// that is there already was left by a process that died.
+    ///
+    /// # Errors
+    /// Those of the file system; a path above some hundred bytes is no address of a socket.
+    pub fn listen(ledger: &Path, runtime: &Handle, to: mpsc::UnboundedSender<Message>) -> io::Result<Self> {
+        let path = Self::path(ledger);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let _in_runtime = runtime.enter();
+        let listener = UnixListener::bind(&path)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        // Who connected before the line above is told apart by the user who made the socket.
+        let owner = fs::metadata(&path).map(|of| std::os::unix::fs::MetadataExt::uid(&of))?;
+        let listening = runtime.spawn(async move {
+            loop {
+                let Ok((stream, _)) = listener.accept().await else { return };
+                let is_allowed = stream.peer_cred().is_ok_and(|peer| [owner, ROOT].contains(&peer.uid()));
+                if is_allowed {
+                    tokio::spawn(serve(stream, to.clone()));
+                }
+            }
+        });
+        Ok(Self { path, listening })
+    }
+}
+
+/// May do everything anyway.
+const ROOT: u32 = 0;
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.listening.abort();
+        let _it_may_be_gone = fs::remove_file(&self.path);
+    }
+}
+
+/// Answers one request; whoever says nothing readable gets no answer.
+async fn serve(stream: UnixStream, to: mpsc::UnboundedSender<Message>) {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    let mut read = BufReader::new(read.take(CONTROL_BYTES_MAX));
+    let patience = Duration::from_millis(CONTROL_MS_MAX);
+    let Ok(Ok(_)) = tokio::time::timeout(patience, read.read_line(&mut line)).await else { return };
+    let Ok(request) = serde_json::from_str::<Request>(&line) else { return };
+    let (reply, answer) = oneshot::channel();
+    if to.send(Message::Control(Asked { request, reply })).is_err() {
+        return;
+    }
+    // A pause is answered when it has come about, which may take as long as what is in the air.
+    let Ok(answer) = answer.await else { return };
+    let Ok(mut text) = serde_json::to_string(&answer) else { return };
+    text.push('\n');
+    let _they_may_have_left = write.write_all(text.as_bytes()).await;
+}

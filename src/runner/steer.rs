@@ -88,6 +88,7 @@ impl Wheel<'_> {
                 None => refused = Some("it is not paused by `control pause`"),
                 Some(rest) => {
                     if rest.is_written {
+                        self.phase = Phase::Going;
                         let options = self.run_state().options().clone();
                         let (retry_images, retry_venues) = (Vec::new(), Vec::new());
                         self.append(vec![Event::Resumed(Resumed {
@@ -168,7 +169,6 @@ impl Wheel<'_> {
             let message = self.setting.inbox.blocking_recv().expect("the wheel itself holds a sender");
             self.hear(message, 0)?;
         }
-        self.phase = Phase::Going;
         Ok(())
     }
 

@@ -24,6 +24,7 @@ mod rollout;
 mod sandbox_world;
 mod spool;
 mod stand_in;
+mod steering;
 mod support;
 mod tidy;
 mod trivia;

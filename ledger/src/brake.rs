@@ -3,20 +3,21 @@
 
 use crate::event::{PauseReason, Paused};
 use crate::ids::RunId;
-use crate::state::State;
+use crate::state::{Settled, State};
 
-/// Fewer settled images of a country than this say nothing about it.
+/// Fewer images of a country than this, settled or on the CDN, say nothing about it.
 pub const SETTLED_MIN: u64 = 20;
 
 /// Whether a run is to pause, and what to say then.
 pub fn brake(state: &State, run: RunId) -> Option<Paused> {
     let of = state.run(run)?;
     let max = of.options().error_rate_max_percent;
-    let is_over = |settled: u64, troubled: u64| troubled * 100 > settled * u64::from(max);
-    let (code, settled) = of
-        .settled()
-        .find(|(_, settled)| settled.images >= SETTLED_MIN && is_over(settled.images, settled.troubled))?;
-    let (images, troubled) = (settled.images, settled.troubled);
+    let is_over = |(_, settled): &(Option<&str>, Settled)| {
+        let images = settled.images + settled.uploaded;
+        images >= SETTLED_MIN && settled.troubled * 100 > images * u64::from(max)
+    };
+    let (code, settled) = of.settled().find(is_over)?;
+    let (images, troubled) = (settled.images + settled.uploaded, settled.troubled);
     let percent = troubled as f64 * 100.0 / images as f64;
     let place = code.map_or_else(|| "the venues without a country".to_owned(), str::to_owned);
     Some(Paused {

@@ -85,7 +85,8 @@ pub struct Answer {
     pub rate_per_second_max: Option<u32>,
     /// What it waits for; null when it does not.
     pub waiting: Option<String>,
-    /// Why what was asked is not done; null when it is.
+    /// Why what was asked is not done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
 }
 

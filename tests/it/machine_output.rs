@@ -10,6 +10,7 @@ use longshore::sandbox::faults::Fault;
 use serde_json::Value;
 
 use self::page::Page;
+use crate::steering::{in_the_middle, listener};
 use crate::support::program::Workplace;
 use crate::support::site::Site;
 use crate::support::stage::Kind;
@@ -164,6 +165,21 @@ slug_only,pub-12,12,1,ta-2,2,0.85,1,Pub 2,Pub 12,0
     page.take("The end of a run", &again.json());
 }
 
+/// A run that is looked at from another terminal, and told of.
+fn steering(page: &mut Page) {
+    let (mut at, mut going) = in_the_middle();
+    page.take("control", &at.run_json(&["control", "set", "rate=500/s"]).code(0).json());
+    going.signal("INT");
+    going.end().code(11);
+    at.sandbox.faults.clear();
+    let server = listener(&at, &[204]);
+    at.settings.insert("LONGSHORE_NOTIFY_URL".into(), server.url("/"));
+    at.run(&["resume"]).code(10);
+    for asked in server.asked() {
+        page.take("An alert", &serde_json::from_slice(&asked.body).unwrap());
+    }
+}
+
 #[test]
 fn every_key_that_is_printed_is_documented_and_every_documented_key_is_printed() {
     let page = Page::read(include_str!("../../docs/machine-output.md"));
@@ -172,5 +188,6 @@ fn every_key_that_is_printed_is_documented_and_every_documented_key_is_printed()
     telling(&mut story);
     looking_back(&mut story);
     populating(&mut story.page);
+    steering(&mut story.page);
     story.page.assert_same();
 }

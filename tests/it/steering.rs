@@ -13,7 +13,7 @@ use crate::support::raw_http::{RawServer, answer};
 use crate::support::stage::Kind;
 
 /// A run that is in the middle of its uploads, each of which takes a moment.
-fn in_the_middle() -> (Workplace, Going) {
+pub fn in_the_middle() -> (Workplace, Going) {
     let at = Workplace::new(Kind::Sqlite, VENUES);
     at.sandbox.faults.inject("upload", 3, 1_000, Fault::Delay(Duration::from_millis(200)));
     let mut going = Going::start(&at, &migrate());
@@ -109,7 +109,7 @@ fn c15_e4_ctrl_c_ends_the_process_of_a_run_that_waits_in_place() {
 }
 
 /// A listener that answers with these statuses in turn, the last one for ever.
-fn listener(at: &Workplace, statuses: &'static [u16]) -> RawServer {
+pub fn listener(at: &Workplace, statuses: &'static [u16]) -> RawServer {
     let asked = std::sync::atomic::AtomicUsize::new(0);
     at.runtime.block_on(RawServer::start(move |_| {
         let nth = asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);

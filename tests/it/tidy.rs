@@ -168,8 +168,8 @@ fn only_main_ends_the_process() {
 #[test]
 fn only_the_limits_hold_times() {
     let mut users = Vec::new();
-    for (file, text) in code("src/") {
-        // Tests at a file's end choose their own times.
+    // Tests choose their own times, at a file's end or in one of their own.
+    for (file, text) in code("src/").into_iter().filter(|(file, _)| !file.ends_with("/tests.rs")) {
         let text = text.split("#[cfg(test)]").next().unwrap();
         // The stand-in's requests per second are counted by the second, as ImageKit counts them.
         let text = text.replace("const WINDOW: Duration = Duration::from_secs(1);", "");

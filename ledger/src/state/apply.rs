@@ -2,7 +2,9 @@
 //! when reading, the ledger is damaged.
 
 use super::image::Happening;
-use super::{Aim, DIGEST_VERSION, Image, Mark, PathKey, Place, Plan, Run, RunStatus, State, Whole, digest};
+use super::{
+    Aim, DIGEST_VERSION, Image, Mark, PathKey, Place, Plan, Run, RunStatus, Rung, State, Whole, digest,
+};
 use crate::event::{Adjusted, Ending, Event, PauseReason, Planned, Record, RolledBack, Stopped, Tally, Work};
 use crate::ids::{CdnPath, ImageId, RunId, Seq, VenueId};
 use crate::images::Entry;
@@ -113,7 +115,7 @@ impl State {
                     (image.uploaded, image.file) = (Some(seq), file);
                 })?;
                 self.files.insert(path, seq);
-                Ok(())
+                self.count(run, Some(e.image), |settled| settled.uploaded += 1)
             }
             Event::Failed(e) => {
                 self.stopped(run, e, Mark::Failed(e.error_type))?;
@@ -163,15 +165,11 @@ impl State {
             Event::RolledBack(e) => self.rolled_back(run, e),
             Event::CdnDeleted(e) => self.cdn_deleted(&e.path),
             Event::Paused(e) => {
-                let state = self.run_mut(run)?;
-                state.status = RunStatus::Paused(e.reason);
-                if e.reason == PauseReason::ErrorRate {
-                    state.settled.clear();
-                }
+                self.run_mut(run)?.pause(e.reason);
                 Ok(())
             }
             Event::Alerted(_) => Ok(()),
-            Event::Adjusted(e) => self.adjusted(run, e),
+            Event::Adjusted(e) => self.run_mut(run)?.adjust(e),
             Event::Checkpoint(said) => {
                 let is_known = said.digest_version == DIGEST_VERSION;
                 require(!is_known || *said == self.checkpoint(), || {
@@ -185,35 +183,7 @@ impl State {
         }
     }
 
-    /// Counts what the brake looks at (requirement E2): images of forward plans, in the country their venue is in.
-    fn count_settled(
-        &mut self,
-        run: RunId,
-        image: Option<ImageId>,
-        is_troubled: bool,
-    ) -> Result<(), Illegal> {
-        let Some(plan) = image.and_then(|image| self.plan(image.planned)) else { return Ok(()) };
-        let code = self.place(plan).country.as_ref().map(|country| country.code.as_str().into());
-        let settled = self.run_mut(run)?.settled.entry(code).or_default();
-        settled.images += 1;
-        settled.troubled += u64::from(is_troubled);
-        Ok(())
-    }
-
-    fn adjusted(&mut self, run: RunId, adjusted: &Adjusted) -> Result<(), Illegal> {
-        let Adjusted { setting, to, .. } = adjusted;
-        let options = &mut self.run_mut(run)?.started.options;
-        let number = to.parse().ok().filter(|number: &u32| *number > 0);
-        match (setting.as_str(), number) {
-            ("concurrency", Some(number)) => options.concurrency = number,
-            ("rate_per_second_max", Some(number)) => options.rate_per_second_max = Some(number),
-            ("rate_per_second_max", None) if to == "none" => options.rate_per_second_max = None,
-            _ => return Err(Illegal(format!("a run's {setting} cannot be {to}"))),
-        }
-        Ok(())
-    }
-
-    fn run_mut(&mut self, run: RunId) -> Result<&mut Run, Illegal> {
+    pub(super) fn run_mut(&mut self, run: RunId) -> Result<&mut Run, Illegal> {
         self.runs.get_mut(&run).ok_or_else(|| Illegal(format!("there is no run {run}")))
     }
 
@@ -328,8 +298,8 @@ impl State {
                 continue;
             }
             for old in &mut plan.images {
-                let stays = matches!(old.rung, super::Rung::DbUpdated | super::Rung::RolledBack)
-                    || old.mark == Some(Mark::Closed);
+                let stays =
+                    matches!(old.rung, Rung::DbUpdated | Rung::RolledBack) || old.mark == Some(Mark::Closed);
                 old.is_current &= stays && new.iter().all(|image| image.picture != old.picture);
             }
         }

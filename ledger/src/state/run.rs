@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{Ending, Options, PauseReason, RunStarted};
-use crate::ids::{Seq, VenueId};
+use super::{Illegal, Rung, State};
+use crate::event::{Adjusted, Ending, Options, PauseReason, RunStarted};
+use crate::ids::{ImageId, RunId, Seq, VenueId};
 use crate::timestamp::Timestamp;
 
 /// Whether a run goes on.
@@ -36,13 +37,16 @@ pub struct Run {
     pub(super) settled: BTreeMap<Option<Box<str>>, Settled>,
 }
 
-/// A run's settled images in one country, since the run last paused for its error rate.
+/// A run's images in one country, as its brake counts them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Settled {
-    /// All of them.
+    /// Settled since the run last paused for its error rate.
     pub images: u64,
-    /// Those that failed, or that the program skipped.
+    /// Those of them that failed, or that the program skipped.
     pub troubled: u64,
+    /// On the CDN, and waiting for their row. They have gone well so far: not to count them would make every run begin
+    /// with its failures, which settle sooner.
+    pub uploaded: u64,
 }
 
 impl Run {
@@ -59,6 +63,28 @@ impl Run {
             settled: BTreeMap::new(),
         }
     }
+    pub(super) fn pause(&mut self, reason: PauseReason) {
+        self.status = RunStatus::Paused(reason);
+        if reason == PauseReason::ErrorRate {
+            for settled in self.settled.values_mut() {
+                *settled = Settled { uploaded: settled.uploaded, ..Settled::default() };
+            }
+        }
+    }
+    pub(super) fn count(&mut self, code: Option<Box<str>>, with: impl FnOnce(&mut Settled)) {
+        with(self.settled.entry(code).or_default());
+    }
+    pub(super) fn adjust(&mut self, Adjusted { setting, to, .. }: &Adjusted) -> Result<(), Illegal> {
+        let options = &mut self.started.options;
+        let number = to.parse().ok().filter(|number: &u32| *number > 0);
+        match (setting.as_str(), number) {
+            ("concurrency", Some(number)) => options.concurrency = number,
+            ("rate_per_second_max", Some(number)) => options.rate_per_second_max = Some(number),
+            ("rate_per_second_max", None) if to == "none" => options.rate_per_second_max = None,
+            _ => return Err(Illegal::new(format!("a run's {setting} cannot be {to}"))),
+        }
+        Ok(())
+    }
     /// Whether it has ended and can never go on.
     pub fn is_finished(&self) -> bool {
         matches!(self.status, RunStatus::Finished(_))
@@ -67,7 +93,7 @@ impl Run {
     pub fn options(&self) -> &Options {
         &self.started.options
     }
-    /// What it has settled since it last paused for its error rate, by country code.
+    /// What its brake counts, by country code.
     pub fn settled(&self) -> impl Iterator<Item = (Option<&str>, Settled)> {
         self.settled.iter().map(|(code, settled)| (code.as_deref(), *settled))
     }
@@ -82,5 +108,35 @@ impl Run {
     /// Images planned so far, forward or back.
     pub fn images(&self) -> u64 {
         self.images
+    }
+}
+
+impl State {
+    /// Counts an image for the brake (requirement E2), in the country its venue was in.
+    pub(super) fn count(
+        &mut self,
+        run: RunId,
+        image: Option<ImageId>,
+        with: impl FnOnce(&mut Settled),
+    ) -> Result<(), Illegal> {
+        let Some(plan) = image.and_then(|image| self.plan(image.planned)) else { return Ok(()) };
+        let code = self.place(plan).country.as_ref().map(|country| country.code.as_str().into());
+        self.run_mut(run)?.count(code, with);
+        Ok(())
+    }
+
+    pub(super) fn count_settled(
+        &mut self,
+        run: RunId,
+        image: Option<ImageId>,
+        is_troubled: bool,
+    ) -> Result<(), Illegal> {
+        let of = image.and_then(|image| self.image(image));
+        let was_uploaded = of.is_some_and(|image| !matches!(image.rung, Rung::Planned | Rung::Downloaded));
+        self.count(run, image, |settled| {
+            settled.images += 1;
+            settled.troubled += u64::from(is_troubled);
+            settled.uploaded = settled.uploaded.saturating_sub(u64::from(was_uploaded));
+        })
     }
 }

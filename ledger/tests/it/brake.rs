@@ -80,6 +80,21 @@ fn e2_from_twenty_settled_images_on_more_than_ten_percent_pauses() {
 }
 
 #[test]
+fn e2_what_is_on_the_cdn_and_waits_for_its_row_has_gone_well_until_the_row_refuses() {
+    let mut run = Rollout::new(60);
+    run.fails(3, TroubleKind::NotFound);
+    let uploaded: Vec<Seq> = (0..27).map(|_| run.next()).collect();
+    for planned in &uploaded {
+        run.history.upload(run.run, image(*planned, 0), &planned.to_string());
+    }
+    assert_eq!(run.brakes(), None, "3 of 30, although only those 3 are settled");
+    let refused = Outcome::Trouble(trouble(TroubleKind::CatalogError));
+    run.history.turn(run.run, Step::UpdateRow(uploaded[0]), refused);
+    let paused = run.brakes().unwrap();
+    assert!(paused.message.starts_with("4 of the last 30 images"), "{}", paused.message);
+}
+
+#[test]
 fn e2_each_pause_begins_a_new_count_and_a_restart_does_not() {
     let mut run = Rollout::new(80);
     run.fails(20, TroubleKind::NotFound);

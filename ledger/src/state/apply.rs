@@ -5,7 +5,7 @@ use super::image::Happening;
 use super::{
     Aim, DIGEST_VERSION, Image, Mark, PathKey, Place, Plan, Run, RunStatus, Rung, State, Whole, digest,
 };
-use crate::event::{Adjusted, Ending, Event, PauseReason, Planned, Record, RolledBack, Stopped, Tally, Work};
+use crate::event::{Ending, Event, Planned, Record, RolledBack, Stopped, Tally, Work};
 use crate::ids::{CdnPath, ImageId, RunId, Seq, VenueId};
 use crate::images::Entry;
 

@@ -15,7 +15,8 @@ fn s4_hostile_names_and_urls_do_nothing_in_any_format() {
     let entry = "{\"url\": \"=cmd()<script>|\\u001b[2J\", \"source\": \"trivia_advisor_migration\", \
                  \"upload_status\": \"external\"}";
     set(&at, venue, &text.replacen('[', &format!("[{entry}, "), 1));
-    at.run(&MIGRATE).code(10);
+    // Three bad ones are more than a tenth of so few.
+    at.run(&[&MIGRATE[..], &["--max-error-rate", "100"]].concat()).code(10);
     // The row is changed since, so that a difference shows a URL of theirs as well.
     let text = at.rows()[&venue].images.clone().unwrap();
     set(&at, venue, &text.replacen("\"completed\"", "\"=1+1\\u009b2J<b>\"", 1));

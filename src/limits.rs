@@ -158,6 +158,21 @@ pub const SANDBOX_PICTURES_AT_ONCE_MAX: usize = 4;
 pub const SANDBOX_STOP_MS_MAX: u64 = 5_000;
 /// What the sandbox's oversized images say they hold: above any limit, and streamed, so that only the wire pays.
 pub const SANDBOX_OVERSIZED_BYTES: u64 = IMAGE_BYTES_MAX + 5_000_000;
+/// How long a sandbox's late answer takes, and a rate-limited client is told to wait, unless the fault says otherwise.
+pub const SANDBOX_FAULT_MS: u64 = 1_000;
+/// Bytes of a body that a sandbox still sends before it stalls or breaks, unless the fault says otherwise: enough for a
+/// picture's header, and less than any whole picture of its.
+pub const SANDBOX_FAULT_BYTES: usize = 1_000;
+/// Bytes of one piece of a sandbox's slow body, unless the fault says otherwise: its pictures then take seconds.
+pub const SANDBOX_TRICKLE_BYTES: usize = 8_192;
+/// How long each piece of a sandbox's slow body waits, unless the fault says otherwise.
+pub const SANDBOX_TRICKLE_MS: u64 = 100;
+/// What a sandbox's gzip bomb holds: more than any machine it is tried on has memory.
+pub const SANDBOX_BOMB_BYTES: u64 = 64_000_000_000;
+/// Zeros in one member of that bomb; the members are the same bytes again and again.
+pub const SANDBOX_BOMB_MEMBER_BYTES: usize = 4_000_000;
+/// How long a sandbox that found no descriptor to listen with waits before it looks again.
+pub const SANDBOX_LISTEN_AGAIN_MS: u64 = 50;
 /// Venues written to a sandbox's PostgreSQL in one statement: a few hundred kilobytes.
 pub const SANDBOX_INSERT_ROWS: usize = 500;
 /// Files whose size `plan` asks the origin for where it is not to ask for all: the mean of a hundred is good to a few percent.

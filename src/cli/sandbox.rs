@@ -1,5 +1,6 @@
 //! `sandbox`: stand-ins for everything outside, in the foreground until a signal (requirement C14).
 
+use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,12 +9,15 @@ use tokio::sync::oneshot;
 
 use super::Context;
 use crate::error::{Exit, Failure};
-use crate::sandbox::faults::Fault;
+use crate::sandbox::faults::Order;
+use crate::sandbox::faults::kinds::KINDS;
+use crate::sandbox::faults::order::{CDN_OPERATIONS, ORIGIN_OPERATIONS};
 use crate::sandbox::seed::VENUES_FULL;
-use crate::sandbox::whole::{Options, Sandbox, SandboxError};
+use crate::sandbox::whole::{CONTROL, Options, Sandbox, SandboxError};
 
 /// Run stand-ins for everything outside, on this machine.
 #[derive(Debug, Args)]
+#[command(after_long_help = language())]
 pub struct SandboxArgs {
     /// Where everything lies; opened again if a sandbox is there.
     #[arg(long, value_name = "DIR")]
@@ -39,11 +43,10 @@ pub struct SandboxArgs {
     /// ImageKit's limit of requests per second and operation; uploads and delivery have none.
     #[arg(long, value_name = "N")]
     rate: Option<u32>,
-    /// Answer the first TIMES requests of an operation with a status, like `upload=503x10`; may be given several
-    /// times. Operations: upload, list, details, update, delete, bulk_delete, delivery, delivery_original,
-    /// usage, origin, origin_head.
-    #[arg(long, value_name = "OP=STATUSxTIMES", value_parser = fault)]
-    fault: Vec<(String, u16, u64)>,
+    /// Let something go wrong, like `upload=503x10`; may be given several times, and ordered or taken back
+    /// later at the address in DIR/control. The language is below.
+    #[arg(long, value_name = "PLACE=KIND…")]
+    fault: Vec<Order>,
 }
 
 pub fn run(context: &Context<'_>, args: &SandboxArgs) -> Result<Exit, Failure> {
@@ -63,18 +66,13 @@ pub fn run(context: &Context<'_>, args: &SandboxArgs) -> Result<Exit, Failure> {
     });
     context.runtime.block_on(async {
         let sandbox = Sandbox::open(&options).await?;
-        for (op, status, times) in &args.fault {
-            let body = r#"{"message":"put in by --fault"}"#.to_owned();
-            sandbox.faults.inject(
-                op,
-                0,
-                *times,
-                Fault::Answer { status: *status, headers: Vec::new(), body },
-            );
-        }
+        sandbox.order(args.fault.iter().cloned()).await;
         eprintln!("The sandbox is up. In another terminal:");
         eprintln!("  . {}", args.dir.join("env").display());
         eprintln!("  longshore countries");
+        eprintln!("Faults are ordered and taken back while it is up:");
+        let control = args.dir.join(CONTROL);
+        eprintln!("  curl -d cdn=away:for=20s $(cat {})/faults", control.display());
         eprintln!("Ctrl-C stops it; started again on this directory, it goes on where it was.");
         let _the_sender_lives_in_the_interrupt = stopped.await;
         sandbox.stop().await;
@@ -100,10 +98,24 @@ impl From<SandboxError> for Failure {
     }
 }
 
-fn fault(text: &str) -> Result<(String, u16, u64), String> {
-    let parsed = text.split_once('=').and_then(|(op, rest)| {
-        let (status, times) = rest.split_once('x')?;
-        Some((op.to_owned(), status.parse().ok()?, times.parse().ok()?))
-    });
-    parsed.ok_or_else(|| "it is written like upload=503x10".to_owned())
+/// The language of `--fault`, for the help page.
+fn language() -> String {
+    let mut page = String::from(
+        "Faults are written PLACE=KIND[xN|xN%][:after=N][:for=TIME]:\n\n  \
+         upload=503x10                 the next ten uploads are answered with 503\n  \
+         upload=429x30%:reset=200      30 of each hundred uploads, chosen by the seed; try again in 200 ms\n  \
+         cdn=away:after=20:for=3s      ImageKit is away for 3 s from its 20th request on\n  \
+         origin/uploads/a.jpg=404      one file, until it is taken back; `*` at the end stands for anything\n\n",
+    );
+    let _ = writeln!(
+        page,
+        "Places: {}, {}; cdn is all of ImageKit, all is everything.",
+        CDN_OPERATIONS.join(", "),
+        ORIGIN_OPERATIONS.join(", ")
+    );
+    page.push_str("Times: 1500, 1500ms, 20s. Kinds:\n\n");
+    for (written, what) in KINDS {
+        let _ = writeln!(page, "  {written:<33} {what}");
+    }
+    page
 }

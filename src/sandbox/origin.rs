@@ -1,24 +1,22 @@
 //! The origin's stand-in: a public object store on loopback that serves the world's images.
 
 mod answer;
-mod connection;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::any;
 use bytes::Bytes;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use self::connection::{Breakable, Breaker};
 use super::faults::Faults;
 use super::seed::World;
+use super::wire::{Line, Port};
 
 /// How to serve.
 #[derive(Debug, Clone, Copy, Default)]
@@ -45,16 +43,13 @@ struct Origin {
 /// # Errors
 /// When the port cannot be bound.
 pub async fn serve(options: Options, world: Arc<World>, faults: Arc<Faults>) -> io::Result<Running> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
-    let addr = listener.local_addr()?;
+    let all = CancellationToken::new();
+    let port = Port::bind(options.port, Arc::clone(&faults.origin), all.clone())?;
+    let addr = port.addr();
     let origin = Arc::new(Origin { world, faults, latency: options.latency, put: RwLock::default() });
     let router = Router::new().route("/{*path}", any(answer::answer)).with_state(Arc::clone(&origin));
-    let all = CancellationToken::new();
-    let server = axum::serve(
-        Breakable::new(listener, all.clone()),
-        router.into_make_service_with_connect_info::<Breaker>(),
-    )
-    .with_graceful_shutdown(all.clone().cancelled_owned());
+    let server = axum::serve(port, router.into_make_service_with_connect_info::<Line>())
+        .with_graceful_shutdown(all.clone().cancelled_owned());
     let task = tokio::spawn(server.into_future());
     Ok(Running { addr, origin, all, task })
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::databases::{self, FillError};
-use super::faults::Faults;
+use super::faults::{Faults, Order};
 use super::seed::{VENUES_FULL, World};
-use super::{imagekit, origin};
+use super::{control, imagekit, origin};
 
 /// What a sandbox is made of. All that must be the same when its directory is opened again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,8 @@ impl Made {
 /// The report that a fitted world is made from. A copy of its own, because `matching_report.csv` is there to be tried
 /// things with.
 const FITTED: &str = "fitted.csv";
+/// Where the control address is written down: it is another one each time.
+pub const CONTROL: &str = "control";
 
 /// How a sandbox is made and how it behaves.
 #[derive(Debug, Clone)]
@@ -115,6 +117,8 @@ pub struct Sandbox {
     pub origin: origin::Running,
     /// ImageKit.
     pub imagekit: imagekit::Running,
+    /// Where faults are ordered.
+    pub control: control::Running,
     /// The settings, name and value.
     pub settings: Vec<(&'static str, String)>,
 }
@@ -129,7 +133,7 @@ impl Sandbox {
         let world = Arc::new(world(options, made.as_ref())?);
         std::fs::create_dir_all(&options.dir)?;
         let dir = options.dir.canonicalize()?;
-        let faults = Arc::new(Faults::default());
+        let faults = Arc::new(Faults::seeded(options.seed));
         let at = origin::Options {
             port: made.as_ref().map_or(0, |made| made.origin_port),
             latency: options.latency,
@@ -170,12 +174,20 @@ impl Sandbox {
             ("IMAGEKIT_BANDWIDTH_LIMIT_GB", "20".to_owned()),
             ("LONGSHORE_NOTIFY_URL", String::new()),
         ];
+        let control = control::serve(Arc::clone(&faults)).await?;
+        private(&dir.join(CONTROL), &format!("{}\n", control.url()))?;
         // Written last: whoever waits for it finds everything else ready.
         let lines = settings
             .iter()
             .map(|(name, value)| format!("export {name}='{}'\n", value.replace('\'', r"'\''")));
         private(&dir.join("env"), &lines.collect::<String>())?;
-        Ok(Self { world, faults, origin, imagekit, settings })
+        Ok(Self { world, faults, origin, imagekit, control, settings })
+    }
+
+    /// Orders faults, as the control address does; a part that is ordered away is away when this comes back.
+    pub async fn order(&self, orders: impl IntoIterator<Item = Order>) {
+        orders.into_iter().for_each(|order| self.faults.order(order));
+        self.faults.settled().await;
     }
 
     /// Stops both stand-ins.

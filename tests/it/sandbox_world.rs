@@ -1,7 +1,9 @@
 //! The sandbox's world: requirement D5's numbers in both kinds of database, pictures that are what they say, and an
 //! origin that serves them, or the trouble that was asked for.
 
+mod bodies;
 mod databases;
+mod orders;
 mod origin;
 
 use std::collections::{BTreeMap, HashMap};

@@ -143,6 +143,7 @@ fn only_the_retry_loop_sleeps_to_retry() {
         // The stand-ins answer as slowly as they were told to.
         "src/sandbox/origin/answer.rs",
         "src/sandbox/imagekit/front.rs",
+        "src/sandbox/spoil.rs",
         // Looks again whether another process has appended; nothing was tried that could be retried.
         "src/cli/watch.rs",
         // Looks on until the run it is going to kill has come far enough.

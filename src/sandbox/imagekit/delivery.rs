@@ -11,6 +11,7 @@ use super::answer::Refusal;
 use super::picture::{self, Unfit};
 use super::steps::Wanted;
 use super::{App, names, params};
+use crate::sandbox::spoil;
 
 /// A year, as ImageKit's own CDN keeps files.
 const CACHE: &str = "public, s-maxage=31536000, max-age=31536000, must-revalidate";
@@ -107,6 +108,16 @@ impl IntoResponse for Failed {
             self.1,
         )
             .into_response()
+    }
+}
+
+/// A status to order, as delivery says it: the header says why, the body only that.
+pub(super) fn refused(status: StatusCode) -> Response {
+    match status {
+        StatusCode::NOT_FOUND => Failed::MISSING.into_response(),
+        StatusCode::UNAUTHORIZED => Failed::PRIVATE.into_response(),
+        StatusCode::BAD_REQUEST => Failed::LIMIT.into_response(),
+        status => spoil::proxy_page(status),
     }
 }
 

@@ -4,18 +4,19 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::body::{self, Body};
+use axum::Json;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt;
+use serde_json::json;
 
 use super::answer::Refusal;
-use super::delivery::Asked;
-use super::wire::{Switch, cut};
+use super::delivery::{self, Asked};
 use super::{App, form};
-use crate::sandbox::faults::Fault;
+use crate::sandbox::faults::Refusal as Ordered;
+use crate::sandbox::spoil;
+use crate::sandbox::wire::Line;
 
 /// The short name of a request's operation, for faults, counts and rate limits.
 fn operation(app: &App, request: &Request) -> &'static str {
@@ -45,91 +46,59 @@ fn operation(app: &App, request: &Request) -> &'static str {
 /// The outermost layer.
 pub(super) async fn front(
     State(app): State<Arc<App>>,
-    ConnectInfo(switch): ConnectInfo<Switch>,
-    mut request: Request,
+    ConnectInfo(line): ConnectInfo<Line>,
+    request: Request,
     next: Next,
 ) -> Response {
+    let operation = operation(&app, &request);
     let asked = Asked::read(&app, request.uri().path(), request.uri().query());
     let path = asked.as_ref().map_or(request.uri().path(), Asked::path);
-    let fault = app.faults.next_at(operation(&app, &request), path);
+    let fault = app.faults.next_at(operation, path);
     if !app.options.latency.is_zero() {
         tokio::time::sleep(app.options.latency).await;
     }
-    let mut response = match fault {
-        None => next.run(request).await,
-        Some(Fault::Answer { status, headers, body }) => {
-            drain(request.into_body()).await;
-            ordered(status, &headers, body)
-        }
-        Some(Fault::DropBefore) => {
-            switch.throw();
-            StatusCode::OK.into_response()
-        }
-        Some(Fault::DropAfter) => {
-            let response = next.run(request).await;
-            switch.throw();
-            response
-        }
-        Some(Fault::Delay(wait)) => {
-            tokio::time::sleep(wait).await;
-            next.run(request).await
-        }
-        Some(Fault::Untransformed) => {
-            // A path is a URI by itself, so that nothing can be wrong with it.
-            *request.uri_mut() = request.uri().path().parse().expect("it was one before");
-            next.run(request).await
-        }
-        Some(Fault::Unnegotiated) => {
-            request.headers_mut().remove(header::ACCEPT);
-            next.run(request).await
-        }
-        Some(Fault::WithoutHeader(name)) => {
-            let mut response = next.run(request).await;
-            response.headers_mut().remove(name);
-            response
-        }
-        Some(Fault::CutBody { after_bytes }) => shortened(next.run(request).await, after_bytes).await,
-    };
+    let refuse = |refusal: &Ordered| refused(operation, refusal);
+    let mut response = spoil::serve(fault, &line, request, refuse, |request| next.run(request)).await;
     let id = format!("{:032x}", fastrand::u128(..));
     response.headers_mut().insert("x-ik-requestid", HeaderValue::from_str(&id).expect("hexadecimal digits"));
     response
 }
 
-/// Reads a body to its end: a client that is still sending when the answer comes may never see it.
-async fn drain(body: Body) {
-    let mut chunks = body.into_data_stream();
-    while let Some(Ok(_)) = chunks.next().await {}
-}
-
-/// The answer that a fault orders. What is no status or header is a mistake of whoever ordered it, said as a 500.
-fn ordered(status: u16, headers: &[(String, String)], body: String) -> Response {
-    let mut response = Response::builder().status(status);
-    for (name, value) in headers {
-        response = response.header(name, value);
+/// A status to order, in ImageKit's words where they are known.
+fn refused(operation: &str, ordered: &Ordered) -> Response {
+    let status = StatusCode::from_u16(ordered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        return too_many(USUAL_RATE, ordered.reset.unwrap_or(WINDOW));
     }
-    response.body(Body::from(body)).unwrap_or_else(|error| {
-        (StatusCode::INTERNAL_SERVER_ERROR, format!("this fault is no HTTP answer: {error}")).into_response()
-    })
-}
-
-/// The same answer with its full length announced and only so many bytes sent.
-async fn shortened(response: Response, after_bytes: usize) -> Response {
-    let (mut parts, body) = response.into_parts();
-    let bytes = match body::to_bytes(body, usize::MAX).await {
-        Ok(bytes) => bytes,
-        Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    };
-    if after_bytes >= bytes.len() {
-        return Response::from_parts(parts, Body::from(bytes));
+    if let Some(message) = &ordered.message {
+        return Refusal::new(status, message.as_str()).into_response();
     }
-    parts.headers.insert(header::CONTENT_LENGTH, bytes.len().into());
-    Response::from_parts(parts, cut(bytes.slice(..after_bytes)))
+    if status.is_success() {
+        return (status, Json(json!({}))).into_response();
+    }
+    if operation.starts_with("delivery") {
+        return delivery::refused(status);
+    }
+    match status.as_u16() {
+        401 => Refusal::new(status, "Your request does not contain private API key.").into_response(),
+        403 => Refusal::new(status, "Your account is disabled.").into_response(),
+        404 => Refusal::no_such_file().into_response(),
+        400..500 => Refusal::new(status, "Your request contains invalid parameters.").into_response(),
+        // They come from what stands before ImageKit, and are no JSON.
+        _ => {
+            let mut page = spoil::proxy_page(status);
+            if let Some(wait) = ordered.reset {
+                page.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().into());
+            }
+            page
+        }
+    }
 }
 
 /// The layer of the API: the key, then the rate limits, which uploads do not have.
 pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if let Err(refusal) = authorized(&app, &request) {
-        drain(request.into_body()).await;
+        spoil::drain(request.into_body()).await;
         return refusal.into_response();
     }
     let operation = operation(&app, &request);
@@ -138,7 +107,7 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     if let Some(most) = most.filter(|_| operation != "upload")
         && let Some(wait) = app.rates.take(operation, most)
     {
-        drain(request.into_body()).await;
+        spoil::drain(request.into_body()).await;
         return too_many(most, wait);
     }
     next.run(request).await
@@ -173,6 +142,8 @@ fn too_many(most: u32, wait: Duration) -> Response {
 }
 
 const WINDOW: Duration = Duration::from_secs(1);
+/// The limit that a rate-limited answer tells of where none was set.
+const USUAL_RATE: u32 = 100;
 
 /// Requests counted in windows, an operation each.
 #[derive(Default)]

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,6 +16,7 @@ use serde_json::Value;
 use super::clock::{self, Ms};
 use super::model::{Folder, Stored, Version};
 use super::names;
+use crate::sandbox::lag::Lag;
 
 /// A line of the log.
 #[derive(Deserialize, Serialize)]
@@ -51,16 +53,16 @@ pub(super) struct Library {
     served: BTreeMap<String, u64>,
     fields: Vec<Value>,
     bytes: u64,
-    lag: Ms,
+    lag: Arc<Lag>,
     unnoticed: VecDeque<Change>,
 }
 
 impl Library {
-    /// Opens the library in `dir`, or begins one there. The list follows changes after `lag` ms.
+    /// Opens the library in `dir`, or begins one there. The list follows changes after the lag.
     ///
     /// # Errors
     /// The disk's, and an unreadable log.
-    pub(super) fn open(dir: &Path, lag: Ms) -> io::Result<Self> {
+    pub(super) fn open(dir: &Path, lag: Arc<Lag>) -> io::Result<Self> {
         fs::create_dir_all(dir.join("content"))?;
         let log_path = dir.join("library.jsonl");
         let fresh_path = dir.join("library.jsonl.new");
@@ -73,7 +75,7 @@ impl Library {
             served: BTreeMap::new(),
             fields: Vec::new(),
             bytes: 0,
-            lag: 0,
+            lag,
             unnoticed: VecDeque::new(),
         };
         if log_path.exists() {
@@ -82,7 +84,8 @@ impl Library {
         library.write_all_lines()?;
         fs::rename(&fresh_path, &log_path)?;
         library.sweep()?;
-        library.lag = lag;
+        // What the log tells of was noticed long ago.
+        library.unnoticed.clear();
         Ok(library)
     }
 
@@ -163,7 +166,7 @@ impl Library {
     }
 
     fn unnoticed(&mut self, id: &str, before: Option<Stored>) {
-        if self.lag > 0 {
+        if self.lag.ms() > 0 {
             self.unnoticed.push_back(Change { at: clock::now(), id: id.to_owned(), before });
         }
     }
@@ -248,9 +251,9 @@ impl Library {
         from.filter_map(|(_, id)| self.files.get(id))
     }
 
-    /// The same as the list sees them: without the changes of the last `lag` ms.
+    /// The same as the list sees them: without the changes that the lag hides.
     pub(super) fn listed(&mut self, prefix: &str) -> Vec<&Stored> {
-        let noticed = clock::now() - self.lag;
+        let noticed = clock::now().saturating_sub(self.lag.ms());
         while self.unnoticed.front().is_some_and(|change| change.at <= noticed) {
             self.unnoticed.pop_front();
         }

@@ -23,25 +23,25 @@ mod routes;
 mod shape;
 mod steps;
 mod upload;
-mod wire;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
 use serde_json::Value;
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use self::answer::Refusal;
 use self::library::Library;
 use super::faults::Faults;
+use super::wire::{Line, Port};
 use crate::limits;
 
 /// How the stand-in is set up.
@@ -91,6 +91,7 @@ pub struct Running {
     /// Where it listens.
     pub addr: SocketAddr,
     app: Arc<App>,
+    all: CancellationToken,
     stop: oneshot::Sender<()>,
     server: JoinHandle<io::Result<()>>,
 }
@@ -117,17 +118,18 @@ pub struct File {
 /// # Errors
 /// The port is taken, the directory cannot be used or its log not be read, or the account is no path segment.
 pub async fn serve(options: Options, faults: Arc<Faults>) -> io::Result<Running> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
-    let addr = listener.local_addr()?;
+    let all = CancellationToken::new();
+    let port = Port::bind(options.port, Arc::clone(&faults.cdn), all.clone())?;
+    let addr = port.addr();
     let app = Arc::new(App::open(options, faults, addr)?);
     let (stop, stopped) = oneshot::channel::<()>();
-    let service = routes::router(app.clone()).into_make_service_with_connect_info::<wire::Switch>();
-    let serving = axum::serve(wire::BreakableListener(listener), service);
+    let service = routes::router(app.clone()).into_make_service_with_connect_info::<Line>();
+    let serving = axum::serve(port, service);
     let serving = serving.with_graceful_shutdown(async {
         // A sender that was dropped means the same as one that spoke.
         let _ = stopped.await;
     });
-    Ok(Running { addr, app, stop, server: tokio::spawn(serving.into_future()) })
+    Ok(Running { addr, app, all, stop, server: tokio::spawn(serving.into_future()) })
 }
 
 impl Running {
@@ -161,6 +163,7 @@ impl Running {
         let _ = self.stop.send(());
         let grace = Duration::from_millis(limits::SANDBOX_STOP_MS_MAX);
         if tokio::time::timeout(grace, &mut self.server).await.is_err() {
+            self.all.cancel();
             self.server.abort();
         }
     }
@@ -200,7 +203,8 @@ impl App {
             std::fs::remove_dir_all(&incoming)?;
         }
         std::fs::create_dir_all(&incoming)?;
-        let lag = i64::try_from(options.list_lag.as_millis()).unwrap_or(i64::MAX);
+        let lag = Arc::clone(&faults.list_lag);
+        lag.set_usual(options.list_lag);
         Ok(Self {
             delivery_prefix: format!("/{id}/"),
             library: Mutex::new(Library::open(&options.dir, lag)?),

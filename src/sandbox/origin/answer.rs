@@ -4,21 +4,18 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Path, State};
-use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, Method, Response, StatusCode};
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 
 use super::Origin;
-use super::connection::Breaker;
 use crate::limits::SANDBOX_OVERSIZED_BYTES;
-use crate::sandbox::faults::Fault;
+use crate::sandbox::faults::Refusal;
 use crate::sandbox::seed::{Awkward, Image};
-
-const HTML: &str = "<!doctype html><html><head><title>Please sign in</title></head><body><h1>Please sign in</h1></body></html>\n";
-/// An oversized image goes on and on with these.
-static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+use crate::sandbox::spoil::{self, PAGE, ZEROS};
+use crate::sandbox::wire::Line;
 
 /// A file as it is served.
 struct File {
@@ -37,57 +34,65 @@ impl File {
 
 pub(super) async fn answer(
     State(origin): State<Arc<Origin>>,
-    ConnectInfo(breaker): ConnectInfo<Breaker>,
-    method: Method,
+    ConnectInfo(line): ConnectInfo<Line>,
     Path(path): Path<String>,
+    request: Request,
 ) -> Response<Body> {
     if !origin.latency.is_zero() {
         tokio::time::sleep(origin.latency).await;
     }
-    let mut cut_after = None;
-    let mut without = None;
+    let path = format!("/{path}");
     // A question for the size is counted apart: it moves nothing.
-    let op = if method == Method::HEAD { "origin_head" } else { "origin" };
-    match origin.faults.next_at(op, &format!("/{path}")) {
-        Some(Fault::Answer { status, headers, body }) => return told(status, headers, body),
-        Some(Fault::DropBefore | Fault::DropAfter) => {
-            // Reading changes nothing here, so that before and after are the same.
-            breaker.cut();
-            return bare(StatusCode::INTERNAL_SERVER_ERROR);
-        }
-        Some(Fault::Delay(wait)) => tokio::time::sleep(wait).await,
-        Some(Fault::CutBody { after_bytes }) => cut_after = Some(after_bytes),
-        Some(Fault::WithoutHeader(name)) => without = Some(name),
-        // It transforms nothing, and has one format of each image.
-        Some(Fault::Untransformed | Fault::Unnegotiated) | None => {}
+    let op = if request.method() == Method::HEAD { "origin_head" } else { "origin" };
+    let fault = origin.faults.next_at(op, &path);
+    let served = |request: Request| std::future::ready(origin.answer(request.method(), &path));
+    spoil::serve(fault, &line, request, refused, served).await
+}
+
+/// A status to order, as an S3-compatible store says it.
+fn refused(ordered: &Refusal) -> Response<Body> {
+    let mut answer = bare(StatusCode::from_u16(ordered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
+    let code = match ordered.status {
+        404 => "NoSuchKey",
+        403 => "AccessDenied",
+        429 | 503 => "SlowDown",
+        _ => "InternalError",
+    };
+    if let Some(wait) = ordered.reset {
+        // In whole seconds, and rather too late than too soon.
+        let seconds = wait.as_millis().div_ceil(1_000).to_string();
+        answer.headers_mut().extend(HeaderValue::try_from(seconds).ok().map(|wait| (RETRY_AFTER, wait)));
     }
-    if method != Method::GET && method != Method::HEAD {
-        let mut refusal = bare(StatusCode::METHOD_NOT_ALLOWED);
-        refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return refusal;
-    }
-    let Some(file) = origin.file(&format!("/{path}")) else { return bare(StatusCode::NOT_FOUND) };
-    let mut answer = bare(StatusCode::OK);
-    let headers = answer.headers_mut();
-    headers.insert(CONTENT_LENGTH, file.length.into());
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    if let Ok(media_type) = HeaderValue::from_str(&file.media_type) {
-        headers.insert(CONTENT_TYPE, media_type);
-    }
-    if let Some(name) = without {
-        headers.remove(name);
-    }
-    if method == Method::GET {
-        *answer.body_mut() = match cut_after {
-            Some(bytes) => Body::from_stream(cut(chunks(file), bytes)),
-            None if file.bytes.len() as u64 == file.length => Body::from(file.bytes),
-            None => Body::from_stream(chunks(file)),
-        };
-    }
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    let xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
+    *answer.body_mut() = Body::from(format!("{xml}\n<Error><Code>{code}</Code></Error>"));
     answer
 }
 
 impl Origin {
+    fn answer(&self, method: &Method, path: &str) -> Response<Body> {
+        if method != Method::GET && method != Method::HEAD {
+            let mut refusal = bare(StatusCode::METHOD_NOT_ALLOWED);
+            refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return refusal;
+        }
+        let Some(file) = self.file(path) else { return bare(StatusCode::NOT_FOUND) };
+        let mut answer = bare(StatusCode::OK);
+        let headers = answer.headers_mut();
+        headers.insert(CONTENT_LENGTH, file.length.into());
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        if let Ok(media_type) = HeaderValue::from_str(&file.media_type) {
+            headers.insert(CONTENT_TYPE, media_type);
+        }
+        if method == Method::GET {
+            *answer.body_mut() = match file.bytes.len() as u64 == file.length {
+                true => Body::from(file.bytes),
+                false => Body::from_stream(chunks(file)),
+            };
+        }
+        answer
+    }
+
     fn file(&self, path: &str) -> Option<File> {
         if let Some(put) = self.put.read().unwrap_or_else(PoisonError::into_inner).get(path) {
             return put.clone().map(|(media_type, bytes)| File::whole(media_type, bytes));
@@ -97,7 +102,7 @@ impl Origin {
         match awkward {
             None => Some(File::whole(media_type, picture.bytes())),
             Some(Awkward::Missing) => None,
-            Some(Awkward::Html) => Some(File::whole("text/html; charset=utf-8", HTML)),
+            Some(Awkward::Html) => Some(File::whole("text/html; charset=utf-8", PAGE)),
             Some(Awkward::Truncated) => {
                 let mut bytes = picture.bytes();
                 bytes.truncate(bytes.len() * 3 / 5);
@@ -120,40 +125,8 @@ fn chunks(file: File) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static 
     stream::iter([file.bytes]).chain(tail).map(Ok)
 }
 
-/// The first bytes of a body, then an error, which breaks the connection.
-fn cut(
-    chunks: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
-    after_bytes: usize,
-) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-    let first = chunks.try_filter_map({
-        let mut left = after_bytes;
-        move |mut chunk| {
-            chunk.truncate(left);
-            left -= chunk.len();
-            std::future::ready(Ok((!chunk.is_empty()).then_some(chunk)))
-        }
-    });
-    // Without a pause the server would find the error before it has sent what came ahead of it.
-    let end = stream::once(async {
-        tokio::task::yield_now().await;
-        Err(io::ErrorKind::ConnectionAborted.into())
-    });
-    first.chain(end)
-}
-
 fn bare(status: StatusCode) -> Response<Body> {
     let mut answer = Response::new(Body::empty());
     *answer.status_mut() = status;
-    answer
-}
-
-fn told(status: u16, headers: Vec<(String, String)>, body: String) -> Response<Body> {
-    let mut answer = bare(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
-    for (name, value) in headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            answer.headers_mut().append(name, value);
-        }
-    }
-    *answer.body_mut() = Body::from(body);
     answer
 }

@@ -123,6 +123,34 @@ fn c14_a_directory_of_something_else_is_refused() {
     refused(&["--venues", "5"], "holds a sandbox of seed 1 with 4 venues");
 }
 
+#[test]
+fn c14_faults_come_by_flag_and_are_taken_back_at_the_control_address() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let sandbox =
+        Foreground::start(dir, &[&SMALL[..], &["--fault", "upload=quota", "--fault", "list=500"]].concat());
+    let (code, said) = sourced(dir, "migrate --country Germany --yes");
+    assert!(code == Some(11) && said.contains("Upload Limit Exceeded"), "{code:?} {said}");
+    let control = std::fs::read_to_string(dir.join("sb/control")).unwrap();
+    let well = async {
+        let client = longshore::outside::http_client_builder().build().unwrap();
+        client.delete(format!("{}/faults", control.trim())).send().await.unwrap().status()
+    };
+    assert_eq!(tokio::runtime::Runtime::new().unwrap().block_on(well), 200);
+    let (code, said) = sourced(dir, "resume");
+    assert!(code == Some(10) && said.contains("is finished"), "{code:?} {said}");
+    assert_eq!(sandbox.stop("-TERM"), Some(0));
+
+    let refused = program(dir, &["sandbox", "--dir", "sb", "--fault", "upload=fast"]).output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(2) && said.contains("`fast` is no kind of fault"), "{said}");
+    let help = program(dir, &["sandbox", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    for (written, _) in longshore::sandbox::faults::kinds::KINDS {
+        assert!(help.contains(&format!("  {written} ")), "the help lacks {written}: {help}");
+    }
+}
+
 /// A report with the real one's oddities: a venue matched twice, a pair far apart, venues that only Trivia Advisor has,
 /// and, beyond them, one of Trivia Advisor's that is matched with two.
 const REPORT: &str = "\

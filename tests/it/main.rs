@@ -28,6 +28,7 @@ mod steering;
 mod support;
 mod tidy;
 mod trivia;
+mod trouble;
 mod verify;
 mod voice;
 mod writers;

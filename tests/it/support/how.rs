@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledger::event::{Options, Scope};
-use longshore::limits::IMAGE_BYTES_MAX;
+use longshore::limits::{IDLE_MS_MAX, IMAGE_BYTES_MAX};
 use longshore::runner::Probe;
 
 use super::sqlite::SqliteFile;
@@ -20,6 +20,8 @@ pub struct How {
     pub probe: Option<Probe>,
     /// How long it waits for what is away.
     pub patience: Duration,
+    /// How long a download may stand still.
+    pub idle: Duration,
     /// At most this many venues.
     pub limit: Option<u64>,
     /// Which place a new run takes.
@@ -38,6 +40,7 @@ impl Default for How {
             concurrency: 4,
             probe: None,
             patience: Duration::from_secs(10),
+            idle: Duration::from_millis(IDLE_MS_MAX),
             limit: None,
             scope: poland(),
             retry_failed: false,

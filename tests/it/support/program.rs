@@ -162,6 +162,13 @@ impl Workplace {
         self.run(&[args, &["--format", "json"]].concat())
     }
 
+    /// Orders faults in the sandbox's language, one a line.
+    #[track_caller]
+    pub fn order(&self, orders: &str) {
+        let orders = orders.lines().map(|line| line.parse().unwrap_or_else(|no| panic!("{no}")));
+        self.runtime.block_on(self.sandbox.order(orders));
+    }
+
     /// Requests of an operation at the sandbox so far.
     pub fn requests(&self, op: &str) -> u64 {
         self.counts().get(op).copied().unwrap_or(0)

@@ -294,7 +294,9 @@ impl Stage {
         let endpoint = url(self.imagekit.url_endpoint());
         let api = || url(self.imagekit.api_url());
         let cdn = ImageKit::new(ImageKitOptions::new("private_sandbox", endpoint, api(), api())).unwrap();
-        let origin = HttpOrigin::new(OriginOptions::new(url(self.origin.base_url()))).unwrap();
+        let mut options = OriginOptions::new(url(self.origin.base_url()));
+        options.idle = how.idle;
+        let origin = HttpOrigin::new(options).unwrap();
         let catalog = runtime.block_on(catalog::open(&self.url())).unwrap();
         let spool = Spool::open(&self.dir.path().join("spool")).unwrap();
         let forward = Forward { origin: Arc::new(origin), cdn: Arc::new(cdn), spool };
@@ -328,6 +330,17 @@ impl Stage {
     /// Reads and verifies the whole ledger.
     pub fn verified(&self) -> Ledger {
         Ledger::read(&self.ledger_path()).unwrap()
+    }
+
+    /// Orders faults in the sandbox's language, one a line.
+    #[track_caller]
+    pub fn order(&self, orders: &str) {
+        for line in orders.lines() {
+            let order = line.parse().unwrap_or_else(|no| panic!("{no}"));
+            let faults = if line.starts_with("origin") { &self.origin_faults } else { &self.cdn_faults };
+            faults.order(order);
+            self.runtime.block_on(faults.settled());
+        }
     }
 
     /// Requests of an operation so far.

@@ -1,0 +1,57 @@
+//! Too many images in trouble: the run pauses, advises, and goes on when it is told to.
+
+use ledger::event::Event;
+
+use super::Trouble;
+
+/// Fifteen of these venues are in the United Kingdom: enough images for a rate to be spoken of, several times.
+const VENUES: u32 = 20;
+
+#[test]
+fn e2_bad_images_pause_the_run_and_each_resume_gets_further_to_the_end() {
+    let it = Trouble::sized(VENUES, "origin=404x15%");
+    let ran = it.migrate(&[]).code(11).says("failed or were skipped").says("it pauses above 10 %");
+    let mut ran = ran.says("longshore export failures --run").says("--retry-failed");
+    let settled = || it.events().iter().map(settled_by).sum::<usize>();
+    let mut before = settled();
+    assert!(before >= 20, "{before}: fewer say nothing");
+    let mut resumed = 0;
+    while ran.code == Some(11) {
+        ran = it.work.run(&["resume"]);
+        assert!(settled() > before, "a resume gets further: {ran}");
+        (before, resumed) = (settled(), resumed + 1);
+    }
+    let ran = ran.code(10);
+    assert!(resumed < 6, "{resumed}: it counts anew after each pause");
+    let pauses = it.pauses();
+    assert!(pauses.iter().all(|(why, _)| why == "error_rate") && pauses.len() == resumed, "{pauses:?}");
+    assert_eq!(it.alerts().iter().filter(|about| *about == "error_rate").count(), resumed, "{ran}");
+
+    // Each missing picture is a failed image, whose entry stays as it was, and when they are there again the end is
+    // the one that it would have been.
+    let failures = it.work.run_json(&["export", "failures"]).code(0).json();
+    let lost = failures.as_array().unwrap().iter().filter(|one| one["error_type"] == "not_found").count();
+    assert!(lost >= 5, "{failures}");
+    it.work.order("all=none");
+    let mut ran = it.work.run(&["resume", "--retry-failed"]);
+    // The sandbox's own bad images fail again.
+    while ran.code == Some(11) {
+        ran = it.work.run(&["resume"]);
+    }
+    it.is_the_same_end(ran);
+}
+
+#[test]
+fn e2_a_wider_limit_lets_the_same_run_go_through() {
+    let it = Trouble::sized(VENUES, "origin=404x15%");
+    it.migrate(&["--max-error-rate", "60"]).code(10);
+    assert!(it.pauses().is_empty());
+}
+
+fn settled_by(event: &Event) -> usize {
+    match event {
+        Event::Failed(_) | Event::Skipped(_) => 1,
+        Event::DbUpdated(updated) => updated.edits.len(),
+        _ => 0,
+    }
+}

@@ -77,39 +77,34 @@ pub struct Config {
 const DATABASES: [&str; 3] = ["postgres://", "postgresql://", "sqlite:"];
 
 impl Config {
-    /// Reads the process's environment and `.env` in `dir`; the environment wins.
-    ///
-    /// # Errors
-    /// When `.env` is there and cannot be read, or a number is none.
-    pub fn read(dir: &Path) -> Result<Self, Failure> {
-        let path = dir.join(".env");
-        let mut file = HashMap::new();
-        if path.exists() {
-            // The parser's own error quotes the line, which may hold a key.
-            let bad = |_| {
-                Failure::usage("the .env in this directory cannot be read").hint("One NAME='value' a line")
-            };
-            for line in dotenvy::from_path_iter(&path).map_err(bad)? {
-                let (name, value) = line.map_err(bad)?;
-                file.insert(name, value);
-            }
-        }
-        Self::from(|name| std::env::var(name).ok().or_else(|| file.get(name).cloned()))
+    /// Reads the process's environment and `.env` in `dir`; the environment wins. Beside the settings come the reasons
+    /// why they are not to be used: `.env` is there and cannot be read, a number is none. What has such a reason is then
+    /// as if it were not set.
+    pub fn read(dir: &Path) -> (Self, Vec<Failure>) {
+        let (file, unreadable) = match dotenv(&dir.join(".env")) {
+            Ok(file) => (file, None),
+            Err(unreadable) => (HashMap::new(), Some(unreadable)),
+        };
+        let (config, wrong) = Self::from(|name| std::env::var(name).ok().or_else(|| file.get(name).cloned()));
+        (config, unreadable.into_iter().chain(wrong).collect())
     }
 
-    /// The settings out of named values; an empty one is as good as none.
-    fn from(get: impl Fn(&str) -> Option<String>) -> Result<Self, Failure> {
+    /// The settings out of named values, and what is wrong with them; an empty one is as good as none.
+    fn from(get: impl Fn(&str) -> Option<String>) -> (Self, Vec<Failure>) {
         let get = |name: &str| get(name).filter(|value| !value.trim().is_empty());
         let or = |name: &str, default: &str| get(name).unwrap_or_else(|| default.to_owned());
-        let positive = |name: &str, default: f64| {
-            let Some(value) = get(name) else { return Ok(default) };
+        let mut wrong = Vec::new();
+        let mut positive = |name: &str, default: f64| {
+            let Some(value) = get(name) else { return default };
             let number = value.trim().parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0);
-            let wrong =
-                || Failure::usage(format!("{name} is no positive number")).hint("Gigabytes, like 3 or 22.5");
-            number.ok_or_else(wrong)
+            number.unwrap_or_else(|| {
+                let no = Failure::usage(format!("{name} is no positive number"));
+                wrong.push(no.hint("Gigabytes, like 3 or 22.5"));
+                default
+            })
         };
         let trivia_advisor = get("TRIVIA_ADVISOR_DATABASE_URL").or_else(|| get("TRVIA_ADVISOR_DATABASE_URL"));
-        Ok(Self {
+        let config = Self {
             production_database_url: get("PRODUCTION_DATABASE_URL").map(Secret),
             dev_database_url: Secret(or("DEV_DATABASE_URL", DEV_DATABASE_URL)),
             trivia_advisor_database_url: trivia_advisor.map(Secret),
@@ -117,11 +112,20 @@ impl Config {
             imagekit_url_endpoint: get("IMAGEKIT_URL_ENDPOINT"),
             imagekit_upload_url: or("IMAGEKIT_UPLOAD_URL", "https://upload.imagekit.io"),
             imagekit_api_url: or("IMAGEKIT_API_URL", "https://api.imagekit.io"),
-            imagekit_storage_limit_gb: positive("IMAGEKIT_STORAGE_LIMIT_GB", 3.0)?,
-            imagekit_bandwidth_limit_gb: positive("IMAGEKIT_BANDWIDTH_LIMIT_GB", 20.0)?,
+            imagekit_storage_limit_gb: positive("IMAGEKIT_STORAGE_LIMIT_GB", 3.0),
+            imagekit_bandwidth_limit_gb: positive("IMAGEKIT_BANDWIDTH_LIMIT_GB", 20.0),
             notify_url: get("LONGSHORE_NOTIFY_URL").map(Secret),
             origin_base_url: or("ORIGIN_BASE_URL", "https://cdn.quizadvisor.com"),
-        })
+        };
+        (config, wrong)
+    }
+
+    /// The setting that names the application's database of a target.
+    pub fn database_setting(target: Target) -> &'static str {
+        match target {
+            Target::Dev => "DEV_DATABASE_URL",
+            Target::Production => "PRODUCTION_DATABASE_URL",
+        }
     }
 
     /// The application's database of a target.
@@ -129,11 +133,11 @@ impl Config {
     /// # Errors
     /// When the setting is missing, or names no database.
     pub fn database_url(&self, target: Target) -> Result<&Secret, Failure> {
-        let (name, url) = match target {
-            Target::Dev => ("DEV_DATABASE_URL", Some(&self.dev_database_url)),
-            Target::Production => ("PRODUCTION_DATABASE_URL", self.production_database_url.as_ref()),
+        let url = match target {
+            Target::Dev => Some(&self.dev_database_url),
+            Target::Production => self.production_database_url.as_ref(),
         };
-        database(name, url)
+        database(Self::database_setting(target), url)
     }
 
     /// Trivia Advisor's database.
@@ -143,6 +147,16 @@ impl Config {
     pub fn trivia_url(&self) -> Result<&Secret, Failure> {
         database("TRIVIA_ADVISOR_DATABASE_URL", self.trivia_advisor_database_url.as_ref())
     }
+}
+
+/// What a `.env` sets, if there is one.
+fn dotenv(path: &Path) -> Result<HashMap<String, String>, Failure> {
+    if !path.exists() {
+        return Ok(HashMap::new());
+    }
+    // The parser's own error quotes the line, which may hold a key.
+    let bad = |_| Failure::usage("the .env in this directory cannot be read").hint("One NAME='value' a line");
+    dotenvy::from_path_iter(path).map_err(bad)?.collect::<Result<_, _>>().map_err(bad)
 }
 
 /// A setting that names a database.
@@ -178,7 +192,8 @@ mod tests {
 
     fn config(settings: &[(&str, &str)]) -> Result<Config, Failure> {
         let settings: HashMap<_, _> = settings.iter().copied().collect();
-        Config::from(|name| settings.get(name).map(|value| (*value).to_owned()))
+        let (config, wrong) = Config::from(|name| settings.get(name).map(|value| (*value).to_owned()));
+        wrong.into_iter().next().map_or(Ok(config), Err)
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub enum Exit {
     Paused,
     /// Done, some images drifted.
     SomeDrifted,
-    /// Done, and what was looked at is not as it should be: `verify`, `audit --live`, `reconcile`.
+    /// Done, and what was looked at is not as it should be: `verify`, `audit --live`, `reconcile`, `doctor`.
     Findings,
     /// The ledger is damaged.
     Damaged,

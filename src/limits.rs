@@ -183,3 +183,20 @@ pub const PLAN_DOWNLOAD_MS: u64 = 1_000;
 pub const PLAN_UPLOAD_MS: u64 = 2_000;
 /// The same for a venue's row update.
 pub const PLAN_ROW_MS: u64 = 1_000;
+/// How long `doctor` waits for one outside part: longer than a connection may take.
+pub const DOCTOR_ASK_MS_MAX: u64 = 15_000;
+/// Images and files that `doctor` looks at before it says that none is served: one alone may be a broken one.
+pub const DOCTOR_IMAGES: usize = 3;
+/// Transactions of one connection that are asked which server process they are in: two that differ show a pooler.
+pub const POOLER_LOOKS: usize = 4;
+/// Clocks that differ by more would put what happened into another order; asking takes a part of it, too.
+pub const CLOCK_OFF_MS_MAX: u64 = 10_000;
+/// Less room on the disk is a finding: 16 images in flight of the largest size are 400 MB, and the ledger of a hundred
+/// thousand images is another 400 MB.
+pub const DISK_FREE_BYTES_MIN: u64 = 1_000_000_000;
+/// Descriptors that an image in flight may hold: its file in the spool, and a connection to the origin and to the CDN.
+pub const DESCRIPTORS_AN_IMAGE: u64 = 3;
+/// Descriptors beside those of images: the database's connections, the ledger's files and the runtime's own.
+pub const DESCRIPTORS_BESIDE: u64 = 64;
+/// From this share of the plan on, `doctor` says that it is nearly used up.
+pub const USED_NOTE_PERCENT: u64 = 90;

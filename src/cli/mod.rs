@@ -5,6 +5,7 @@ mod ask;
 mod audit;
 mod control;
 mod countries;
+mod doctor;
 mod drive;
 mod ended;
 mod export;
@@ -101,6 +102,8 @@ enum Verb {
     /// Rollback data and failures, for other programs.
     #[command(subcommand)]
     Export(export::ExportVerb),
+    /// See whether a run could begin, and what to do where not.
+    Doctor(doctor::DoctorArgs),
     /// Compare the ledger, the database and what the CDN has.
     Reconcile(reconcile::ReconcileArgs),
     /// Look after the ledger itself.
@@ -124,7 +127,7 @@ impl Verb {
     fn has_sheet(&self) -> bool {
         match self {
             Self::Countries(_) | Self::Plan(_) | Self::Report(_) | Self::Status(_) => true,
-            Self::Verify(_) | Self::Audit(_) | Self::Reconcile(_) => true,
+            Self::Verify(_) | Self::Audit(_) | Self::Reconcile(_) | Self::Doctor(_) => true,
             Self::Migrate(args) => args.dry_run,
             Self::Export(verb) => verb.has_sheet(),
             _ => false,
@@ -147,20 +150,24 @@ struct Context<'a> {
 /// # Errors
 /// Whatever kept it from doing what was asked, with what to type next.
 pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    let config = Config::read(&std::env::current_dir()?)?;
+    let (config, mut wrong) = Config::read(&std::env::current_dir()?);
     let usual = match cli.verb {
         Verb::Populate(_) => Target::Dev,
         _ => Target::Production,
     };
     let target = cli.common.target.unwrap_or(usual);
+    // `doctor` tells of all that is wrong; the others stop at the first.
+    if !wrong.is_empty() && !matches!(cli.verb, Verb::Doctor(_)) {
+        return Err(wrong.swap_remove(0));
+    }
     let notices = notices::Notices::default();
     let context = Context { common: cli.common, target, config, runtime, interrupt, notices };
-    let ended = obey(&context, cli.verb);
+    let ended = obey(&context, cli.verb, wrong);
     context.notices.finish(runtime);
     ended
 }
 
-fn obey(context: &Context<'_>, verb: Verb) -> Result<Exit, Failure> {
+fn obey(context: &Context<'_>, verb: Verb, wrong: Vec<Failure>) -> Result<Exit, Failure> {
     if !verb.has_sheet() {
         // Refused before anything is done, not when it is to be told.
         context.plain_format()?;
@@ -180,6 +187,7 @@ fn obey(context: &Context<'_>, verb: Verb) -> Result<Exit, Failure> {
         Verb::Log(args) => log::run(context, &args),
         Verb::Audit(args) => audit::run(context, &args),
         Verb::Export(verb) => export::run(context, &verb),
+        Verb::Doctor(args) => doctor::run(context, &args, wrong),
         Verb::Reconcile(args) => reconcile::run(context, &args),
         Verb::Ledger(verb) => ledger::run(context, &verb),
         #[cfg(feature = "sandbox")]

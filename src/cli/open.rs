@@ -187,7 +187,8 @@ impl Context<'_> {
         Ok(())
     }
 
-    fn spool_path(&self) -> PathBuf {
+    /// Where the spool lies.
+    pub fn spool_path(&self) -> PathBuf {
         let mut spool = self.ledger_path().into_os_string();
         spool.push(".spool");
         spool.into()

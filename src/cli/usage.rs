@@ -4,7 +4,10 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::Context;
+use crate::config::Config;
 use crate::error::Failure;
+use crate::outside::Trouble;
+use crate::outside::imagekit::Cdn;
 
 /// As ImageKit bills.
 const BYTES_IN_GB: f64 = 1e9;
@@ -35,18 +38,25 @@ pub fn ask(context: &Context<'_>) -> Option<Used> {
         Ok(cdn) => cdn,
         Err(Failure { message, .. }) => return unknown(message),
     };
+    let used = context.runtime.block_on(used(&*cdn, &context.config));
+    used.map_or_else(|trouble| unknown(trouble.message), Some)
+}
+
+/// What is used this month.
+///
+/// # Errors
+/// Those of [`Cdn::usage`].
+pub async fn used(cdn: &dyn Cdn, config: &Config) -> Result<Used, Trouble> {
     let today = OffsetDateTime::now_utc().date();
     let since = today.replace_day(1).unwrap_or(today);
-    match context.runtime.block_on(cdn.usage(since, today)) {
-        Ok(usage) => Some(Used {
-            storage_bytes: usage.storage_bytes,
-            storage_limit_bytes: bytes(context.config.imagekit_storage_limit_gb),
-            bandwidth_bytes: usage.bandwidth_bytes,
-            bandwidth_limit_bytes: bytes(context.config.imagekit_bandwidth_limit_gb),
-            bandwidth_since: since.to_string(),
-        }),
-        Err(trouble) => unknown(trouble.message),
-    }
+    let usage = cdn.usage(since, today).await?;
+    Ok(Used {
+        storage_bytes: usage.storage_bytes,
+        storage_limit_bytes: bytes(config.imagekit_storage_limit_gb),
+        bandwidth_bytes: usage.bandwidth_bytes,
+        bandwidth_limit_bytes: bytes(config.imagekit_bandwidth_limit_gb),
+        bandwidth_since: since.to_string(),
+    })
 }
 
 fn bytes(gigabytes: f64) -> u64 {

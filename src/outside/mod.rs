@@ -7,6 +7,8 @@
 pub mod catalog;
 mod http;
 pub mod imagekit;
+pub mod knock;
+pub mod machine;
 pub mod matches;
 pub mod notify;
 pub mod origin;

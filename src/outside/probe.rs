@@ -1,7 +1,7 @@
 //! Looking at a URL as a browser would: what answers, what it is, and how long it takes (requirement C7). One request,
 //! one look; whether to look again is the runner's business.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ledger::ids::ContentHash;
 use reqwest::header::{
@@ -11,6 +11,7 @@ use reqwest::header::{
 
 use super::Trouble;
 use super::http::{next_chunk, plain};
+use super::knock::clock;
 use super::origin::header;
 use super::origin::sniff::{is_picture, sniff};
 use crate::limits::{MESSAGE_CHARS_MAX, PROBE_STEP_BYTES, SNIFF_BYTES};
@@ -74,6 +75,8 @@ pub struct Seen {
     pub flaw: Option<String>,
     /// BLAKE3 of the whole body, where it was read.
     pub hash: Option<ContentHash>,
+    /// What time it is at the other side, to the second, where the answer says.
+    pub clock: Option<SystemTime>,
     /// From the request to the beginning of the answer, redirects included.
     pub first_byte: Duration,
     /// From the request to the last byte that was read.
@@ -125,6 +128,7 @@ impl Ask<'_> {
             picture: Err("nothing was read".to_owned()),
             flaw: None,
             hash: None,
+            clock: clock(headers),
             first_byte,
             total: first_byte,
         };

@@ -9,6 +9,9 @@ use super::sheet::{Cell, Grid, Part, Sheet, flat};
 const COLUMNS: u16 = 80;
 /// A word is broken only when it is longer: a URL that is broken cannot be copied.
 const WORD_CHARS_MAX: usize = 300;
+/// Texts no longer than this stay on one line, where the rest still fits: what they would give up, the long texts beside
+/// them would not get.
+const SHORT_CHARS: u16 = 20;
 /// The spaces on both sides of a cell.
 const PADDING: u16 = 2;
 
@@ -38,10 +41,18 @@ fn lines(grid: &Grid) -> String {
     for row in grid.all_rows() {
         table.add_row(row.iter().map(Cell::for_people));
     }
+    let least = |index: usize| match widest(grid, index) {
+        width if width <= SHORT_CHARS || grid.columns[index].is_number => width,
+        _ => longest_word(grid, index),
+    };
+    let keeps_short = (0..grid.columns.len()).map(|index| least(index) + PADDING).sum::<u16>() <= COLUMNS;
     for (index, of) in grid.columns.iter().enumerate() {
+        let is_short = widest(grid, index) <= SHORT_CHARS;
         let column = table.column_mut(index).expect("the header has a cell for every column");
         if of.is_number {
             column.set_cell_alignment(CellAlignment::Right);
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        } else if is_short && keeps_short {
             column.set_constraint(ColumnConstraint::ContentWidth);
         } else {
             let least = Width::Fixed(longest_word(grid, index) + PADDING);
@@ -50,6 +61,13 @@ fn lines(grid: &Grid) -> String {
     }
     let text = table.to_string();
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+/// The longest text of a column, in characters.
+fn widest(grid: &Grid, column: usize) -> u16 {
+    let cells = grid.all_rows().map(|row| row[column].for_people().chars().count());
+    let longest = cells.max().unwrap_or(0).max(grid.columns[column].name.chars().count());
+    longest.min(WORD_CHARS_MAX) as u16
 }
 
 /// In characters.
@@ -105,6 +123,16 @@ mod tests {
         let text = lines(&grid);
         assert!(text.contains(&long), "a word is not broken: {text}");
         assert!(text.contains("sentence"), "{text}");
+    }
+
+    #[test]
+    fn c9_short_texts_leave_the_room_to_long_ones() {
+        let mut grid = Grid::new(["Check", "State", "Found"].map(Column::text));
+        let found = "a sentence with a/path/that/is/quite/long and so many words that it needs two lines";
+        grid.row(["disk".into(), "as it should be".into(), found.into()]);
+        let text = lines(&grid);
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.contains("as it should be") && text.lines().all(|line| line.len() <= 80), "{text}");
     }
 
     #[test]

@@ -141,6 +141,7 @@ fn looking_back(story: &mut Story) {
     story.says("reconcile", 13, &["reconcile"]);
     story.says("reconcile", 0, &["reconcile", "--delete-orphans", "--yes"]);
     story.says("status", 0, &["status"]);
+    story.says("doctor", 13, &["doctor"]);
     story.says("ledger verify", 0, &["ledger", "verify"]);
     story.says("ledger backup", 0, &["ledger", "backup", "copy.ledger"]);
     story.says("ledger checkpoint", 0, &["ledger", "checkpoint"]);

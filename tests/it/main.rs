@@ -4,6 +4,7 @@ mod approved;
 mod audit;
 mod catalog;
 mod crash;
+mod doctor;
 mod drift;
 mod faults;
 mod flow;

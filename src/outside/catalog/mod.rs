@@ -1,6 +1,7 @@
 //! The application's database: what is to be moved, and the one statement that moves it.
 
 mod claims;
+pub mod inspect;
 pub mod postgres;
 pub mod sqlite;
 

@@ -5,6 +5,7 @@
 
 mod claim;
 mod connect;
+mod inspect;
 mod pool;
 mod trouble;
 
@@ -13,6 +14,7 @@ use ledger::ids::VenueId;
 use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row as _, Transaction};
 
+pub(super) use self::inspect::inspect;
 pub(crate) use self::pool::Pool;
 use self::trouble::trouble;
 use super::{Catalog, City, Claim, ClaimRefused, Country, Identity, Place, Rewrite, Row, Venue, refused};

@@ -2,6 +2,7 @@
 
 mod claim;
 mod file;
+mod inspect;
 mod trouble;
 
 use std::path::Path;
@@ -16,6 +17,7 @@ use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 pub(crate) use self::file::File;
+pub(super) use self::inspect::inspect;
 use self::trouble::trouble;
 use super::{Catalog, City, Claim, ClaimRefused, Country, Identity, Place, Rewrite, Row, Venue, refused};
 use crate::outside::Trouble;

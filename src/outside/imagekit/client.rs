@@ -41,7 +41,9 @@ impl ImageKit {
     /// # Errors
     /// When a setting cannot be used, or would send the key in the open (requirement S3).
     pub fn new(options: ImageKitOptions) -> Result<Self, ImageKitRefused> {
-        options.check()?;
+        if let Some(refused) = options.refusals().into_iter().next() {
+            return Err(refused);
+        }
         let client = http_client_builder().build()?;
         let sample =
             client.get(options.api_url.clone()).basic_auth(&options.private_key, Some("")).build()?;

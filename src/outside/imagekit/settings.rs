@@ -29,23 +29,26 @@ impl ImageKitOptions {
         Self { private_key: private_key.into(), url_endpoint, upload_url, api_url, idle }
     }
 
-    /// Sees that the settings can be used, and that the key would never travel in the open.
-    pub(super) fn check(&self) -> Result<(), ImageKitRefused> {
+    /// Why the settings cannot be used: every reason. None when they can, and the key would never travel in the open.
+    pub fn refusals(&self) -> Vec<ImageKitRefused> {
+        let mut refused = Vec::new();
         let fits = !self.private_key.is_empty()
             && self.private_key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':');
         if !fits {
-            return Err(ImageKitRefused::Key);
+            refused.push(ImageKitRefused::Key);
         }
         for (setting, url) in [("IMAGEKIT_UPLOAD_URL", &self.upload_url), ("IMAGEKIT_API_URL", &self.api_url)]
         {
             if !is_web(url) || url.path() != "/" {
-                return Err(ImageKitRefused::NotABase { setting });
-            }
-            if url.scheme() != "https" && !is_loopback(url) {
-                return Err(ImageKitRefused::Insecure { setting });
+                refused.push(ImageKitRefused::NotABase { setting });
+            } else if url.scheme() != "https" && !is_loopback(url) {
+                refused.push(ImageKitRefused::Insecure { setting });
             }
         }
-        if is_web(&self.url_endpoint) { Ok(()) } else { Err(ImageKitRefused::NotAnEndpoint) }
+        if !is_web(&self.url_endpoint) {
+            refused.push(ImageKitRefused::NotAnEndpoint);
+        }
+        refused
     }
 }
 

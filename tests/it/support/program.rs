@@ -183,9 +183,15 @@ impl Workplace {
     /// nothing of the origin or the CDN but sizes and usage.
     #[track_caller]
     pub fn run_idle(&self, args: &[&str]) -> Ran {
+        self.run_looking(args, &["origin_head", "usage"])
+    }
+
+    /// The same, where it may ask these operations of the stand-ins.
+    #[track_caller]
+    pub fn run_looking(&self, args: &[&str], looks: &[&str]) -> Ran {
         let counts = || {
             let mut counts = self.counts();
-            counts.retain(|op, _| !["origin_head", "usage"].contains(&op.as_str()));
+            counts.retain(|op, _| !looks.contains(&op.as_str()));
             counts
         };
         let (rows, before, files, head) = (self.rows(), counts(), self.files(), self.head());

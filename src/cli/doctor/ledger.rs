@@ -1,0 +1,129 @@
+//! The ledger: whether it can be read and written, is whole, belongs to this database, and who has it.
+
+use std::fs::{File, TryLockError};
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use ledger::ledger::Ledger;
+
+use super::answer::{Check, Line};
+use super::machine::dir_of;
+use crate::cli::Context;
+use crate::cli::place::name_of;
+use crate::limits::CATALOG_MESSAGE_CHARS_MAX;
+use crate::outside::catalog::Identity;
+use crate::outside::machine::is_writable;
+use crate::show;
+
+const CHECK: Check = Check::Ledger;
+/// What lies beside a ledger, all of it as private as the ledger itself.
+const BESIDE: [&str; 6] = ["", "-wal", "-shm", ".lock", ".sock", ".spool"];
+
+/// Looks at it; against the database, where that could be asked who it is.
+pub fn check(context: &Context<'_>, identity: Option<&Identity>) -> Vec<Line> {
+    let path = context.ledger_path();
+    let mut lines = place(&path);
+    lines.extend(privacy(&path));
+    if path.exists() {
+        lines.extend(content(context, &path, identity));
+        lines.extend(holder(&path));
+    } else if lines.is_empty() {
+        let there = path.display();
+        lines.push(Line::ok(CHECK, format!("there is none yet; the first run makes {there}")));
+    }
+    lines
+}
+
+/// Whether it can be written where it is, or be made where it is to be.
+fn place(path: &Path) -> Vec<Line> {
+    let dir = dir_of(path);
+    if !dir.is_dir() {
+        let found = format!("its directory {} is not there", dir.display());
+        return vec![Line::finding(CHECK, found, "Make the directory, or name another place: --ledger PATH")];
+    }
+    let places = [dir, path].into_iter().filter(|place| place.exists() && !is_writable(place));
+    let mut lines: Vec<Line> = places
+        .map(|place| {
+            let found = format!("{} cannot be written to", place.display());
+            Line::finding(CHECK, found, "Give it to this user, or name another place: --ledger PATH")
+        })
+        .collect();
+    let left = ["-wal", "-shm"].map(|ending| beside(path, ending)).into_iter().find(|left| left.exists());
+    if let (Some(left), false) = (left, path.exists()) {
+        let found = format!("{} is left of a ledger that is gone", left.display());
+        lines.push(Line::finding(
+            CHECK,
+            found,
+            "Bring the ledger back, or move this file away: a new ledger is not made beside it",
+        ));
+    }
+    lines
+}
+
+/// Before-images are production data (requirement S5).
+fn privacy(path: &Path) -> Vec<Line> {
+    let open = BESIDE.map(|ending| beside(path, ending)).into_iter().filter_map(|file| {
+        let found = file.metadata().ok()?;
+        let mode = found.permissions().mode() & 0o777;
+        (mode & 0o077 != 0).then_some((file, mode, found.is_dir()))
+    });
+    open.map(|(file, mode, is_dir)| {
+        let found = format!("others on this machine may read or write {} (mode {mode:04o})", file.display());
+        let private = if is_dir { "700" } else { "600" };
+        Line::finding(CHECK, found, format!("chmod {private} {}", file.display()))
+    })
+    .collect()
+}
+
+/// What it says, every event verified.
+fn content(context: &Context<'_>, path: &Path, identity: Option<&Identity>) -> Vec<Line> {
+    let ledger = match Ledger::read(path) {
+        Ok(ledger) => ledger,
+        Err(error) => {
+            return vec![Line::failure(CHECK, error.into(), "`longshore ledger verify` says the same")];
+        }
+    };
+    let mut lines = Vec::new();
+    let belongs = match identity.map(|identity| context.check_target(&ledger, identity)) {
+        Some(Err(failure)) => {
+            lines.push(Line::failure(CHECK, failure, "--ledger PATH names another ledger"));
+            return lines;
+        }
+        Some(Ok(())) => "it belongs to this database",
+        None => "whether it belongs to this database could not be seen",
+    };
+    let events = show::count(ledger.head().seq.0, "event");
+    lines.push(Line::ok(CHECK, format!("{events}, whole; {belongs}")));
+    for (id, run) in ledger.state().unfinished() {
+        let found =
+            format!("run {id} ({} {}) is not finished", run.started.verb.name(), name_of(&run.started.scope));
+        let advice =
+            format!("`longshore resume --run {id}` goes on with it; `longshore status` tells how far it is");
+        lines.push(Line::note(CHECK, found, advice));
+    }
+    lines
+}
+
+/// Who writes to it now. The lock is looked at as a reader, and given back at once.
+fn holder(path: &Path) -> Option<Line> {
+    let lock = beside(&path.canonicalize().ok()?, ".lock");
+    let mut lock = File::open(lock).ok()?;
+    if !matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)) {
+        return None;
+    }
+    let mut who = Vec::new();
+    let read = (&mut lock).take(CATALOG_MESSAGE_CHARS_MAX as u64).read_to_end(&mut who);
+    let who = match read {
+        Ok(1..) => String::from_utf8_lossy(&who).trim().to_owned(),
+        _ => "another process".to_owned(),
+    };
+    let found = format!("it is being written to by {who}");
+    Some(Line::note(CHECK, found, "Wait for it, or stop it (Ctrl-C there, and `longshore resume` goes on)"))
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}

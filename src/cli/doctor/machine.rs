@@ -1,0 +1,47 @@
+//! This machine: room for the ledger and the spool, and descriptors for what is in flight.
+
+use std::path::Path;
+
+use super::answer::{Check, Line};
+use crate::limits::{
+    DESCRIPTORS_AN_IMAGE, DESCRIPTORS_BESIDE, DISK_FREE_BYTES_MIN, IN_FLIGHT_DEFAULT, IN_FLIGHT_MAX,
+};
+use crate::outside::machine;
+use crate::show;
+
+/// Room where the ledger and the spool lie; the spool may be on a disk of its own.
+pub fn disk(ledger: &Path, spool: &Path) -> Line {
+    let places = [dir_of(ledger), spool].into_iter().filter(|place| place.exists());
+    let free: Result<Vec<u64>, _> = places.map(machine::free_bytes).collect();
+    let advice =
+        "Make room on the disk that holds the ledger and its spool, or name another with --ledger PATH";
+    match free.map(|free| free.into_iter().min()) {
+        Err(error) => Line::finding(Check::Disk, format!("the disk cannot be asked: {error}"), advice),
+        Ok(None) => Line::not_checked(Check::Disk, "the ledger's directory is not there"),
+        Ok(Some(free)) if free < DISK_FREE_BYTES_MIN => {
+            let least = show::bytes(DISK_FREE_BYTES_MIN);
+            Line::finding(Check::Disk, format!("{} free, {least} are needed", show::bytes(free)), advice)
+        }
+        Ok(Some(free)) => Line::ok(Check::Disk, format!("{} free", show::bytes(free))),
+    }
+}
+
+/// The directory that a file lies in.
+pub fn dir_of(file: &Path) -> &Path {
+    file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Files and connections that may be open at once, said as what `--concurrency` they are enough for.
+pub fn descriptors() -> Line {
+    let Some(most) = machine::descriptors_max() else {
+        return Line::ok(Check::Descriptors, "as many as there are");
+    };
+    let enough = most.saturating_sub(DESCRIPTORS_BESIDE) / DESCRIPTORS_AN_IMAGE;
+    if enough < u64::from(IN_FLIGHT_DEFAULT) {
+        let needed = DESCRIPTORS_BESIDE + DESCRIPTORS_AN_IMAGE * u64::from(IN_FLIGHT_DEFAULT);
+        let found = format!("{most} files and connections may be open, a run needs {needed}");
+        return Line::finding(Check::Descriptors, found, "In the shell that starts the run: ulimit -n 1024");
+    }
+    let enough = enough.min(IN_FLIGHT_MAX as u64);
+    Line::ok(Check::Descriptors, format!("{most}, enough for --concurrency {enough}"))
+}

@@ -1,0 +1,65 @@
+//! `doctor`: whether a run could begin, looked at beforehand, with a line each and what to do (requirement C16). It
+//! changes nothing anywhere, and what it finds keeps it from nothing else that it can still look at.
+
+mod answer;
+mod cdn;
+mod clocks;
+mod databases;
+mod ledger;
+mod machine;
+mod origin;
+mod settings;
+
+use std::time::Duration;
+
+use ::ledger::trouble::TroubleKind;
+use clap::Args;
+
+use self::answer::Answer;
+use super::Context;
+use super::out::OutArgs;
+use crate::error::{Exit, Failure};
+use crate::limits::DOCTOR_ASK_MS_MAX;
+use crate::outside::Trouble;
+use crate::show;
+
+/// See whether a run could begin: settings, databases, ImageKit, origin, disk, clocks, ledger. Changes nothing.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    out: OutArgs,
+}
+
+/// Looks at everything, given what is wrong with the settings.
+pub fn run(context: &Context<'_>, args: &DoctorArgs, wrong: Vec<Failure>) -> Result<Exit, Failure> {
+    let out = args.out.out(context)?;
+    let path = context.ledger_path();
+    let mut lines = settings::check(context, wrong);
+    let ((application, (origin, origin_clock)), trivia, (cdn, cdn_clock)) = context.runtime.block_on(async {
+        let ours = async {
+            let application = databases::application(context).await;
+            let origin = origin::check(context, &application.urls).await;
+            (application, origin)
+        };
+        tokio::join!(ours, databases::trivia(context), cdn::check(context))
+    });
+    let offsets: Vec<_> = [application.offset, cdn_clock, origin_clock].into_iter().flatten().collect();
+    lines.extend(application.lines);
+    lines.extend(cdn);
+    lines.extend([trivia, origin, clocks::check(&offsets)]);
+    lines.extend(ledger::check(context, application.identity.as_ref()));
+    lines.extend([machine::disk(&path, &context.spool_path()), machine::descriptors()]);
+    let answer = Answer::new(context.target.name(), &path, lines);
+    show::say(&out, || answer.sheet(), &answer)?;
+    Ok(if answer.is_well() { Exit::Done } else { Exit::Findings })
+}
+
+/// Waits for an outside part, and not for ever.
+async fn bounded<T>(asked: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    let most = Duration::from_millis(DOCTOR_ASK_MS_MAX);
+    let late = |_| {
+        let message = format!("there was no answer within {} s", most.as_secs());
+        Err(Trouble::new(TroubleKind::Timeout, message).outage())
+    };
+    tokio::time::timeout(most, asked).await.unwrap_or_else(late)
+}

@@ -1,0 +1,86 @@
+//! The settings of D6: each that is missing or cannot be one. No value is shown, because a key may stand in any place.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use url::Url;
+
+use super::answer::{Check, Line};
+use crate::cli::Context;
+use crate::config::{self, Config, missing};
+use crate::error::Failure;
+use crate::limits::IMAGE_BYTES_MAX;
+use crate::outside::catalog;
+use crate::outside::imagekit::ImageKitOptions;
+
+const MEND: &str = "Correct it where it is set: in the environment, or in .env in this directory";
+const ONLY_POPULATE: &str = "; only `longshore populate` needs it";
+
+/// Looks at them, given what reading them has already shown to be wrong.
+pub fn check(context: &Context<'_>, wrong: Vec<Failure>) -> Vec<Line> {
+    let mut failures = wrong;
+    failures.extend(dotenv(Path::new(".env")));
+    databases(context, &mut failures);
+    imagekit(context, &mut failures);
+    failures.extend(context.open_origin(IMAGE_BYTES_MAX, &[]).err());
+    if failures.is_empty() {
+        return vec![Line::ok(
+            Check::Settings,
+            "everything a run needs is set, and can be what it should be",
+        )];
+    }
+    failures.into_iter().map(|failure| Line::failure(Check::Settings, failure, MEND)).collect()
+}
+
+/// The key lies in it.
+fn dotenv(path: &Path) -> Option<Failure> {
+    let mode = path.metadata().ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then(|| {
+        let found = format!("others on this machine may read or write .env (mode {mode:04o})");
+        Failure::usage(found).hint("chmod 600 .env")
+    })
+}
+
+fn databases(context: &Context<'_>, failures: &mut Vec<Failure>) {
+    let config = &context.config;
+    let unusable = |name: &str, url: &str| {
+        let no = catalog::check(url).err()?;
+        Some(Failure::usage(format!("{name}: {}", no.message)))
+    };
+    match config.database_url(context.target) {
+        Ok(url) => failures.extend(unusable(Config::database_setting(context.target), url.reveal())),
+        Err(failure) => failures.push(failure),
+    }
+    match config.trivia_url() {
+        Ok(url) => failures.extend(unusable("TRIVIA_ADVISOR_DATABASE_URL", url.reveal())),
+        Err(mut failure) => {
+            failure.hints.iter_mut().for_each(|hint| hint.push_str(ONLY_POPULATE));
+            failures.push(failure);
+        }
+    }
+}
+
+/// Each on its own: what cannot be read is stood in for, so that the others are still looked at.
+fn imagekit(context: &Context<'_>, failures: &mut Vec<Failure>) {
+    let config = &context.config;
+    let mut read = |name: &str, value: Option<&String>| {
+        let url = value.ok_or_else(|| missing(name)).and_then(|value| config::url(name, value));
+        match url {
+            Ok(url) => url,
+            Err(failure) => {
+                failures.push(failure);
+                Url::parse("https://localhost").expect("it is a URL")
+            }
+        }
+    };
+    let endpoint = read("IMAGEKIT_URL_ENDPOINT", config.imagekit_url_endpoint.as_ref());
+    let upload = read("IMAGEKIT_UPLOAD_URL", Some(&config.imagekit_upload_url));
+    let api = read("IMAGEKIT_API_URL", Some(&config.imagekit_api_url));
+    let key = config.imagekit_private_key.as_ref();
+    if key.is_none() {
+        failures.push(missing("IMAGEKIT_PRIVATE_KEY"));
+    }
+    let key = key.map_or("none", |key| key.reveal());
+    let refused = ImageKitOptions::new(key, endpoint, upload, api).refusals();
+    failures.extend(refused.into_iter().map(|refused| Failure::usage(refused.to_string())));
+}

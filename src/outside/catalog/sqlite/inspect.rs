@@ -1,0 +1,69 @@
+//! A look at a SQLite file.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::File;
+use super::trouble::trouble;
+use crate::outside::Trouble;
+use crate::outside::catalog::inspect::{Access, Column, Inspection, Policies};
+use crate::outside::catalog::plain;
+use crate::outside::machine;
+
+/// See [`super::super::inspect::inspect`].
+pub(crate) async fn inspect(path: &Path, access: Access, tables: &[&str]) -> Result<Inspection, Trouble> {
+    let file = File::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY).await?;
+    let tables: Vec<String> = tables.iter().map(|table| (*table).to_owned()).collect();
+    let columns = file.with(move |connection| columns(connection, &tables).map_err(trouble)).await?;
+    let read_only = match access {
+        Access::Read => None,
+        Access::Update => why_read_only(&file.path).await,
+    };
+    Ok(Inspection {
+        version: format!("SQLite {}", rusqlite::version()),
+        place: plain(&file.path.to_string_lossy()),
+        role: None,
+        columns,
+        read_only,
+        policies: Policies::None,
+        route: None,
+        clock: None,
+    })
+}
+
+fn columns(connection: &Connection, tables: &[String]) -> rusqlite::Result<Vec<Column>> {
+    let mut columns = Vec::new();
+    let mut read = connection.prepare("SELECT name, type FROM pragma_table_info(?1) ORDER BY cid")?;
+    for table in tables {
+        let column = |row: &rusqlite::Row<'_>| {
+            let (name, kind) = (row.get(0)?, row.get(1)?);
+            Ok(Column { table: table.clone(), name, kind, may_read: true, may_update: true })
+        };
+        for column in read.query_map([table], column)? {
+            columns.push(column?);
+        }
+    }
+    Ok(columns)
+}
+
+/// Takes the writer's lock and gives it back, with nothing written. SQLite needs the directory too: its journal lies
+/// beside the file, and so do the claims.
+async fn why_read_only(path: &Path) -> Option<String> {
+    if let Some(dir) = path.parent().filter(|dir| !machine::is_writable(dir)) {
+        return Some(format!("its directory {} cannot be written to", plain(&dir.to_string_lossy())));
+    }
+    if !machine::is_writable(path) {
+        return Some("the file cannot be written to".to_owned());
+    }
+    let lock = |connection: &mut Connection| {
+        let held = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
+        held.rollback().map_err(trouble)
+    };
+    let file = File::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE).await;
+    let locked = match file {
+        Ok(file) => file.with(lock).await,
+        Err(trouble) => Err(trouble),
+    };
+    locked.err().map(|trouble| trouble.message)
+}

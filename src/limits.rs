@@ -200,3 +200,5 @@ pub const DESCRIPTORS_AN_IMAGE: u64 = 3;
 pub const DESCRIPTORS_BESIDE: u64 = 64;
 /// From this share of the plan on, `doctor` says that it is nearly used up.
 pub const USED_NOTE_PERCENT: u64 = 90;
+/// The longest path that a Unix socket can have as its address: 108 bytes with the zero behind it.
+pub const SOCKET_PATH_BYTES_MAX: usize = 107;

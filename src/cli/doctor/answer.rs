@@ -41,6 +41,8 @@ pub enum Check {
     Disk,
     /// Files and connections that may be open at once.
     Descriptors,
+    /// The address of the socket by which a run is steered.
+    Socket,
 }
 
 /// How it stands.

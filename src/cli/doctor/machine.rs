@@ -5,8 +5,10 @@ use std::path::Path;
 use super::answer::{Check, Line};
 use crate::limits::{
     DESCRIPTORS_AN_IMAGE, DESCRIPTORS_BESIDE, DISK_FREE_BYTES_MIN, IN_FLIGHT_DEFAULT, IN_FLIGHT_MAX,
+    SOCKET_PATH_BYTES_MAX,
 };
 use crate::outside::machine;
+use crate::runner::control::Socket;
 use crate::show;
 
 /// Room where the ledger and the spool lie; the spool may be on a disk of its own.
@@ -23,6 +25,23 @@ pub fn disk(ledger: &Path, spool: &Path) -> Line {
             Line::finding(Check::Disk, format!("{} free, {least} are needed", show::bytes(free)), advice)
         }
         Ok(Some(free)) => Line::ok(Check::Disk, format!("{} free", show::bytes(free))),
+    }
+}
+
+/// Whether the socket by which a run is steered can have its address: the path as it was named.
+pub fn socket(ledger: &Path) -> Line {
+    let path = Socket::path(ledger);
+    match path.as_os_str().len() {
+        bytes if bytes > SOCKET_PATH_BYTES_MAX => Line::finding(
+            Check::Socket,
+            format!(
+                "the path {} has {bytes} bytes, and a socket's at most {SOCKET_PATH_BYTES_MAX}: `longshore control` \
+                 would not reach a run",
+                path.display()
+            ),
+            "Work in the ledger's own directory, or name a shorter path: --ledger PATH",
+        ),
+        _ => Line::ok(Check::Socket, "`longshore control` will reach a run"),
     }
 }
 

@@ -48,7 +48,11 @@ pub fn run(context: &Context<'_>, args: &DoctorArgs, wrong: Vec<Failure>) -> Res
     lines.extend(cdn);
     lines.extend([trivia, origin, clocks::check(&offsets)]);
     lines.extend(ledger::check(context, application.identity.as_ref()));
-    lines.extend([machine::disk(&path, &context.spool_path()), machine::descriptors()]);
+    lines.extend([
+        machine::disk(&path, &context.spool_path()),
+        machine::descriptors(),
+        machine::socket(&path),
+    ]);
     let answer = Answer::new(context.target.name(), &path, lines);
     show::say(&out, || answer.sheet(), &answer)?;
     Ok(if answer.is_well() { Exit::Done } else { Exit::Findings })

@@ -130,3 +130,12 @@ fn c16_too_few_descriptors_are_told() {
     let enough = with(160).code(0);
     assert!(lines(&enough, "descriptors")[0]["found"].to_string().contains("--concurrency 32"), "{enough}");
 }
+
+#[test]
+fn c16_a_path_too_long_for_the_control_socket_is_told() {
+    let at = Workplace::new(Kind::Sqlite, 4);
+    let long = format!("{}.ledger", "l".repeat(96));
+    finds(&with_ledger(&at, &long), "socket", "has 108 bytes", "Work in the ledger's own directory");
+    let longest = with_ledger(&at, &long[1..]).code(0);
+    stands(&longest, "socket", "ok");
+}

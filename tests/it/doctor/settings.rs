@@ -45,6 +45,7 @@ fn c16_every_malformed_setting_is_told_and_none_of_their_values() {
         ("IMAGEKIT_STORAGE_LIMIT_GB", "s3cret-g"),
         ("IMAGEKIT_BANDWIDTH_LIMIT_GB", "-1"),
         ("ORIGIN_BASE_URL", "https://me:s3cret-h@cdn.example"),
+        ("LONGSHORE_NOTIFY_URL", "http://hooks.example/s3cret-i"),
     ] {
         at.settings.insert(name.into(), value.into());
     }
@@ -59,6 +60,7 @@ fn c16_every_malformed_setting_is_told_and_none_of_their_values() {
         "IMAGEKIT_STORAGE_LIMIT_GB is no positive number",
         "IMAGEKIT_BANDWIDTH_LIMIT_GB is no positive number",
         "the origin's base URL must be http or https",
+        "LONGSHORE_NOTIFY_URL must be https",
     ] {
         finds(&ran, "settings", found, "");
     }

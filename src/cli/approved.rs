@@ -18,6 +18,7 @@ use super::{Context, ended, populate};
 use crate::error::{Exit, Failure};
 use crate::limits::{CATALOG_PAGE_VENUES, PLAN_DIFFERENCES_MAX};
 use crate::outside::catalog::Catalog;
+use crate::runner::saved::{Difference, Moved};
 use crate::runner::{SavedPlan, Selection, Start};
 use crate::show;
 
@@ -146,10 +147,23 @@ fn check_differences(
     }
     let count = differences.len();
     let failure = Failure::usage(format!("{} is not what the database holds any more", path.display()));
-    let shown = differences.iter().take(PLAN_DIFFERENCES_MAX);
+    let shown = differences.into_iter().take(PLAN_DIFFERENCES_MAX).map(bare);
     let mut failure = shown.fold(failure, |failure, difference| failure.because(difference));
     if count > PLAN_DIFFERENCES_MAX {
         failure = failure.because(format!("and {} more", count - PLAN_DIFFERENCES_MAX));
     }
     Err(failure.hint("Nothing was changed. Plan anew, and look at it again"))
+}
+
+/// With its URL as it may be shown.
+fn bare(mut difference: Difference) -> Difference {
+    match &mut difference.moved {
+        Moved::EntryGone(url)
+        | Moved::NotExternal(url)
+        | Moved::EntryChanged(url)
+        | Moved::Closed(url)
+        | Moved::EntryNew(url) => *url = show::address(url),
+        Moved::VenueGone | Moved::Slug { .. } | Moved::NotAnArray => {}
+    }
+    difference
 }

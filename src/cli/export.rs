@@ -92,14 +92,17 @@ pub fn failures(to: &mut dyn Write, ledger: &Ledger, scope: &Scope) -> Result<()
 fn each_failure<E: From<LedgerError>>(
     ledger: &Ledger,
     scope: &Scope,
-    each: impl FnMut(FailedImage) -> Result<(), E>,
+    mut each: impl FnMut(FailedImage) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut failures = Failures::new(ledger.state(), scope.clone());
     ledger.events(Seq(1), |placed: Placed| {
         failures.take(&placed);
         Ok::<_, LedgerError>(())
     })?;
-    failures.each(ledger.store(), each)
+    failures.each(ledger.store(), |mut failure| {
+        failure.image_url = failure.image_url.map(|url| show::address(&url));
+        each(failure)
+    })
 }
 
 fn sheet(ledger: &Ledger, scope: &Scope) -> Result<Sheet, Failure> {

@@ -20,7 +20,7 @@ pub struct SkipArgs {
     /// The venue.
     #[arg(long, value_name = "ID")]
     venue_id: i64,
-    /// One image of it, by its URL; without it, all that waits.
+    /// One image of it, by its URL, with or without the query string; without it, all that waits.
     #[arg(long, value_name = "URL")]
     image: Option<String>,
     /// Why, for whoever asks a year later.
@@ -61,8 +61,16 @@ pub fn run(context: &Context<'_>, args: &SkipArgs) -> Result<Exit, Failure> {
     let mut images = waiting(&ledger, venue)?;
     let whole = whole(ledger.state(), venue);
     if let Some(wanted) = &args.image {
-        let known: Vec<String> = images.iter().filter_map(|left| left.url.clone()).collect();
-        images.retain(|left| left.url.as_ref() == Some(wanted));
+        let known: Vec<String> =
+            images.iter().filter_map(|left| left.url.as_deref().map(show::address)).collect();
+        // As the row has it; or as it is shown, without its query string.
+        let is_exact = images.iter().any(|left| left.url.as_ref() == Some(wanted));
+        images.retain(|left| {
+            left.url.as_ref().is_some_and(|url| match is_exact {
+                true => url == wanted,
+                false => show::address(url) == *wanted,
+            })
+        });
         if images.is_empty() && (whole.is_some() || !known.is_empty()) {
             let hint = match known.is_empty() {
                 true => "The venue waits as a whole: without `--image` it is left so",
@@ -87,6 +95,7 @@ pub fn run(context: &Context<'_>, args: &SkipArgs) -> Result<Exit, Failure> {
         ledger.append(&records)?;
     }
     let head = ledger.head().to_string();
+    images.iter_mut().for_each(|left| left.url = left.url.take().map(|url| show::address(&url)));
     say(context, &Answer { venue_id: venue, images, whole: whole.is_some(), head })?;
     Ok(Exit::Done)
 }

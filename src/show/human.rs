@@ -4,6 +4,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement};
 use ledger::event::{Addition, Event, Record, Work};
 use ledger::ids::Seq;
+use url::Url;
 
 use super::{line_raw, word};
 use crate::error::Failure;
@@ -22,6 +23,23 @@ pub fn is_plain(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
     );
     !c.is_control() && !is_unseen
+}
+
+/// A URL as it may be shown: without credentials, query string and fragment, any of which may be a secret (requirement
+/// S1). One without them stays as it is written, to be found by it.
+pub fn address(url: &str) -> String {
+    if !url.contains(['?', '#', '@']) {
+        return url.to_owned();
+    }
+    let Ok(mut parsed) = Url::parse(url) else {
+        let bare = url.split(['?', '#']).next().unwrap_or_default();
+        return bare.rsplit('@').next().unwrap_or_default().to_owned();
+    };
+    parsed.set_query(None);
+    parsed.set_fragment(None);
+    // Neither can fail where there are credentials to take away.
+    let _none = (parsed.set_username(""), parsed.set_password(None));
+    parsed.into()
 }
 
 /// Bytes as people read them, in powers of ten as ImageKit bills them.
@@ -139,6 +157,13 @@ fn about(event: &Event) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn s1_a_shown_url_keeps_no_secret() {
+        assert_eq!(address("https://me:pw@o.example/a b.jpg?sig=1#x"), "https://o.example/a%20b.jpg");
+        assert_eq!(address("//me:pw@o.example/a.jpg?sig=1"), "o.example/a.jpg");
+        assert_eq!(address("HTTPS://o.example/a b.jpg"), "HTTPS://o.example/a b.jpg");
+    }
 
     #[test]
     fn s4_text_from_outside_cannot_steer_a_terminal() {

@@ -14,7 +14,7 @@ mod table;
 
 use serde::Serialize;
 
-pub use human::{Table, bytes, count, event, plain};
+pub use human::{Table, address, bytes, count, event, plain};
 pub use json::{part as json_part, pretty as json_pretty};
 pub use out::{Format, Out, deliver, is_read, say};
 pub use progress::Progress;

@@ -121,7 +121,7 @@ fn differences() -> Grid {
 }
 
 fn url(entry: Option<&str>) -> Cell {
-    entry.and_then(Entry::parse).and_then(|entry| entry.url()).into()
+    entry.and_then(Entry::parse).and_then(|entry| entry.url()).map(|url| show::address(&url)).into()
 }
 
 fn add_differences(grid: &mut Grid, audit: &VenueAudit, live: &VenueLive) {

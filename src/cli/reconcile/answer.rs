@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashSet};
 use ledger::ids::{CdnPath, FileId, ImageId, VenueId};
 use ledger::ledger::Ledger;
 use serde::Serialize;
-use url::Url;
 
 use crate::runner::reconcile::{
     BelievedClass, BelievedJudged, EntryClass, EntryJudged, FileClass, FileJudged, Judged,
@@ -366,7 +365,7 @@ impl Entry {
             class: judged.class,
             venue_id: judged.venue,
             place: judged.place,
-            url: judged.url.as_deref().map(harmless),
+            url: judged.url.as_deref().map(show::address),
             file_id: judged.file.clone(),
         }
     }
@@ -384,15 +383,4 @@ impl BelievedFile {
             replaced_by: judged.replaced_by.clone(),
         }
     }
-}
-
-/// A URL of a row without what may be a secret: credentials and query (requirement S1).
-fn harmless(text: &str) -> String {
-    let cut = || text.split(['?', '#']).next().unwrap_or_default().to_owned();
-    let Ok(mut url) = Url::parse(text) else { return cut() };
-    url.set_query(None);
-    url.set_fragment(None);
-    // Refused only by URLs that have no host, and so no credentials.
-    let _has_none = (url.set_username(""), url.set_password(None));
-    url.into()
 }

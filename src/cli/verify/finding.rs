@@ -2,9 +2,9 @@
 
 use ledger::ids::VenueId;
 use serde::Serialize;
-use url::Url;
 
 use super::choose::Subject;
+use crate::show;
 
 /// The kinds of finding; the names are a promise to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -67,21 +67,8 @@ impl Subject {
         found: impl Into<String>,
     ) -> Finding {
         let (expected, found) = (expected.into(), found.into());
-        Finding { venue: self.venue, image: self.place, url: url.map(shown), kind, expected, found }
+        Finding { venue: self.venue, image: self.place, url: url.map(show::address), kind, expected, found }
     }
-}
-
-/// A URL as it may be shown: without credentials, query string and fragment (requirement S1).
-fn shown(url: &str) -> String {
-    let Ok(mut parsed) = Url::parse(url) else {
-        let bare = url.split(['?', '#']).next().unwrap_or_default();
-        return bare.rsplit('@').next().unwrap_or_default().to_owned();
-    };
-    parsed.set_query(None);
-    parsed.set_fragment(None);
-    // Neither can fail where there are credentials to take away.
-    let _none = (parsed.set_username(""), parsed.set_password(None));
-    parsed.into()
 }
 
 #[cfg(test)]
@@ -114,11 +101,5 @@ mod tests {
         let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
         let told: Vec<&str> = rows.map(|(name, _)| name).collect();
         assert_eq!(told, ALL.map(|kind| crate::show::word(&kind)));
-    }
-
-    #[test]
-    fn s1_a_shown_url_keeps_no_secret() {
-        assert_eq!(shown("https://me:pw@o.example/a b.jpg?sig=1#x"), "https://o.example/a%20b.jpg");
-        assert_eq!(shown("//me:pw@o.example/a.jpg?sig=1"), "o.example/a.jpg");
     }
 }

@@ -58,10 +58,11 @@ impl Notifier {
         let Self { to, verb, scope } = self;
         let (run, target) = (record.run, context.target.name());
         let what = format!("{} {}", verb.name(), name_of(scope));
+        let about = show::word(&alerted.about).replace('_', " ");
         let number = run.map_or(String::new(), |run| format!("run {run}, "));
         let document = json!({
             // What chat services show.
-            "text": format!("Longshore ({number}{what}, {target}) {}", alerted.message),
+            "text": format!("Longshore ({number}{what}, {target}) {about}: {}", alerted.message),
             "about": alerted.about,
             "message": alerted.message,
             "at": record.at,

@@ -37,7 +37,7 @@ pub fn now() -> Timestamp {
 pub fn operator() -> Operator {
     let user = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     Operator {
-        user: user.unwrap_or_else(|| "unknown".to_owned()),
+        user: user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw())),
         host: gethostname::gethostname().to_string_lossy().into_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }

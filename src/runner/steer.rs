@@ -38,7 +38,7 @@ pub(super) fn alert_of(paused: &Paused) -> Event {
         PauseReason::ErrorRate => AlertAbout::ErrorRate,
         _ => AlertAbout::Paused,
     };
-    let message = format!("paused: {}. {}", paused.message, paused.advice);
+    let message = format!("{}. {}", paused.message, paused.advice);
     Event::Alerted(Alerted { about, message })
 }
 

@@ -314,7 +314,7 @@ impl<'a> Wheel<'a> {
         }
         let (ending, tally) = (Ending::Done, self.state().tally(self.run));
         let checkpoint = Event::Checkpoint(self.state().checkpoint());
-        let message = format!("finished: {} of {} images done", tally.done, tally.images);
+        let message = format!("{} of {} images done", tally.done, tally.images);
         let alerted = Event::Alerted(Alerted { about: AlertAbout::Finished, message });
         self.append(vec![checkpoint, alerted, Event::RunFinished(RunFinished { ending, tally })])?;
         if let (Some(forward), None) = (&self.setting.world.forward, self.state().unfinished().next()) {

@@ -89,7 +89,14 @@ impl Progress {
                 self.say(&format!("{}.", plain(&e.advice)));
             }
             Event::Resumed(e) => self.say(&format!("{} lets it go on.", plain(&e.operator.user))),
-            Event::Adjusted(e) => self.say(&format!("{}: {} from here on.", plain(&e.setting), plain(&e.to))),
+            Event::Adjusted(e) => {
+                let to = plain(&e.to);
+                self.say(&match (e.setting.as_str(), to.as_str()) {
+                    ("concurrency", _) => format!("From here on {to} images in flight."),
+                    (_, "none") => "From here on no limit of requests.".to_owned(),
+                    _ => format!("From here on at most {to} requests/s."),
+                });
+            }
             _ => {}
         }
     }

@@ -186,9 +186,9 @@ async fn c14_a_fault_is_for_the_paths_it_names() {
     let path = url.strip_prefix(&it.sandbox.origin.base_url()).unwrap();
     it.order(&format!("origin{path}=403")).await;
     assert_eq!(it.get().await.unwrap().status(), 403);
-    let others =
+    let mut others =
         it.sandbox.world.images().into_iter().filter(|image| image.awkward.is_none() && image.path != path);
-    let other = format!("{}{}", it.sandbox.origin.base_url(), others.last().unwrap().path);
+    let other = format!("{}{}", it.sandbox.origin.base_url(), others.next_back().unwrap().path);
     assert_eq!(it.client.get(&other).send().await.unwrap().status(), 200);
     it.order("origin/uploads/google_place_images/*=410").await;
     assert_eq!(it.client.get(&other).send().await.unwrap().status(), 410);

@@ -20,7 +20,7 @@ pub struct How {
     pub probe: Option<Probe>,
     /// How long it waits for what is away.
     pub patience: Duration,
-    /// How long a download may stand still.
+    /// How long a transfer may stand still.
     pub idle: Duration,
     /// At most this many venues.
     pub limit: Option<u64>,

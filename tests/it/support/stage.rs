@@ -293,7 +293,9 @@ impl Stage {
         let url = |text: String| text.parse().unwrap();
         let endpoint = url(self.imagekit.url_endpoint());
         let api = || url(self.imagekit.api_url());
-        let cdn = ImageKit::new(ImageKitOptions::new("private_sandbox", endpoint, api(), api())).unwrap();
+        let mut options = ImageKitOptions::new("private_sandbox", endpoint, api(), api());
+        options.idle = how.idle;
+        let cdn = ImageKit::new(options).unwrap();
         let mut options = OriginOptions::new(url(self.origin.base_url()));
         options.idle = how.idle;
         let origin = HttpOrigin::new(options).unwrap();

@@ -17,7 +17,7 @@ fn stage() -> Stage {
     stage
 }
 
-/// How many images got there and how many failed, where a download may stand still for so long.
+/// How many images got there and how many failed, where a transfer may stand still for so long.
 fn migrate(stage: &Stage, idle: Duration) -> (u64, u64) {
     match stage.migrate(&How { idle, ..How::default() }) {
         Ok(End::Finished(_, tally)) => (tally.done, tally.failed),
@@ -54,7 +54,7 @@ fn e1_a_body_that_stops_coming_is_a_timeout_and_is_tried_four_times() {
 fn e1_a_body_that_stops_once_is_fetched_again() {
     let stage = stage();
     stage.order("origin=stalledx2:bytes=2000");
-    assert_eq!(migrate(&stage, Duration::from_millis(300)), (1, 0));
+    assert_eq!(migrate(&stage, Duration::from_secs(2)), (1, 0));
     assert_eq!(stage.requests("origin"), 3);
 }
 
@@ -66,4 +66,15 @@ fn e1_a_slow_body_that_keeps_coming_takes_longer_than_any_one_wait_and_succeeds(
     stage.order(&format!("origin=slow:bytes={}:every=100", bytes / 30));
     assert_eq!(migrate(&stage, Duration::from_secs(2)), (1, 0));
     assert_eq!(stage.requests("origin"), 1, "at the first try");
+}
+
+#[test]
+fn e1_an_upload_without_an_answer_and_a_delivery_that_stops_are_timeouts_that_are_outlasted() {
+    let stage = stage();
+    stage.order("upload=latex1:by=3600s");
+    stage.order("delivery=stalledx1:bytes=10");
+    assert_eq!(migrate(&stage, Duration::from_secs(2)), (1, 0));
+    assert_eq!((stage.requests("upload"), stage.requests("delivery")), (2, 2));
+    let files = stage.imagekit.files();
+    assert!(files.len() == 1 && files[0].versions == 1, "{files:?}");
 }

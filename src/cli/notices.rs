@@ -14,7 +14,7 @@ use super::open::operator;
 use super::place::name_of;
 use crate::error::Failure;
 use crate::outside::Trouble;
-use crate::outside::notify::Notify;
+use crate::outside::notify::{Notify, NotifyRefused};
 use crate::runner;
 use crate::show;
 
@@ -33,6 +33,20 @@ impl Notices {
     }
 }
 
+impl Context<'_> {
+    /// The one whom the settings name to be told.
+    ///
+    /// # Errors
+    /// When the setting cannot be used.
+    pub fn notify(&self) -> Result<Option<Notify>, Failure> {
+        let url = self.config.notify_url.as_ref();
+        let no = |error: NotifyRefused| {
+            Failure::usage(error.to_string()).hint("Correct it, or unset it to be told by nobody")
+        };
+        url.map(|url| Notify::new(url.reveal())).transpose().map_err(no)
+    }
+}
+
 /// Who is told of a run's alerts.
 pub struct Notifier {
     to: Arc<Notify>,
@@ -46,11 +60,7 @@ impl Notifier {
     /// # Errors
     /// When the setting cannot be used.
     pub fn of(context: &Context<'_>, verb: Verb, scope: Scope) -> Result<Option<Self>, Failure> {
-        let Some(url) = &context.config.notify_url else { return Ok(None) };
-        let to = Notify::new(url.reveal()).map_err(|error| {
-            Failure::usage(error.to_string()).hint("Correct it, or unset it to be told by nobody")
-        })?;
-        Ok(Some(Self { to: Arc::new(to), verb, scope }))
+        Ok(context.notify()?.map(|to| Self { to: Arc::new(to), verb, scope }))
     }
 
     /// Sends an alert, waiting for nothing.

@@ -71,6 +71,8 @@ impl Context<'_> {
 
     /// Opens the ledger for writing and sees that it belongs to this database; `None` when there is none yet.
     pub fn open_ledger(&self, catalog: &dyn Catalog) -> Result<Option<Ledger>, Failure> {
+        // Whoever writes to it may have to tell somebody: that they cannot be told is said before anything is begun.
+        self.notify()?;
         let identity = self.runtime.block_on(catalog.identity())?;
         match Ledger::open(&self.ledger_path(), &holder()) {
             Ok(ledger) => {

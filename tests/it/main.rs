@@ -22,6 +22,7 @@ mod populate;
 mod reconcile;
 mod reporting;
 mod rollout;
+mod safety;
 mod sandbox_world;
 mod spool;
 mod stand_in;

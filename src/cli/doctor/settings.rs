@@ -12,7 +12,6 @@ use crate::error::Failure;
 use crate::limits::IMAGE_BYTES_MAX;
 use crate::outside::catalog;
 use crate::outside::imagekit::ImageKitOptions;
-use crate::outside::notify::Notify;
 
 const MEND: &str = "Correct it where it is set: in the environment, or in .env in this directory";
 const ONLY_POPULATE: &str = "; only `longshore populate` needs it";
@@ -24,7 +23,7 @@ pub fn check(context: &Context<'_>, wrong: Vec<Failure>) -> Vec<Line> {
     databases(context, &mut failures);
     imagekit(context, &mut failures);
     failures.extend(context.open_origin(IMAGE_BYTES_MAX, &[]).err());
-    failures.extend(notify(&context.config));
+    failures.extend(context.notify().err());
     if failures.is_empty() {
         return vec![Line::ok(
             Check::Settings,
@@ -41,12 +40,6 @@ fn dotenv(path: &Path) -> Option<Failure> {
         let found = format!("others on this machine may read or write .env (mode {mode:04o})");
         Failure::usage(found).hint("chmod 600 .env")
     })
-}
-
-/// Whether alerts could be sent. None is.
-fn notify(config: &Config) -> Option<Failure> {
-    let refused = Notify::new(config.notify_url.as_ref()?.reveal()).err()?;
-    Some(Failure::usage(refused.to_string()).hint("Correct it, or unset it to be told by nobody"))
 }
 
 fn databases(context: &Context<'_>, failures: &mut Vec<Failure>) {

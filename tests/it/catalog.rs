@@ -3,6 +3,7 @@
 
 mod claims;
 mod contract;
+mod no_text;
 mod postgres;
 mod refusals;
 

@@ -92,7 +92,8 @@ pub struct Venue {
     pub name: Option<String>,
     /// `cities.id`, where the venue has a city.
     pub city: Option<i64>,
-    /// `venue_images` in the catalog's own text; `None` is SQL NULL.
+    /// `venue_images` in the catalog's own text; `None` is SQL NULL. Bytes that are no text, as SQLite may hold them,
+    /// are words that are no JSON.
     pub images: Option<String>,
 }
 

@@ -3,6 +3,7 @@
 mod claim;
 mod file;
 mod inspect;
+mod text;
 mod trouble;
 
 use std::path::Path;
@@ -18,6 +19,8 @@ use tokio::sync::oneshot;
 
 pub(crate) use self::file::File;
 pub(super) use self::inspect::inspect;
+use self::text::reference;
+pub(crate) use self::text::{json, words};
 use self::trouble::trouble;
 use super::{Catalog, City, Claim, ClaimRefused, Country, Identity, Place, Rewrite, Row, Venue, refused};
 use crate::outside::Trouble;
@@ -89,17 +92,17 @@ impl SqliteCatalog {
 fn venue(row: &SqlRow<'_>) -> rusqlite::Result<Venue> {
     Ok(Venue {
         id: VenueId(row.get(0)?),
-        slug: row.get(1)?,
-        name: row.get(2)?,
-        city: row.get(3)?,
-        images: row.get(4)?,
+        slug: words(row, 1)?,
+        name: words(row, 2)?,
+        city: reference(row, 3)?,
+        images: json(row, 4)?,
     })
 }
 
 fn read(connection: &Connection, venue: VenueId) -> Result<Option<Option<String>>, Trouble> {
     connection
         .prepare_cached(READ)
-        .and_then(|mut statement| statement.query_row([venue.0], |row| row.get(0)).optional())
+        .and_then(|mut statement| statement.query_row([venue.0], |row| json(row, 0)).optional())
         .map_err(trouble)
 }
 
@@ -136,21 +139,22 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn countries(&self) -> Result<Vec<Country>, Trouble> {
-        let sql = "SELECT id, coalesce(name, ''), coalesce(code, ''), coalesce(slug, '') \
-                   FROM countries ORDER BY name COLLATE BINARY, id";
+        let sql = "SELECT id, name, code, slug FROM countries ORDER BY name COLLATE BINARY, id";
         self.file
             .all(sql, [], |row| {
-                Ok(Country { id: row.get(0)?, name: row.get(1)?, code: row.get(2)?, slug: row.get(3)? })
+                let word = |index| Ok::<_, rusqlite::Error>(words(row, index)?.unwrap_or_default());
+                Ok(Country { id: row.get(0)?, name: word(1)?, code: word(2)?, slug: word(3)? })
             })
             .await
     }
 
     async fn cities(&self) -> Result<Vec<City>, Trouble> {
-        let sql = "SELECT id, coalesce(name, ''), coalesce(slug, ''), country_id \
-                   FROM cities WHERE country_id IS NOT NULL ORDER BY id";
+        let sql = "SELECT id, name, slug, country_id \
+                   FROM cities WHERE typeof(country_id) = 'integer' ORDER BY id";
         self.file
             .all(sql, [], |row| {
-                Ok(City { id: row.get(0)?, name: row.get(1)?, slug: row.get(2)?, country: row.get(3)? })
+                let word = |index| Ok::<_, rusqlite::Error>(words(row, index)?.unwrap_or_default());
+                Ok(City { id: row.get(0)?, name: word(1)?, slug: word(2)?, country: row.get(3)? })
             })
             .await
     }

@@ -7,7 +7,7 @@ use rusqlite::OpenFlags;
 
 use super::{TaVenue, Trivia};
 use crate::outside::Trouble;
-use crate::outside::catalog::sqlite::File;
+use crate::outside::catalog::sqlite::{File, json, words};
 
 const IMAGES: &str = "
 SELECT v.id, v.slug, CAST(v.google_place_images AS TEXT)
@@ -36,7 +36,9 @@ impl Trivia for SqliteTrivia {
     async fn images(&self, ids: &[i64]) -> Result<Vec<TaVenue>, Trouble> {
         let ids = serde_json::json!(ids).to_string();
         self.file
-            .all(IMAGES, [ids], |row| Ok(TaVenue { id: row.get(0)?, slug: row.get(1)?, images: row.get(2)? }))
+            .all(IMAGES, [ids], |row| {
+                Ok(TaVenue { id: row.get(0)?, slug: words(row, 1)?, images: json(row, 2)? })
+            })
             .await
     }
 }

@@ -22,17 +22,36 @@ pub enum NotAHost {
 /// The hosts that may be fetched from.
 #[derive(Debug, Clone)]
 pub(super) struct Allowed {
-    /// A host with its port; without one it is the scheme's own.
-    hosts: Vec<(Host<String>, Option<u16>)>,
+    hosts: Vec<AllowedHost>,
     /// Whether the origin itself is set up as plain http.
     plain_http: bool,
+}
+
+/// A host that may be fetched from.
+#[derive(Debug, Clone)]
+struct AllowedHost {
+    host: Host<String>,
+    /// Without one it is the scheme's own.
+    port: Option<u16>,
+    /// What the port speaks, where it is known: a port of its own speaks one scheme, and whoever speaks the other to it
+    /// would find nobody there and take the whole origin for away.
+    scheme: Option<String>,
+}
+
+impl AllowedHost {
+    fn is_at(&self, url: &Url) -> bool {
+        url.host().is_some_and(|host| host == self.host)
+            && url.port() == self.port
+            && self.scheme.as_ref().is_none_or(|scheme| scheme == url.scheme())
+    }
 }
 
 impl Allowed {
     /// The host and port of `base`, and the hosts named, each `name` or `name:port`.
     pub(super) fn new(base: &Url, extra: &[String]) -> Result<Self, NotAHost> {
         let own = base.host().filter(|_| is_web(base) && !has_credentials(base)).ok_or(NotAHost::Base)?;
-        let mut hosts = vec![(own.to_owned(), base.port())];
+        let scheme = base.port().map(|_| base.scheme().to_owned());
+        let mut hosts = vec![AllowedHost { host: own.to_owned(), port: base.port(), scheme }];
         for name in extra {
             hosts.push(extra_host(name).ok_or_else(|| NotAHost::Extra(name.chars().take(80).collect()))?);
         }
@@ -53,7 +72,7 @@ impl Allowed {
             return Err("it is plain http, and the origin is set up as https".to_owned());
         }
         let host = host.to_owned();
-        if self.hosts.iter().any(|(allowed, port)| *allowed == host && *port == url.port()) {
+        if self.hosts.iter().any(|allowed| allowed.is_at(url)) {
             return Ok(());
         }
         let address = match host {
@@ -61,6 +80,10 @@ impl Allowed {
             Host::Ipv4(ip) => Some(IpAddr::V4(ip)),
             Host::Ipv6(ip) => Some(IpAddr::V6(ip)),
         };
+        let is_own = |allowed: &AllowedHost| allowed.host == host && allowed.port == url.port();
+        if self.hosts.iter().any(is_own) {
+            return Err(format!("that port of {host} does not speak {}", url.scheme()));
+        }
         Err(match address {
             Some(ip) if !is_public(ip) => format!("{host} is a private address"),
             _ => format!("{} is neither the origin's host nor one allowed", host_and_port(url)),
@@ -68,12 +91,13 @@ impl Allowed {
     }
 }
 
-fn extra_host(name: &str) -> Option<(Host<String>, Option<u16>)> {
+fn extra_host(name: &str) -> Option<AllowedHost> {
     let url = Url::parse(&format!("https://{name}")).ok()?;
     let bare = url.path() == "/"
         && !name.contains(['/', '\\', '?', '#', '@'])
         && !name.chars().any(|c| c.is_whitespace() || c.is_control());
-    Some((url.host()?.to_owned(), url.port())).filter(|_| bare)
+    let (host, port) = (url.host()?.to_owned(), url.port());
+    Some(AllowedHost { host, port, scheme: None }).filter(|_| bare)
 }
 
 fn is_web(url: &Url) -> bool {
@@ -148,6 +172,15 @@ mod tests {
         }
         let why = a.check(&"http://169.254.169.254/latest".parse().unwrap(), None).unwrap_err();
         assert!(why.contains("private"), "{why}");
+    }
+
+    #[test]
+    fn s2_a_port_of_its_own_speaks_one_scheme() {
+        let a = allowed("http://a.example:4000", &["b.example:8443"]);
+        assert!(passes(&a, "http://a.example:4000/x") && !passes(&a, "https://a.example:4000/x"));
+        assert!(passes(&a, "https://b.example:8443/x") && passes(&a, "http://b.example:8443/x"));
+        let a = allowed("http://a.example", &[]);
+        assert!(passes(&a, "https://a.example/x"), "without a port of its own it is each scheme's");
     }
 
     #[test]

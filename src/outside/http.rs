@@ -66,6 +66,10 @@ pub(crate) fn trouble(error: reqwest::Error, whom: &str) -> Trouble {
         }
     }
     let why = plain(&innermost.to_string(), MESSAGE_CHARS_MAX);
+    if error.is_builder() {
+        // Nothing was sent, and nothing ever could be: such a URL is longer than a request may be.
+        return Trouble::new(TroubleKind::ForbiddenUrl, format!("not a URL that can be asked for: {why}"));
+    }
     match (error.is_connect(), error.is_timeout()) {
         (true, true) => {
             Trouble::new(TroubleKind::Timeout, format!("connecting to {whom} took too long")).outage()

@@ -19,13 +19,13 @@
 
 /// Talk for people, on stderr. The standard library's macro of this name panics when nobody reads stderr any more, as
 /// behind `2>&1 | head` or a terminal that was closed, and a run must not end because nobody listens to it. What
-/// databases and servers have put into the talk cannot steer the terminal either (requirement S4).
+/// databases and servers have put into the talk can neither steer the terminal nor begin a line of its own (requirement
+/// S4): each of these is one line.
 macro_rules! eprintln {
     ($($talk:tt)*) => {{
         use std::io::Write as _;
-        let talk = format!($($talk)*);
-        let lines: Vec<String> = talk.lines().map($crate::show::plain).collect();
-        let _nobody_listens = writeln!(std::io::stderr(), "{}", lines.join("\n"));
+        let talk = $crate::show::flat(&format!($($talk)*));
+        let _nobody_listens = writeln!(std::io::stderr(), "{talk}");
     }};
 }
 

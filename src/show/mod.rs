@@ -18,7 +18,7 @@ pub use human::{Table, address, bytes, count, event, plain};
 pub use json::{part as json_part, pretty as json_pretty};
 pub use out::{Format, Out, deliver, is_read, say};
 pub use progress::Progress;
-pub use sheet::{Cell, Column, Grid, Part, Sheet, duration};
+pub use sheet::{Cell, Column, Grid, Part, Sheet, duration, flat};
 
 use crate::error::Failure;
 

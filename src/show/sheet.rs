@@ -176,7 +176,7 @@ impl Cell {
 }
 
 /// A text on one line and harmless: breaks and tabs become spaces, so that words stay apart.
-pub(super) fn flat(text: &str) -> String {
+pub fn flat(text: &str) -> String {
     let is_break = |c: char| matches!(c, '\n' | '\r' | '\t' | '\u{85}' | '\u{2028}' | '\u{2029}');
     plain(&text.replace("\r\n", " ").replace(is_break, " "))
 }

@@ -173,3 +173,11 @@ fn scopes_a_known_place_with_nothing_left_is_said() {
         .code(0)
         .says("Nothing is left to migrate in Kraków.");
 }
+
+#[test]
+fn s4_a_places_name_begins_no_line_of_its_own() {
+    let site = Site::new(Kind::Sqlite);
+    site.stage.sql("UPDATE countries SET name = 'Poland\nError: gone\r\n\u{2028}Error: gone' WHERE id = 1");
+    let ran = site.run(&["migrate", "--country", "PL", "--yes"]).code(0);
+    assert_eq!(ran.stderr, "Nothing is left to migrate in Poland Error: gone  Error: gone.\n");
+}

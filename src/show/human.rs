@@ -6,6 +6,7 @@ use ledger::event::{Addition, Event, Record, Work};
 use ledger::ids::Seq;
 use url::Url;
 
+use super::table::folded;
 use super::{line_raw, word};
 use crate::error::Failure;
 
@@ -80,15 +81,19 @@ impl Table {
         let numbers = numbers.iter().map(|number| number.to_string());
         let all =
             texts.iter().map(|text| plain(text)).chain(numbers).chain(further.iter().map(|text| plain(text)));
-        self.0.add_row(all.collect::<Vec<_>>());
+        self.0.add_row(all.map(folded).collect::<Vec<_>>());
         for column in self.0.column_iter_mut().skip(texts_at) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
     /// Writes it to stdout.
     pub fn print(&self) -> Result<(), Failure> {
+        line_raw(&self.text())
+    }
+    /// Its lines.
+    pub(super) fn text(&self) -> String {
         let text = self.0.to_string();
-        line_raw(&text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n"))
+        text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
     }
 }
 

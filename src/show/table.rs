@@ -3,7 +3,7 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
 
-use super::sheet::{Cell, Grid, Part, Sheet, flat};
+use super::sheet::{Grid, Part, Sheet, flat};
 
 /// What fits every terminal, mail and ticket.
 const COLUMNS: u16 = 80;
@@ -12,6 +12,9 @@ const WORD_CHARS_MAX: usize = 300;
 /// Texts no longer than this stay on one line, where the rest still fits: what they would give up, the long texts beside
 /// them would not get.
 const SHORT_CHARS: u16 = 20;
+/// A line of a cell is broken where it is longer than this, word or not: widths are counted in 16 bits, a character may
+/// be two columns wide, and beside it there are others.
+const LINE_CHARS_MAX: usize = 20_000;
 /// The spaces on both sides of a cell.
 const PADDING: u16 = 2;
 
@@ -39,7 +42,7 @@ fn lines(grid: &Grid) -> String {
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(COLUMNS);
     table.set_header(grid.columns.iter().map(|column| column.name));
     for row in grid.all_rows() {
-        table.add_row(row.iter().map(Cell::for_people));
+        table.add_row(row.iter().map(|cell| folded(cell.for_people())));
     }
     let least = |index: usize| match widest(grid, index) {
         width if width <= SHORT_CHARS || grid.columns[index].is_number => width,
@@ -70,6 +73,16 @@ fn widest(grid: &Grid, column: usize) -> u16 {
     longest.min(WORD_CHARS_MAX) as u16
 }
 
+/// A text of which no line is longer than can be counted.
+pub(super) fn folded(text: String) -> String {
+    if text.len() <= LINE_CHARS_MAX {
+        return text;
+    }
+    let chars: Vec<char> = text.chars().collect();
+    let lines: Vec<String> = chars.chunks(LINE_CHARS_MAX).map(|line| line.iter().collect()).collect();
+    lines.join("\n")
+}
+
 /// In characters.
 fn longest_word(grid: &Grid, column: usize) -> u16 {
     let cells = grid.all_rows().map(|row| row[column].for_people());
@@ -80,7 +93,7 @@ fn longest_word(grid: &Grid, column: usize) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Column, hostile};
+    use super::super::{Cell, Column, hostile};
     use super::*;
 
     fn sheet(parts: Vec<Part>) -> Sheet {
@@ -133,6 +146,20 @@ mod tests {
         let text = lines(&grid);
         assert_eq!(text.lines().count(), 3, "{text}");
         assert!(text.contains("as it should be") && text.lines().all(|line| line.len() <= 80), "{text}");
+    }
+
+    #[test]
+    fn s4_a_text_longer_than_a_width_can_count_is_shown_whole() {
+        for long in ["x".repeat(140_000), "\u{754c}".repeat(70_000), "word ".repeat(30_000)] {
+            let mut grid = Grid::new([Column::text("Text"), Column::number("Times")]);
+            grid.row([long.as_str().into(), 1.into()]);
+            let text = lines(&grid);
+            let letters = |text: &str| text.chars().filter(|c| "xword\u{754c}".contains(*c)).count();
+            assert_eq!(letters(&text) - letters("Text Times"), letters(&long));
+            let mut table = super::super::Table::new(&["Text", "Times"]);
+            table.row(&[&long], &[1]);
+            assert!(letters(&table.text()) >= letters(&long));
+        }
     }
 
     #[test]

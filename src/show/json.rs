@@ -32,11 +32,17 @@ impl Write for Escaping<'_> {
         let text =
             std::str::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         let mut written = 0;
-        // JSON itself has control characters as white space only; inside strings the serialiser escapes those.
-        for (at, c) in text.char_indices().filter(|(_, c)| *c >= '\u{7f}' && !is_plain(*c)) {
+        for (at, c) in text.char_indices().filter(|(_, c)| *c != '\n' && !is_plain(*c)) {
             self.0.write_all(&bytes[written..at])?;
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                write!(self.0, "\\u{unit:04x}")?;
+            match c {
+                // Inside strings the serialiser escapes control characters. Between them they are white space, out of
+                // other people's JSON that is passed on as it is, and a return would write over its own line.
+                '\0'..' ' => self.0.write_all(b" ")?,
+                _ => {
+                    for unit in c.encode_utf16(&mut [0; 2]) {
+                        write!(self.0, "\\u{unit:04x}")?;
+                    }
+                }
             }
             written = at + c.len_utf8();
         }
@@ -68,5 +74,14 @@ mod tests {
             assert!(json.contains(r"\udb40\udc41"), "what takes two units is a pair");
             assert_eq!(serde_json::from_str::<Vec<String>>(&json).unwrap(), texts);
         }
+    }
+
+    #[test]
+    fn s4_white_space_of_others_does_not_write_over_a_line() {
+        let raw =
+            serde_json::value::RawValue::from_string("{\"a\"\r:\t1.0,\r\n\"b\": 2}".to_owned()).unwrap();
+        let mut bytes = Vec::new();
+        part(&mut bytes, &raw).unwrap();
+        assert_eq!(String::from_utf8(bytes).unwrap(), "{\"a\" : 1.0, \n\"b\": 2}");
     }
 }

@@ -8,6 +8,7 @@ mod doctor;
 mod drift;
 mod faults;
 mod flow;
+mod hostile;
 mod imagekit_client;
 mod imagekit_contract;
 mod kill;

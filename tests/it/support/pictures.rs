@@ -60,7 +60,11 @@ pub fn rotated_jpeg(width: u32, height: u32) -> Vec<u8> {
 
 /// A PNG that only claims these dimensions.
 pub fn png_claiming(width: u32, height: u32) -> Vec<u8> {
-    let mut bytes = picture(4, 4, ImageFormat::Png);
+    claiming(picture(4, 4, ImageFormat::Png), width, height)
+}
+
+/// The same of another PNG.
+pub fn claiming(mut bytes: Vec<u8>, width: u32, height: u32) -> Vec<u8> {
     bytes[16..20].copy_from_slice(&width.to_be_bytes());
     bytes[20..24].copy_from_slice(&height.to_be_bytes());
     let sum = crc32(&bytes[12..29]);

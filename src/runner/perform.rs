@@ -170,7 +170,8 @@ impl Performer {
                     }
                 },
                 Err(trouble) => {
-                    lost.store(true, order);
+                    // What was refused for its rate was not stored, and looking would be limited too.
+                    lost.fetch_or(trouble.kind != TroubleKind::RateLimited, order);
                     Err(trouble)
                 }
             }

@@ -55,10 +55,16 @@ pub const RETRY_WAIT_MS_MAX: u64 = 30_000;
 /// Answers in a row that come from a part in trouble itself (5xx, unreadable, not served), after which the part is
 /// taken for away as a whole (E3).
 pub const OUTAGE_ANSWERS_IN_A_ROW: u32 = 10;
+/// No wait that another side asks for is taken for longer than this: a day.
+pub const ASKED_WAIT_MS_MAX: u64 = 86_400_000;
 /// A rate limit that lets nothing through for longer than this is told to a person (E8).
 pub const RATE_LIMIT_ALERT_MS: u64 = 60_000;
 /// How often an alert's POST is tried (E8).
 pub const NOTIFY_TRIES: u32 = 3;
+/// People at the control socket at once: more only takes descriptors from the run.
+pub const CONTROL_CLIENTS_MAX: usize = 16;
+/// Alerts that are still being sent after this long are spoken of, before the program waits for them.
+pub const NOTIFY_SILENT_MS: u64 = 1_000;
 /// A line of the control socket: a request, or where a run stands.
 pub const CONTROL_BYTES_MAX: u64 = 16 * 1024;
 /// How long the control socket waits for a request's line, and whoever asks for an answer that needs no waiting.

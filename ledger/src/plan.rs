@@ -138,6 +138,12 @@ impl Agenda {
                     None => {}
                 }
             }
+            // Given up before anything came of it: it is due as before.
+            Step::UpdateRow(_) if plan(planned, venue) == [step] => {
+                self.rows.insert(planned);
+                self.ready.push_front(step);
+            }
+            Step::RestoreRow(_) if plan(planned, venue) == [step] => self.ready.push_front(step),
             Step::UpdateRow(_) | Step::RestoreRow(_) => {}
         }
     }

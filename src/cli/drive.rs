@@ -6,6 +6,7 @@ use clap::Args;
 use ledger::event::{Event, Options, PauseReason, Paused, Scope, Tally, Verb};
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
+use ledger::plan;
 use tokio::sync::mpsc;
 
 use super::Context;
@@ -115,7 +116,11 @@ impl Driver<'_> {
         retry_failed: bool,
     ) -> Result<(RunId, End), Failure> {
         let tally = self.ledger.state().tally(run);
-        let progress = (tally.images - tally.open, tally.images);
+        let retried = match retry_failed {
+            true => plan::retryable(self.ledger.state(), run).0.len() as u64,
+            false => 0,
+        };
+        let progress = (tally.images - tally.open - retried, tally.images);
         let started = &self.ledger.state().run(run).expect("an unfinished run is in its ledger").started;
         let what = (started.verb, started.scope.clone());
         self.turning(what, progress, |ledger, setting| {

@@ -163,7 +163,7 @@ pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, F
     let notices = notices::Notices::default();
     let context = Context { common: cli.common, target, config, runtime, interrupt, notices };
     let ended = obey(&context, cli.verb, wrong);
-    context.notices.finish(runtime);
+    context.notices.finish(runtime, interrupt);
     ended
 }
 

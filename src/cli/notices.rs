@@ -3,16 +3,19 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ledger::event::{Alerted, Record, Scope, Verb};
 use serde_json::json;
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::Context;
 use super::open::operator;
 use super::place::name_of;
+use super::{Context, Interrupt};
 use crate::error::Failure;
+use crate::limits::NOTIFY_SILENT_MS;
 use crate::outside::Trouble;
 use crate::outside::notify::{Notify, NotifyRefused};
 use crate::runner;
@@ -23,13 +26,36 @@ use crate::show;
 pub struct Notices(RefCell<Vec<JoinHandle<Result<(), Trouble>>>>);
 
 impl Notices {
-    /// Waits until each was sent or given up, and says which could not be.
-    pub fn finish(&self, runtime: &Runtime) {
-        for sending in self.0.take() {
-            if let Ok(Err(trouble)) = runtime.block_on(sending) {
-                eprintln!("Note: an alert could not be sent: {}", show::plain(&trouble.message));
-            }
+    /// Waits until each was sent or given up, and says which could not be. A Ctrl-C leaves what is still being sent; how
+    /// the command ended stays as it is.
+    pub fn finish(&self, runtime: &Runtime, interrupt: &Interrupt) {
+        let all = self.0.take();
+        if all.is_empty() {
+            return;
         }
+        let (leave, left) = oneshot::channel();
+        interrupt.on_next(move || {
+            let _nobody_waits_any_more = leave.send(());
+        });
+        let sending = async {
+            for sending in all {
+                if let Ok(Err(trouble)) = sending.await {
+                    eprintln!("Note: an alert could not be sent: {}", show::plain(&trouble.message));
+                }
+            }
+        };
+        runtime.block_on(async {
+            tokio::pin!(sending);
+            let soon = Duration::from_millis(NOTIFY_SILENT_MS);
+            if tokio::time::timeout(soon, &mut sending).await.is_ok() {
+                return;
+            }
+            eprintln!("Alerts are still being sent; Ctrl-C leaves them.");
+            tokio::select! {
+                () = &mut sending => {}
+                _ = left => eprintln!("Note: alerts that were still being sent are left."),
+            }
+        });
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod answer;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -174,7 +175,8 @@ fn delete(
         Ok(())
     };
     let (cdn, catalog) = (&*world.cdn, &*world.catalog);
-    let swept = delete_unused(cdn, catalog, &world.retry, ledger, candidates, told);
+    let ledger = RefCell::new(ledger);
+    let swept = delete_unused(cdn, catalog, &world.retry, &ledger, candidates, told);
     let swept = context.runtime.block_on(swept);
     context.interrupt.clear();
     Ok((swept?, deleted))

@@ -23,6 +23,8 @@ use std::time::Duration;
 use ledger::ids::FileId;
 use ledger::trouble::TroubleKind;
 
+use crate::limits::ASKED_WAIT_MS_MAX;
+
 /// Why an effect did not come about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
@@ -49,9 +51,9 @@ impl Trouble {
     pub fn outage(self) -> Self {
         Self { outage: true, ..self }
     }
-    /// The same, with the wait that was asked for.
+    /// The same, with the wait that was asked for; a day at most, as no other side knows more.
     pub fn after(self, wait: Duration) -> Self {
-        Self { wait: Some(wait), ..self }
+        Self { wait: Some(wait.min(Duration::from_millis(ASKED_WAIT_MS_MAX))), ..self }
     }
     /// The same, with the file that was stored.
     pub fn with_file(self, file: FileId) -> Self {

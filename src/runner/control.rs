@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ledger::event::{Operator, Scope, Verb};
@@ -13,11 +14,12 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::Message;
-use crate::limits::{CONTROL_BYTES_MAX, CONTROL_MS_MAX};
+use super::retry::breathe;
+use crate::limits::{CONTROL_BYTES_MAX, CONTROL_CLIENTS_MAX, CONTROL_MS_MAX};
 
 /// What is asked of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,11 +133,21 @@ impl Socket {
         // Who connected before the line above is told apart by the user who made the socket.
         let owner = fs::metadata(&path).map(|of| std::os::unix::fs::MetadataExt::uid(&of))?;
         let listening = runtime.spawn(async move {
+            let seats = Arc::new(Semaphore::new(CONTROL_CLIENTS_MAX));
             loop {
-                let Ok((stream, _)) = listener.accept().await else { return };
+                let Ok(seat) = seats.clone().acquire_owned().await else { return };
+                let Ok((stream, _)) = listener.accept().await else {
+                    // Out of descriptors, most likely; that may pass, and the run has to be reachable then.
+                    breathe().await;
+                    continue;
+                };
                 let is_allowed = stream.peer_cred().is_ok_and(|peer| [owner, ROOT].contains(&peer.uid()));
                 if is_allowed {
-                    tokio::spawn(serve(stream, to.clone()));
+                    let to = to.clone();
+                    tokio::spawn(async move {
+                        serve(stream, to).await;
+                        drop(seat);
+                    });
                 }
             }
         });

@@ -1,6 +1,8 @@
 //! Deleting files from the CDN, by requirement S7 and in no other way: only what is ours alone, what no row uses, and
 //! what no image of the ledger needs.
 
+use std::cell::RefCell;
+
 use ledger::ids::{CdnPath, FileId, LedgerId, VenueId};
 use ledger::ledger::Ledger;
 use ledger::state::PathKey;
@@ -64,13 +66,15 @@ pub enum Swept {
 /// candidate, in their order; it appends `cdn_deleted` for [`Fate::Deleted`] and for [`Fate::Gone`], within a run or
 /// without. Whoever dies between the two finds the file gone the next time, and writes it down then.
 ///
+/// Between two requests nobody holds the ledger, so the caller may write alerts meanwhile.
+///
 /// # Errors
 /// When the CDN or the database cannot be asked, or `told` cannot write. What was told until then is so.
 pub async fn delete_unused<E: Into<RunError>>(
     cdn: &dyn Cdn,
     catalog: &dyn Catalog,
     retry: &Retry,
-    ledger: &mut Ledger,
+    ledger: &RefCell<&mut Ledger>,
     candidates: &[Candidate],
     mut told: impl FnMut(&mut Ledger, &Candidate, Fate) -> Result<(), E>,
 ) -> Result<Swept, RunError> {
@@ -80,15 +84,16 @@ pub async fn delete_unused<E: Into<RunError>>(
             Err(halt) => return stopped(halt),
         };
         for (candidate, user) in candidates.iter().zip(users) {
-            let fate = match (is_needed(ledger, candidate), user) {
+            let (is_needed, id) = (is_needed(&ledger.borrow(), candidate), ledger.borrow().store().id());
+            let fate = match (is_needed, user) {
                 (true, _) => Fate::Kept(Kept::Needed),
                 (false, Some(venue)) => Fate::Kept(Kept::InRow(venue)),
-                (false, None) => match delete(cdn, retry, ledger.store().id(), candidate).await {
+                (false, None) => match delete(cdn, retry, id, candidate).await {
                     Ok(fate) => fate,
                     Err(halt) => return stopped(halt),
                 },
             };
-            told(ledger, candidate, fate).map_err(Into::into)?;
+            told(&mut ledger.borrow_mut(), candidate, fate).map_err(Into::into)?;
         }
     }
     Ok(Swept::All)

@@ -25,6 +25,7 @@ struct Inner {
 #[derive(Debug)]
 struct Episode {
     since: Instant,
+    why: String,
     waits: u32,
     is_alerted: bool,
 }
@@ -44,11 +45,13 @@ pub struct Shut {
 
 impl Gate {
     /// Shuts it, for as long as was asked, else for as long as the backoff says at this turn.
-    pub fn shut(&self, asked: Option<Duration>, backoff: impl FnOnce(u32) -> Duration) -> Shut {
+    pub fn shut(&self, asked: Option<Duration>, backoff: impl FnOnce(u32) -> Duration, why: &str) -> Shut {
         let (mut inner, now) = (self.lock(), Instant::now());
         let already = inner.shut_until.and_then(|until| until.checked_duration_since(now));
         let already = already.filter(|wait| !wait.is_zero());
-        let episode = inner.episode.get_or_insert(Episode { since: now, waits: 0, is_alerted: false });
+        let begun = || Episode { since: now, why: String::new(), waits: 0, is_alerted: false };
+        let episode = inner.episode.get_or_insert_with(begun);
+        why.clone_into(&mut episode.why);
         let wait = match (asked, already) {
             (None, Some(wait)) => {
                 return Shut { wait, since: episode.since, waits: episode.waits, is_news: false };
@@ -86,6 +89,19 @@ impl Gate {
         inner.odd_in_a_row = 0;
         let over = inner.episode.take()?;
         over.is_alerted.then(|| over.since.elapsed())
+    }
+
+    /// What all workers wait for, while they do.
+    pub fn waiting(&self) -> Option<String> {
+        let inner = self.lock();
+        let is_shut = inner.shut_until.is_some_and(|until| until > Instant::now());
+        inner.episode.as_ref().filter(|_| is_shut).map(|episode| episode.why.clone())
+    }
+
+    /// Begins to count anew how long and how often the part has answered nobody.
+    pub fn forget(&self) {
+        let mut inner = self.lock();
+        (inner.odd_in_a_row, inner.episode) = (0, None);
     }
 
     /// Whether a person is to be told of this episode: once.

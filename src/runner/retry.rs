@@ -46,6 +46,8 @@ pub struct Retry {
     pub inbox: mpsc::UnboundedSender<Message>,
     /// How long an outage or a rate limit is waited through.
     pub patience: Duration,
+    /// So many odd answers in a row are an outage.
+    pub odd_max: u32,
     /// The gate of the origin, of the CDN and of the catalog.
     pub gates: Arc<[Gate; 3]>,
 }
@@ -79,7 +81,7 @@ impl Retry {
         inbox: mpsc::UnboundedSender<Message>,
         patience: Duration,
     ) -> Self {
-        Self { stop, inbox, patience, gates: Arc::default() }
+        Self { stop, inbox, patience, odd_max: OUTAGE_ANSWERS_IN_A_ROW, gates: Arc::default() }
     }
 
     /// Tries until it works, is pointless, has been tried often enough, or the run stops (requirement E1).
@@ -118,11 +120,14 @@ impl Retry {
         let mut attempts = 0;
         let mut troubled_since = None;
         loop {
+            let may_once = is_completing && troubled_since.is_none();
             while let Some(wait) = gate.wait() {
-                self.sleep(wait).await?;
+                match self.sleep(wait).await {
+                    Err(Halt::GivenUp) if may_once => break,
+                    slept => slept?,
+                }
             }
-            let is_first = troubled_since.is_none();
-            if *self.stop.borrow() && !(is_completing && is_first) {
+            if *self.stop.borrow() && !may_once {
                 return Err(Halt::GivenUp);
             }
             attempts += 1;
@@ -137,12 +142,14 @@ impl Retry {
             };
             let since = *troubled_since.get_or_insert(started);
             let treatment = trouble.kind.treatment();
-            let is_away = trouble.outage || (is_odd(trouble.kind) && gate.odd() >= OUTAGE_ANSWERS_IN_A_ROW);
+            let is_away = trouble.outage || (is_odd(trouble.kind) && gate.odd() >= self.odd_max);
             if is_away || treatment == Treatment::Wait {
                 attempts -= 1;
                 self.shut(outside, since, trouble, attempts)?;
             } else if treatment == Treatment::Retry && attempts <= RETRIES_MAX {
-                self.sleep(trouble.wait.unwrap_or_else(|| backoff(attempts - 1))).await?;
+                let longest = Duration::from_millis(RETRY_WAIT_MS_MAX);
+                self.sleep(trouble.wait.map_or_else(|| backoff(attempts - 1), |wait| wait.min(longest)))
+                    .await?;
             } else {
                 if treatment != Treatment::Retry {
                     // A plain no is an answer too: the part is there.
@@ -151,6 +158,11 @@ impl Retry {
                 return Err(Halt::Trouble(trouble, attempts));
             }
         }
+    }
+
+    /// What workers wait for, while they do.
+    pub fn waiting(&self) -> Option<String> {
+        self.gates.iter().find_map(Gate::waiting)
     }
 
     /// The part has answered: what kept all workers waiting is over.
@@ -162,8 +174,11 @@ impl Retry {
 
     /// Shuts the part's gate for all workers, and tells why, unless the patience is spent.
     fn shut(&self, outside: Outside, since: Instant, trouble: Trouble, attempts: u32) -> Result<(), Halt> {
-        let shut = self.gates[outside as usize].shut(trouble.wait, backoff);
-        let waited = since.min(shut.since).elapsed();
+        let is_rate = trouble.kind.treatment() == Treatment::Wait;
+        let shut = self.gates[outside as usize].shut(trouble.wait, backoff, &trouble.to_string());
+        // An image that is refused again and again, while others go through, only has bad luck.
+        let since = if is_rate { shut.since } else { since.min(shut.since) };
+        let waited = since.elapsed();
         if waited + shut.wait > self.patience {
             return Err(Halt::Trouble(trouble.outage(), attempts));
         }
@@ -174,13 +189,12 @@ impl Retry {
             return Ok(());
         }
         send(Message::Waiting { why: trouble.to_string(), wait: shut.wait });
-        let is_rate = trouble.kind.treatment() == Treatment::Wait;
         let is_long = waited + shut.wait > Duration::from_millis(RATE_LIMIT_ALERT_MS);
         // One refusal may be a blip; when the first probe fails as well, a person hears of it.
         let is_due = if is_rate { is_long } else { shut.waits > 1 };
         if is_due && self.gates[outside as usize].alert_once() {
             let (about, what) = match (is_rate, outside) {
-                (true, _) => (AlertAbout::RateLimit, "has taken nothing for over a minute"),
+                (true, _) => (AlertAbout::RateLimit, "lets nothing through for over a minute"),
                 (false, Outside::Catalog) => (AlertAbout::DatabaseLost, "is away, and is waited for"),
                 (false, _) => (AlertAbout::Outage, "is away, and is waited for"),
             };
@@ -209,6 +223,11 @@ fn is_odd(kind: TroubleKind) -> bool {
 fn backoff(turn: u32) -> Duration {
     let full = RETRY_WAIT_MS_FIRST.saturating_mul(1 << turn.min(16)).min(RETRY_WAIT_MS_MAX);
     Duration::from_millis(full - fastrand::u64(0..=full / 4))
+}
+
+/// A moment in which something else may come free.
+pub async fn breathe() {
+    tokio::time::sleep(backoff(0)).await;
 }
 
 /// Tries a notice that nobody waits for (requirement E8).

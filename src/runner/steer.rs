@@ -4,6 +4,7 @@ use ledger::event::{Adjusted, AlertAbout, Alerted, Event, Operator, PauseReason,
 use tokio::sync::oneshot;
 
 use super::control::{Answer, Ask, Asked, Phase, Request};
+use super::gate::Gate;
 use super::wheel::Wheel;
 use super::{Message, Outside, RunError, Told};
 use crate::limits::IN_FLIGHT_MAX;
@@ -49,10 +50,7 @@ impl Wheel<'_> {
     /// When the ledger cannot be written to.
     pub(super) fn hear(&mut self, message: Message, in_air: usize) -> Result<(), RunError> {
         match message {
-            Message::Waiting { why, wait } => {
-                (self.setting.tell)(Told::Waiting(&why, wait));
-                self.waiting = Some(why);
-            }
+            Message::Waiting { why, wait } => (self.setting.tell)(Told::Waiting(&why, wait)),
             Message::Back { outside, after } => (self.setting.tell)(Told::Back(outside, after)),
             Message::Alert(alerted) => self.append(vec![Event::Alerted(alerted)])?,
             Message::Stop(paused) => self.pause(paused, in_air),
@@ -104,6 +102,8 @@ impl Wheel<'_> {
                     }
                     if !self.is_stopping() {
                         let _no_worker_listens = self.stop.send(false);
+                        // The time it rested is no part of its patience.
+                        self.retry.gates.iter().for_each(Gate::forget);
                     }
                 }
             },
@@ -157,7 +157,6 @@ impl Wheel<'_> {
             self.append(vec![alert_of(&paused), Event::Paused(paused)])?;
         }
         self.phase = Phase::Paused;
-        self.waiting = None;
         let replies = self.resting.as_mut().map(|rest| {
             rest.is_written = true;
             std::mem::take(&mut rest.replies)
@@ -196,7 +195,7 @@ impl Wheel<'_> {
             in_air: in_air as u64,
             concurrency: of.options().concurrency,
             rate_per_second_max: of.options().rate_per_second_max,
-            waiting: self.waiting.clone(),
+            waiting: self.retry.waiting(),
             refused: refused.map(str::to_owned),
         }
     }

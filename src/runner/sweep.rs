@@ -8,9 +8,11 @@ use ledger::plan::deletable;
 use ledger::trouble::TroubleKind;
 
 use super::control::{Answer, Ask, Phase};
-use super::delete::{Candidate, Fate, delete_unused};
+use super::delete::{Candidate, Fate, Swept, delete_unused};
+use super::retry::Retry;
 use super::wheel::Wheel;
 use super::{Message, Moment, RunError, Told};
+use crate::limits::RETRIES_MAX;
 use crate::outside::Trouble;
 
 impl Wheel<'_> {
@@ -30,12 +32,15 @@ impl Wheel<'_> {
         }
         let world = self.setting.world.clone();
         let forward = world.forward.expect("whoever has a rollback delete files gives it a CDN");
-        let (retry, runtime, now) = (self.retry.clone(), self.setting.runtime.clone(), self.setting.now);
+        // One file goes after the other, so its own tries are all that a part in trouble is seen by.
+        let retry = Retry { odd_max: RETRIES_MAX, ..self.retry.clone() };
+        let (runtime, now) = (self.setting.runtime.clone(), self.setting.now);
         let (run, probe) = (self.run, self.setting.probe.clone());
         self.phase = Phase::Deleting;
         let answer = self.answer(0, None);
         let (inbox, stop) = (&mut self.setting.inbox, &self.stop);
-        let mut alerts = Vec::new();
+        let ledger = RefCell::new(&mut *self.ledger);
+        let mut lost = None;
         let tell = RefCell::new(&mut self.setting.tell);
         let told = |ledger: &mut Ledger, file: &Candidate, fate: Fate| -> Result<(), RunError> {
             let why = match fate {
@@ -57,7 +62,7 @@ impl Wheel<'_> {
         let mut paused = None;
         let swept = runtime.block_on(async {
             let (cdn, catalog) = (&*forward.cdn, &*world.catalog);
-            let swept = delete_unused(cdn, catalog, &retry, self.ledger, &candidates, told);
+            let swept = delete_unused(cdn, catalog, &retry, &ledger, &candidates, told);
             tokio::pin!(swept);
             loop {
                 tokio::select! {
@@ -69,18 +74,28 @@ impl Wheel<'_> {
                         }
                         Some(Message::Waiting { why, wait }) => tell.borrow_mut()(Told::Waiting(&why, wait)),
                         Some(Message::Back { outside, after }) => tell.borrow_mut()(Told::Back(outside, after)),
-                        Some(Message::Alert(alerted)) => alerts.push(Event::Alerted(alerted)),
+                        Some(Message::Alert(alerted)) => {
+                            let record = Record { at: now(), run: Some(run), event: Event::Alerted(alerted) };
+                            let records = [record];
+                            if let Err(error) = ledger.borrow_mut().append(&records) {
+                                lost = Some(error);
+                                break Ok(Swept::Stopped);
+                            }
+                            tell.borrow_mut()(Told::Appended(&records));
+                        }
                         Some(Message::Control(asked)) => {
                             let refused = (asked.request.ask != Ask::Status)
                                 .then(|| "files are being deleted; Ctrl-C in its terminal stops that".to_owned());
-                            let _they_may_have_left = asked.reply.send(Answer { refused, ..answer.clone() });
+                            let _they_may_have_left = asked.reply.send(Answer { refused, waiting: retry.waiting(), ..answer.clone() });
                         }
                         _ => {}
                     },
                 }
             }
         });
-        self.append(alerts)?;
+        if let Some(error) = lost {
+            return Err(error.into());
+        }
         match swept {
             Ok(_) => {}
             Err(RunError::Outside(trouble)) => paused = paused.or_else(|| Some(paused_by(trouble))),

@@ -59,8 +59,6 @@ pub struct Wheel<'a> {
     /// Set while a person has it wait in place.
     pub(super) resting: Option<Rest>,
     pub(super) phase: Phase,
-    /// What it was last told to wait for, while nothing has come about since.
-    pub(super) waiting: Option<String>,
     /// Images that need a spooled file, by its hash: it goes when the last is served.
     spooled: HashMap<ContentHash, u32>,
     settled_since_checkpoint: u64,
@@ -83,7 +81,6 @@ impl<'a> Wheel<'a> {
             pausing: None,
             resting: None,
             phase: Phase::Planning,
-            waiting: None,
             spooled: HashMap::new(),
             settled_since_checkpoint: 0,
         };
@@ -212,9 +209,6 @@ impl<'a> Wheel<'a> {
                 }
                 other => self.hear(other, agenda.in_air())?,
             }
-        }
-        if !events.is_empty() {
-            self.waiting = None;
         }
         self.append(events)?;
         for (step, path, order) in settled {

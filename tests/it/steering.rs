@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::kill::hand::{Going, VENUES, events, held, ledger, migrate, undisturbed};
 use crate::support::program::Workplace;
-use crate::support::raw_http::{RawServer, answer};
+use crate::support::raw_http::{Act, RawServer, answer};
 use crate::support::stage::Kind;
 
 /// A run that is in the middle of its uploads, each of which takes a moment.
@@ -106,6 +106,44 @@ fn c15_e4_ctrl_c_ends_the_process_of_a_run_that_waits_in_place() {
     assert!(matches!(&last.event, Event::Paused(paused) if paused.reason == PauseReason::Operator));
     at.sandbox.faults.clear();
     at.run(&["resume"]).code(10);
+}
+
+/// Sees that a run whose one row is locked by another writer can be paused, and updates the row when it goes on.
+fn waits_for_its_row(at: &Workplace, args: &[&str], before_it: &str) {
+    let lock = rusqlite::Connection::open(at.sandbox_dir().join("eventasaurus.db")).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut going = Going::start(at, args);
+    going.reach("a step that is its row's", || {
+        let open = at.ledger().exists() && names(at).iter().filter(|name| **name == before_it).count() == 5;
+        open && at.run_json(&["control", "status"]).stdout.contains("\"in_air\": 1,")
+    });
+    assert_eq!(steer(at, &["pause"])["in_air"], 0);
+    lock.execute_batch("ROLLBACK").unwrap();
+    steer(at, &["resume"]);
+    going.end().code(0);
+}
+
+#[test]
+fn c15_a_row_that_was_waited_for_at_a_pause_is_updated_when_its_run_goes_on() {
+    let at = Workplace::new(Kind::Sqlite, VENUES);
+    let images = || at.rows().into_iter().map(|(id, row)| (id, row.images)).collect::<Vec<_>>();
+    let before = images();
+    waits_for_its_row(&at, &["migrate", "--country", "PL", "--yes"], "uploaded");
+    assert_ne!(images(), before);
+    // Five images were uploaded long since.
+    waits_for_its_row(&at, &["rollback", "--country", "PL", "--yes"], "uploaded");
+    assert_eq!(images(), before);
+}
+
+#[test]
+fn e8_ctrl_c_leaves_alerts_and_keeps_the_code() {
+    let mut at = Workplace::new(Kind::Sqlite, VENUES);
+    let server = at.runtime.block_on(RawServer::start(|_| vec![Act::Hang]));
+    at.settings.insert("LONGSHORE_NOTIFY_URL".into(), server.url("/"));
+    let mut going = Going::start(&at, &["migrate", "--country", "PL", "--yes"]);
+    going.says("Alerts are still being sent; Ctrl-C leaves them.");
+    going.signal("INT");
+    going.end().code(0).says("Ledger head");
 }
 
 /// A listener that answers with these statuses in turn, the last one for ever.

@@ -78,6 +78,7 @@ impl State {
                 for image in &resumed.retry_images {
                     self.own_plan(run, *image)?;
                     self.happen(*image, Happening::Retried)?;
+                    self.count_retried(run, *image)?;
                 }
                 for venue in &resumed.retry_venues {
                     let plan = self.back_plan(run, *venue)?;

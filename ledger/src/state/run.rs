@@ -125,6 +125,16 @@ impl State {
         Ok(())
     }
 
+    /// What had failed is open again, and no longer speaks against the run.
+    pub(super) fn count_retried(&mut self, run: RunId, image: ImageId) -> Result<(), Illegal> {
+        let is_uploaded = self.image(image).is_some_and(|image| image.rung == Rung::Uploaded);
+        self.count(run, Some(image), |settled| {
+            settled.images = settled.images.saturating_sub(1);
+            settled.troubled = settled.troubled.saturating_sub(1);
+            settled.uploaded += u64::from(is_uploaded);
+        })
+    }
+
     pub(super) fn count_settled(
         &mut self,
         run: RunId,

@@ -133,6 +133,28 @@ fn e2_what_an_earlier_run_left_failed_does_not_count() {
 }
 
 #[test]
+fn e2_what_is_tried_again_no_longer_speaks_against_the_run() {
+    let mut run = Rollout::new(30);
+    run.fails(25, TroubleKind::NotFound);
+    assert!(run.brakes().is_some());
+    let (retry_images, retry_venues) = ledger::plan::retryable(&run.history.state, run.run);
+    assert_eq!(retry_images.len(), 25);
+    let resumed = Resumed { options: options(), operator: operator(), retry_images, retry_venues };
+    run.adds(Event::Resumed(resumed));
+    assert_eq!(run.brakes(), None);
+    run.next = 0;
+    run.fails(19, TroubleKind::NotFound);
+    assert_eq!(run.brakes(), None);
+    run.fails(1, TroubleKind::NotFound);
+    let paused = run.brakes().unwrap();
+    assert!(
+        paused.message.starts_with("20 of the last 20 images"),
+        "each is counted once: {}",
+        paused.message
+    );
+}
+
+#[test]
 fn e2_each_country_is_counted_for_itself() {
     let mut history = History::new();
     let run = history.start(Verb::Migrate, Scope::Everywhere);

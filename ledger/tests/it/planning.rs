@@ -78,6 +78,30 @@ fn bring(history: &mut History, run: RunId, planned: Seq, index: u32, line: &str
 }
 
 #[test]
+fn c15_a_row_that_was_given_up_is_due_again() {
+    let mut history = History::new();
+    let entry = external("https://o/a.jpg");
+    let (run, plans) = history.forward(&[&array(&[&entry])]);
+    history.upload(run, image(plans[0], 0), "a");
+    let row = Step::UpdateRow(plans[0]);
+    let mut agenda = Agenda::new(run);
+    for _ in 0..2 {
+        assert_eq!(agenda.take(&history.state), Some(row));
+        assert_eq!(agenda.take(&history.state), None, "it is in the air once");
+        agenda.settle(&history.state, row, None);
+    }
+    history.row(run, row, &mut Some(array(&[&entry])));
+    history.finish(run, Ending::Done);
+    let images = vec![image(plans[0], 0)];
+    let (run, plan) = history.back(1, None, images);
+    let mut agenda = Agenda::new(run);
+    for _ in 0..2 {
+        assert_eq!(agenda.take(&history.state), Some(Step::RestoreRow(plan)));
+        agenda.settle(&history.state, Step::RestoreRow(plan), None);
+    }
+}
+
+#[test]
 fn the_decision_table_by_hand_over_every_three_neighbours() {
     let entries = ["https://o/a.jpg", "https://o/b.jpg", "https://o/c.jpg"].map(external);
     let mut start = History::new();

@@ -40,8 +40,13 @@ struct AllowedHost {
 
 impl AllowedHost {
     fn is_at(&self, url: &Url) -> bool {
+        // A port that was named may be the scheme's own, which URLs leave out.
+        let is_port = match self.port {
+            None => url.port().is_none(),
+            named => url.port_or_known_default() == named,
+        };
         url.host().is_some_and(|host| host == self.host)
-            && url.port() == self.port
+            && is_port
             && self.scheme.as_ref().is_none_or(|scheme| scheme == url.scheme())
     }
 }
@@ -121,6 +126,14 @@ mod tests {
         let extra: Vec<String> = extra.iter().map(|s| (*s).to_owned()).collect();
         Allowed::new(&base.parse().unwrap(), &extra).unwrap()
     }
+    #[test]
+    fn s2_a_named_port_may_be_the_schemes_own() {
+        let a = allowed("http://cdn.example", &["b.example:80", "c.example:443"]);
+        assert!(passes(&a, "http://b.example/x") && passes(&a, "http://b.example:80/x"));
+        assert!(!passes(&a, "https://b.example/x") && !passes(&a, "http://b.example:8080/x"));
+        assert!(passes(&a, "https://c.example/x"));
+    }
+
     fn passes(allowed: &Allowed, url: &str) -> bool {
         allowed.check(&url.parse().unwrap(), None).is_ok()
     }

@@ -59,7 +59,7 @@ async fn e1_a_rate_limit_costs_no_attempt_and_shuts_the_gate_for_all() {
     assert_eq!((ok.unwrap().attempts, made), (1, 6));
     assert!(started.elapsed() >= Duration::from_millis(150));
     assert!(matches!(told.try_recv(), Ok(Message::Waiting { .. })));
-    retry.gates[Outside::Cdn as usize].shut(Some(Duration::from_millis(30)), backoff);
+    retry.gates[Outside::Cdn as usize].shut(Some(Duration::from_millis(30)), backoff, "");
     let started = Instant::now();
     tried(&retry, vec![]).await.0.unwrap();
     assert!(started.elapsed() >= Duration::from_millis(29));
@@ -171,7 +171,7 @@ async fn e8_a_rate_limit_of_over_a_minute_is_told_once() {
 async fn e3_what_begins_during_an_outage_has_no_patience_of_its_own() {
     let (retry, _stop, _told) = retry();
     let away = trouble(TroubleKind::Network).outage();
-    retry.gates[Outside::Cdn as usize].shut(None, backoff);
+    retry.gates[Outside::Cdn as usize].shut(None, backoff, "");
     tokio::time::sleep(Duration::from_secs(59)).await;
     let (ended, made) = tried(&retry, vec![away; 99]).await;
     assert!(matches!(ended, Err(Halt::Trouble(trouble, 0)) if trouble.outage) && made <= 2, "{made}");
@@ -210,4 +210,62 @@ async fn e8_a_notice_is_tried_three_times() {
     assert!(notice(|| attempt(3)).await.is_ok());
     assert!(notice(|| attempt(7)).await.is_err());
     assert_eq!(made, 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn e3_a_rate_limit_that_lets_others_through_never_ends_the_run() {
+    let (retry, _stop, mut told) = retry();
+    let limited = trouble(TroubleKind::RateLimited).after(Duration::from_secs(9));
+    let unlucky = {
+        let retry = retry.clone();
+        tokio::spawn(async move { tried(&retry, vec![limited; 30]).await })
+    };
+    // Somebody gets through every now and then, for far longer than the patience of a minute.
+    for _ in 0..30 {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        tried(&retry, vec![]).await.0.unwrap();
+    }
+    let (ended, made) = unlucky.await.unwrap();
+    assert_eq!((ended.unwrap().attempts, made), (1, 31));
+    while let Ok(message) = told.try_recv() {
+        assert!(!matches!(message, Message::Alert(_)), "e8: nothing stood still for a minute");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e1_a_part_that_asks_for_hours_is_not_waited_for_so_long() {
+    let (retry, _stop, _told) = retry();
+    let busy = trouble(TroubleKind::OriginError).after(Duration::from_secs(u64::MAX));
+    let started = Instant::now();
+    assert_eq!(tried(&retry, vec![busy; 9]).await.1, 4);
+    assert!(started.elapsed() <= 3 * Duration::from_millis(RETRY_WAIT_MS_MAX));
+    let limited = trouble(TroubleKind::RateLimited).after(Duration::from_secs(u64::MAX));
+    assert!(matches!(tried(&retry, vec![limited]).await.0, Err(Halt::Trouble(trouble, 0)) if trouble.outage));
+}
+
+#[tokio::test(start_paused = true)]
+async fn e4_what_completes_passes_a_shut_gate_once_when_the_run_stops() {
+    let (retry, stop, _told) = retry();
+    retry.gates[Outside::Cdn as usize].shut(Some(Duration::from_secs(60)), backoff, "");
+    stop.send(true).unwrap();
+    let mut made = 0;
+    let completed = retry.complete(Outside::Cdn, || {
+        made += 1;
+        async { Ok::<_, Trouble>(()) }
+    });
+    assert!(completed.await.is_ok());
+    assert_eq!(made, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c15_what_workers_wait_for_can_be_asked_and_a_rest_is_no_part_of_the_patience() {
+    let (retry, _stop, _told) = retry();
+    let gate = &retry.gates[Outside::Cdn as usize];
+    gate.shut(Some(Duration::from_secs(5)), backoff, "it is away");
+    assert_eq!(retry.waiting().as_deref(), Some("it is away"));
+    tokio::time::sleep(Duration::from_secs(59)).await;
+    assert_eq!(retry.waiting(), None, "nobody waits any more");
+    gate.forget();
+    let away = trouble(TroubleKind::Network).outage();
+    tried(&retry, vec![away; 4]).await.0.unwrap();
 }

@@ -38,7 +38,7 @@ impl Picture {
         templates::look_of(self.template).height
     }
 
-    /// The whole file: 20 KB to 3 MB.
+    /// The whole file: 20 KB to 1 MB.
     pub fn bytes(&self) -> Vec<u8> {
         let note = format!("Longshore sandbox, seed {}, {}", self.seed, self.key);
         comment::insert(self.format(), templates::encoded(self.template), &note)

@@ -42,7 +42,7 @@ fn c14_the_same_seed_gives_the_same_world_and_another_seed_another() {
     assert_ne!(Picture::new(7, "x").bytes(), Picture::new(8, "x").bytes());
     // Pinned, as a seed's world has to be the same on another machine and with another release of the generator;
     // whoever changes the world on purpose changes this.
-    assert_eq!(&ContentHash::of(everything(&one).as_bytes()).short(), "3398bfbdeda852b3");
+    assert_eq!(&ContentHash::of(everything(&one).as_bytes()).short(), "f20a9f823b4b5257");
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn c14_every_polish_picture_decodes_strictly_and_is_of_a_plausible_size() {
     let mut formats = BTreeMap::new();
     for image in world.images().into_iter().filter(|image| codes[&image.venue] == "PL") {
         let bytes = image.picture.bytes();
-        assert!((20_000..3_000_000).contains(&bytes.len()), "{}: {} bytes", image.path, bytes.len());
+        assert!((20_000..1_000_000).contains(&bytes.len()), "{}: {} bytes", image.path, bytes.len());
         assert_eq!(
             strictly_decoded(image.picture.format(), &bytes),
             (image.picture.width(), image.picture.height())
@@ -74,7 +74,7 @@ fn c14_every_template_decodes_strictly_and_lies_within_the_bounds() {
     assert!(looks.len() > 20, "{}", looks.len());
     for picture in looks.into_values() {
         let bytes = picture.bytes();
-        assert!((20_000..3_000_000).contains(&bytes.len()), "{picture:?}: {} bytes", bytes.len());
+        assert!((20_000..1_000_000).contains(&bytes.len()), "{picture:?}: {} bytes", bytes.len());
         assert_eq!(
             strictly_decoded(picture.format(), &bytes),
             (picture.width(), picture.height()),

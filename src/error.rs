@@ -1,6 +1,8 @@
 //! How a command fails, and the exit codes.
 
-use ledger::store::LedgerError;
+use std::io::{self, ErrorKind};
+
+use ledger::store::{LedgerError, is_out_of_descriptors};
 
 /// How the program ends. These numbers are a promise to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,17 +122,29 @@ impl From<LedgerError> for Failure {
             LedgerError::Held { .. } => {
                 Self::new(Exit::Held, message).hint("`longshore status` and `longshore log` work beside it")
             }
-            LedgerError::Disk { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists => {
-                Self::new(Exit::CannotGoOn, message)
+            LedgerError::Disk { source, .. } => {
+                let failure = Self::new(Exit::CannotGoOn, message);
+                let hint = match source.kind() {
+                    ErrorKind::AlreadyExists => return failure,
+                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "Make room on its disk",
+                    ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
+                        "Let this user write to it and to its directory; what only reads works on a copy too"
+                    }
+                    _ if is_out_of_descriptors(&source) => MORE_DESCRIPTORS,
+                    _ => "See that its disk is well, and lets this user write to it and to its directory",
+                };
+                failure.hint(hint).hint("What was written before is safe, and `longshore resume` goes on from there")
             }
-            LedgerError::Disk { .. } => Self::new(Exit::CannotGoOn, message)
-                .hint("What was written before is safe; when the disk is well, `longshore resume` goes on"),
         }
     }
 }
 
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self::new(Exit::CannotGoOn, error.to_string())
+/// What to do where a program may not open enough files.
+pub const MORE_DESCRIPTORS: &str = "Let it open more files at once, with `ulimit -n 1024` for one";
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        let failure = Self::new(Exit::CannotGoOn, error.to_string());
+        if is_out_of_descriptors(&error) { failure.hint(MORE_DESCRIPTORS) } else { failure }
     }
 }

@@ -5,6 +5,10 @@ pub const IN_FLIGHT_DEFAULT: u32 = 16;
 /// More than this only queues at the CDN, and 256 open spool files stay below common descriptor limits.
 pub const IN_FLIGHT_MAX: usize = 256;
 
+/// Files that a command must be able to open beside what it has: the ledger with its log and its index, a database, the
+/// workers' own, and a few connections. With fewer, the first thing to need one would say so in its own odd words.
+pub const DESCRIPTORS_SPARE_MIN: usize = 20;
+
 /// Largest image taken, unless `--max-bytes` says otherwise: the smallest upload limit among ImageKit's plans.
 pub const IMAGE_BYTES_MAX: u64 = 25_000_000;
 /// ImageKit transforms no picture above 100 megapixels, so a larger one could be stored but never shown.

@@ -28,6 +28,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> u8 {
+    if let Err(failure) = cli::can_open_files() {
+        show::failure(&failure);
+        return failure.exit.code();
+    }
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -188,7 +188,7 @@ fn troubled(order: &Order, trouble: &Trouble) -> Verdict {
             );
         }
         _ if trouble.outage || trouble.kind.treatment() == Treatment::Wait => {
-            return pause(PauseReason::Outage, "When it answers again, `longshore resume` goes on");
+            return pause(PauseReason::Outage, "When that is over, `longshore resume` goes on");
         }
         _ => {}
     }

@@ -61,7 +61,15 @@ impl Ledger {
     /// # Errors
     /// As [`Store::open`] and [`Store::replay`].
     pub fn open(path: &Path, holder: &str) -> Result<Self, LedgerError> {
-        Self::replay(Store::open(path, holder)?, None)
+        let store = Store::open(path, holder).map_err(|refused| match refused {
+            // What is wrong with a ledger is graver than who has it, and its holder may be the last to notice.
+            LedgerError::Held { .. } => match Self::read(path) {
+                Err(graver) if graver.is_about_what_it_says() => graver,
+                _ => refused,
+            },
+            _ => refused,
+        })?;
+        Self::replay(store, None)
     }
 
     /// Opens a ledger to read it, after verifying it whole; a writer beside does not matter.

@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-pub use error::LedgerError;
+pub use error::{LedgerError, is_out_of_descriptors};
 pub use lock::lock;
 use rusqlite::{Connection, OpenFlags, params};
 
@@ -73,26 +73,41 @@ impl Store {
     /// # Errors
     /// When there is none, another process writes to it, it is newer, or it is damaged.
     pub fn open(path: &Path, holder: &str) -> Result<Self, LedgerError> {
-        if !path.exists() {
-            return Err(LedgerError::Missing { path: path.to_owned() });
-        }
+        is_there(path)?;
         let lock = lock(path, holder)?;
         Self::attach(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Some(lock))
     }
 
-    /// Opens a ledger to read it, beside a writer or not.
+    /// Opens a ledger to read it, beside a writer or not, and where nothing may be written too.
     ///
     /// # Errors
     /// When there is none, it is newer, or it is damaged.
     pub fn read(path: &Path) -> Result<Self, LedgerError> {
-        if !path.exists() {
-            return Err(LedgerError::Missing { path: path.to_owned() });
+        is_there(path)?;
+        let usual = Self::attach(path, OpenFlags::SQLITE_OPEN_READ_ONLY, None);
+        match usual {
+            // SQLite's readers share a small file beside the ledger, which cannot be made everywhere: on a full or a
+            // read-only disk. A ledger at rest can do without.
+            Err(LedgerError::Disk { .. }) if beside::is_at_rest(path) => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+                Self::attach_as(path, &beside::immutable(path), flags, None).or(usual)
+            }
+            usual => usual,
         }
-        Self::attach(path, OpenFlags::SQLITE_OPEN_READ_ONLY, None)
     }
 
     fn attach(path: &Path, flags: OpenFlags, lock: Option<File>) -> Result<Self, LedgerError> {
-        let connection = connect(path, flags)?;
+        Self::attach_as(path, path, flags, lock)
+    }
+
+    /// The same under the name that SQLite is given.
+    fn attach_as(
+        path: &Path,
+        name: &Path,
+        flags: OpenFlags,
+        lock: Option<File>,
+    ) -> Result<Self, LedgerError> {
+        let connection = connect(path, name, flags)?;
         let at_start = |error| LedgerError::from_sqlite(path, Seq(1), error);
         let number =
             |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).map_err(at_start);
@@ -110,7 +125,11 @@ impl Store {
         let damaged = |what: &str| LedgerError::damaged(path, Seq(1), what);
         let id: String = connection
             .query_row("SELECT id FROM ledger", [], |row| row.get(0))
-            .map_err(|_| damaged("the ledger's id is missing"))?;
+            // A disk that cannot be read says nothing about what is on it.
+            .map_err(|error| match at_start(error) {
+                LedgerError::Damaged { .. } => damaged("the ledger's id is missing"),
+                other => other,
+            })?;
         let id: LedgerId = id.parse().map_err(|_| damaged("the ledger's id cannot be read"))?;
         let head = Head { seq: Seq(0), hash: chain::genesis(id) };
         let mut store = Self { path: path.to_owned(), connection, id, head, lock };
@@ -290,9 +309,19 @@ fn fill(part: &Path, id: LedgerId, first: &Record) -> rusqlite::Result<()> {
     write.commit()
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, LedgerError> {
+/// Sees that there is something at a path. A directory that may not be looked into is trouble, not absence: a second
+/// ledger would be made beside the first.
+fn is_there(path: &Path) -> Result<(), LedgerError> {
+    match path.try_exists() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(LedgerError::Missing { path: path.to_owned() }),
+        Err(source) => Err(LedgerError::Disk { path: path.to_owned(), source }),
+    }
+}
+
+fn connect(path: &Path, name: &Path, flags: OpenFlags) -> Result<Connection, LedgerError> {
     let open = || -> rusqlite::Result<Connection> {
-        let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let connection = Connection::open_with_flags(name, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
         Ok(connection)
     };

@@ -32,7 +32,7 @@ pub fn run(
 ) -> Result<Exit, Failure> {
     let plan = SavedPlan::read(path)?;
     files.prepare()?;
-    let catalog = context.open_catalog()?;
+    let catalog = context.open_catalog_to_write()?;
     check_target(context, &*catalog, path, &plan)?;
     let mut options = args.options(Some(forward), plan.limit);
     let clients = Some(context.open_clients(&options)?);

@@ -59,7 +59,10 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
             .hint("longshore migrate --venue-id 842")
             .hint("longshore migrate --plan poland.plan"));
     }
-    let catalog = context.open_catalog()?;
+    let catalog = match args.dry_run {
+        true => context.open_catalog()?,
+        false => context.open_catalog_to_write()?,
+    };
     let (geography, chosen) = context.runtime.block_on(args.place.find(&*catalog))?;
     if args.dry_run {
         let asked = planned::Asked {

@@ -42,6 +42,7 @@ use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Runtime;
 
 pub use interrupt::Interrupt;
+pub use open::can_open_files;
 
 use crate::config::{Config, Target};
 use crate::error::{Exit, Failure};

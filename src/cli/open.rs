@@ -1,5 +1,6 @@
 //! Opening what a command needs: the catalog, the CDN, the origin, the ledger.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -7,16 +8,17 @@ use std::time::SystemTime;
 use ledger::event::{self, Operator, Options};
 use ledger::ids::LedgerId;
 use ledger::ledger::Ledger;
-use ledger::store::LedgerError;
+use ledger::store::{LedgerError, is_out_of_descriptors};
 use ledger::timestamp::Timestamp;
 
 use super::Context;
 use crate::config::{self, missing};
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, MORE_DESCRIPTORS};
+use crate::limits::DESCRIPTORS_SPARE_MIN;
 use crate::outside::Trouble;
 use crate::outside::catalog::{self, Catalog, ClaimRefused, Identity};
-use crate::outside::imagekit::{Cdn, ImageKit, ImageKitOptions};
-use crate::outside::origin::{HttpOrigin, Origin, OriginOptions};
+use crate::outside::imagekit::{Cdn, ImageKit, ImageKitOptions, ImageKitRefused};
+use crate::outside::origin::{HttpOrigin, Origin, OriginOptions, OriginRefused};
 use crate::outside::spool::Spool;
 use crate::runner::{Forward, RunError};
 
@@ -31,6 +33,23 @@ pub struct Clients {
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(since.as_millis() as i64)
+}
+
+/// Sees that enough files can be opened, before something that counts, or a library that would panic, finds out.
+///
+/// # Errors
+/// When they cannot.
+pub fn can_open_files() -> Result<(), Failure> {
+    let open = |_| File::open("/dev/null");
+    match (0..DESCRIPTORS_SPARE_MIN).map(open).collect::<Result<Vec<_>, _>>() {
+        Err(error) if is_out_of_descriptors(&error) => {
+            Err(Failure::new(Exit::CannotGoOn, "this program may open too few files at once")
+                .because(error)
+                .hint(MORE_DESCRIPTORS))
+        }
+        // Whatever else is wrong there is nothing to us.
+        _ => Ok(()),
+    }
 }
 
 /// Who is at work here.
@@ -66,7 +85,20 @@ impl Context<'_> {
             Failure::new(Exit::CannotGoOn, format!("the {target} database cannot be used"))
                 .because(trouble.message)
         };
-        Ok(Arc::from(opened.map_err(failed)?))
+        // What is wrong with the ledger is graver than a database that is away (the order of the exit codes).
+        let graver = |failure| match Ledger::read(&self.ledger_path()) {
+            Err(error) if error.is_about_what_it_says() => error.into(),
+            _ => failure,
+        };
+        Ok(Arc::from(opened.map_err(failed).map_err(graver)?))
+    }
+
+    /// The same for a command that writes to the ledger: so is another who holds it.
+    pub fn open_catalog_to_write(&self) -> Result<Arc<dyn Catalog>, Failure> {
+        self.open_catalog().map_err(|failure| match Ledger::open(&self.ledger_path(), &holder()) {
+            Err(held @ LedgerError::Held { .. }) if failure.exit == Exit::CannotGoOn => held.into(),
+            _ => failure,
+        })
     }
 
     /// Opens the ledger for writing and sees that it belongs to this database; `None` when there is none yet.
@@ -161,7 +193,10 @@ impl Context<'_> {
             config::url("IMAGEKIT_UPLOAD_URL", &config.imagekit_upload_url)?,
             config::url("IMAGEKIT_API_URL", &config.imagekit_api_url)?,
         );
-        let cdn = ImageKit::new(options).map_err(|error| Failure::usage(error.to_string()))?;
+        let cdn = ImageKit::new(options).map_err(|refused| match refused {
+            ImageKitRefused::Client(error) => no_client(&error),
+            wrong => Failure::usage(wrong.to_string()),
+        })?;
         Ok(Arc::new(cdn))
     }
 
@@ -169,7 +204,10 @@ impl Context<'_> {
     pub fn open_origin(&self, bytes_max: u64, allow_hosts: &[String]) -> Result<Arc<dyn Origin>, Failure> {
         let mut options = OriginOptions::new(config::url("ORIGIN_BASE_URL", &self.config.origin_base_url)?);
         (options.bytes_max, options.allow_hosts) = (bytes_max, allow_hosts.to_vec());
-        let origin = HttpOrigin::new(options).map_err(|error| Failure::usage(error.to_string()))?;
+        let origin = HttpOrigin::new(options).map_err(|refused| match refused {
+            OriginRefused::Client(error) => no_client(&error),
+            wrong => Failure::usage(wrong.to_string()),
+        })?;
         Ok(Arc::new(origin))
     }
 
@@ -195,6 +233,13 @@ impl Context<'_> {
         spool.push(".spool");
         spool.into()
     }
+}
+
+/// No HTTP client can be had on this machine: none of the settings' fault.
+fn no_client(error: &reqwest::Error) -> Failure {
+    let failure = Failure::new(Exit::CannotGoOn, "no HTTP client can be set up on this machine");
+    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    causes.fold(failure, Failure::because)
 }
 
 pub fn target_of(name: &str, identity: &Identity) -> event::Target {

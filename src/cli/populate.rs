@@ -98,7 +98,10 @@ struct Preview {
 pub fn run(context: &Context<'_>, args: &PopulateArgs) -> Result<Exit, Failure> {
     let report = matches::read(&args.matches)?;
     let populate = open(context, report, args.max_distance)?;
-    let catalog = context.open_catalog()?;
+    let catalog = match args.dry_run {
+        true => context.open_catalog()?,
+        false => context.open_catalog_to_write()?,
+    };
     let (geography, chosen) = context.runtime.block_on(async {
         let geography = Geography::read(&*catalog).await?;
         let chosen = args.place.in_catalog(&*catalog, &geography).await?;

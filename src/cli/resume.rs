@@ -33,7 +33,7 @@ pub struct ResumeArgs {
 
 pub fn run(context: &Context<'_>, args: &ResumeArgs) -> Result<Exit, Failure> {
     let path = context.ledger_path();
-    if !path.exists() {
+    if !path.try_exists()? {
         ended::nothing(
             context,
             None,
@@ -42,7 +42,7 @@ pub fn run(context: &Context<'_>, args: &ResumeArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     args.files.prepare()?;
-    let catalog = context.open_catalog()?;
+    let catalog = context.open_catalog_to_write()?;
     let mut ledger = context.open_ledger(&*catalog)?.ok_or(LedgerError::Missing { path })?;
     let Some(run) = choose(&ledger, args)? else {
         let why = match args.retry_failed {

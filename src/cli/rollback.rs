@@ -55,7 +55,7 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
         say_migrated(ledger.state(), &scope);
         return dry_run(context, &preview(context, &ledger, &scope), args.delete_cdn_files);
     }
-    let catalog = context.open_catalog()?;
+    let catalog = context.open_catalog_to_write()?;
     let missing = || LedgerError::Missing { path: context.ledger_path() };
     let mut ledger = context.open_ledger(&*catalog)?.ok_or_else(missing)?;
     let scope = scope(&ledger, args)?;

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
+use ledger::store::is_out_of_descriptors;
 use ledger::trouble::TroubleKind;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use time::OffsetDateTime;
@@ -69,6 +70,11 @@ pub(crate) fn trouble(error: reqwest::Error, whom: &str) -> Trouble {
     if error.is_builder() {
         // Nothing was sent, and nothing ever could be: such a URL is longer than a request may be.
         return Trouble::new(TroubleKind::ForbiddenUrl, format!("not a URL that can be asked for: {why}"));
+    }
+    if innermost.downcast_ref().is_some_and(is_out_of_descriptors) {
+        let message =
+            format!("{whom} was not asked ({why}): let the program open more files, or lower --concurrency");
+        return Trouble::new(TroubleKind::Network, message).outage();
     }
     match (error.is_connect(), error.is_timeout()) {
         (true, true) => {

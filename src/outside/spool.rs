@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use ledger::ids::ContentHash;
+use ledger::store::is_out_of_descriptors;
 use ledger::trouble::TroubleKind;
 use tokio::io::AsyncWriteExt;
 use tokio::task::spawn_blocking;
@@ -171,7 +172,14 @@ impl Drop for Draft {
 /// Trouble with this machine's disk. It is none of the image's fault and E1 has no kind of its own for it, so it is
 /// an outage: the run waits, and pauses when waiting does not help.
 pub(crate) fn disk_trouble(error: &io::Error) -> Trouble {
-    Trouble::new(TroubleKind::Network, format!("the spool on this disk cannot be used: {error}")).outage()
+    let what_to_do = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ": make room on the ledger's disk",
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => ": let this user write there",
+        _ if is_out_of_descriptors(error) => ": let the program open more files, or lower --concurrency",
+        _ => "",
+    };
+    let message = format!("the spool beside the ledger cannot be used ({error}){what_to_do}");
+    Trouble::new(TroubleKind::Network, message).outage()
 }
 
 fn open_if_same(path: &Path, hash: ContentHash, bytes: u64) -> io::Result<Option<fs::File>> {

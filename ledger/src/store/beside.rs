@@ -1,8 +1,9 @@
 //! What a reader does beside a writer: reads on, compares heads, and copies the file while it is being written.
 
 use std::fs::{File, OpenOptions};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{LedgerError, Store};
 use crate::chain::{self, Head};
@@ -74,4 +75,29 @@ impl Store {
         copied.map_err(|error| LedgerError::from_sqlite(file, self.head.seq, error))?;
         File::open(file).and_then(|copy| copy.sync_all()).map_err(disk)
     }
+}
+
+/// Whether all of a ledger is in its one file: nobody writes to it, and whoever did has left in order.
+pub(super) fn is_at_rest(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    match std::fs::metadata(log) {
+        Ok(log) => log.len() == 0,
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+/// The name under which SQLite takes a file for one that nobody changes, and so needs nothing beside it.
+pub(super) fn immutable(path: &Path) -> PathBuf {
+    let mut name = String::from("file:");
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'/' | b'.' | b'_' | b'-' => {
+                name.push(char::from(*byte))
+            }
+            _ => name.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    name.push_str("?immutable=1");
+    name.into()
 }

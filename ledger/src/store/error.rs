@@ -1,5 +1,6 @@
 //! Why a ledger cannot be used.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
@@ -58,6 +59,11 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
+    /// Whether the file itself is wrong for this program, whoever has it and however the disk is.
+    pub fn is_about_what_it_says(&self) -> bool {
+        matches!(self, Self::NotALedger { .. } | Self::Damaged { .. } | Self::Newer { .. })
+    }
+
     pub(super) fn damaged(path: &Path, seq: Seq, what: impl Into<String>) -> Self {
         Self::Damaged { path: path.to_owned(), seq, what: what.into() }
     }
@@ -68,7 +74,21 @@ impl LedgerError {
             Some(ErrorCode::NotADatabase) => Self::NotALedger { path: path.to_owned() },
             Some(ErrorCode::DatabaseCorrupt) | None => Self::damaged(path, seq, error.to_string()),
             Some(ErrorCode::Unknown) => Self::damaged(path, seq, error.to_string()),
-            Some(_) => Self::Disk { path: path.to_owned(), source: std::io::Error::other(error) },
+            Some(code) => {
+                // So that whoever tells people can say what to do.
+                let kind = match code {
+                    ErrorCode::DiskFull => ErrorKind::StorageFull,
+                    ErrorCode::ReadOnly => ErrorKind::ReadOnlyFilesystem,
+                    _ => ErrorKind::Other,
+                };
+                Self::Disk { path: path.to_owned(), source: std::io::Error::new(kind, error) }
+            }
         }
     }
+}
+
+/// Whether something failed because this process, or this machine, may open no more files.
+pub fn is_out_of_descriptors(error: &std::io::Error) -> bool {
+    // ENFILE and EMFILE, which have these numbers on every Unix.
+    matches!(error.raw_os_error(), Some(23 | 24))
 }

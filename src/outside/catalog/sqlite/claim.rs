@@ -89,7 +89,9 @@ fn is_at(file: &File, path: &Path) -> bool {
 fn attempt(path: &Path, holder: &str) -> Result<File, ClaimRefused> {
     let failed = |error: io::Error| {
         let shown = plain(&path.to_string_lossy());
-        ClaimRefused::Trouble(refused(format!("the claim's file {shown} cannot be used: {error}")))
+        // No venue is at fault for this machine's disk, so it is an outage.
+        let message = format!("the claim's file {shown} cannot be used: {error}");
+        ClaimRefused::Trouble(refused(message).outage())
     };
     let mut file = OpenOptions::new()
         .read(true)

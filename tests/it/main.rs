@@ -13,6 +13,7 @@ mod imagekit_client;
 mod imagekit_contract;
 mod kill;
 mod looking_after;
+mod machine;
 mod machine_output;
 mod origin;
 mod origin_sizes;

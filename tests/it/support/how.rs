@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledger::event::{Options, Scope};
+use ledger::timestamp::Timestamp;
 use longshore::limits::{IDLE_MS_MAX, IMAGE_BYTES_MAX};
 use longshore::runner::Probe;
 
 use super::sqlite::SqliteFile;
-use super::stage::poland;
+use super::stage::{now, poland};
 
 /// How a run is run in a test.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ pub struct How {
     pub matches: Option<(PathBuf, Arc<SqliteFile>)>,
     /// Whether a rollback deletes the files that nothing needs any more.
     pub delete_cdn_files: bool,
+    /// The clock it goes by.
+    pub now: fn() -> Timestamp,
 }
 
 impl Default for How {
@@ -46,6 +49,7 @@ impl Default for How {
             retry_failed: false,
             matches: None,
             delete_cdn_files: false,
+            now,
         }
     }
 }

@@ -65,7 +65,8 @@ pub struct SandboxDatabases {
     pub url: String,
     /// The same through PgBouncer in transaction mode.
     pub through_pgbouncer_url: String,
-    name: String,
+    /// What is to be dropped; `None` where the server goes as a whole.
+    name: Option<String>,
 }
 
 impl SandboxDatabases {
@@ -75,14 +76,20 @@ impl SandboxDatabases {
         Self {
             url: of("LONGSHORE_TEST_POSTGRES", &name),
             through_pgbouncer_url: of("LONGSHORE_TEST_PGBOUNCER", &name),
-            name,
+            name: Some(name),
         }
+    }
+
+    /// One on a server of the test's own, which goes with all that is on it.
+    pub fn on(server: &str) -> Self {
+        let url = format!("{server}/longshore");
+        Self { url: url.clone(), through_pgbouncer_url: url, name: None }
     }
 }
 
 impl Drop for SandboxDatabases {
     fn drop(&mut self) {
-        let name = &self.name;
+        let Some(name) = &self.name else { return };
         let both = [name.clone(), format!("{name}_trivia_advisor")];
         drop_all(both.map(|name| format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).into());
     }

@@ -112,10 +112,18 @@ impl Workplace {
         Self::with(kind, |options| options.matches = Some(path))
     }
 
+    /// The same on a PostgreSQL server of the test's own.
+    pub fn on_server(url: &str, venues: u32) -> Self {
+        Self::made(Kind::Postgres, Some(SandboxDatabases::on(url)), |options| options.venues = venues)
+    }
+
     fn with(kind: Kind, how: impl FnOnce(&mut Options)) -> Self {
+        Self::made(kind, (kind != Kind::Sqlite).then(SandboxDatabases::named), how)
+    }
+
+    fn made(kind: Kind, postgres: Option<SandboxDatabases>, how: impl FnOnce(&mut Options)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let runtime = Runtime::new().unwrap();
-        let postgres = (kind != Kind::Sqlite).then(SandboxDatabases::named);
         let catalog = postgres.as_ref().map(|databases| databases.url.clone());
         let mut options = Options { catalog, ..Options::new(dir.path().join("sandbox")) };
         how(&mut options);

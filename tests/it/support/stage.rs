@@ -317,7 +317,7 @@ impl Stage {
             operator,
             holder: "a test".into(),
             runtime: runtime.handle().clone(),
-            now,
+            now: how.now,
             selection,
             inbox,
             outbox,
@@ -365,7 +365,8 @@ fn unfinished(ledger: &Ledger) -> Option<RunId> {
     ledger.state().unfinished().map(|(run, _)| run).next()
 }
 
-fn now() -> Timestamp {
+/// The clock of this machine.
+pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     Timestamp::from_millis(since.as_millis() as i64)
 }

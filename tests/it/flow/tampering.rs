@@ -86,6 +86,31 @@ fn e7_an_altered_ledger_is_refused_with_the_first_bad_event() {
 }
 
 #[test]
+fn e7_every_command_that_meets_an_altered_ledger_names_the_event() {
+    let at = with_a_ledger();
+    burglar(&at).execute_batch("UPDATE event SET body = body || ' ' WHERE seq = 4").unwrap();
+    let report = at.sandbox_dir().join("matching_report.csv");
+    let report = report.to_str().unwrap();
+    for args in [
+        &["report"][..],
+        &["audit", "--country", "DE"],
+        &["export", "failures"],
+        &["export", "rollback-data", "--country", "DE"],
+        &["status", "--as-of", "2"],
+        &["plan", "--country", "PL"],
+        &["skip", "--venue-id", "1", "--reason", "a test"],
+        &["reconcile"],
+        &["rollback", "--country", "DE", "--dry-run"],
+        &["populate", "--target", "production", "--yes", "--matches", report],
+        &["ledger", "backup", "copy.ledger"],
+        &["ledger", "checkpoint"],
+        &["ledger", "verify", "--head", &format!("4:{}", "0".repeat(64))],
+    ] {
+        at.run_idle(args).code(20).says("is damaged at event 4: ");
+    }
+}
+
+#[test]
 fn e7_a_newer_ledger_is_refused_with_what_to_do() {
     let at = with_a_ledger();
     is_refused(&at, "PRAGMA user_version = 2", 0, 21);

@@ -148,3 +148,28 @@ fn e5_files_that_may_not_grow_stop_the_run_and_resume_goes_on() {
         comes_to_the_end(&work, &end);
     }
 }
+
+#[test]
+fn e7_a_damaged_spool_costs_downloads_and_nothing_else() {
+    let end = undisturbed(Kind::Sqlite);
+    let work = Workplace::new(Kind::Sqlite, VENUES);
+    work.sandbox.faults.inject("upload", 0, 1_000, Fault::Delay(Duration::from_secs(3_600)));
+    let mut going = Going::start(&work, &migrate());
+    going.reach("uploads of what it has downloaded", || work.requests("upload") >= 6);
+    let _killed = going.kill();
+    let files = std::fs::read_dir(spool(&work)).unwrap().map(|file| file.unwrap().path());
+    let mut damaged = 0;
+    for (n, file) in files.enumerate() {
+        let mut bytes = std::fs::read(&file).unwrap();
+        match n % 4 {
+            0 => bytes.truncate(bytes.len() / 2),
+            1 => bytes.iter_mut().for_each(|byte| *byte = !*byte),
+            2 => bytes.clear(),
+            _ => continue,
+        }
+        std::fs::write(&file, bytes).unwrap();
+        damaged += 1;
+    }
+    assert!(damaged > 2, "{damaged}");
+    comes_to_the_end(&work, &end);
+}

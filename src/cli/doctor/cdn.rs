@@ -207,3 +207,27 @@ async fn upload_host(config: &Config) -> (Line, Option<Offset>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c16_a_plan_is_noted_when_it_is_nearly_used_up_and_found_when_it_is() {
+        let line = |storage_bytes, bandwidth_bytes| {
+            plan(&Ok(Used {
+                storage_bytes,
+                storage_limit_bytes: 1_000,
+                bandwidth_bytes,
+                bandwidth_limit_bytes: 2_000,
+                bandwidth_since: String::new(),
+            }))
+        };
+        let has_advice = |line: &Line| serde_json::to_value(line).unwrap()["advice"].is_string();
+        assert!(!has_advice(&line(899, 1_799)));
+        for noted in [line(900, 0), line(0, 1_800), line(999, 1_999)] {
+            assert!(has_advice(&noted) && !noted.is_finding());
+        }
+        assert!(line(1_000, 0).is_finding() && line(0, 2_000).is_finding());
+    }
+}

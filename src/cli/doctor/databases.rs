@@ -259,3 +259,32 @@ async fn images(url: &str) -> Result<(Identity, Vec<String>), Trouble> {
     });
     Ok((identity, urls.take(DOCTOR_IMAGES).collect()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c16_a_database_that_takes_no_updates_is_told() {
+        let column = |(table, name, _): &(&str, &str, Kind)| Column {
+            table: (*table).to_owned(),
+            name: (*name).to_owned(),
+            kind: "text".to_owned(),
+            may_read: true,
+            may_update: true,
+        };
+        let mut found = Inspection {
+            version: String::new(),
+            place: String::new(),
+            role: None,
+            columns: APPLICATION.iter().map(column).collect(),
+            read_only: None,
+            policies: Policies::None,
+            route: None,
+            clock: None,
+        };
+        assert!(!rights(&found).iter().any(Line::is_finding));
+        found.read_only = Some("it is a standby, which takes no updates".to_owned());
+        assert!(rights(&found).iter().any(Line::is_finding));
+    }
+}

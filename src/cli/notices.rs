@@ -97,8 +97,7 @@ impl Notifier {
         let about = show::word(&alerted.about).replace('_', " ");
         let number = run.map_or(String::new(), |run| format!("run {run}, "));
         let document = json!({
-            // What chat services show.
-            "text": format!("Longshore ({number}{what}, {target}) {about}: {}", alerted.message),
+            "text": shown(&format!("Longshore ({number}{what}, {target}) {about}: {}", alerted.message)),
             "about": alerted.about,
             "message": alerted.message,
             "at": record.at,
@@ -112,4 +111,10 @@ impl Notifier {
         let sending = context.runtime.spawn(async move { runner::notice(|| to.post(&document)).await });
         context.notices.0.borrow_mut().push(sending);
     }
+}
+
+/// What chat services show. They read markup out of angle brackets, and the name of a place is other people's text
+/// (requirement S4).
+fn shown(text: &str) -> String {
+    show::flat(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

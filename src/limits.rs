@@ -114,6 +114,9 @@ pub const SNIFF_BYTES: usize = 512;
 /// Pixels of all frames of an animation together: ten minutes of small video, some 20 seconds of decoding. More is
 /// a trap for decoders.
 pub const ANIMATION_PIXELS_MAX: u64 = 2_000_000_000;
+/// Pixels that a GIF's frame may have beyond those of its screen: some makers are careless by a few rows, and a megabyte
+/// for each image in the air is no matter.
+pub const GIF_FRAME_SPARE_PIXELS: u64 = 1_000_000;
 /// Memory one decoder may take: 100 megapixels of the widest kind, 16 bits in four channels, are 800 MB.
 pub const DECODER_BYTES_MAX: u64 = 1_000_000_000;
 /// Read at once from the spool while uploading: large enough to be cheap, small enough to show progress.

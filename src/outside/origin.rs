@@ -3,10 +3,12 @@
 pub(crate) mod address;
 mod allowed;
 mod endings;
+mod gif;
 mod jpeg;
 mod look;
 mod picture;
 pub(crate) mod sniff;
+mod webp;
 
 use std::time::Duration;
 

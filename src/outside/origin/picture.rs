@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::endings::find_end;
-use super::jpeg;
+use super::{gif, jpeg, webp};
 use crate::limits::{ANIMATION_PIXELS_MAX, DECODER_BYTES_MAX, PIXELS_DECODING_MAX, PIXELS_MAX};
 
 /// Why a file was not accepted.
@@ -144,14 +144,14 @@ fn decode_whole(bytes: &[u8], format: Format) -> Result<(), Unfit> {
             }
             one_frame(decoder)
         }
-        Format::Gif => {
-            let mut decoder = GifDecoder::new(Cursor::new(bytes)).map_err(Unfit::of)?;
-            decoder.set_limits(limits()).map_err(Unfit::of)?;
-            all_frames(decoder.into_frames())
-        }
+        Format::Gif => gif::decode_whole(bytes),
         Format::Webp => {
             let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(Unfit::of)?;
             decoder.set_limits(limits()).map_err(Unfit::of)?;
+            let (width, height) = decoder.dimensions();
+            if webp::largest_frame(bytes) > u64::from(width) * u64::from(height) {
+                return Err(Unfit::of("a frame is larger than the picture"));
+            }
             if decoder.has_animation() { all_frames(decoder.into_frames()) } else { one_frame(decoder) }
         }
     }

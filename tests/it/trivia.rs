@@ -171,3 +171,15 @@ async fn s3_another_machine_without_tls_is_refused_before_anything_is_sent() {
     }
     assert!(check("postgres://me:hunter2@db.example/x").is_ok() && check("sqlite:any.db").is_ok());
 }
+
+#[tokio::test]
+async fn e1_a_row_that_holds_no_text_keeps_no_other_from_being_read() {
+    let world = World::sqlite().await;
+    world.run("UPDATE venues SET slug = X'61FF', google_place_images = CAST(X'5B22FF225D' AS TEXT) WHERE id = 1").await;
+    let found = world.open().await.images(&[1, 3]).await.unwrap();
+    assert_eq!(found[1], venue(3, Some("three"), Some("[]")));
+    assert_eq!(found[0].slug.as_deref(), Some("a\u{fffd}"));
+    let base = "https://cdn.example".parse().unwrap();
+    let now = ledger::timestamp::Timestamp::from_millis(0);
+    assert!(longshore::outside::trivia::entries::entries(&found[0], &base, now).is_err(), "it is no array");
+}

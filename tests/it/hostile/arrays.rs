@@ -84,7 +84,7 @@ fn ours_among_others(forge: &Forge<'_>) -> Vec<Body> {
         ("a number of forty digits", FORTY.to_owned()),
         ("a fraction of forty digits", format!("-0.{FORTY}")),
         ("zeros at a number's end", "[1.0, 1.00, 0.1000000000000000055]".to_owned()),
-        ("a text of 100 kB", format!("\"{}\"", "<b>".repeat(33_334))),
+        ("a text of 30 kB", format!("\"{}\"", "<b>".repeat(10_000))),
         ("an object of 2,000 keys", many),
         ("control characters", r#"{"\u001b[2J": "\u001b]0;x\u0007", "\u202e": "\u0085\u2028"}"#.to_owned()),
         ("markup and formulas as keys", r#"{"<script>": "=1+1", "__proto__": {"x": 1}, "": ""}"#.to_owned()),
@@ -99,8 +99,8 @@ fn ours_among_others(forge: &Forge<'_>) -> Vec<Body> {
         )
     };
     let mut all: Vec<Body> = others.into_iter().map(body).collect();
-    let crowd = (0..3_000).map(|n| (format!("{{\"n\": {n}}}"), Fate::NotOurs)).chain([forge.fine()]);
-    all.push(Body::of("ours behind 3,000 others", crowd.collect()));
+    let crowd = (0..1_000).map(|n| (format!("{{\"n\": {n}}}"), Fate::NotOurs)).chain([forge.fine()]);
+    all.push(Body::of("ours behind 1,000 others", crowd.collect()));
     all.push(Body::of("forty twins", vec![forge.fine(); 40]));
     all
 }
@@ -129,7 +129,7 @@ fn odd_entries_of_ours(forge: &Forge<'_>) -> Vec<Body> {
             let url = good.split(", \"width\"").next().unwrap();
             format!("{url}, \"source\": \"trivia_advisor_migration\", \"upload_status\": \"external\"}}")
         }),
-        ("100 kB of its own", with("x", &format!("\"{}\"", "y".repeat(100_000)))),
+        ("30 kB of its own", with("x", &format!("\"{}\"", "y".repeat(30_000)))),
     ];
     let body =
         |(what, entry): (&str, String)| Body::of(format!("ours with {what}"), vec![(entry, Fate::Moved)]);
@@ -141,7 +141,7 @@ fn what_only_sqlite_holds(forge: &Forge<'_>) -> Vec<Body> {
     let good = forge.good(2);
     let fine = |entry: String| (entry, Fate::Moved);
     let other = |text: &str| (text.to_owned(), Fate::NotOurs);
-    let deeper = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let deeper = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
     let arrays = [
         Body::of(
             "half a surrogate pair beside ours",
@@ -176,7 +176,7 @@ fn what_only_sqlite_holds(forge: &Forge<'_>) -> Vec<Body> {
             ],
         ),
         Body::of(
-            "a depth of 100,000",
+            "a depth of 20,000",
             vec![other(&deeper), fine(good.replace("\"width\"", &format!("\"deep\": {deeper}, \"width\"")))],
         ),
         Body::text(

@@ -51,6 +51,9 @@ pub fn bodies(forge: &Forge<'_>) -> Vec<Body> {
         ("9000x9000.jpg", jpeg_claiming(9_000, 9_000)),
         // Few bytes that decode to almost as many pixels as are allowed, and then there are none left.
         ("a-bomb.png", claiming(grey(10_000, 9_990), 10_000, 10_000)),
+        // Frames that are larger than what they are drawn on.
+        ("small-canvas.webp", lossy_webp_on(1, 1)),
+        ("small-canvas.gif", gif_of_a_frame_claiming(60_000, 60_000)),
         ("0x0.png", png_claiming(0, 0)),
         ("0x0.gif", gif_claiming(0, 0)),
         ("largest.png", png_claiming(u32::MAX, u32::MAX)),
@@ -113,4 +116,22 @@ fn webp_claiming(width: u32, height: u32) -> Vec<u8> {
     bytes[24..27].copy_from_slice(&(width - 1).to_le_bytes()[..3]);
     bytes[27..30].copy_from_slice(&(height - 1).to_le_bytes()[..3]);
     bytes
+}
+
+/// A GIF of 4 × 4 whose frame claims these sides.
+fn gif_of_a_frame_claiming(width: u16, height: u16) -> Vec<u8> {
+    let mut bytes = animated_gif(4, 4, 1);
+    let frame = [0x2c, 0, 0, 0, 0, 4, 0, 4, 0];
+    let at = bytes.windows(frame.len()).position(|window| window == frame).unwrap();
+    bytes[at + 5..at + 7].copy_from_slice(&width.to_le_bytes());
+    bytes[at + 7..at + 9].copy_from_slice(&height.to_le_bytes());
+    bytes
+}
+
+/// A WebP of 40 × 30 inside a file that says its canvas has these sides.
+fn lossy_webp_on(width: u32, height: u32) -> Vec<u8> {
+    let side = |pixels: u32| (pixels - 1).to_le_bytes()[..3].to_vec();
+    let canvas = [b"WEBPVP8X\x0a\0\0\0\0\0\0\0".to_vec(), side(width), side(height)].concat();
+    let body = [canvas, LOSSY_WEBP[12..].to_vec()].concat();
+    [b"RIFF".to_vec(), (body.len() as u32).to_le_bytes().to_vec(), body].concat()
 }

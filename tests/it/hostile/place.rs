@@ -11,7 +11,7 @@ use super::origin::Shelf;
 use super::texts::{CITY, CITY_SLUG, COUNTRY, COUNTRY_SLUG};
 use super::traps::Traps;
 use super::world::{Forge, Held, Venue};
-use crate::support::raw_http::RawServer;
+use crate::support::raw_http::{RawServer, answer};
 use crate::support::site::Site;
 use crate::support::stage::Kind;
 
@@ -31,6 +31,8 @@ pub struct Place {
     pub shelf: Shelf,
     /// The origin.
     pub origin: RawServer,
+    /// Where alerts go.
+    pub listener: RawServer,
     /// Where nothing may arrive.
     pub traps: Traps,
     runtime: Runtime,
@@ -43,9 +45,11 @@ impl Place {
         let mut site = Site::new(kind);
         let (shelf, traps) = (Shelf::default(), Traps::set());
         let origin = runtime.block_on(shelf.serve());
+        let listener = runtime.block_on(RawServer::start(|_| answer(200, &[], b"")));
+        site.settings.insert("LONGSHORE_NOTIFY_URL".into(), listener.url("/alerts"));
         site.settings.insert("ORIGIN_BASE_URL".into(), format!("http://{}", origin.address));
         site.settings.extend(traps.as_proxies());
-        let place = Self { site, shelf, origin, traps, runtime };
+        let place = Self { site, shelf, origin, listener, traps, runtime };
         let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
         let (country, slug) = (quoted(COUNTRY), quoted(COUNTRY_SLUG));
         place.sql(&format!("INSERT INTO countries VALUES ({COUNTRY_ID}, {country}, '{CODE}', {slug})"));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::harmless::see;
+use super::harmless::{see, see_plain};
 use super::memory::run_measured;
 use super::place::{CODE, Place, Row};
 use super::world::{Fate, Venue, expected, venues};
@@ -83,7 +83,7 @@ impl Story {
             assert_eq!(twice, None, "venue {venue}, image {image}");
         };
         let log = self.place.site.run(&["log", "--format", "json"]).code(0);
-        super::harmless::see_plain(&log.stdout, "log as JSON");
+        see_plain(&log.stdout, "log as JSON");
         for line in log.json_lines() {
             let (name, event) = line["event"].as_object().unwrap().iter().next().unwrap();
             match name.as_str() {
@@ -193,6 +193,18 @@ impl Story {
         }
     }
 
+    /// Alerts reach the one who listens, past every proxy, and are harmless where a chat shows them.
+    fn see_alerts(&self) {
+        let alerts = self.place.listener.asked();
+        assert!(!alerts.is_empty());
+        for alert in alerts {
+            let alert: Value = serde_json::from_slice(&alert.body).unwrap();
+            let text = alert["text"].as_str().unwrap();
+            see_plain(text, "an alert");
+            assert!(text.contains("Hostilia&lt;img") && !text.contains(['<', '>', '\n']), "{text}");
+        }
+    }
+
     fn look_around(&self) {
         for format in FORMATS {
             self.say(&["status"], format, 0);
@@ -272,6 +284,7 @@ fn there_and_back(kind: Kind) {
     story.see_rows();
     story.see_files();
     story.see_requests();
+    story.see_alerts();
     story.look_around();
     story.verify();
     story.see_requests();

@@ -4,10 +4,12 @@
 mod answers;
 mod arrays;
 mod harmless;
+mod hosts;
 mod memory;
 mod origin;
 mod pictures;
 mod place;
+mod statements;
 mod story;
 mod texts;
 mod traps;

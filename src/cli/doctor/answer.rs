@@ -130,12 +130,12 @@ impl Answer {
         let mut stands = Grid::new(["Check", "State", "Found"].map(Column::text));
         let mut todo = Grid::new(["Check", "What to do"].map(Column::text));
         for line in &self.checks {
-            let check = show::word(&line.check).replace('_', " ");
+            let check = show::word(&line.check);
             let state = match line.state {
                 State::Ok => "ok",
                 State::Note => "note",
                 State::Finding => "FINDING",
-                State::NotChecked => "not seen",
+                State::NotChecked => "unseen",
             };
             stands.row([check.clone().into(), state.into(), line.found.clone().into()]);
             if let Some(advice) = &line.advice {

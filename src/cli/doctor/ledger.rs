@@ -26,8 +26,9 @@ pub fn check(context: &Context<'_>, identity: Option<&Identity>) -> Vec<Line> {
     let mut lines = place(&path);
     lines.extend(privacy(&path));
     if path.exists() {
-        lines.extend(content(context, &path, identity));
-        lines.extend(holder(&path));
+        let holder = holder(&path);
+        lines.extend(content(context, &path, identity, holder.is_some()));
+        lines.extend(holder);
     } else if lines.is_empty() {
         let there = path.display();
         lines.push(Line::ok(CHECK, format!("there is none yet; the first run makes {there}")));
@@ -76,8 +77,8 @@ fn privacy(path: &Path) -> Vec<Line> {
     .collect()
 }
 
-/// What it says, every event verified.
-fn content(context: &Context<'_>, path: &Path, identity: Option<&Identity>) -> Vec<Line> {
+/// What it says, every event verified. What is not finished while somebody writes goes on by itself.
+fn content(context: &Context<'_>, path: &Path, identity: Option<&Identity>, is_held: bool) -> Vec<Line> {
     let ledger = match Ledger::read(path) {
         Ok(ledger) => ledger,
         Err(error) => {
@@ -95,7 +96,7 @@ fn content(context: &Context<'_>, path: &Path, identity: Option<&Identity>) -> V
     };
     let events = show::count(ledger.head().seq.0, "event");
     lines.push(Line::ok(CHECK, format!("{events}, whole; {belongs}")));
-    for (id, run) in ledger.state().unfinished() {
+    for (id, run) in ledger.state().unfinished().filter(|_| !is_held) {
         let found =
             format!("run {id} ({} {}) is not finished", run.started.verb.name(), name_of(&run.started.scope));
         let advice =

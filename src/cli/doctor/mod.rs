@@ -17,6 +17,7 @@ use clap::Args;
 
 use self::answer::Answer;
 use super::Context;
+use super::drive::HostArgs;
 use super::out::OutArgs;
 use crate::error::{Exit, Failure};
 use crate::limits::DOCTOR_ASK_MS_MAX;
@@ -27,6 +28,8 @@ use crate::show;
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
     #[command(flatten)]
+    hosts: HostArgs,
+    #[command(flatten)]
     out: OutArgs,
 }
 
@@ -34,11 +37,11 @@ pub struct DoctorArgs {
 pub fn run(context: &Context<'_>, args: &DoctorArgs, wrong: Vec<Failure>) -> Result<Exit, Failure> {
     let out = args.out.out(context)?;
     let path = context.ledger_path();
-    let mut lines = settings::check(context, wrong);
+    let mut lines = settings::check(context, &args.hosts.allow_host, wrong);
     let ((application, (origin, origin_clock)), trivia, (cdn, cdn_clock)) = context.runtime.block_on(async {
         let ours = async {
             let application = databases::application(context).await;
-            let origin = origin::check(context, &application.urls).await;
+            let origin = origin::check(context, &args.hosts.allow_host, &application.urls).await;
             (application, origin)
         };
         tokio::join!(ours, databases::trivia(context), cdn::check(context))

@@ -13,8 +13,8 @@ const ADVICE: &str =
     "See ORIGIN_BASE_URL, whether this machine reaches it, and whether the images are public there";
 
 /// Looks at these images until one is well, or at the base where there are none; and at the clock there.
-pub async fn check(context: &Context<'_>, urls: &[String]) -> (Line, Option<Offset>) {
-    let Ok(origin) = context.open_origin(IMAGE_BYTES_MAX, &[]) else {
+pub async fn check(context: &Context<'_>, allow_hosts: &[String], urls: &[String]) -> (Line, Option<Offset>) {
+    let Ok(origin) = context.open_origin(IMAGE_BYTES_MAX, allow_hosts) else {
         return (Line::not_checked(CHECK, "its setting cannot be used"), None);
     };
     let ask =

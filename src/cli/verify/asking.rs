@@ -39,7 +39,8 @@ impl Asker {
     /// With these clients; what waits is told to `inbox`.
     pub fn new(clients: Clients, inbox: mpsc::UnboundedSender<Message>, patience: Duration) -> Self {
         let (stop, stopping) = watch::channel(false);
-        let retry = Retry::new(stopping, inbox, patience);
+        // What makes an outage is judged here, by whole images: a broken file in ten is a finding.
+        let retry = Retry { odd_max: u32::MAX, ..Retry::new(stopping, inbox, patience) };
         Self { clients, retry, origin: Answers::default(), cdn: Answers::default(), _stop: stop }
     }
 

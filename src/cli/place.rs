@@ -22,7 +22,7 @@ pub struct PlaceArgs {
     #[arg(long, value_name = "NAME")]
     pub city: Option<String>,
     /// One venue, by its id.
-    #[arg(long, value_name = "ID", conflicts_with_all = ["country", "city"])]
+    #[arg(long, allow_negative_numbers = true, value_name = "ID", conflicts_with_all = ["country", "city"])]
     pub venue_id: Option<i64>,
 }
 

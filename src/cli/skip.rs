@@ -18,7 +18,7 @@ use crate::show;
 #[derive(Debug, Args)]
 pub struct SkipArgs {
     /// The venue.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, allow_negative_numbers = true, value_name = "ID")]
     venue_id: i64,
     /// One image of it, by its URL, with or without the query string; without it, all that waits.
     #[arg(long, value_name = "URL")]

@@ -213,7 +213,11 @@ impl Story {
             let failures = self.say(&["export", "failures"], format, 0);
             assert!(!failures.stdout.contains("s3cret"), "a password of a URL is shown as {format}");
             self.say(&["countries"], format, 0);
+            self.say(&["reconcile"], format, 13);
         }
+        let bad = self.venues.iter().find(|venue| venue.body.fates.is_none()).unwrap().id.to_string();
+        self.say(&["skip", "--venue-id", &bad, "--reason", "=1+1\u{1b}[2J<b>"], "table", 0);
+        self.say(&["migrate", "--country", CODE, "--dry-run"], "table", 0);
         self.say(&["audit"], "json", 0);
         self.say(&["export", "rollback-data"], "json", 0);
         self.say(&["log"], "table", 0);

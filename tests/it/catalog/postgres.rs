@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use ledger::ids::VenueId;
 use ledger::trouble::TroubleKind;
@@ -13,11 +14,15 @@ use tokio::task::{JoinHandle, block_in_place};
 use super::{World, put};
 use crate::support::postgres::run;
 
+/// Nobody takes this long to come to a lock.
+const LONGEST: Duration = Duration::from_secs(60);
+
 /// Returns as soon as one session of this database waits for another's lock.
 async fn until_somebody_waits(admin: &mut PgConnection) {
-    let waiting = "SELECT count(*) FROM pg_stat_activity a, pg_sleep(0.01) \
+    let waiting = "SELECT count(*) FROM pg_stat_activity a \
          WHERE a.datname = current_database() AND cardinality(pg_blocking_pids(a.pid)) > 0";
-    for _ in 0..400 {
+    let started = Instant::now();
+    while started.elapsed() < LONGEST {
         let count: i64 = sqlx::query_scalar(waiting).fetch_one(&mut *admin).await.unwrap();
         if count > 0 {
             return;

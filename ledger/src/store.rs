@@ -90,7 +90,11 @@ impl Store {
             // read-only disk. A ledger at rest can do without.
             Err(LedgerError::Disk { .. }) if beside::is_at_rest(path) => {
                 let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-                Self::attach_as(path, &beside::immutable(path), flags, None).or(usual)
+                match Self::attach_as(path, &beside::immutable(path), flags, None) {
+                    // What the file itself says is graver than what the disk does not let us do.
+                    Err(LedgerError::Disk { .. }) => usual,
+                    looked => looked,
+                }
             }
             usual => usual,
         }

@@ -74,7 +74,7 @@ pub(crate) fn trouble(error: reqwest::Error, whom: &str) -> Trouble {
     if innermost.downcast_ref().is_some_and(is_out_of_descriptors) {
         let message =
             format!("{whom} was not asked ({why}): let the program open more files, or lower --concurrency");
-        return Trouble::new(TroubleKind::Network, message).outage();
+        return Trouble::new(TroubleKind::Network, message).here();
     }
     match (error.is_connect(), error.is_timeout()) {
         (true, true) => {

@@ -38,6 +38,8 @@ pub struct Trouble {
     /// The whole outside part is away (refused connections, a database that shuts down, a listing that lags):
     /// waiting helps, attempts do not.
     pub outage: bool,
+    /// This machine itself is in trouble (its disk, its descriptors), and the other side may be well.
+    pub is_here: bool,
     /// The file that was stored before the trouble came, when its id is known.
     pub file: Option<FileId>,
 }
@@ -45,11 +47,15 @@ pub struct Trouble {
 impl Trouble {
     /// Trouble of a kind, with what happened.
     pub fn new(kind: TroubleKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), wait: None, outage: false, file: None }
+        Self { kind, message: message.into(), wait: None, outage: false, is_here: false, file: None }
     }
     /// The same, as an outage of the whole outside part.
     pub fn outage(self) -> Self {
         Self { outage: true, ..self }
+    }
+    /// The same, as an outage of this machine's own.
+    pub fn here(self) -> Self {
+        Self { outage: true, is_here: true, ..self }
     }
     /// The same, with the wait that was asked for; a day at most, as no other side knows more.
     pub fn after(self, wait: Duration) -> Self {

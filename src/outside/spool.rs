@@ -179,7 +179,7 @@ pub(crate) fn disk_trouble(error: &io::Error) -> Trouble {
         _ => "",
     };
     let message = format!("the spool beside the ledger cannot be used ({error}){what_to_do}");
-    Trouble::new(TroubleKind::Network, message).outage()
+    Trouble::new(TroubleKind::Network, message).here()
 }
 
 fn open_if_same(path: &Path, hash: ContentHash, bytes: u64) -> io::Result<Option<fs::File>> {

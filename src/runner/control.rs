@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::Message;
@@ -144,10 +144,7 @@ impl Socket {
                 let is_allowed = stream.peer_cred().is_ok_and(|peer| [owner, ROOT].contains(&peer.uid()));
                 if is_allowed {
                     let to = to.clone();
-                    tokio::spawn(async move {
-                        serve(stream, to).await;
-                        drop(seat);
-                    });
+                    tokio::spawn(serve(stream, to, seat));
                 }
             }
         });
@@ -166,7 +163,7 @@ impl Drop for Socket {
 }
 
 /// Answers one request; whoever says nothing readable gets no answer.
-async fn serve(stream: UnixStream, to: mpsc::UnboundedSender<Message>) {
+async fn serve(stream: UnixStream, to: mpsc::UnboundedSender<Message>, seat: OwnedSemaphorePermit) {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     let mut read = BufReader::new(read.take(CONTROL_BYTES_MAX));
@@ -177,7 +174,8 @@ async fn serve(stream: UnixStream, to: mpsc::UnboundedSender<Message>) {
     if to.send(Message::Control(Asked { request, reply })).is_err() {
         return;
     }
-    // A pause is answered when it has come about, which may take as long as what is in the air.
+    // A pause is answered when it has come about, which may take as long as what is in the air; others may ask meanwhile.
+    drop(seat);
     let Ok(answer) = answer.await else { return };
     let Ok(mut text) = serde_json::to_string(&answer) else { return };
     text.push('\n');

@@ -59,7 +59,8 @@ impl Gate {
             (Some(asked), already) => asked.max(already.unwrap_or_default()),
             (None, None) => backoff(episode.waits),
         };
-        episode.waits += 1;
+        // Sixteen workers that were refused together have waited once.
+        episode.waits += u32::from(already.is_none());
         let shut = Shut { wait, since: episode.since, waits: episode.waits, is_news: already.is_none() };
         inner.shut_until = Some(now + wait);
         shut

@@ -151,8 +151,8 @@ impl Retry {
                 self.sleep(trouble.wait.map_or_else(|| backoff(attempts - 1), |wait| wait.min(longest)))
                     .await?;
             } else {
-                if treatment != Treatment::Retry {
-                    // A plain no is an answer too: the part is there.
+                // A plain no is an answer too: the part is there. What may not be asked for was not asked.
+                if treatment != Treatment::Retry && trouble.kind != TroubleKind::ForbiddenUrl {
                     self.answered(outside);
                 }
                 return Err(Halt::Trouble(trouble, attempts));
@@ -188,17 +188,28 @@ impl Retry {
         if !shut.is_news {
             return Ok(());
         }
-        send(Message::Waiting { why: trouble.to_string(), wait: shut.wait });
+        let why = if trouble.is_here { trouble.message.clone() } else { trouble.to_string() };
+        send(Message::Waiting { why, wait: shut.wait });
         let is_long = waited + shut.wait > Duration::from_millis(RATE_LIMIT_ALERT_MS);
         // One refusal may be a blip; when the first probe fails as well, a person hears of it.
         let is_due = if is_rate { is_long } else { shut.waits > 1 };
         if is_due && self.gates[outside as usize].alert_once() {
-            let (about, what) = match (is_rate, outside) {
-                (true, _) => (AlertAbout::RateLimit, "lets nothing through for over a minute"),
-                (false, Outside::Catalog) => (AlertAbout::DatabaseLost, "is away, and is waited for"),
-                (false, _) => (AlertAbout::Outage, "is away, and is waited for"),
+            let name = outside.name();
+            let (about, message) = match (is_rate, outside) {
+                (true, _) => (
+                    AlertAbout::RateLimit,
+                    format!("{name} lets nothing through for over a minute: {trouble}"),
+                ),
+                (false, _) if trouble.is_here => {
+                    let message =
+                        format!("this machine is in trouble, and the run waits: {}", trouble.message);
+                    (AlertAbout::Outage, message)
+                }
+                (false, Outside::Catalog) => {
+                    (AlertAbout::DatabaseLost, format!("{name} is away, and is waited for: {trouble}"))
+                }
+                (false, _) => (AlertAbout::Outage, format!("{name} is away, and is waited for: {trouble}")),
             };
-            let message = format!("{} {what}: {trouble}", outside.name());
             send(Message::Alert(Alerted { about, message }));
         }
         Ok(())

@@ -79,7 +79,9 @@ impl Store {
 
 /// Whether all of a ledger is in its one file: nobody writes to it, and whoever did has left in order.
 pub(super) fn is_at_rest(path: &Path) -> bool {
-    let mut log = path.as_os_str().to_owned();
+    // SQLite keeps its log beside the file itself, not beside a link to it.
+    let Ok(path) = path.canonicalize() else { return false };
+    let mut log = path.into_os_string();
     log.push("-wal");
     match std::fs::metadata(log) {
         Ok(log) => log.len() == 0,

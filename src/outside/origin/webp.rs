@@ -4,11 +4,11 @@
 /// The pixels of the largest lossy frame, 0 where there is none. Lossless ones are held against the canvas by the decoder
 /// before it takes any room.
 pub(super) fn largest_frame(bytes: &[u8]) -> u64 {
-    bytes.get(12..).map_or(0, largest_in)
+    bytes.get(12..).map_or(0, |chunks| largest_in(chunks, true))
 }
 
-/// The same of the chunks in a row.
-fn largest_in(mut chunks: &[u8]) -> u64 {
+/// The same of the chunks in a row. Frames have no frames inside them, and a file that nests them must not lead us down.
+fn largest_in(mut chunks: &[u8], may_hold_frames: bool) -> u64 {
     let mut largest = 0;
     while let (Some(kind), Some(length)) = (chunks.get(..4), chunks.get(4..8)) {
         let length = u32::from_le_bytes([length[0], length[1], length[2], length[3]]) as usize;
@@ -17,7 +17,7 @@ fn largest_in(mut chunks: &[u8]) -> u64 {
         largest = largest.max(match kind {
             b"VP8 " => key_frame(held).unwrap_or(0),
             // A frame of an animation: where and how it is shown, and then chunks of its own.
-            b"ANMF" => held.get(16..).map_or(0, largest_in),
+            b"ANMF" if may_hold_frames => held.get(16..).map_or(0, |chunks| largest_in(chunks, false)),
             _ => 0,
         });
         // A chunk of odd length is filled up by a byte.
@@ -50,6 +50,13 @@ mod tests {
             &[0, 0, 0, 0x9d, 1, 0x2a, 0xff, 0x3f, 0xff, 0xff],
         ];
         assert_eq!(largest_frame(&animation.concat()), 16_383 * 16_383);
+        // A million frames, one inside the other.
+        let mut nested = b"RIFF\0\0\0\0WEBP".to_vec();
+        for _ in 0..1_000_000 {
+            nested.extend(b"ANMF\xff\xff\xff\xff");
+            nested.extend([0; 16]);
+        }
+        assert_eq!(largest_frame(&nested), 0);
         for end in 0..LOSSY.len() {
             assert!([0, 40 * 30].contains(&largest_frame(&LOSSY[..end])));
         }

@@ -148,6 +148,30 @@ async fn e3_a_plain_no_or_a_broken_connection_is_no_outage() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn e3_what_was_never_asked_for_does_not_speak_for_its_part() {
+    let (retry, _stop, _told) = retry();
+    let gate = &retry.gates[Outside::Cdn as usize];
+    assert_eq!((1..OUTAGE_ANSWERS_IN_A_ROW).map(|_| gate.odd()).last(), Some(9));
+    assert!(tried(&retry, vec![trouble(TroubleKind::ForbiddenUrl)]).await.0.is_err());
+    let (ok, made) = tried(&retry, vec![trouble(TroubleKind::OriginError); 5]).await;
+    assert_eq!((ok.unwrap().attempts, made), (1, 6), "the tenth is an outage");
+}
+
+#[tokio::test(start_paused = true)]
+async fn e5_trouble_of_this_machines_own_is_called_so() {
+    let (retry, _stop, mut told) = retry();
+    let here = trouble(TroubleKind::Network).here();
+    tried(&retry, vec![here; 3]).await.0.unwrap();
+    let mut alerts = Vec::new();
+    while let Ok(message) = told.try_recv() {
+        if let Message::Alert(alert) = message {
+            alerts.push(alert.message);
+        }
+    }
+    assert_eq!(alerts, ["this machine is in trouble, and the run waits: it did not work"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn e8_a_rate_limit_of_over_a_minute_is_told_once() {
     let (mut retry, _stop, mut told) = retry();
     retry.patience = Duration::from_secs(600);

@@ -91,7 +91,7 @@ fn attempt(path: &Path, holder: &str) -> Result<File, ClaimRefused> {
         let shown = plain(&path.to_string_lossy());
         // No venue is at fault for this machine's disk, so it is an outage.
         let message = format!("the claim's file {shown} cannot be used: {error}");
-        ClaimRefused::Trouble(refused(message).outage())
+        ClaimRefused::Trouble(refused(message).here())
     };
     let mut file = OpenOptions::new()
         .read(true)

@@ -12,7 +12,8 @@ mod upcast;
 /// The version written by this program.
 ///
 /// - 1 (0.1.0): the first.
-/// - 2 (0.2.0): slugs of places, `populate`, `left_out`, retries by name, more options, who deleted a file.
+/// - 2 (0.2.0): slugs of places, `populate`, `left_out`, retries by name, more options, who deleted a file, what alerts are
+///   about.
 pub const VERSION: u32 = 2;
 
 /// Why bytes are not a record.

@@ -54,7 +54,7 @@ pub enum Phase {
     Planning,
     /// It moves images.
     Going,
-    /// It was asked to pause, and finishes what is in the air.
+    /// It was asked to pause, and finishes what is in the air, or its planning.
     Pausing,
     /// It waits in place.
     Paused,

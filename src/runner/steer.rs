@@ -182,7 +182,7 @@ impl Wheel<'_> {
         let tally = self.ledger.state().tally(self.run);
         let phase = match self.phase {
             _ if self.is_stopping() => Phase::Stopping,
-            Phase::Going if self.resting.is_some() => Phase::Pausing,
+            Phase::Planning | Phase::Going if self.resting.is_some() => Phase::Pausing,
             phase => phase,
         };
         Answer {

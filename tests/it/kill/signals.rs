@@ -8,7 +8,7 @@ use ledger::ledger::Ledger;
 use longshore::sandbox::faults::Fault;
 use sqlx::{Connection, PgConnection};
 
-use super::hand::{Going, VENUES, direct_url, events, held, ledger, migrate, texts, undisturbed};
+use super::hand::{Going, Texts, VENUES, direct_url, events, held, ledger, migrate, texts, undisturbed};
 use crate::support::program::Workplace;
 use crate::support::stage::Kind;
 
@@ -93,8 +93,8 @@ fn started(work: &Workplace) {
     ledger.append(&[Record { at, run, event }]).unwrap();
 }
 
-#[test]
-fn e4_an_interrupt_during_planning_pauses() {
+/// A world with a run whose planning waits for a table, the connection that holds it up, and what the rows held.
+fn planning() -> (Workplace, Going, PgConnection, Texts) {
     let work = Workplace::new(Kind::Postgres, VENUES);
     // France has a venue with bad data.
     work.run(&["migrate", "--country", "FR", "--yes"]).code(10);
@@ -109,6 +109,12 @@ fn e4_an_interrupt_during_planning_pauses() {
         let count = sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut admin);
         work.runtime.block_on(count).unwrap() > 0
     });
+    (work, going, admin, before)
+}
+
+#[test]
+fn e4_an_interrupt_during_planning_pauses() {
+    let (work, mut going, mut admin, before) = planning();
     going.signal("TERM");
     going.says("Stopping");
     work.runtime.block_on(crate::support::postgres::run(&mut admin, "ROLLBACK"));
@@ -117,6 +123,23 @@ fn e4_an_interrupt_during_planning_pauses() {
     assert_eq!(texts(&work), before, "nothing is changed by planning");
     assert!(events(&ledger(&work)).iter().filter(|(_, r)| r.event.name() == "planning_done").count() == 1);
     let ran = work.run(&["resume", "--yes"]);
+    assert!(matches!(ran.code, Some(0 | 10)), "{ran}");
+    assert!(ledger(&work).state().unfinished().next().is_none(), "{ran}");
+}
+
+#[test]
+fn c15_a_pause_asked_for_while_it_plans_comes_before_the_first_step() {
+    let (work, mut going, mut admin, _) = planning();
+    work.run_json(&["control", "status"]).code(0).says("\"planning\"");
+    let asked = work.requests("origin");
+    let mut pause = Going::start(&work, &["control", "pause"]);
+    pause.reach("the run", || work.run_json(&["control", "status"]).stdout.contains("\"pausing\""));
+    work.runtime.block_on(crate::support::postgres::run(&mut admin, "ROLLBACK"));
+    pause.end().code(0).says("is paused, and waits in place");
+    going.says("Paused in place");
+    assert_eq!(work.requests("origin"), asked, "nothing was begun");
+    work.run(&["control", "resume"]).code(0);
+    let ran = going.end();
     assert!(matches!(ran.code, Some(0 | 10)), "{ran}");
     assert!(ledger(&work).state().unfinished().next().is_none(), "{ran}");
 }

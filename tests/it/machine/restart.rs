@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use ledger::event::{AlertAbout, Event};
 use longshore::sandbox::faults::Fault;
 use sqlx::{Connection, PgConnection, Row};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::small::is_root;
-use crate::kill::hand::{Going, VENUES, direct_url, held, ledger, migrate, undisturbed};
+use crate::kill::hand::{Going, VENUES, direct_url, events, held, ledger, migrate, undisturbed};
 use crate::support::postgres::run;
 use crate::support::program::Workplace;
 use crate::support::stage::Kind;
@@ -66,9 +67,12 @@ impl Server {
         self.dir.path().join("log")
     }
 
-    /// Stops it so, and starts it again on its port.
-    fn restart(&self, how: &str) {
+    fn stop(&self, how: &str) {
         self.does("pg_ctl", &["stop", "-D", &self.data(), "-s", "-w", "-m", how]);
+    }
+
+    /// Starts it again on its port.
+    fn start_again(&self) {
         assert!(self.tries("start"), "{}", std::fs::read_to_string(self.log()).unwrap_or_default());
     }
 
@@ -139,7 +143,8 @@ fn e3_a_database_restarted_in_the_middle_is_waited_for_and_claimed_again() {
     work.sandbox.faults.inject("upload", 0, 1_000, Fault::Delay(Duration::from_millis(100)));
     let mut going = Going::start(&work, &[migrate(), vec!["--concurrency", "4"]].concat());
     going.reach("uploads", || work.requests("upload") >= 6);
-    server.restart("fast");
+    server.stop("fast");
+    server.start_again();
     let asked = |sql: &str| -> Vec<(i64, bool)> {
         work.runtime.block_on(async {
             let mut admin = PgConnection::connect(&direct_url(&work)).await.unwrap();
@@ -152,8 +157,20 @@ fn e3_a_database_restarted_in_the_middle_is_waited_for_and_claimed_again() {
     });
     going.reach("more uploads", || work.requests("upload") >= 18);
     // At once: no lock is given back before all that held them are gone.
-    server.restart("immediate");
-    let ran = going.end().code(code).says("Waiting");
+    server.stop("immediate");
+    // It stays away until a person would hear of it.
+    going.says("Alert: the database is away, and is waited for");
+    server.start_again();
+    let ran = going.end().code(code).says("the database answers again");
+    let alerts = events(&ledger(&work)).into_iter().filter_map(|(_, record)| match record.event {
+        Event::Alerted(alerted) => Some(alerted.about),
+        _ => None,
+    });
+    // The first restart may have been quick enough for nobody to hear of it.
+    let alerts: Vec<_> = alerts.collect();
+    let (last, lost) = alerts.split_last().unwrap();
+    assert_eq!(*last, AlertAbout::Finished);
+    assert!(!lost.is_empty() && lost.iter().all(|about| *about == AlertAbout::DatabaseLost), "{alerts:?}");
     held(&work).assert_same(&end, &ran);
     assert!(ledger(&work).state().unfinished().next().is_none());
     let updates = asked("SELECT id, is_claimed FROM updates");

@@ -216,7 +216,8 @@ fn print(ended: &Ended) -> Result<(), Failure> {
         show::line(&format!("Not moved: {}.", kinds.join(", ")))?;
         show::line(&format!("  `longshore log --run {run} --kind failed --kind skipped` tells which."))?;
     }
-    if let Some(advice) = &total.advice {
+    // A pause has advice of its own.
+    if let (Some(advice), None) = (&total.advice, &ended.paused) {
         show::line(&format!("Advice: {}.", super::report::advised(advice)))?;
     }
     show::line(&format!("`longshore report --run {run}` tells more."))?;

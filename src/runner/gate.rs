@@ -44,8 +44,15 @@ pub struct Shut {
 }
 
 impl Gate {
-    /// Shuts it, for as long as was asked, else for as long as the backoff says at this turn.
-    pub fn shut(&self, asked: Option<Duration>, backoff: impl FnOnce(u32) -> Duration, why: &str) -> Shut {
+    /// Shuts it, for as long as was asked, else for as long as the backoff says at this turn, and no longer than the
+    /// part may stay away.
+    pub fn shut(
+        &self,
+        asked: Option<Duration>,
+        backoff: impl FnOnce(u32) -> Duration,
+        patience: Duration,
+        why: &str,
+    ) -> Shut {
         let (mut inner, now) = (self.lock(), Instant::now());
         let already = inner.shut_until.and_then(|until| until.checked_duration_since(now));
         let already = already.filter(|wait| !wait.is_zero());
@@ -57,7 +64,7 @@ impl Gate {
                 return Shut { wait, since: episode.since, waits: episode.waits, is_news: false };
             }
             (Some(asked), already) => asked.max(already.unwrap_or_default()),
-            (None, None) => backoff(episode.waits),
+            (None, None) => backoff(episode.waits).min(patience.saturating_sub(episode.since.elapsed())),
         };
         // Sixteen workers that were refused together have waited once.
         episode.waits += u32::from(already.is_none());

@@ -175,11 +175,17 @@ impl Retry {
     /// Shuts the part's gate for all workers, and tells why, unless the patience is spent.
     fn shut(&self, outside: Outside, since: Instant, trouble: Trouble, attempts: u32) -> Result<(), Halt> {
         let is_rate = trouble.kind.treatment() == Treatment::Wait;
-        let shut = self.gates[outside as usize].shut(trouble.wait, backoff, &trouble.to_string());
+        let shut =
+            self.gates[outside as usize].shut(trouble.wait, backoff, self.patience, &trouble.to_string());
         // An image that is refused again and again, while others go through, only has bad luck.
         let since = if is_rate { shut.since } else { since.min(shut.since) };
         let waited = since.elapsed();
-        if waited + shut.wait > self.patience {
+        // The last wait of ours ends with the patience, and is followed by a last try.
+        let is_spent = match trouble.wait {
+            Some(_) => waited + shut.wait > self.patience,
+            None => waited >= self.patience,
+        };
+        if is_spent {
             return Err(Halt::Trouble(trouble.outage(), attempts));
         }
         let send = |message| {

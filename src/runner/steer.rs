@@ -43,6 +43,14 @@ pub(super) fn alert_of(paused: &Paused) -> Event {
     Event::Alerted(Alerted { about, message })
 }
 
+/// The event of a changed rate; none where it is the same.
+pub(super) fn rate_adjusted(from: Option<u32>, to: Option<u32>, operator: Operator) -> Option<Event> {
+    let say = |rate: Option<u32>| rate.map_or("none".to_owned(), |rate| rate.to_string());
+    let (setting, from_said, to_said) = ("rate_per_second_max".to_owned(), say(from), say(to));
+    let adjusted = Adjusted { setting, from: from_said, to: to_said, operator };
+    (from != to).then_some(Event::Adjusted(adjusted))
+}
+
 impl Wheel<'_> {
     /// Takes in what is no outcome.
     ///
@@ -98,7 +106,8 @@ impl Wheel<'_> {
                     }
                     // Those who still wait for the pause learn that it goes on.
                     for reply in rest.replies {
-                        let _they_may_have_left = reply.send(self.answer(in_air, None));
+                        let refused = Some("somebody let it go on before it had paused");
+                        let _they_may_have_left = reply.send(self.answer(in_air, refused));
                     }
                     if !self.is_stopping() {
                         let _no_worker_listens = self.stop.send(false);
@@ -117,9 +126,8 @@ impl Wheel<'_> {
             }
             Ask::Rate(Some(0)) => refused = Some("`control pause` stops a run; a rate is at least 1/s"),
             Ask::Rate(wanted) => {
-                let say = |rate: Option<u32>| rate.map_or("none".to_owned(), |rate| rate.to_string());
-                let from = say(self.run_state().options().rate_per_second_max);
-                self.adjust("rate_per_second_max", from, say(wanted), operator)?;
+                let from = self.run_state().options().rate_per_second_max;
+                self.append(rate_adjusted(from, wanted, operator).into_iter().collect())?;
                 self.obey_rate();
             }
         }
@@ -173,7 +181,9 @@ impl Wheel<'_> {
 
     /// The pause that is written down already, when the run is to stop while it waits in place.
     pub(super) fn rested(&self) -> Option<Paused> {
-        self.resting.as_ref().filter(|rest| rest.is_written).map(|rest| rest.paused(self.run))
+        let rest = self.resting.as_ref().filter(|rest| rest.is_written)?;
+        let advice = format!("its process has ended since; `longshore resume --run {}` goes on", self.run);
+        Some(Paused { advice, ..rest.paused(self.run) })
     }
 
     /// Where the run stands.

@@ -5,11 +5,13 @@ use std::cell::RefCell;
 use ledger::event::{CdnDeleted, Event, PauseReason, Paused, Record, Verb};
 use ledger::ledger::Ledger;
 use ledger::plan::deletable;
+use ledger::store::LedgerError;
 use ledger::trouble::TroubleKind;
 
-use super::control::{Answer, Ask, Phase};
+use super::control::{Answer, Ask, Asked, Phase, Request};
 use super::delete::{Candidate, Fate, Swept, delete_unused};
-use super::retry::Retry;
+use super::retry::{Outside, Retry};
+use super::steer::rate_adjusted;
 use super::wheel::Wheel;
 use super::{Message, Moment, RunError, Told};
 use crate::limits::RETRIES_MAX;
@@ -37,7 +39,7 @@ impl Wheel<'_> {
         let (runtime, now) = (self.setting.runtime.clone(), self.setting.now);
         let (run, probe) = (self.run, self.setting.probe.clone());
         self.phase = Phase::Deleting;
-        let answer = self.answer(0, None);
+        let mut answer = self.answer(0, None);
         let (inbox, stop) = (&mut self.setting.inbox, &self.stop);
         let ledger = RefCell::new(&mut *self.ledger);
         let mut lost = None;
@@ -59,6 +61,12 @@ impl Wheel<'_> {
             let dies = probe.as_ref().is_some_and(|probe| probe(Moment::AfterAppend));
             if dies { Err(RunError::Died) } else { Ok(()) }
         };
+        let write = |event| -> Result<(), LedgerError> {
+            let records = [Record { at: now(), run: Some(run), event }];
+            ledger.borrow_mut().append(&records)?;
+            tell.borrow_mut()(Told::Appended(&records));
+            Ok(())
+        };
         let mut paused = None;
         let swept = runtime.block_on(async {
             let (cdn, catalog) = (&*forward.cdn, &*world.catalog);
@@ -75,18 +83,32 @@ impl Wheel<'_> {
                         Some(Message::Waiting { why, wait }) => tell.borrow_mut()(Told::Waiting(&why, wait)),
                         Some(Message::Back { outside, after }) => tell.borrow_mut()(Told::Back(outside, after)),
                         Some(Message::Alert(alerted)) => {
-                            let record = Record { at: now(), run: Some(run), event: Event::Alerted(alerted) };
-                            let records = [record];
-                            if let Err(error) = ledger.borrow_mut().append(&records) {
+                            if let Err(error) = write(Event::Alerted(alerted)) {
                                 lost = Some(error);
                                 break Ok(Swept::Stopped);
                             }
-                            tell.borrow_mut()(Told::Appended(&records));
                         }
-                        Some(Message::Control(asked)) => {
-                            let refused = (asked.request.ask != Ask::Status)
-                                .then(|| "files are being deleted; Ctrl-C in its terminal stops that".to_owned());
-                            let _they_may_have_left = asked.reply.send(Answer { refused, waiting: retry.waiting(), ..answer.clone() });
+                        Some(Message::Control(Asked { request: Request { ask, operator }, reply })) => {
+                            let mut refused = None;
+                            match ask {
+                                Ask::Status => {}
+                                Ask::Rate(rate) if rate != Some(0) => {
+                                    let adjusted = rate_adjusted(answer.rate_per_second_max, rate, operator);
+                                    if let Some(Err(error)) = adjusted.map(write) {
+                                        lost = Some(error);
+                                        break Ok(Swept::Stopped);
+                                    }
+                                    retry.gates[Outside::Cdn as usize].set_rate(rate);
+                                    answer.rate_per_second_max = rate;
+                                }
+                                _ => {
+                                    let why = "files are being deleted, at a rate that can be set; \
+                                               Ctrl-C in its terminal stops that";
+                                    refused = Some(why.to_owned());
+                                }
+                            }
+                            let answer = Answer { refused, waiting: retry.waiting(), ..answer.clone() };
+                            let _they_may_have_left = reply.send(answer);
                         }
                         _ => {}
                     },

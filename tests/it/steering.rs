@@ -136,6 +136,21 @@ fn c15_a_row_that_was_waited_for_at_a_pause_is_updated_when_its_run_goes_on() {
 }
 
 #[test]
+fn c15_the_rate_can_be_changed_while_files_are_deleted() {
+    let at = Workplace::new(Kind::Sqlite, VENUES);
+    at.run(&["migrate", "--country", "PL", "--yes"]).code(0);
+    at.sandbox.faults.inject("details", 0, 1_000, Fault::Delay(Duration::from_secs(2)));
+    let mut going = Going::start(&at, &["rollback", "--country", "PL", "--delete-cdn-files", "--yes"]);
+    going.reach("the files", || at.run_json(&["control", "status"]).stdout.contains("\"deleting\""));
+    let set = steer(&at, &["set", "rate=300/s"]);
+    assert_eq!(set["rate_per_second_max"], 300, "{set}");
+    at.run(&["control", "pause"]).code(2).says("files are being deleted");
+    at.sandbox.faults.clear();
+    going.end().code(0).says("at most 300 requests/s");
+    assert_eq!(names(&at).iter().filter(|name| **name == "adjusted").count(), 1);
+}
+
+#[test]
 fn e8_ctrl_c_leaves_alerts_and_keeps_the_code() {
     let mut at = Workplace::new(Kind::Sqlite, VENUES);
     let server = at.runtime.block_on(RawServer::start(|_| vec![Act::Hang]));

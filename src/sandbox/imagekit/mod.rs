@@ -176,7 +176,7 @@ struct App {
     endpoint: Url,
     delivery_prefix: String,
     incoming: PathBuf,
-    library: Mutex<Library>,
+    shelf: Mutex<Library>,
     purges: Mutex<HashMap<String, bool>>,
     rates: front::Rates,
     pictures: Semaphore,
@@ -207,7 +207,7 @@ impl App {
         lag.set_usual(options.list_lag);
         Ok(Self {
             delivery_prefix: format!("/{id}/"),
-            library: Mutex::new(Library::open(&options.dir, lag)?),
+            shelf: Mutex::new(Library::open(&options.dir, lag)?),
             options,
             faults,
             endpoint,
@@ -220,7 +220,7 @@ impl App {
 
     /// The library, for as long as it takes to look or to change a record; never over a body or a picture.
     fn shelf(&self) -> MutexGuard<'_, Library> {
-        self.library.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Purge requests, and whether each was asked after already.

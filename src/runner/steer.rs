@@ -182,7 +182,7 @@ impl Wheel<'_> {
     /// The pause that is written down already, when the run is to stop while it waits in place.
     pub(super) fn rested(&self) -> Option<Paused> {
         let rest = self.resting.as_ref().filter(|rest| rest.is_written)?;
-        let advice = format!("its process has ended since; `longshore resume --run {}` goes on", self.run);
+        let advice = format!("Its process has ended; `longshore resume --run {}` goes on", self.run);
         Some(Paused { advice, ..rest.paused(self.run) })
     }
 

@@ -1,7 +1,8 @@
 //! Outcome to events: every "if" about what an outcome means.
 
 use crate::event::{
-    DbUpdated, Downloaded, Drifted, Edit, Event, PauseReason, Paused, RolledBack, StepName, Stopped, Uploaded,
+    Confirmed, DbUpdated, Downloaded, Drifted, Edit, Event, PauseReason, Paused, RolledBack, StepName,
+    Stopped, Uploaded,
 };
 use crate::ids::{CdnPath, ContentHash, FileId, Format, ImageId};
 use crate::images::{self, Array, Change, Found};
@@ -124,6 +125,10 @@ pub fn decide(order: &Order, outcome: Outcome) -> Verdict {
                 attempts: b.attempts,
             })])
         }
+        (Order::Upload(put), Outcome::Stored(file)) if is_as_uploaded(put, &file) => {
+            let (image, File { id: file_id, ms, attempts, .. }) = (put.fetch.image, file);
+            Verdict::Events(vec![Event::Confirmed(Confirmed { image, file_id, ms, attempts })])
+        }
         (Order::Upload(put), Outcome::Stored(file)) => Verdict::Events(vec![Event::Uploaded(Uploaded {
             image: put.fetch.image,
             file_id: file.id,
@@ -140,6 +145,11 @@ pub fn decide(order: &Order, outcome: Outcome) -> Verdict {
         (Order::RestoreRow(order), Outcome::Row(row)) => Verdict::Events(restored(order, row)),
         (order, outcome) => panic!("{outcome:?} cannot come of {order:?}"),
     }
+}
+
+/// Whether it is the file that the image's own `uploaded` tells of.
+fn is_as_uploaded(put: &Put, file: &File) -> bool {
+    put.uploaded.as_ref().is_some_and(|(id, url)| (id, url) == (&file.id, &file.url))
 }
 
 /// Whether what ImageKit says it has is what was sent: path, size, and dimensions in either order (it may turn a
@@ -225,6 +235,8 @@ struct Settled {
     /// Found done, with the entry that is there.
     held: Vec<(usize, Option<String>)>,
     drifted: Vec<Drifted>,
+    /// Changes that met what an earlier upload of their image had left in the row.
+    put_right: Vec<Change>,
     before: Option<String>,
     after: Option<String>,
 }
@@ -238,7 +250,7 @@ fn settle(order: &RowOrder, seen: Seen) -> Settled {
     };
     let stored = after.as_deref().and_then(|text| Array::parse(text).ok());
     let mut settled =
-        Settled { edits: Vec::new(), held: Vec::new(), drifted: Vec::new(), before, after: None };
+        Settled { edits: vec![], held: vec![], drifted: vec![], put_right: vec![], before, after: None };
     let array = order.array_in(settled.before.as_deref()).filter(|_| is_there);
     for (index, found) in found(order, array).into_iter().enumerate() {
         let image = order.images[index];
@@ -249,6 +261,13 @@ fn settle(order: &RowOrder, seen: Seen) -> Settled {
                 let is_it =
                     |stored: &&str| after.as_ref().is_some_and(|after| images::same_entry(stored, after));
                 let after = stored.filter(is_it).map(str::to_owned).or(after);
+                let before = match (&order.work, before) {
+                    (RowWork::Replace(changes), Some(met)) if changes[index].puts_right(&met) => {
+                        settled.put_right.push(changes[index].clone());
+                        Some(images::before(&met, &changes[index]))
+                    }
+                    (_, before) => before,
+                };
                 settled.edits.push(Edit { image, before, after });
             }
             Found::Held { found } => settled.held.push((index, found)),
@@ -282,7 +301,7 @@ fn updated(order: &RowOrder, row: Row) -> Vec<Event> {
     let mut settled = settle(order, row.seen);
     let mut events: Vec<Event> = settled.drifted.drain(..).map(Event::Drifted).collect();
     let found_done = settled.edits.is_empty();
-    let mut held = Held::default();
+    let mut held = Held { changes: settled.put_right, ..Held::default() };
     for (index, found) in settled.held {
         let before = match (&order.work, &found) {
             (RowWork::Replace(changes), Some(found)) => {
@@ -339,7 +358,7 @@ fn unwritten(order: &RowOrder, found: &str, edits: &[Edit], held: &Held) -> Opti
         RowWork::Replace(_) => {
             let both = |edit: &Edit| edit.before.clone().zip(edit.after.clone());
             let changes = edits.iter().filter_map(both);
-            let changes: Vec<_> = changes.map(|(from, to)| Change { from, to, any_time: false }).collect();
+            let changes: Vec<_> = changes.map(|(from, to)| Change::exact(from, to)).collect();
             images::edit(planned, &changes)
         }
         RowWork::Append(_) | RowWork::Remove { .. } => images::append(planned, &held.appended),

@@ -42,6 +42,9 @@ pub enum Event {
     Downloaded(Downloaded),
     /// The CDN has the file and serves it.
     Uploaded(Uploaded),
+    /// The CDN still has the file of an `uploaded` that was written before the run was last started or resumed, with the
+    /// same bytes.
+    Confirmed(Confirmed),
     /// Attempts are spent, or pointless from the start; someone or something has to change first.
     Failed(Stopped),
     /// The image can never be moved as it is.
@@ -60,6 +63,8 @@ pub enum Event {
     Paused(Paused),
     /// Something a person should hear of.
     Alerted(Alerted),
+    /// Workers had to wait for a part of the outside; once it answers again, or when the run stops.
+    Waited(Waited),
     /// A person changed a setting of a run.
     Adjusted(Adjusted),
     /// Every thousand images and at a run's end: the state so far, asserted.
@@ -70,7 +75,7 @@ pub enum Event {
 
 impl Event {
     /// All names on the wire.
-    pub const NAMES: [&'static str; 19] = [
+    pub const NAMES: [&'static str; 21] = [
         "opened",
         "run_started",
         "resumed",
@@ -78,6 +83,7 @@ impl Event {
         "planning_done",
         "downloaded",
         "uploaded",
+        "confirmed",
         "failed",
         "skipped",
         "closed",
@@ -87,6 +93,7 @@ impl Event {
         "cdn_deleted",
         "paused",
         "alerted",
+        "waited",
         "adjusted",
         "checkpoint",
         "run_finished",
@@ -102,6 +109,7 @@ impl Event {
             Self::PlanningDone(_) => "planning_done",
             Self::Downloaded(_) => "downloaded",
             Self::Uploaded(_) => "uploaded",
+            Self::Confirmed(_) => "confirmed",
             Self::Failed(_) => "failed",
             Self::Skipped(_) => "skipped",
             Self::Closed(_) => "closed",
@@ -111,6 +119,7 @@ impl Event {
             Self::CdnDeleted(_) => "cdn_deleted",
             Self::Paused(_) => "paused",
             Self::Alerted(_) => "alerted",
+            Self::Waited(_) => "waited",
             Self::Adjusted(_) => "adjusted",
             Self::Checkpoint(_) => "checkpoint",
             Self::RunFinished(_) => "run_finished",

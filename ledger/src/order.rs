@@ -53,6 +53,8 @@ pub struct Put {
     pub country: Option<String>,
     /// The file this ledger knows at that path.
     pub known: Option<Known>,
+    /// The file of the image's own `uploaded`, where that is to be confirmed.
+    pub uploaded: Option<(FileId, String)>,
 }
 
 /// A file an earlier `uploaded` speaks of.
@@ -62,8 +64,8 @@ pub struct Known {
     pub file_id: FileId,
     /// Its URL.
     pub url: String,
-    /// By this very run, and so believed without asking.
-    pub is_same_run: bool,
+    /// It was sent or looked at since the run was last started or resumed, and so is believed without asking.
+    pub is_believed: bool,
 }
 
 /// A row that is to be edited.
@@ -210,9 +212,9 @@ impl<P: Past> Look<'_, P> {
             other => panic!("event {seq} is {}, not downloaded", other.name()),
         }
     }
-    fn uploaded(&self, seq: Seq) -> Result<(Uploaded, Timestamp, Option<RunId>), LedgerError> {
+    fn uploaded(&self, seq: Seq) -> Result<(Uploaded, Timestamp), LedgerError> {
         match self.past.record(seq)? {
-            Record { event: Event::Uploaded(uploaded), at, run } => Ok((uploaded, at, run)),
+            Record { event: Event::Uploaded(uploaded), at, .. } => Ok((uploaded, at)),
             other => panic!("event {seq} is {}, not uploaded", other.event.name()),
         }
     }
@@ -236,9 +238,15 @@ impl<P: Past> Look<'_, P> {
         let known = match self.state.file_at(PathKey::of(&path)) {
             None => None,
             Some(seq) => {
-                let (file, _, of) = self.uploaded(seq)?;
-                Some(Known { file_id: file.file_id, url: file.url, is_same_run: of == Some(run) })
+                let (file, _) = self.uploaded(seq)?;
+                let since = self.state.run(run).expect("a step belongs to a run").going_since;
+                let is_believed = self.state.file_seen(PathKey::of(&path)).is_some_and(|seen| seen > since);
+                Some(Known { file_id: file.file_id, url: file.url, is_believed })
             }
+        };
+        let uploaded = match self.state.image(image).and_then(|image| image.uploaded) {
+            None => None,
+            Some(seq) => self.uploaded(seq).map(|(file, _)| Some((file.file_id, file.url)))?,
         };
         Ok(Put {
             fetch: self.fetch(&planned, image),
@@ -250,6 +258,7 @@ impl<P: Past> Look<'_, P> {
             path,
             country: planned.country.map(|country| country.code),
             known,
+            uploaded,
         })
     }
 
@@ -266,8 +275,7 @@ impl<P: Past> Look<'_, P> {
         for (id, image) in plan.ids(seq).filter(|(_, image)| image.mark.is_none()) {
             let Some(uploaded) = image.uploaded.filter(|_| image.updated.is_none()) else { continue };
             images.push(id);
-            let any_time = !self.is_anothers(planned.venue, id);
-            changes.push(Change { any_time, ..self.completion(&planned, id, uploaded)? });
+            changes.push(self.completion(&planned, id, uploaded)?);
         }
         let work = RowWork::Replace(changes);
         Ok(RowOrder { planned: seq, venue: planned.venue, array: planned.array, images, work })
@@ -275,7 +283,7 @@ impl<P: Past> Look<'_, P> {
 
     /// The after-image is a pure function of the planned entry and the `uploaded` event.
     fn completion(&self, planned: &Planned, id: ImageId, uploaded: Seq) -> Result<Change, LedgerError> {
-        let (u, at, _) = self.uploaded(uploaded)?;
+        let (u, at) = self.uploaded(uploaded)?;
         let facts = CdnFacts {
             url: u.url,
             file_id: u.file_id.to_string(),
@@ -285,7 +293,9 @@ impl<P: Past> Look<'_, P> {
         };
         let from = entry(planned, id).to_owned();
         let to = Entry::parse(&from).expect("only objects are planned").complete(&facts);
-        Ok(Change { from, to, any_time: true })
+        let any_time = !self.is_anothers(planned.venue, id);
+        let any_file = any_time && self.state.image(id).is_some_and(|image| image.is_reuploaded);
+        Ok(Change { from, to, any_time, any_file })
     }
 
     /// Whether the venue's row holds this file by the work of another image: an entry with another upload time is
@@ -317,16 +327,14 @@ impl<P: Past> Look<'_, P> {
                 Some(updated) => {
                     let Edit { before, after, .. } = self.edit_of(updated, *id)?;
                     let both = before.zip(after).expect("an image that was moved has an entry on both sides");
-                    Change { from: both.0, to: both.1, any_time: false }
+                    Change::exact(both.0, both.1)
                 }
                 None => {
                     let uploaded = image.uploaded.expect("a rollback names images that were uploaded");
-                    let any_time = !self.is_anothers(planned.venue, *id);
-                    Change { any_time, ..self.completion(&self.planned(id.planned)?, *id, uploaded)? }
+                    self.completion(&self.planned(id.planned)?, *id, uploaded)?
                 }
             };
-            let any_time = forward.any_time;
-            changes.push(Change { from: forward.to, to: forward.from, any_time });
+            changes.push(forward.reversed());
         }
         let (images, work) = (images.to_vec(), RowWork::Replace(changes));
         Ok(RowOrder { planned: seq, venue: planned.venue, array: planned.array, images, work })

@@ -30,8 +30,10 @@ impl Step {
     }
 }
 
-/// What can be done next for a plan, all of it at once.
-pub fn plan(planned: Seq, plan: &Plan) -> Vec<Step> {
+/// What can be done next for a plan, all of it at once. A file that was uploaded before its run was last started or resumed
+/// is looked at again, which is an `Upload`, before the row may point at it.
+pub fn plan(state: &State, planned: Seq) -> Vec<Step> {
+    let Some(plan) = state.plan(planned) else { return Vec::new() };
     match plan.aim {
         Aim::Back(_) if plan.whole == Whole::Open => vec![Step::RestoreRow(planned)],
         Aim::Back(_) => Vec::new(),
@@ -40,8 +42,9 @@ pub fn plan(planned: Seq, plan: &Plan) -> Vec<Step> {
             if is_open { vec![Step::UpdateRow(planned)] } else { Vec::new() }
         }
         Aim::Forward => {
+            let since = going_since(state, plan);
             let steps: Vec<Step> =
-                plan.ids(planned).filter_map(|(id, image)| plan_image(id, image)).collect();
+                plan.ids(planned).filter_map(|(id, image)| plan_image(id, image, since)).collect();
             let has_news =
                 plan.images.iter().any(|image| image.rung == Rung::Uploaded && image.mark.is_none());
             if steps.is_empty() && has_news { vec![Step::UpdateRow(planned)] } else { steps }
@@ -49,10 +52,15 @@ pub fn plan(planned: Seq, plan: &Plan) -> Vec<Step> {
     }
 }
 
-fn plan_image(id: ImageId, image: &Image) -> Option<Step> {
+fn going_since(state: &State, plan: &Plan) -> Seq {
+    state.run(plan.run).expect("a plan belongs to a run").going_since
+}
+
+fn plan_image(id: ImageId, image: &Image, since: Seq) -> Option<Step> {
     match (image.mark, image.rung) {
         (None, Rung::Planned) => Some(Step::Download(id)),
         (None, Rung::Downloaded) => Some(Step::Upload(id)),
+        _ if image.is_stale(since) => Some(Step::Upload(id)),
         _ => None,
     }
 }
@@ -72,7 +80,7 @@ pub struct Agenda {
 }
 
 impl Agenda {
-    /// The agenda of a run whose venues are all planned.
+    /// The agenda of a run whose venues are all planned, for as long as it goes on without being resumed.
     pub fn new(run: RunId) -> Self {
         Self {
             run,
@@ -125,12 +133,13 @@ impl Agenda {
             return;
         }
         let Some(venue) = state.plan(planned) else { return };
+        let since = going_since(state, venue);
         match step {
             Step::Download(id) | Step::Upload(id) => {
                 let image = venue.images.get(id.index as usize);
-                match image.and_then(|image| plan_image(id, image)) {
+                match image.and_then(|image| plan_image(id, image, since)) {
                     Some(next) => self.ready.push_front(next),
-                    None if plan(planned, venue) == [Step::UpdateRow(planned)]
+                    None if plan(state, planned) == [Step::UpdateRow(planned)]
                         && self.rows.insert(planned) =>
                     {
                         self.ready.push_front(Step::UpdateRow(planned));
@@ -139,20 +148,27 @@ impl Agenda {
                 }
             }
             // Given up before anything came of it: it is due as before.
-            Step::UpdateRow(_) if plan(planned, venue) == [step] => {
+            Step::UpdateRow(_) if plan(state, planned) == [step] => {
                 self.rows.insert(planned);
                 self.ready.push_front(step);
             }
-            Step::RestoreRow(_) if plan(planned, venue) == [step] => self.ready.push_front(step),
+            Step::RestoreRow(_) if plan(state, planned) == [step] => self.ready.push_front(step),
             Step::UpdateRow(_) | Step::RestoreRow(_) => {}
         }
     }
 
     fn open(&mut self, state: &State, planned: Seq) {
         if !state.is_over(planned) {
-            self.ready.extend(state.plan(planned).map(|venue| plan(planned, venue)).unwrap_or_default());
+            self.ready.extend(plan(state, planned));
         }
     }
+}
+
+/// Whether an image's next step is its upload.
+pub fn is_upload_due(state: &State, image: ImageId) -> bool {
+    let plan = state.plan(image.planned);
+    let step = plan.and_then(|plan| plan_image(image, state.image(image)?, going_since(state, plan)));
+    step == Some(Step::Upload(image))
 }
 
 /// Where an upload goes; `None` for the other steps.

@@ -95,6 +95,14 @@ impl PathKey {
     }
 }
 
+/// The file at a path, by its last `uploaded`.
+#[derive(Debug, Clone, Copy)]
+struct FileSeen {
+    uploaded: Seq,
+    /// The last event that says it is there: the same, or a `confirmed` behind it.
+    seen: Seq,
+}
+
 /// Everything the events so far say.
 #[derive(Debug, Clone, Default)]
 pub struct State {
@@ -103,7 +111,7 @@ pub struct State {
     runs: BTreeMap<RunId, Run>,
     plans: BTreeMap<Seq, Plan>,
     venues: HashMap<VenueId, VenuePlans>,
-    files: HashMap<PathKey, Seq>,
+    files: HashMap<PathKey, FileSeen>,
     /// Images between uploaded and rolled-back, by the path of their file.
     users: HashMap<PathKey, u32>,
     places: Vec<Place>,
@@ -159,7 +167,11 @@ impl State {
     }
     /// The last `uploaded` of a path whose file was not deleted since.
     pub fn file_at(&self, path: PathKey) -> Option<Seq> {
-        self.files.get(&path).copied()
+        self.files.get(&path).map(|file| file.uploaded)
+    }
+    /// The last event that says the file of [`State::file_at`] is there.
+    pub fn file_seen(&self, path: PathKey) -> Option<Seq> {
+        self.files.get(&path).map(|file| file.seen)
     }
     /// Images of any run at a path that are between uploaded and rolled-back: while there are any, the file stays.
     pub fn users_of(&self, path: PathKey) -> u32 {

@@ -118,6 +118,7 @@ fn is_about(event: &Event, seq: Seq, scope: &Scope, state: &State) -> bool {
         Event::Planned(_) => of_plan(seq),
         Event::Downloaded(e) => of_image(e.image),
         Event::Uploaded(e) => of_image(e.image),
+        Event::Confirmed(e) => of_image(e.image),
         Event::Failed(e) | Event::Skipped(e) => of_venue(e.venue),
         Event::Closed(e) => of_venue(e.venue),
         Event::DbUpdated(e) => of_venue(e.venue),

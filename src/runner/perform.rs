@@ -95,10 +95,10 @@ impl Performer {
         }))
     }
 
-    /// Upload, or recognise the file; then see that it is served. A file this ledger stored in an earlier run is
-    /// asked for by id, then by path; only then is anything sent.
+    /// Upload, or recognise the file; then see that it is served. A file that the ledger knows of is asked for by id, then
+    /// by path; only then is anything sent.
     async fn store(&self, put: &Put) -> Result<Outcome, Halt> {
-        if let Some(known) = put.known.as_ref().filter(|known| known.is_same_run) {
+        if let Some(known) = put.known.as_ref().filter(|known| known.is_believed) {
             let (id, url) = (known.file_id.clone(), known.url.clone());
             return Ok(Outcome::Stored(File { id, url, ms: 0, attempts: 0, found_done: true }));
         }
@@ -121,23 +121,29 @@ impl Performer {
         Ok(Outcome::Stored(File { id: file.id, url: file.url, ms, attempts, found_done }))
     }
 
+    /// The file that the ledger knows of, or another that is at its path by now; `None` when there is none.
     async fn recognise(&self, put: &Put) -> Result<Option<Tried<(CdnFile, bool)>>, Halt> {
         let Some(known) = &put.known else { return Ok(None) };
-        let cdn = &self.forward().cdn;
-        let asked = self.retry.run(Outside::Cdn, || cdn.details(&known.file_id)).await?;
-        let is_ours = |file: &CdnFile| check(put, file).is_ok();
-        if let Some(file) = asked.value.filter(is_ours) {
-            let file = self.tag(put, file).await?;
-            return Ok(Some(Tried { value: (file, true), attempts: asked.attempts, ms: asked.ms }));
-        }
-        let listed = self.retry.run(Outside::Cdn, || cdn.find(&put.path)).await?;
-        match listed.value {
-            Some(file) => {
-                let file = self.adopt(put, file).await?;
-                Ok(Some(Tried { value: (file, true), attempts: listed.attempts, ms: listed.ms }))
+        let look = || async {
+            match self.forward().cdn.details(&known.file_id).await? {
+                Some(file) if file.path == put.path => Ok(Some(file)),
+                // Gone, or moved elsewhere.
+                Some(_) | None => self.at_path(put).await,
             }
+        };
+        let Tried { value, attempts, ms } = self.retry.run(Outside::Cdn, look).await?;
+        match value {
+            Some(file) => Ok(Some(Tried { value: (self.adopt(put, file).await?, true), attempts, ms })),
             None => Ok(None),
         }
+    }
+
+    /// The file at the path, as ImageKit tells of it by its id. A listing lags: it may name a file that is gone, which is
+    /// then no file, or not yet name one that is there.
+    async fn at_path(&self, put: &Put) -> Result<Option<CdnFile>, Trouble> {
+        let cdn = &self.forward().cdn;
+        let Some(listed) = cdn.find(&put.path).await? else { return Ok(None) };
+        Ok(cdn.details(&listed.id).await?.filter(|file| file.path == put.path))
     }
 
     /// Sends the bytes, create-only. `None` when the spool lacks them.
@@ -155,14 +161,14 @@ impl Performer {
         let order = std::sync::atomic::Ordering::Relaxed;
         let attempt = || async {
             if lost.load(order)
-                && let Some(file) = cdn.find(&put.path).await?
+                && let Some(file) = self.at_path(put).await?
             {
                 return Ok(Some((file, true)));
             }
             match cdn.upload(&upload, spool).await {
                 Ok(Stored::Now(file)) => Ok(Some((file, false))),
                 Ok(Stored::NotSpooled) => Ok(None),
-                Ok(Stored::Conflict) => match cdn.find(&put.path).await? {
+                Ok(Stored::Conflict) => match self.at_path(put).await? {
                     Some(file) => Ok(Some((file, true))),
                     None => {
                         let message = format!("{} exists, but ImageKit does not list it yet", put.path);
@@ -194,7 +200,8 @@ impl Performer {
         Ok(Some(Tried { value: (file, false), attempts, ms }))
     }
 
-    /// Takes a file that is there already for ours, once its untouched bytes prove to be the same.
+    /// Takes a file that is there already for ours, once its untouched bytes prove to be the same: whatever the ledger
+    /// says of it, somebody may have put other bytes of the same size there since.
     async fn adopt(&self, put: &Put, file: CdnFile) -> Result<CdnFile, Halt> {
         let differs = |what: String| Halt::Trouble(Trouble::new(TroubleKind::IntegrityMismatch, what), 1);
         check(put, &file).map_err(differs)?;

@@ -10,8 +10,8 @@ use ledger::event::{AlertAbout, Alerted, Ending, Event, Operator, Paused, Record
 use ledger::ids::{ContentHash, RunId};
 use ledger::ledger::Ledger;
 use ledger::order::{self, Order};
-use ledger::plan::{Agenda, Step, upload_path};
-use ledger::state::{PathKey, Rung, State};
+use ledger::plan::{Agenda, Step, is_upload_due, upload_path};
+use ledger::state::{PathKey, State};
 use ledger::timestamp::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -109,6 +109,8 @@ impl<'a> Wheel<'a> {
                     break;
                 }
                 self.rest()?;
+                // What was uploaded before the rest is looked at again, as by another process.
+                agenda = Agenda::new(self.run);
                 continue;
             }
             let first = self.setting.inbox.blocking_recv().expect("the wheel itself holds a sender");
@@ -275,8 +277,7 @@ impl<'a> Wheel<'a> {
                 }
             }
             Order::Upload(put) => {
-                let image = self.state().image(put.fetch.image);
-                if image.is_some_and(|image| image.mark.is_none() && image.rung == Rung::Downloaded) {
+                if is_upload_due(self.state(), put.fetch.image) {
                     // Given up, or fetched again: the bytes are still waited for.
                     return;
                 }

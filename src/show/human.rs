@@ -136,6 +136,7 @@ fn about(event: &Event) -> String {
             let how = if e.found_done { "found done" } else { "sent" };
             format!("image {} {} {how}", e.image, e.path)
         }
+        Event::Confirmed(e) => format!("image {} file {} is still there", e.image, e.file_id),
         Event::Failed(e) | Event::Skipped(e) => {
             let image = e.image.map_or(String::new(), |image| format!(" image {image}"));
             format!("venue {}{image} {}: {}", e.venue, e.error_type, e.message)

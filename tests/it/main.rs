@@ -21,6 +21,7 @@ mod overlap;
 mod people;
 mod planning;
 mod populate;
+mod recheck;
 mod reconcile;
 mod reporting;
 mod rollout;

@@ -250,6 +250,42 @@ pub struct Alerted {
     pub message: String,
 }
 
+/// A part of the outside that workers wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Where the images come from.
+    Origin,
+    /// ImageKit: its API, its upload and its delivery.
+    Cdn,
+    /// The application's database.
+    Database,
+}
+
+/// Why workers waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitReason {
+    /// The part took no more requests for a while.
+    RateLimit,
+    /// The part did not answer, or only with errors of its own.
+    Outage,
+}
+
+/// See [`Event::Waited`](super::Event::Waited). Shorter waits than a second are written down together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Waited {
+    /// For which part.
+    pub part: Part,
+    /// Why.
+    pub reason: WaitReason,
+    /// How often it began.
+    pub times: u32,
+    /// Milliseconds in which the part answered nobody, together.
+    pub ms: u64,
+}
+
 /// See [`Event::Adjusted`](super::Event::Adjusted).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -132,6 +132,20 @@ pub struct Uploaded {
     pub found_done: bool,
 }
 
+/// See [`Event::Confirmed`](super::Event::Confirmed). The image's `uploaded` stays the one its after-image is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confirmed {
+    /// Which image.
+    pub image: ImageId,
+    /// ImageKit's id of the file, that of the image's `uploaded`.
+    pub file_id: FileId,
+    /// Milliseconds of the successful request; 0 where another image of this run had just confirmed or sent the file.
+    pub ms: u64,
+    /// Requests made, the successful one included; 0 as above.
+    pub attempts: u32,
+}
+
 /// A step of the wheel, as `failed` and `skipped` name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -18,6 +18,27 @@ pub struct Change {
     pub to: String,
     /// The completed one of the two may carry another `imagekit_uploaded_at`: no `db_updated` has recorded it.
     pub any_time: bool,
+    /// The completed one may also name another file: the image was uploaded more than once, and its row may have got what
+    /// came of an earlier upload. Such an entry is put right.
+    pub any_file: bool,
+}
+
+impl Change {
+    /// A change whose two sides are known to the letter.
+    pub fn exact(from: impl Into<String>, to: impl Into<String>) -> Self {
+        Self { from: from.into(), to: to.into(), any_time: false, any_file: false }
+    }
+
+    /// The way back.
+    pub fn reversed(&self) -> Self {
+        Self { from: self.to.clone(), to: self.from.clone(), ..*self }
+    }
+
+    /// Whether an entry that it replaces is what an earlier upload had made of its image.
+    pub fn puts_right(&self, replaced: &str) -> bool {
+        let names_file = |raw| Entry::parse(raw).is_some_and(|entry| entry.names_file());
+        self.any_file && names_file(replaced) && !names_file(&self.from)
+    }
 }
 
 /// What became of one change.
@@ -62,7 +83,7 @@ impl Edited {
 
 /// The closest first: a loose match must not take what another change matches exactly.
 const EXACTLY: &[Closeness] = &[Closeness::Text, Closeness::Entry, Closeness::Ours];
-const LOOSELY: &[Closeness] = &[Closeness::OursAnyTime];
+const LOOSELY: &[Closeness] = &[Closeness::OursAnyTime, Closeness::OursAnyFile];
 
 /// Makes every change whose entry is there, in one pass.
 ///
@@ -89,13 +110,18 @@ pub fn edit(array: &str, changes: &[Change]) -> Result<Edited, NotAnArray> {
             let is_done = completes(sides) == is_first;
             let wanted = if is_done { to } else { from };
             // The side that was never uploaded has no time that could differ: one that stands there is a change.
-            let is_timed = || changes[index].any_time && wanted.entry.as_ref().is_some_and(Entry::is_timed);
-            if found[index].is_some() || (closeness == Closeness::OursAnyTime && !is_timed()) {
+            let is_timed = || wanted.entry.as_ref().is_some_and(Entry::is_timed);
+            let may = match closeness {
+                Closeness::OursAnyTime => changes[index].any_time && is_timed(),
+                Closeness::OursAnyFile => changes[index].any_file && is_timed(),
+                Closeness::Text | Closeness::Entry | Closeness::Ours => true,
+            };
+            if found[index].is_some() || !may {
                 continue;
             }
             let Some(place) = places.take(closeness, wanted) else { continue };
             let element = &elements[place];
-            found[index] = Some(if is_done {
+            found[index] = Some(if is_done && closeness != Closeness::OursAnyFile {
                 Found::Held { found: Some(element.raw.to_owned()) }
             } else {
                 replaced[place] = Some(index);
@@ -123,7 +149,9 @@ pub fn edit(array: &str, changes: &[Change]) -> Result<Edited, NotAnArray> {
 /// The new text of an element: the change's own, unless others have added keys, which then stay.
 fn put(element: &Parsed<'_>, to: &Parsed<'_>, closeness: Closeness) -> String {
     match (closeness, &element.entry, &to.entry) {
-        (Closeness::Ours | Closeness::OursAnyTime, Some(element), Some(to)) => element.made_like(to),
+        (Closeness::Ours | Closeness::OursAnyTime | Closeness::OursAnyFile, Some(element), Some(to)) => {
+            element.made_like(to)
+        }
         _ => to.raw.to_owned(),
     }
 }
@@ -141,10 +169,7 @@ pub fn before(found: &str, change: &Change) -> String {
 /// # Errors
 /// When the text is not a JSON array.
 pub fn take_back(array: &str, changes: &[Change]) -> Result<String, NotAnArray> {
-    let back: Vec<Change> = changes
-        .iter()
-        .map(|change| Change { from: change.to.clone(), to: change.from.clone(), any_time: change.any_time })
-        .collect();
+    let back: Vec<Change> = changes.iter().map(Change::reversed).collect();
     Ok(edit(array, &back)?.text)
 }
 
@@ -153,7 +178,7 @@ mod tests {
     use super::*;
 
     fn change(from: &str, to: &str) -> Change {
-        Change { from: from.into(), to: to.into(), any_time: false }
+        Change::exact(from, to)
     }
 
     const A: &str = r#"{"url": "a", "upload_status": "external"}"#;

@@ -19,7 +19,8 @@ const OURS: [&str; 9] = [
     "imagekit_uploaded_at",
     "original_tigris_url",
 ];
-const UPLOADED_AT: &str = "imagekit_uploaded_at";
+pub(super) const UPLOADED_AT: &str = "imagekit_uploaded_at";
+pub(super) const FILE_ID: &str = "imagekit_file_id";
 const SOURCE: &str = "trivia_advisor_migration";
 
 /// What a completed entry says about its file on the CDN.
@@ -175,10 +176,10 @@ impl<'a> Entry<'a> {
         members.into_iter().flat_map(|(key, value)| [Some(key), Some(value)]).collect()
     }
 
-    /// The texts of the keys that are ours: equal where those agree. A key that stands there twice has two texts; with
-    /// `any_time`, `imagekit_uploaded_at` is left out.
-    pub(super) fn ours(&self, any_time: bool) -> Vec<Option<&'a str>> {
-        let keys = OURS.iter().filter(|key| !(any_time && **key == UPLOADED_AT));
+    /// The texts of the keys that are ours, but for some: equal where those agree. A key that stands there twice has two
+    /// texts.
+    pub(super) fn ours(&self, but: &[&str]) -> Vec<Option<&'a str>> {
+        let keys = OURS.iter().filter(|key| !but.contains(key));
         let texts = |key: &&str| {
             let members = self.members.iter().filter(|member| member.key == **key);
             members.map(|member| Some(member.value)).chain([None]).collect::<Vec<_>>()

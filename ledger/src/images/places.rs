@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::entry::Entry;
+use super::entry::{Entry, FILE_ID, UPLOADED_AT};
 
 /// How closely an element must agree with an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,11 +18,13 @@ pub(super) enum Closeness {
     Ours,
     /// In the keys that are ours, apart from when the file was uploaded.
     OursAnyTime,
+    /// In the keys that are ours, apart from when the file was uploaded and which file it is.
+    OursAnyFile,
 }
 
 impl Closeness {
     /// All of them, in the order of their numbers.
-    const ALL: [Self; 4] = [Self::Text, Self::Entry, Self::Ours, Self::OursAnyTime];
+    const ALL: [Self; 5] = [Self::Text, Self::Entry, Self::Ours, Self::OursAnyTime, Self::OursAnyFile];
 }
 
 /// An element or an entry looked for, parsed once.
@@ -43,21 +45,22 @@ impl<'a> Parsed<'a> {
         match closeness {
             Closeness::Text => Some(vec![Some(self.raw)]),
             Closeness::Entry => Some(self.entry.as_ref()?.members_sorted()),
-            Closeness::Ours => Some(self.entry.as_ref()?.ours(false)),
-            Closeness::OursAnyTime => Some(self.entry.as_ref()?.ours(true)),
+            Closeness::Ours => Some(self.entry.as_ref()?.ours(&[])),
+            Closeness::OursAnyTime => Some(self.entry.as_ref()?.ours(&[UPLOADED_AT])),
+            Closeness::OursAnyFile => Some(self.entry.as_ref()?.ours(&[UPLOADED_AT, FILE_ID])),
         }
     }
 }
 
 /// The elements of an array by what they have in common with others, and which of them are taken.
 pub(super) struct Places<'e> {
-    by_feature: [HashMap<Vec<Option<&'e str>>, VecDeque<usize>>; 4],
+    by_feature: [HashMap<Vec<Option<&'e str>>, VecDeque<usize>>; 5],
     is_taken: Vec<bool>,
 }
 
 impl<'e> Places<'e> {
     pub(super) fn new(elements: &'e [Parsed<'e>]) -> Self {
-        let mut by_feature: [HashMap<_, VecDeque<usize>>; 4] = Default::default();
+        let mut by_feature: [HashMap<_, VecDeque<usize>>; 5] = Default::default();
         for (closeness, places) in Closeness::ALL.into_iter().zip(&mut by_feature) {
             for (place, element) in elements.iter().enumerate() {
                 if let Some(feature) = element.feature(closeness) {

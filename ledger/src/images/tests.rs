@@ -19,8 +19,10 @@ fn many_changes_in_a_long_array_are_all_made() {
         let all: Vec<_> = (0..5_000).map(|n| if moved(n) { done(n) } else { entry(n) }).collect();
         format!("[{}]", all.join(", "))
     };
-    let changes: Vec<Change> =
-        (0..5_000).step_by(10).map(|n| Change { from: entry(n), to: done(n), any_time: true }).collect();
+    let changes: Vec<Change> = (0..5_000)
+        .step_by(10)
+        .map(|n| Change { from: entry(n), to: done(n), any_time: true, any_file: false })
+        .collect();
     assert_eq!(changes.len(), 500);
 
     let edited = edit(&array(&|_| false), &changes).unwrap();
@@ -46,7 +48,7 @@ fn many_changes_in_a_long_array_are_all_made() {
 fn a_second_key_of_ours_is_drift() {
     let (from, to) = (r#"{"url": "a", "k": 1}"#, r#"{"url": "A", "k": 1}"#);
     let twice = r#"{"url": "a", "k": 1, "url": "b"}"#;
-    let change = Change { from: from.into(), to: to.into(), any_time: true };
+    let change = Change { from: from.into(), to: to.into(), any_time: true, any_file: false };
     let edited = edit(&format!("[{twice}]"), &[change]).unwrap();
     assert_eq!(edited.found, [Found::Drifted { found: Some(twice.into()) }]);
     assert!(!edited.is_changed());
@@ -56,7 +58,7 @@ fn a_second_key_of_ours_is_drift() {
 #[test]
 fn a_second_key_of_theirs_stays() {
     let (from, to) = (r#"{"url": "a"}"#, r#"{"url": "A"}"#);
-    let change = Change { from: from.into(), to: to.into(), any_time: false };
+    let change = Change::exact(from, to);
     let edited = edit(r#"[{"x": 1, "url": "a", "x": 2}]"#, &[change]).unwrap();
     assert_eq!(edited.text, r#"[{"x": 1, "url": "A", "x": 2}]"#);
     assert!(Entry::parse(&edited.text[1..edited.text.len() - 1]).is_some());
@@ -67,7 +69,7 @@ fn a_second_key_of_theirs_stays() {
 fn the_entry_before_a_change_found_done_has_what_others_did() {
     let from = r#"{"url":"a","k":1,"width":null}"#;
     let to = r#"{"url": "A", "k": 1, "width": 9, "imagekit_uploaded_at": "now", "original_tigris_url": "a"}"#;
-    let change = Change { from: from.into(), to: to.into(), any_time: true };
+    let change = Change { from: from.into(), to: to.into(), any_time: true, any_file: false };
     // Untouched, in another order, or uploaded at another time: the planned entry to the letter.
     for found in [
         to,
@@ -84,7 +86,12 @@ fn the_entry_before_a_change_found_done_has_what_others_did() {
 /// Only a completed entry may carry another time of its upload; one that appears in an external entry is a change.
 #[test]
 fn an_upload_time_in_an_external_entry_is_drift() {
-    let change = Change { from: r#"{"url": "a"}"#.into(), to: r#"{"url": "A"}"#.into(), any_time: true };
+    let change = Change {
+        from: r#"{"url": "a"}"#.into(),
+        to: r#"{"url": "A"}"#.into(),
+        any_time: true,
+        any_file: false,
+    };
     let theirs = r#"{"url": "a", "imagekit_uploaded_at": "theirs"}"#;
     let edited = edit(&format!("[{theirs}]"), &[change]).unwrap();
     assert_eq!(edited.found, [Found::Drifted { found: Some(theirs.into()) }]);

@@ -127,7 +127,7 @@ impl<'a> Migrated<'a> {
                     for edit in edits {
                         match (images.contains(&edit.image), edit.before, edit.after) {
                             (true, Some(from), Some(to)) => {
-                                changes.push(Change { from, to, any_time: false });
+                                changes.push(Change::exact(from, to));
                             }
                             _ => is_plain = false,
                         }
@@ -156,8 +156,7 @@ impl<'a> Migrated<'a> {
 
 /// The array with all of these changes taken back; `None` where one of them is not there any more.
 fn all_taken_back(array: &str, changes: &[Change]) -> Option<String> {
-    let back = |change: &Change| Change { from: change.to.clone(), to: change.from.clone(), any_time: false };
-    let back: Vec<Change> = changes.iter().map(back).collect();
+    let back: Vec<Change> = changes.iter().map(Change::reversed).collect();
     let edited = edit(array, &back).ok()?;
     let is_there = |found: &Found| !matches!(found, Found::Drifted { .. });
     edited.found.iter().all(is_there).then_some(edited.text)

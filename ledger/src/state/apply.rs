@@ -3,7 +3,8 @@
 
 use super::image::Happening;
 use super::{
-    Aim, DIGEST_VERSION, Image, Mark, PathKey, Place, Plan, Run, RunStatus, Rung, State, Whole, digest,
+    Aim, DIGEST_VERSION, FileSeen, Image, Mark, PathKey, Place, Plan, Run, RunStatus, Rung, State, Whole,
+    digest,
 };
 use crate::event::{Ending, Event, Planned, Record, RolledBack, Stopped, Tally, Work};
 use crate::ids::{CdnPath, ImageId, RunId, Seq, VenueId};
@@ -38,7 +39,7 @@ impl State {
             (Event::Opened(opened), None) => self.opened = Some(opened.clone()),
             (Event::RunStarted(started), Some(run)) => {
                 require(run.0 == seq, || format!("a run that starts at {seq} is not run {run}"))?;
-                self.runs.insert(run, Run::new(started.clone(), record.at));
+                self.runs.insert(run, Run::new(started.clone(), seq, record.at));
             }
             (Event::CdnDeleted(e), None) => self.cdn_deleted(&e.path)?,
             (event, Some(run)) => {
@@ -59,6 +60,7 @@ impl State {
                 | Event::Closed(_)
                 | Event::CdnDeleted(_)
                 | Event::Alerted(_)
+                | Event::Waited(_)
                 | Event::Adjusted(_)
                 | Event::Checkpoint(_)
         );
@@ -74,6 +76,7 @@ impl State {
                 };
                 require(may_go_on, || format!("run {run} is finished"))?;
                 state.status = RunStatus::Going;
+                state.going_since = seq;
                 state.started.options = resumed.options.clone();
                 for image in &resumed.retry_images {
                     self.own_plan(run, *image)?;
@@ -102,21 +105,38 @@ impl State {
             Event::Downloaded(e) => {
                 let plan = self.own_plan(run, e.image)?;
                 let path = CdnPath::new(plan.slug.as_deref(), plan.venue, &e.hash, e.format);
-                let image = self.happen(e.image, Happening::Downloaded)?;
-                (image.downloaded, image.path) = (Some(seq), Some(PathKey::of(&path)));
-                Ok(())
+                self.not_seen_yet(run, e.image)?;
+                let path = PathKey::of(&path);
+                let and = |image: &mut Image| (image.downloaded, image.path) = (Some(seq), Some(path));
+                self.happen_with(e.image, Happening::Downloaded, and).map(drop)
             }
             Event::Uploaded(e) => {
                 self.own_plan(run, e.image)?;
+                self.not_seen_yet(run, e.image)?;
                 let path = PathKey::of(&e.path);
                 let file = digest::short(e.file_id.to_string().as_bytes());
                 let expected = self.image(e.image).and_then(|image| image.path);
                 require(expected == Some(path), || format!("{} is not where {} goes", e.path, e.image))?;
+                let again = self.image(e.image).is_some_and(|image| image.uploaded.is_some());
                 self.happen_with(e.image, Happening::Uploaded, |image| {
-                    (image.uploaded, image.file) = (Some(seq), file);
+                    (image.uploaded, image.seen, image.file) = (Some(seq), Some(seq), file);
+                    image.is_reuploaded |= again;
                 })?;
-                self.files.insert(path, seq);
-                self.count(run, Some(e.image), |settled| settled.uploaded += 1)
+                self.files.insert(path, FileSeen { uploaded: seq, seen: seq });
+                self.count(run, Some(e.image), |settled| settled.uploaded += u64::from(!again))
+            }
+            Event::Confirmed(e) => {
+                self.own_plan(run, e.image)?;
+                self.not_seen_yet(run, e.image)?;
+                let file = digest::short(e.file_id.to_string().as_bytes());
+                let image =
+                    self.happen_with(e.image, Happening::Confirmed, |image| image.seen = Some(seq))?;
+                require(image.file == file, || format!("{} has another file than {}", e.image, e.file_id))?;
+                let path = image.path;
+                if let Some(file) = path.and_then(|path| self.files.get_mut(&path)) {
+                    file.seen = seq;
+                }
+                Ok(())
             }
             Event::Failed(e) => {
                 self.stopped(run, e, Mark::Failed(e.error_type))?;
@@ -169,7 +189,7 @@ impl State {
                 self.run_mut(run)?.pause(e.reason);
                 Ok(())
             }
-            Event::Alerted(_) => Ok(()),
+            Event::Alerted(_) | Event::Waited(_) => Ok(()),
             Event::Adjusted(e) => self.run_mut(run)?.adjust(e),
             Event::Checkpoint(said) => {
                 let is_known = said.digest_version == DIGEST_VERSION;
@@ -214,6 +234,13 @@ impl State {
         Ok(())
     }
 
+    /// What is on the CDN is fetched, sent or confirmed again only where its run was started or resumed since.
+    fn not_seen_yet(&self, run: RunId, id: ImageId) -> Result<(), Illegal> {
+        let image = self.image(id).filter(|image| image.rung == Rung::Uploaded && image.mark.is_none());
+        let is_due = image.is_none_or(|image| image.is_stale(self.runs[&run].going_since));
+        require(is_due, || format!("{id} was seen on the CDN since run {run} goes on"))
+    }
+
     fn happen(&mut self, id: ImageId, happening: Happening) -> Result<&mut Image, Illegal> {
         self.happen_with(id, happening, |_| ())
     }
@@ -231,13 +258,19 @@ impl State {
         let (rung, mark) = image.after(happening)?;
         self.digest = self.digest.wrapping_sub(digest::share(id, image));
         *self.rungs.of(image.rung) -= 1;
-        let was_used = image.is_used();
+        let used = |image: &Image| image.path.filter(|_| image.is_used());
+        let before = used(image);
         (image.rung, image.mark) = (rung, mark);
         and(image);
         *self.rungs.of(image.rung) += 1;
-        if let Some(path) = image.path.filter(|_| was_used != image.is_used()) {
-            let users = self.users.entry(path).or_default();
-            *users = if was_used { users.saturating_sub(1) } else { *users + 1 };
+        let after = used(image);
+        if before != after {
+            if let Some(users) = before.and_then(|path| self.users.get_mut(&path)) {
+                *users = users.saturating_sub(1);
+            }
+            if let Some(path) = after {
+                *self.users.entry(path).or_default() += 1;
+            }
         }
         self.digest = self.digest.wrapping_add(digest::share(id, image));
         Ok(image)

@@ -38,6 +38,8 @@ pub enum Mark {
 pub(super) enum Happening {
     Downloaded,
     Uploaded,
+    /// The file of its `uploaded` was found again.
+    Confirmed,
     Stopped(Mark),
     Closed,
     DbUpdated,
@@ -65,8 +67,12 @@ pub struct Image {
     pub is_current: bool,
     /// The seq of its last `downloaded`.
     pub downloaded: Option<Seq>,
-    /// The seq of its `uploaded`.
+    /// The seq of its last `uploaded`.
     pub uploaded: Option<Seq>,
+    /// The seq of the last event that says its file is on the CDN: its `uploaded`, or a `confirmed` behind it.
+    pub seen: Option<Seq>,
+    /// Whether it was uploaded more than once: its first file was gone before its row was known to be updated.
+    pub is_reuploaded: bool,
     /// The seq of its `db_updated`.
     pub updated: Option<Seq>,
     /// Where its file goes on the CDN, known once the bytes are.
@@ -86,6 +92,8 @@ impl Image {
             is_current: true,
             downloaded: None,
             uploaded: None,
+            seen: None,
+            is_reuploaded: false,
             updated: None,
             path: None,
             picture,
@@ -96,6 +104,12 @@ impl Image {
     /// Whether a run forward has nothing left to do for it.
     pub fn is_settled(&self) -> bool {
         self.mark.is_some() || matches!(self.rung, Rung::DbUpdated | Rung::RolledBack)
+    }
+
+    /// Whether it waits for its row by the word of an event that does not come behind `since`: its file is then looked
+    /// at again before the row may point at it.
+    pub fn is_stale(&self, since: Seq) -> bool {
+        self.rung == Rung::Uploaded && self.mark.is_none() && self.seen.is_none_or(|seen| seen < since)
     }
 
     /// Whether a rollback visits it: it reached the CDN, or was planned by a `populate`, and is not rolled back,
@@ -118,7 +132,10 @@ impl Image {
         }
         match (self.rung, self.mark, happening) {
             (R::Planned | R::Downloaded, None, H::Downloaded) => Ok((R::Downloaded, None)),
-            (R::Downloaded, None, H::Uploaded) => Ok((R::Uploaded, None)),
+            // From uploaded once more: the file was gone when it was looked at again. What reached the CDN stays on this
+            // rung, as its row may have been updated without a word of it.
+            (R::Downloaded | R::Uploaded, None, H::Uploaded) => Ok((R::Uploaded, None)),
+            (R::Uploaded, None, H::Downloaded | H::Confirmed) => Ok((R::Uploaded, None)),
             (R::Planned | R::Downloaded | R::Uploaded, None, H::Stopped(mark)) => Ok((self.rung, Some(mark))),
             (R::Planned | R::Downloaded | R::Uploaded, _, H::Closed) | (R::DbUpdated, Some(_), H::Closed) => {
                 Ok((self.rung, Some(Mark::Closed)))
@@ -204,6 +221,7 @@ mod tests {
         let all = [
             ("downloaded", Happening::Downloaded),
             ("uploaded", Happening::Uploaded),
+            ("confirmed", Happening::Confirmed),
             ("stopped", Happening::Stopped(failed)),
             ("closed", Happening::Closed),
             ("db_updated", Happening::DbUpdated),
@@ -219,7 +237,11 @@ mod tests {
             (Rung::Planned, Some(Mark::Skipped(TroubleKind::InvalidImage)), "closed"),
             (Rung::Downloaded, None, "downloaded uploaded stopped closed"),
             (Rung::Downloaded, Some(failed), "closed retried"),
-            (Rung::Uploaded, None, "stopped closed db_updated drifted named left rolled_back"),
+            (
+                Rung::Uploaded,
+                None,
+                "downloaded uploaded confirmed stopped closed db_updated drifted named left rolled_back",
+            ),
             (Rung::Uploaded, Some(failed), "closed named retried"),
             (Rung::Uploaded, Some(Mark::Closed), "closed named left rolled_back"),
             (Rung::DbUpdated, None, "named left rolled_back"),

@@ -27,6 +27,9 @@ pub struct Run {
     pub started_at: Timestamp,
     /// When anything of it was last written down.
     pub last_at: Timestamp,
+    /// The seq of its last `run_started` or `resumed`: what stands before it was written by an earlier process, or
+    /// before a rest.
+    pub going_since: Seq,
     /// Whether it goes on.
     pub status: RunStatus,
     /// Whether all its venues are planned.
@@ -50,11 +53,12 @@ pub struct Settled {
 }
 
 impl Run {
-    pub(super) fn new(started: RunStarted, at: Timestamp) -> Self {
+    pub(super) fn new(started: RunStarted, seq: Seq, at: Timestamp) -> Self {
         Self {
             started,
             started_at: at,
             last_at: at,
+            going_since: seq,
             status: RunStatus::Going,
             is_planned: false,
             images: 0,

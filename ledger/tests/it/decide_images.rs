@@ -152,9 +152,9 @@ fn e5_a_known_file_is_believed_within_its_run_only_until_it_is_deleted() {
         Order::Upload(put) => put.known,
         other => panic!("{other:?}"),
     };
-    let file = |is_same_run| {
+    let file = |is_believed| {
         let url = "https://ik.imagekit.io/demo/same.jpg".to_owned();
-        Some(Known { file_id: "same".parse().unwrap(), url, is_same_run })
+        Some(Known { file_id: "same".parse().unwrap(), url, is_believed })
     };
     assert_eq!(known(&history, run, second), file(true));
 

@@ -36,10 +36,7 @@ fn c1_entries_go_into_the_row_in_one_step_and_come_out_of_it_to_the_letter() {
         let mut history = History::new();
         let home = home.map(str::to_owned);
         let (run, plans) = populate(&mut history, vec![adding(1, home.as_deref(), &["a", "b"])]);
-        assert_eq!(
-            ledger::plan::plan(plans[0], history.state.plan(plans[0]).unwrap()),
-            [Step::UpdateRow(plans[0])]
-        );
+        assert_eq!(ledger::plan::plan(&history.state, plans[0]), [Step::UpdateRow(plans[0])]);
         let mut row = home.clone();
         let events = history.row(run, Step::UpdateRow(plans[0]), &mut row);
         let [Event::DbUpdated(e)] = &events[..] else { panic!("{events:?}") };

@@ -55,7 +55,7 @@ pub struct Stage {
     kind: Kind,
     base: Base,
     role_url: OnceLock<String>,
-    runtime: Runtime,
+    pub(super) runtime: Runtime,
     /// What the origin counts and where it misbehaves.
     pub origin_faults: Arc<Faults>,
     /// The same of ImageKit.
@@ -218,6 +218,11 @@ impl Stage {
     /// Where the ledger lies.
     pub fn ledger_path(&self) -> std::path::PathBuf {
         self.dir.path().join("test.ledger")
+    }
+
+    /// Loses what lies in the spool, as a power cut may.
+    pub fn lose_spool(&self) {
+        std::fs::remove_dir_all(self.dir.path().join("spool")).unwrap();
     }
 
     /// Opens the ledger for writing, or makes it.

@@ -15,13 +15,13 @@ fn changes(array: &str, facts: &[CdnFacts]) -> Vec<Change> {
         from: from.to_owned(),
         to: Entry::parse(from).unwrap().complete(facts),
         any_time: true,
+        any_file: false,
     };
     entries.into_iter().zip(facts).map(change).collect()
 }
 
 fn back(changes: &[Change]) -> Vec<Change> {
-    let turned = |c: &Change| Change { from: c.to.clone(), to: c.from.clone(), any_time: c.any_time };
-    changes.iter().map(turned).collect()
+    changes.iter().map(Change::reversed).collect()
 }
 
 /// All facts there could be use for; with `alike`, two entries may have come to one file.
@@ -95,7 +95,7 @@ proptest! {
                 None => prop_assert_eq!(element, &held[place].text),
                 Some(index) => {
                     let (element, to) = (Entry::parse(element).unwrap(), Entry::parse(&changes[index].to).unwrap());
-                    prop_assert_eq!(element.ours(false), to.ours(false));
+                    prop_assert_eq!(element.ours(&[]), to.ours(&[]));
                     kept(&element, &held[place])?;
                 }
             }
@@ -128,7 +128,7 @@ proptest! {
                 Some(index) if slot.added.is_empty() => prop_assert_eq!(element, &changes[index].from),
                 Some(index) => {
                     let (element, was) = (Entry::parse(element).unwrap(), Entry::parse(&changes[index].from).unwrap());
-                    prop_assert_eq!(element.ours(false), was.ours(false));
+                    prop_assert_eq!(element.ours(&[]), was.ours(&[]));
                     kept(&element, slot)?;
                 }
             }

@@ -37,14 +37,18 @@ impl World {
             14 => return fetched(&put.fetch),
             _ => {}
         }
-        let (found_done, number) = (self.cdn.contains_key(&put.path), self.cdn.len());
+        let (found_done, number) = (self.cdn.contains_key(&put.path), self.stored);
+        if let Some(known) = put.known.as_ref().filter(|known| known.is_believed) {
+            assert_eq!(self.cdn.get(&put.path), Some(&known.file_id), "it is believed and not there");
+        }
+        self.stored += usize::from(!found_done);
         let fresh = || format!("file{number}").parse().unwrap();
         let id = self.cdn.entry(put.path.clone()).or_insert_with(fresh).clone();
         if chance == 15 {
             // It was stored, and the answer is lost.
             return Outcome::Trouble(trouble(TroubleKind::Timeout));
         }
-        if let Some(known) = &put.known {
+        if let Some(known) = put.known.as_ref().filter(|_| found_done) {
             assert_eq!(known.file_id, id, "the ledger knows another file at {}", put.path);
         }
         Outcome::Stored(File { url: format!("https://ik/{id}"), id, ms: 20, attempts: 1, found_done })

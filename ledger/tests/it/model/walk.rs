@@ -123,6 +123,9 @@ impl World {
 
     /// As the wheel does it: outcomes that arrive together are decided, appended, and only then settled.
     fn turn(&mut self, run: RunId, tape: &mut Tape) -> bool {
+        if tape.happens(4) {
+            self.lose_files();
+        }
         let mut agenda = Agenda::new(run);
         let mut in_air: Vec<(Step, Order)> = Vec::new();
         let mut handed_out: HashSet<Step> = HashSet::new();

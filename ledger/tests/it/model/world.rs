@@ -19,6 +19,8 @@ pub struct World {
     /// Rows that exist, by venue id.
     pub rows: BTreeMap<i64, Option<String>>,
     pub cdn: BTreeMap<CdnPath, FileId>,
+    /// How many files were ever stored.
+    pub stored: usize,
     pub is_busy: bool,
 }
 
@@ -30,6 +32,7 @@ impl World {
             venues: story.venues.clone(),
             rows,
             cdn: BTreeMap::new(),
+            stored: 0,
             is_busy: story.is_busy,
         }
     }
@@ -156,6 +159,16 @@ impl World {
         for run in populates.into_iter().rev() {
             self.rollback(&Scope::Run(run), &mut Tape::plain());
         }
+    }
+
+    /// Somebody at the media library deletes every other file that no row names.
+    pub fn lose_files(&mut self) {
+        let rows: String = self.rows.values().flatten().cloned().collect();
+        let mut is_lost = false;
+        self.cdn.retain(|_, id| {
+            is_lost = !is_lost;
+            !is_lost || rows.contains(&format!("\"{id}\""))
+        });
     }
 
     pub fn meddle(&mut self, venue: i64, how: Meddle) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ledger::store::is_out_of_descriptors;
 use ledger::trouble::TroubleKind;
+use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
@@ -91,13 +92,44 @@ pub(crate) fn trouble(error: reqwest::Error, whom: &str) -> Trouble {
 }
 
 /// How long a `Retry-After` asks to wait: seconds, or a date.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
     let until = OffsetDateTime::parse(text, &Rfc2822).ok()? - OffsetDateTime::now_utc();
     Some(until.try_into().unwrap_or(Duration::ZERO))
+}
+
+/// The trouble of an answer that says nothing of what was asked for: the other side is busy, and its wait is kept, or in
+/// trouble itself (5xx), which is of the kind `own`. One rule for the origin and for ImageKit's delivery (requirement E1).
+pub(crate) fn unanswered(response: &reqwest::Response, whom: &str, own: TroubleKind) -> Option<Trouble> {
+    let (status, headers) = (response.status(), response.headers());
+    let message = format!("{whom} answered {}", status.as_u16());
+    if !is_busy(status, headers) {
+        return status.is_server_error().then(|| Trouble::new(own, message));
+    }
+    let trouble = Trouble::new(TroubleKind::RateLimited, message);
+    Some(match asked_wait(headers) {
+        Some(wait) => trouble.after(wait),
+        None => trouble,
+    })
+}
+
+/// Whether an answer only says that it was asked too often. ImageKit may send `X-RateLimit-Reset` with every answer, so
+/// only `Retry-After` tells a busy 503 from a broken one.
+pub(crate) fn is_busy(status: StatusCode, headers: &HeaderMap) -> bool {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => true,
+        StatusCode::SERVICE_UNAVAILABLE => retry_after(headers).is_some(),
+        _ => false,
+    }
+}
+
+/// How long an answer asks to wait: ImageKit's own header in milliseconds, else `Retry-After`.
+pub(crate) fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
+    let reset = headers.get("x-ratelimit-reset").and_then(|reset| reset.to_str().ok()?.trim().parse().ok());
+    reset.map(Duration::from_millis).or_else(|| retry_after(headers))
 }
 
 /// Another program's text as part of a sentence of ours: without control characters and those that turn the

@@ -35,11 +35,13 @@ pub struct Trouble {
     pub message: String,
     /// How long the other side asked to wait.
     pub wait: Option<Duration>,
-    /// The whole outside part is away (refused connections, a database that shuts down, a listing that lags):
+    /// The whole outside part is away (refused connections, a database that shuts down):
     /// waiting helps, attempts do not.
     pub outage: bool,
     /// This machine itself is in trouble (its disk, its descriptors), and the other side may be well.
     pub is_here: bool,
+    /// What is asked for is there and not shown yet, as by a listing that lags: this alone is waited for.
+    pub lags: bool,
     /// The file that was stored before the trouble came, when its id is known.
     pub file: Option<FileId>,
 }
@@ -47,7 +49,8 @@ pub struct Trouble {
 impl Trouble {
     /// Trouble of a kind, with what happened.
     pub fn new(kind: TroubleKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), wait: None, outage: false, is_here: false, file: None }
+        let (wait, file) = (None, None);
+        Self { kind, message: message.into(), wait, outage: false, is_here: false, lags: false, file }
     }
     /// The same, as an outage of the whole outside part.
     pub fn outage(self) -> Self {
@@ -56,6 +59,10 @@ impl Trouble {
     /// The same, as an outage of this machine's own.
     pub fn here(self) -> Self {
         Self { outage: true, is_here: true, ..self }
+    }
+    /// The same, as something that is there and not shown yet.
+    pub fn lagging(self) -> Self {
+        Self { lags: true, ..self }
     }
     /// The same, with the wait that was asked for; a day at most, as no other side knows more.
     pub fn after(self, wait: Duration) -> Self {

@@ -27,7 +27,7 @@ use self::address::Guard;
 use self::allowed::Allowed;
 use self::picture::{Darkroom, Unfit};
 use self::sniff::sniff;
-use super::http::{next_chunk, plain, progress, retry_after};
+use super::http::{next_chunk, plain, progress, unanswered};
 use super::probe::{Ask, Seen};
 use super::spool::{Draft, Spool, disk_trouble};
 use super::{Trouble, http_client_builder};
@@ -59,7 +59,7 @@ pub trait Origin: Send + Sync {
     /// Fetches one URL into the spool, bounded, streamed, hashed, and checked to decode whole.
     ///
     /// # Errors
-    /// Trouble in E1's words: `timeout`, `network`, `origin_error`, `not_found`, `origin_denied`, `forbidden_url`,
+    /// Trouble in E1's words: `rate_limited`, `timeout`, `network`, `origin_error`, `not_found`, `origin_denied`, `forbidden_url`,
     /// `file_too_large`, `invalid_image`.
     async fn fetch(&self, url: &str, spool: &Spool) -> Result<Fetched, Trouble>;
     /// Looks at a URL as a browser would, and keeps nothing. An answer that says no, such as 404, is an answer.
@@ -266,15 +266,11 @@ fn check_status(response: &reqwest::Response) -> Result<(), Trouble> {
     let kind = match status.as_u16() {
         200 => return Ok(()),
         404 | 410 => TroubleKind::NotFound,
-        429 => TroubleKind::OriginError,
         400..=499 => TroubleKind::OriginDenied,
         _ => TroubleKind::OriginError,
     };
-    let trouble = Trouble::new(kind, format!("the origin answered {}", status.as_u16()));
-    Err(match retry_after(response.headers()) {
-        Some(wait) if kind == TroubleKind::OriginError => trouble.after(wait),
-        _ => trouble,
-    })
+    let plain = || Trouble::new(kind, format!("the origin answered {}", status.as_u16()));
+    Err(unanswered(response, WHOM, TroubleKind::OriginError).unwrap_or_else(plain))
 }
 
 fn invalid(why: &str) -> Trouble {

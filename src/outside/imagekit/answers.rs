@@ -2,7 +2,6 @@
 //! differ in nothing else.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ledger::trouble::TroubleKind;
 use reqwest::StatusCode;
@@ -10,7 +9,7 @@ use reqwest::header::HeaderMap;
 
 use crate::limits::MESSAGE_CHARS_MAX;
 use crate::outside::Trouble;
-use crate::outside::http::plain;
+use crate::outside::http::{asked_wait, is_busy, plain};
 
 use super::settings::Secret;
 use super::wire;
@@ -54,8 +53,12 @@ impl Answer {
     pub(super) fn trouble(&self) -> Trouble {
         let status = self.status.as_u16();
         let message = self.message().unwrap_or_default();
-        let trouble = self.say(kind(status, &message), &message);
-        match self.wait() {
+        let kind = match is_busy(self.status, &self.headers) {
+            true => TroubleKind::RateLimited,
+            false => kind(status, &message),
+        };
+        let trouble = self.say(kind, &message);
+        match asked_wait(&self.headers) {
             Some(wait) if trouble.kind == TroubleKind::RateLimited => trouble.after(wait),
             _ => trouble,
         }
@@ -80,12 +83,6 @@ impl Answer {
         }
         Trouble::new(kind, text)
     }
-
-    /// How long a rate limit asks to wait: relative, and in milliseconds.
-    fn wait(&self) -> Option<Duration> {
-        let reset = self.headers.get("x-ratelimit-reset")?.to_str().ok()?;
-        reset.trim().parse().ok().map(Duration::from_millis)
-    }
 }
 
 fn kind(status: u16, message: &str) -> TroubleKind {
@@ -99,13 +96,14 @@ fn kind(status: u16, message: &str) -> TroubleKind {
         400 => TroubleKind::Rejected,
         // Not ImageKit's own, but a proxy's before it, and it means what it says.
         413 => TroubleKind::FileTooLarge,
-        429 => TroubleKind::RateLimited,
         _ => TroubleKind::ApiError,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn answer(status: u16, body: &str) -> Answer {

@@ -11,7 +11,7 @@ use url::Url;
 use super::client::ImageKit;
 use crate::limits::{DELIVERY_BYTES_READ_MAX, DOWNLOAD_MS_MAX, MESSAGE_CHARS_MAX};
 use crate::outside::Trouble;
-use crate::outside::http::{next_chunk, plain, progress, retry_after};
+use crate::outside::http::{next_chunk, plain, progress, unanswered};
 use crate::outside::origin::sniff::is_picture;
 use crate::outside::probe::{ACCEPT_IMAGES, Ask, Seen};
 
@@ -87,18 +87,10 @@ impl ImageKit {
         let started = Instant::now();
         let request = self.client.get(url).headers(ask.headers());
         let response = progress(request.send(), self.idle, WHOM).await?;
-        let kind = match response.status().as_u16() {
-            429 => TroubleKind::RateLimited,
-            500.. => TroubleKind::ApiError,
-            _ => return Ok(ask.read(response, started, self.idle, WHOM).await?.0),
-        };
-        let trouble = Trouble::new(kind, format!("{WHOM} answered {}", response.status().as_u16()));
-        let reset = response.headers().get("x-ratelimit-reset").and_then(|reset| reset.to_str().ok());
-        let reset = reset.and_then(|reset| reset.trim().parse().ok()).map(Duration::from_millis);
-        Err(match reset.or_else(|| retry_after(response.headers())) {
-            Some(wait) => trouble.after(wait),
-            None => trouble,
-        })
+        match unanswered(&response, WHOM, TroubleKind::ApiError) {
+            Some(trouble) => Err(trouble),
+            None => Ok(ask.read(response, started, self.idle, WHOM).await?.0),
+        }
     }
 
     fn is_below_endpoint(&self, url: &Url) -> bool {
@@ -118,6 +110,9 @@ impl ImageKit {
     async fn deliver(&self, url: Url) -> Result<Response, Trouble> {
         let request = self.client.get(url).header(ACCEPT, ACCEPT_IMAGES).header(ACCEPT_ENCODING, "identity");
         let response = progress(request.send(), self.idle, WHOM).await?;
+        if let Some(trouble) = unanswered(&response, WHOM, TroubleKind::ApiError) {
+            return Err(trouble);
+        }
         let excuse = response.headers().get("ik-error").map(|text| String::from_utf8_lossy(text.as_bytes()));
         match (response.status(), excuse) {
             (StatusCode::OK, None) => Ok(response),

@@ -11,7 +11,7 @@ use super::sniff::sniff;
 use super::{HttpOrigin, WHOM};
 use crate::limits::DOWNLOAD_MS_MAX;
 use crate::outside::Trouble;
-use crate::outside::http::retry_after;
+use crate::outside::http::unanswered;
 use crate::outside::probe::{Ask, Reading, Seen};
 
 impl HttpOrigin {
@@ -25,28 +25,16 @@ impl HttpOrigin {
     async fn look_once(&self, url: &str, ask: &Ask<'_>) -> Result<Seen, Trouble> {
         let started = Instant::now();
         let response = self.answer(Method::GET, url, &ask.headers()).await?;
-        let status = response.status().as_u16();
-        // Nothing hangs on how often it is asked here, so a rate limit is waited for and not counted as a failure.
-        let kind = match status {
-            429 => TroubleKind::RateLimited,
-            500.. => TroubleKind::OriginError,
-            _ => {
-                let (mut seen, body) = ask.read(response, started, self.idle, WHOM).await?;
-                if ask.reading == Reading::Decode && !seen.is_too_large && seen.picture.is_ok() {
-                    seen.flaw = match sniff(&body) {
-                        Ok(format) => {
-                            self.darkroom.check_bytes(body, format).await.err().map(|no| no.to_string())
-                        }
-                        Err(why) => Some(why),
-                    };
-                }
-                return Ok(seen);
-            }
-        };
-        let trouble = Trouble::new(kind, format!("the origin answered {status}"));
-        Err(match retry_after(response.headers()) {
-            Some(wait) => trouble.after(wait),
-            None => trouble,
-        })
+        if let Some(trouble) = unanswered(&response, WHOM, TroubleKind::OriginError) {
+            return Err(trouble);
+        }
+        let (mut seen, body) = ask.read(response, started, self.idle, WHOM).await?;
+        if ask.reading == Reading::Decode && !seen.is_too_large && seen.picture.is_ok() {
+            seen.flaw = match sniff(&body) {
+                Ok(format) => self.darkroom.check_bytes(body, format).await.err().map(|no| no.to_string()),
+                Err(why) => Some(why),
+            };
+        }
+        Ok(seen)
     }
 }

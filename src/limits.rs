@@ -65,6 +65,9 @@ pub const ASKED_WAIT_MS_MAX: u64 = 86_400_000;
 pub const RATE_LIMIT_ALERT_MS: u64 = 60_000;
 /// How often an alert's POST is tried (E8).
 pub const NOTIFY_TRIES: u32 = 3;
+/// Waits of a run for one part are written down once they add up to this: a run that is slowed down all the time then
+/// writes an event a second at most.
+pub const WAIT_WRITTEN_MS_MIN: u64 = 1_000;
 /// People at the control socket at once: more only takes descriptors from the run.
 pub const CONTROL_CLIENTS_MAX: usize = 16;
 /// Alerts that are still being sent after this long are spoken of, before the program waits for them.

@@ -197,7 +197,7 @@ fn troubled(order: &Order, trouble: &Trouble) -> Verdict {
                 "Make room in the ImageKit plan, or enlarge it, then `longshore resume`",
             );
         }
-        _ if trouble.outage || trouble.kind.treatment() == Treatment::Wait => {
+        _ if trouble.outage => {
             return pause(PauseReason::Outage, "When that is over, `longshore resume` goes on");
         }
         _ => {}

@@ -194,6 +194,22 @@ pub fn order(state: &State, past: &impl Past, run: RunId, step: Step) -> Result<
     })
 }
 
+/// The last image whose row points at the CDN: the URL it had at the origin, and the one it has now. `None` where there is
+/// none.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn last_completed(state: &State, past: &impl Past) -> Result<Option<(String, String)>, LedgerError> {
+    let look = Look { state, past };
+    let mut images = state.plans().rev().flat_map(|(planned, plan)| plan.ids(planned));
+    let completed = images.find(|(_, image)| image.rung == Rung::DbUpdated && !image.is_added);
+    let Some((id, uploaded)) = completed.and_then(|(id, image)| Some((id, image.uploaded?))) else {
+        return Ok(None);
+    };
+    let (planned, (uploaded, _)) = (look.planned(id.planned)?, look.uploaded(uploaded)?);
+    Ok(Some((look.fetch(&planned, id).url, uploaded.url)))
+}
+
 struct Look<'a, P> {
     state: &'a State,
     past: &'a P,

@@ -73,6 +73,8 @@ pub struct Agenda {
     opened: usize,
     ready: VecDeque<Step>,
     in_air: HashSet<Step>,
+    /// Steps whose part of the outside may be away: tried again when no other is left.
+    deferred: VecDeque<Step>,
     /// Uploads waiting for another of the same path: the second is decided from the first.
     parked: HashMap<PathKey, Vec<Step>>,
     /// Rows that are ready or in the air: when a venue's last images settle together, each of them leads to its row.
@@ -87,6 +89,7 @@ impl Agenda {
             opened: 0,
             ready: VecDeque::new(),
             in_air: HashSet::new(),
+            deferred: VecDeque::new(),
             parked: HashMap::new(),
             rows: HashSet::new(),
         }
@@ -101,9 +104,13 @@ impl Agenda {
     pub fn take(&mut self, state: &State) -> Option<Step> {
         loop {
             let Some(step) = self.ready.pop_front() else {
-                let planned = *state.run(self.run)?.plans().get(self.opened)?;
-                self.opened += 1;
-                self.open(state, planned);
+                match state.run(self.run)?.plans().get(self.opened) {
+                    Some(planned) => {
+                        self.opened += 1;
+                        self.open(state, *planned);
+                    }
+                    None => self.ready.push_back(self.deferred.pop_front()?),
+                }
                 continue;
             };
             if let Some(path) = upload_path(state, step) {
@@ -118,12 +125,27 @@ impl Agenda {
         }
     }
 
-    /// Takes note that the outcome of a step is in the ledger, and what follows from it.
-    pub fn settle(&mut self, state: &State, step: Step, path: Option<PathKey>) {
+    /// Takes note that a step was tried and is to be tried again after all others.
+    pub fn defer(&mut self, step: Step, path: Option<PathKey>) {
+        self.land(step, path);
+        self.deferred.push_back(step);
+    }
+
+    /// Takes up again what was deferred: a part of the outside has answered.
+    pub fn recall(&mut self) {
+        self.ready.extend(self.deferred.drain(..));
+    }
+
+    fn land(&mut self, step: Step, path: Option<PathKey>) {
         self.in_air.remove(&step);
         for waiting in path.and_then(|path| self.parked.remove(&path)).into_iter().flatten().rev() {
             self.ready.push_front(waiting);
         }
+    }
+
+    /// Takes note that the outcome of a step is in the ledger, and what follows from it.
+    pub fn settle(&mut self, state: &State, step: Step, path: Option<PathKey>) {
+        self.land(step, path);
         let planned = step.planned();
         if let Step::UpdateRow(_) = step {
             // Nothing of the venue is in the air any more that could lead to its row again.

@@ -142,7 +142,7 @@ impl State {
         self.runs().filter(|(_, run)| !run.is_finished())
     }
     /// All plans, oldest first.
-    pub fn plans(&self) -> impl Iterator<Item = (Seq, &Plan)> {
+    pub fn plans(&self) -> impl DoubleEndedIterator<Item = (Seq, &Plan)> {
         self.plans.iter().map(|(seq, plan)| (*seq, plan))
     }
     /// A plan.

@@ -127,7 +127,7 @@ async fn users(
 }
 
 async fn delete(cdn: &dyn Cdn, retry: &Retry, ledger: LedgerId, candidate: &Candidate) -> Result<Fate, Halt> {
-    let asked = retry.run(Outside::Cdn, || cdn.details(&candidate.file)).await?;
+    let asked = retry.run(Outside::Api, || cdn.details(&candidate.file)).await?;
     let Some(found) = asked.value else { return Ok(Fate::Gone) };
     let ours = ledger.tag();
     let others = || found.tags.iter().filter(|tag| is_ledger_tag(tag) && **tag != ours);
@@ -139,14 +139,14 @@ async fn delete(cdn: &dyn Cdn, retry: &Retry, ledger: LedgerId, candidate: &Cand
         Fate::Kept(Kept::Shared(others().cloned().collect()))
     } else {
         // `false` after a lost answer: our own request of a moment ago deleted it.
-        retry.run(Outside::Cdn, || cdn.delete(&found.id)).await?;
+        retry.run(Outside::Api, || cdn.delete(&found.id)).await?;
         Fate::Deleted
     })
 }
 
 fn stopped(halt: Halt) -> Result<Swept, RunError> {
     match halt {
-        Halt::GivenUp => Ok(Swept::Stopped),
+        Halt::GivenUp | Halt::Deferred => Ok(Swept::Stopped),
         Halt::Trouble(trouble, _) => Err(RunError::Outside(trouble)),
     }
 }

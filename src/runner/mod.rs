@@ -19,12 +19,13 @@ pub mod saved;
 mod steer;
 mod sweep;
 mod uses;
+mod waits;
 mod wheel;
+mod witness;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use ledger::decide::Outcome;
 use ledger::event::{Alerted, Ending, Paused, Record, Tally};
 use ledger::ids::RunId;
 use ledger::order::Order;
@@ -34,7 +35,8 @@ use ledger::store::LedgerError;
 pub use begin::{Start, resume, start};
 pub use claims::Claims;
 pub use delete::{Candidate, Fate, Kept, Swept, delete_unused, is_ledger_tag};
-pub use perform::{Forward, World};
+pub use gate::Waiting;
+pub use perform::{Forward, Performed, World};
 pub use planning::{Geography, movable};
 pub use populate::Populate;
 pub use retry::{Halt, Outside, Retry, Tried, notice};
@@ -58,14 +60,14 @@ pub enum Selection {
 /// What reaches the thread that turns the wheel.
 #[derive(Debug)]
 pub enum Message {
-    /// A step was performed; no outcome when the run stopped first.
+    /// A step was performed.
     Done {
         /// The step.
         step: Step,
         /// Its order.
         order: Box<Order>,
         /// What came of it.
-        outcome: Option<Outcome>,
+        performed: Performed,
     },
     /// A worker waits, and why.
     Waiting {
@@ -74,12 +76,12 @@ pub enum Message {
         /// How long.
         wait: Duration,
     },
-    /// A part that was away for so long that a person was told answers again.
+    /// A part that was away, or took no more requests, answers again.
     Back {
         /// Which part.
         outside: Outside,
-        /// How long it was away.
-        after: Duration,
+        /// How long it had answered nobody, and why.
+        waited: Waiting,
     },
     /// Something that a person should hear of.
     Alert(Alerted),

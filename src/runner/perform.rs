@@ -1,14 +1,17 @@
 //! The one verb that meets the world: an order in, an outcome out. Every effect here is repeatable or recognisable,
 //! so that dying at any line costs at most doing it again.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use ledger::decide::{self, Bytes, File, Outcome, Row, Seen, check_stored};
-use ledger::ids::{LedgerId, RunId};
+use ledger::ids::{ImageId, LedgerId, RunId};
 use ledger::order::{Fetch, Order, Put, RowOrder};
+use ledger::plan::Step;
 use ledger::trouble::TroubleKind;
 
-use super::retry::{Halt, Outside, Retry, Tried};
+use super::retry::{Deferred, Halt, Outside, Retry, Tried};
+use super::witness::Given;
 use crate::outside::Trouble;
 use crate::outside::catalog::{self, Catalog, Claim, ClaimRefused, Rewrite};
 use crate::outside::imagekit::{Cdn, CdnFile, Stored, Upload};
@@ -50,23 +53,41 @@ pub struct Performer {
     pub delivery_check: bool,
     /// The largest image taken, in bytes.
     pub bytes_max: u64,
+    /// What the parts have given; none where nothing goes forward.
+    pub given: Option<Arc<Given>>,
+    /// Steps that others are tried before, with what was tried of them.
+    pub deferred: Arc<Deferred>,
+    /// Files of such steps that are stored and were not served yet.
+    pub stored: Arc<Mutex<HashMap<ImageId, Tried<(CdnFile, bool)>>>>,
+}
+
+/// What came of a step.
+#[derive(Debug)]
+pub enum Performed {
+    /// This.
+    Outcome(Outcome),
+    /// Nothing yet: its part of the outside may be away, and other steps are to be tried before it.
+    Deferred,
+    /// Nothing: the run stops.
+    GivenUp,
 }
 
 impl Performer {
-    /// Performs an order. `claim` is the one its row is updated under.
-    /// `None` when the run stops before anything came of it.
-    pub async fn perform(&self, order: &Order, claim: Option<Arc<dyn Claim>>) -> Option<Outcome> {
+    /// Performs an order of a step. `claim` is the one its row is updated under.
+    pub async fn perform(&self, step: Step, order: &Order, claim: Option<Arc<dyn Claim>>) -> Performed {
+        let this = Self { retry: self.retry.of(step, self.deferred.clone()), ..self.clone() };
         let outcome = match order {
-            Order::Download(fetch) => self.fetch(fetch).await,
-            Order::Upload(put) => self.store(put).await,
+            Order::Download(fetch) => this.fetch(fetch).await,
+            Order::Upload(put) => this.store(put).await,
             Order::UpdateRow(row) | Order::RestoreRow(row) => {
-                self.row(row, claim.expect("a row is updated under a claim")).await
+                this.row(row, claim.expect("a row is updated under a claim")).await
             }
         };
         match outcome {
-            Ok(outcome) => Some(outcome),
-            Err(Halt::GivenUp) => None,
-            Err(Halt::Trouble(trouble, attempts)) => Some(Outcome::Trouble(decide::Trouble {
+            Ok(outcome) => Performed::Outcome(outcome),
+            Err(Halt::GivenUp) => Performed::GivenUp,
+            Err(Halt::Deferred) => Performed::Deferred,
+            Err(Halt::Trouble(trouble, attempts)) => Performed::Outcome(Outcome::Trouble(decide::Trouble {
                 kind: trouble.kind,
                 message: trouble.message,
                 attempts,
@@ -80,10 +101,19 @@ impl Performer {
         self.world.forward.as_ref().expect("whoever starts a run forward gives it an origin and a CDN")
     }
 
+    fn given(&self) -> &Given {
+        self.given.as_ref().expect("whoever starts a run forward keeps what it was given")
+    }
+
+    fn stored(&self) -> MutexGuard<'_, HashMap<ImageId, Tried<(CdnFile, bool)>>> {
+        self.stored.lock().expect("nothing panics while it holds this")
+    }
+
     async fn fetch(&self, fetch: &Fetch) -> Result<Outcome, Halt> {
         let Forward { origin, spool, .. } = self.forward();
         let Tried { value, attempts, ms } =
             self.retry.run(Outside::Origin, || origin.fetch(&fetch.url, spool)).await?;
+        self.given().fetched(&fetch.url);
         Ok(Outcome::Fetched(Bytes {
             hash: value.hash,
             bytes: value.bytes,
@@ -102,23 +132,36 @@ impl Performer {
             let (id, url) = (known.file_id.clone(), known.url.clone());
             return Ok(Outcome::Stored(File { id, url, ms: 0, attempts: 0, found_done: true }));
         }
-        let Tried { value: (file, found_done), attempts, ms } = match self.recognise(put).await? {
-            Some(found) => found,
-            None => match self.send(put).await? {
-                Some(sent) => sent,
-                // The spool is a cache that has lost the bytes: the step becomes a download, and comes again.
-                None => return self.fetch(&put.fetch).await,
+        let deferred = self.stored().remove(&put.fetch.image);
+        let stored = match deferred {
+            Some(stored) => stored,
+            None => match self.recognise(put).await? {
+                Some(found) => found,
+                None => match self.send(put).await? {
+                    Some(sent) => sent,
+                    // The spool is a cache that has lost the bytes: the step becomes a download, and comes again.
+                    None => return self.fetch(&put.fetch).await,
+                },
             },
         };
+        let (file, found_done) = &stored.value;
         if self.delivery_check {
-            let served =
-                self.retry.complete(Outside::Cdn, || self.forward().cdn.check_delivery(&file.url)).await;
-            served.map_err(|halt| match halt {
-                Halt::Trouble(trouble, tries) => Halt::Trouble(trouble.with_file(file.id.clone()), tries),
-                Halt::GivenUp => Halt::GivenUp,
-            })?;
+            let check = || self.forward().cdn.check_delivery(&file.url);
+            match self.retry.complete(Outside::Delivery, check).await {
+                Ok(_) => self.given().served(&file.url),
+                Err(Halt::Trouble(trouble, tries)) => {
+                    return Err(Halt::Trouble(trouble.with_file(file.id.clone()), tries));
+                }
+                Err(Halt::Deferred) => {
+                    self.stored().insert(put.fetch.image, stored);
+                    return Err(Halt::Deferred);
+                }
+                Err(Halt::GivenUp) => return Err(Halt::GivenUp),
+            }
         }
-        Ok(Outcome::Stored(File { id: file.id, url: file.url, ms, attempts, found_done }))
+        let (id, url) = (file.id.clone(), file.url.clone());
+        let (attempts, ms) = (stored.attempts, stored.ms);
+        Ok(Outcome::Stored(File { id, url, ms, attempts, found_done: *found_done }))
     }
 
     /// The file that the ledger knows of, or another that is at its path by now; `None` when there is none.
@@ -131,7 +174,7 @@ impl Performer {
                 Some(_) | None => self.at_path(put).await,
             }
         };
-        let Tried { value, attempts, ms } = self.retry.run(Outside::Cdn, look).await?;
+        let Tried { value, attempts, ms } = self.retry.run(Outside::Api, look).await?;
         match value {
             Some(file) => Ok(Some(Tried { value: (self.adopt(put, file).await?, true), attempts, ms })),
             None => Ok(None),
@@ -172,7 +215,7 @@ impl Performer {
                     Some(file) => Ok(Some((file, true))),
                     None => {
                         let message = format!("{} exists, but ImageKit does not list it yet", put.path);
-                        Err(Trouble::new(TroubleKind::ApiError, message).outage())
+                        Err(Trouble::new(TroubleKind::ApiError, message).lagging())
                     }
                 },
                 Err(trouble) => {
@@ -182,7 +225,7 @@ impl Performer {
                 }
             }
         };
-        let Tried { value, attempts, ms } = self.retry.run(Outside::Cdn, attempt).await?;
+        let Tried { value, attempts, ms } = self.retry.run(Outside::Upload, attempt).await?;
         let Some((file, found_done)) = value else { return Ok(None) };
         if found_done {
             let file = self.adopt(put, file).await?;
@@ -190,7 +233,7 @@ impl Performer {
         }
         if let Err(differs) = check(put, &file) {
             // Our own answer named it, so it is ours to remove; no row points at it.
-            let removed = self.retry.run(Outside::Cdn, || cdn.delete(&file.id)).await;
+            let removed = self.retry.run(Outside::Api, || cdn.delete(&file.id)).await;
             let trouble = Trouble::new(TroubleKind::IntegrityMismatch, differs);
             return Err(Halt::Trouble(
                 if removed.is_ok() { trouble } else { trouble.with_file(file.id) },
@@ -207,7 +250,7 @@ impl Performer {
         check(put, &file).map_err(differs)?;
         let cdn = &self.forward().cdn;
         let hash =
-            self.retry.run(Outside::Cdn, || cdn.original_hash(&file.url, self.bytes_max.max(put.bytes)));
+            self.retry.run(Outside::Delivery, || cdn.original_hash(&file.url, self.bytes_max.max(put.bytes)));
         if hash.await?.value != put.hash {
             return Err(differs(format!("another file with other bytes is at {}", put.path)));
         }
@@ -222,7 +265,7 @@ impl Performer {
         let mut tags = file.tags.clone();
         tags.extend(self.tags(put).into_iter().filter(|tag| !file.tags.contains(tag)));
         let cdn = &self.forward().cdn;
-        Ok(self.retry.run(Outside::Cdn, || cdn.set_tags(&file.id, &tags)).await?.value)
+        Ok(self.retry.run(Outside::Api, || cdn.set_tags(&file.id, &tags)).await?.value)
     }
 
     fn tags(&self, put: &Put) -> Vec<String> {

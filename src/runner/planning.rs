@@ -244,7 +244,7 @@ impl Wheel<'_> {
         });
         match answer? {
             Ok(tried) => Ok(tried.value),
-            Err(Halt::GivenUp) => Err(Broken::Pause),
+            Err(Halt::GivenUp | Halt::Deferred) => Err(Broken::Pause),
             Err(Halt::Trouble(trouble, _)) => {
                 self.pause(paused_by(trouble), 0);
                 Err(Broken::Pause)

@@ -1,16 +1,19 @@
 //! The only retry loop of the program.
 
+use std::collections::HashMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use ledger::event::{AlertAbout, Alerted};
+use async_trait::async_trait;
+use ledger::event::{AlertAbout, Alerted, Part, WaitReason};
+use ledger::plan::Step;
 use ledger::trouble::{Treatment, TroubleKind};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::Message;
-use super::gate::Gate;
+use super::gate::{Gate, Pace};
 use crate::limits::{
     NOTIFY_TRIES, OUTAGE_ANSWERS_IN_A_ROW, RATE_LIMIT_ALERT_MS, RETRIES_MAX, RETRY_WAIT_MS_FIRST,
     RETRY_WAIT_MS_MAX,
@@ -33,12 +36,14 @@ pub struct Tried<T> {
 pub enum Halt {
     /// The run stops; nothing is known about the image.
     GivenUp,
+    /// The part may be away; other images are to be tried before this one is tried again.
+    Deferred,
     /// Trouble that is not tried again, and the attempts it took.
     Trouble(Trouble, u32),
 }
 
 /// How things are tried: shared by all workers of a run.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Retry {
     /// True while the run stops.
     pub stop: watch::Receiver<bool>,
@@ -46,31 +51,121 @@ pub struct Retry {
     pub inbox: mpsc::UnboundedSender<Message>,
     /// How long an outage or a rate limit is waited through.
     pub patience: Duration,
-    /// So many odd answers in a row are an outage.
-    pub odd_max: u32,
-    /// The gate of the origin, of the CDN and of the catalog.
-    pub gates: Arc<[Gate; 3]>,
+    /// After so many requests in a row without a proper answer, the part may be away.
+    pub failed_max: u32,
+    /// The gates, one a part.
+    pub gates: Arc<Gates>,
+    /// What the parts are known to have given before; none where nothing is known.
+    pub witness: Option<Arc<dyn Witness>>,
+    /// The step that is tried, where others can be tried before it.
+    pub step: Option<(Step, Arc<Deferred>)>,
 }
 
-/// The part of the outside a request goes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Asks a part for something that it gave before: what shows whether it is away, or only does not give an image.
+#[async_trait]
+pub trait Witness: Send + Sync {
+    /// Whether it gives that now; `None` where nothing is known that it gave.
+    async fn answers(&self, outside: Outside) -> Option<bool>;
+}
+
+/// What was tried so far of steps that were deferred.
+#[derive(Debug, Default)]
+pub struct Deferred(Mutex<HashMap<(Step, Outside), Tries>>);
+
+/// What was tried so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tries {
+    /// Tries that count.
+    attempts: u32,
+    /// When the first one that failed was begun.
+    since: Option<Instant>,
+    /// When its failure was known.
+    failed_at: Option<Instant>,
+    /// Waits of this image's own.
+    waits: u32,
+    /// It is not to be tried again before this.
+    not_before: Option<Instant>,
+}
+
+/// The part of the outside a request goes to. ImageKit's three hosts are away or busy each by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outside {
     /// Where the bytes are.
     Origin,
     /// Where they go.
-    Cdn,
+    Upload,
+    /// Where ImageKit tells of its files, changes and deletes them.
+    Api,
+    /// Where the files are served.
+    Delivery,
     /// The database.
     Catalog,
 }
 
 impl Outside {
+    const ALL: [Self; 5] = [Self::Origin, Self::Upload, Self::Api, Self::Delivery, Self::Catalog];
+
     /// What people call it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Origin => "the origin",
-            Self::Cdn => "the CDN",
+            Self::Upload | Self::Api | Self::Delivery => "the CDN",
             Self::Catalog => "the database",
         }
+    }
+
+    /// What the ledger calls it.
+    pub fn part(self) -> Part {
+        match self {
+            Self::Origin => Part::Origin,
+            Self::Upload | Self::Api | Self::Delivery => Part::Cdn,
+            Self::Catalog => Part::Database,
+        }
+    }
+}
+
+/// The gates of all parts.
+#[derive(Debug)]
+pub struct Gates {
+    all: [Gate; 5],
+    cdn: Arc<Pace>,
+}
+
+impl Default for Gates {
+    fn default() -> Self {
+        let cdn = Arc::<Pace>::default();
+        let gate = |outside: Outside| match outside.part() {
+            Part::Cdn => Gate::paced(cdn.clone()),
+            Part::Origin | Part::Database => Gate::default(),
+        };
+        Self { all: Outside::ALL.map(gate), cdn }
+    }
+}
+
+impl Gates {
+    /// One of them.
+    pub fn of(&self, outside: Outside) -> &Gate {
+        &self.all[outside as usize]
+    }
+
+    /// All of them.
+    pub fn each(&self) -> impl Iterator<Item = (Outside, &Gate)> {
+        Outside::ALL.into_iter().zip(&self.all)
+    }
+
+    /// Lets at most so many requests a second through to the CDN; `None` for as many as come.
+    pub fn set_cdn_rate(&self, per_second_max: Option<u32>) {
+        self.cdn.set(per_second_max);
+    }
+
+    /// Whether a person is to be told that a part is away: not of one of ImageKit's hosts while they know of another.
+    fn alert_once(&self, outside: Outside) -> bool {
+        let is_known = |(other, gate): (Outside, &Gate)| {
+            other != outside
+                && other.part() == outside.part()
+                && gate.unanswered().is_some_and(|waiting| waiting.is_alerted)
+        };
+        !self.each().any(is_known) && self.of(outside).alert_once()
     }
 }
 
@@ -81,7 +176,13 @@ impl Retry {
         inbox: mpsc::UnboundedSender<Message>,
         patience: Duration,
     ) -> Self {
-        Self { stop, inbox, patience, odd_max: OUTAGE_ANSWERS_IN_A_ROW, gates: Arc::default() }
+        let (failed_max, gates) = (OUTAGE_ANSWERS_IN_A_ROW, Arc::default());
+        Self { stop, inbox, patience, failed_max, gates, witness: None, step: None }
+    }
+
+    /// The same for one step, which is deferred where its part may be away.
+    pub fn of(&self, step: Step, deferred: Arc<Deferred>) -> Self {
+        Self { step: Some((step, deferred)), ..self.clone() }
     }
 
     /// Tries until it works, is pointless, has been tried often enough, or the run stops (requirement E1).
@@ -116,11 +217,14 @@ impl Retry {
     where
         F: Future<Output = Result<T, Trouble>>,
     {
-        let gate = &self.gates[outside as usize];
-        let mut attempts = 0;
-        let mut troubled_since = None;
+        let gate = self.gates.of(outside);
+        let mut tries = self.recall(outside);
+        if let Some(at) = tries.not_before.take() {
+            self.sleep(at.saturating_duration_since(Instant::now())).await?;
+        }
+        let mut is_troubled = false;
         loop {
-            let may_once = is_completing && troubled_since.is_none();
+            let may_once = is_completing && !is_troubled;
             while let Some(wait) = gate.wait() {
                 match self.sleep(wait).await {
                     Err(Halt::GivenUp) if may_once => break,
@@ -130,53 +234,152 @@ impl Retry {
             if *self.stop.borrow() && !may_once {
                 return Err(Halt::GivenUp);
             }
-            attempts += 1;
-            let started = Instant::now();
+            let begun = Instant::now();
             let trouble = match attempt().await {
                 Ok(value) => {
-                    let ms = started.elapsed().as_millis() as u64;
-                    self.answered(outside);
-                    return Ok(Tried { value, attempts, ms });
+                    let ms = begun.elapsed().as_millis() as u64;
+                    self.answered(outside, begun);
+                    return Ok(Tried { value, attempts: tries.attempts + 1, ms });
                 }
                 Err(trouble) => trouble,
             };
-            let since = *troubled_since.get_or_insert(started);
+            is_troubled = true;
+            let since = *tries.since.get_or_insert(begun);
             let treatment = trouble.kind.treatment();
-            let is_away = trouble.outage || (is_odd(trouble.kind) && gate.odd() >= self.odd_max);
-            if is_away || treatment == Treatment::Wait {
-                attempts -= 1;
-                self.shut(outside, since, trouble, attempts)?;
-            } else if treatment == Treatment::Retry && attempts <= RETRIES_MAX {
-                let longest = Duration::from_millis(RETRY_WAIT_MS_MAX);
-                self.sleep(trouble.wait.map_or_else(|| backoff(attempts - 1), |wait| wait.min(longest)))
-                    .await?;
-            } else {
-                // A plain no is an answer too: the part is there. What may not be asked for was not asked.
-                if treatment != Treatment::Retry && trouble.kind != TroubleKind::ForbiddenUrl {
-                    self.answered(outside);
-                }
-                return Err(Halt::Trouble(trouble, attempts));
+            if treatment == Treatment::Wait {
+                self.wait_for(outside, since, trouble, tries.attempts).await?;
+                self.defer(outside, tries)?;
+                continue;
             }
+            if treatment != Treatment::Retry && !trouble.outage {
+                // A plain no is an answer too: the part is there. What may not be asked for was not asked.
+                if trouble.kind != TroubleKind::ForbiddenUrl {
+                    self.answered(outside, begun);
+                }
+                return Err(Halt::Trouble(trouble, tries.attempts + 1));
+            }
+            if trouble.lags {
+                // Nobody else waits for what is late for this image alone.
+                let left = self.patience.saturating_sub(since.elapsed());
+                if left.is_zero() {
+                    return Err(Halt::Trouble(trouble, tries.attempts + 1));
+                }
+                let wait = backoff(tries.waits).min(left);
+                tries.waits += 1;
+                let _ = self.inbox.send(Message::Waiting { why: trouble.to_string(), wait });
+                tries.not_before = Some(Instant::now() + wait);
+                self.defer(outside, tries)?;
+                self.sleep(wait).await?;
+                continue;
+            }
+            if self.may_be_away(outside, &trouble, tries.failed_at).await {
+                tries.failed_at.get_or_insert_with(Instant::now);
+                self.wait_for(outside, since, trouble, tries.attempts).await?;
+                self.defer(outside, tries)?;
+                continue;
+            }
+            tries.failed_at.get_or_insert_with(Instant::now);
+            tries.attempts += 1;
+            if tries.attempts > RETRIES_MAX {
+                return Err(Halt::Trouble(Trouble { outage: false, ..trouble }, tries.attempts));
+            }
+            let longest = Duration::from_millis(RETRY_WAIT_MS_MAX);
+            let wait = trouble.wait.map_or_else(|| backoff(tries.attempts - 1), |wait| wait.min(longest));
+            self.sleep(wait).await?;
         }
+    }
+
+    /// Whether a failed request may be the part's own trouble, and not only that of one image. It is not where the part
+    /// has answered somebody since this image first failed, or still gives what it gave before.
+    async fn may_be_away(&self, outside: Outside, trouble: &Trouble, failed_at: Option<Instant>) -> bool {
+        let gate = self.gates.of(outside);
+        let is_in_a_row = (is_odd(trouble.kind) || trouble.outage) && gate.failed() >= self.failed_max;
+        if !trouble.outage && !is_in_a_row {
+            return false;
+        }
+        if outside == Outside::Catalog || trouble.is_here {
+            return true;
+        }
+        if failed_at.is_some_and(|at| gate.has_answered_since(at)) {
+            return false;
+        }
+        !(gate.take_witness_turn() && self.gives_what_it_gave(outside).await)
+    }
+
+    /// Whether the part gives something that it gave before.
+    async fn gives_what_it_gave(&self, outside: Outside) -> bool {
+        let Some(witness) = &self.witness else { return false };
+        let begun = Instant::now();
+        let answers = witness.answers(outside).await == Some(true);
+        if answers {
+            self.answered(outside, begun);
+        }
+        answers
+    }
+
+    /// Shuts the part's gate. When the patience is spent, the part is asked for something that it gave before: if it gives
+    /// that, the trouble is this image's own.
+    async fn wait_for(
+        &self,
+        outside: Outside,
+        since: Instant,
+        trouble: Trouble,
+        attempts: u32,
+    ) -> Result<(), Halt> {
+        let (spent, attempts) = match self.shut(outside, since, trouble, attempts) {
+            Err(Halt::Trouble(spent, attempts)) if outside != Outside::Catalog && !spent.is_here => {
+                (spent, attempts)
+            }
+            shut => return shut,
+        };
+        // Others were let through together with this one, and may be answered a moment later.
+        self.sleep(backoff(0)).await?;
+        if self.gates.of(outside).unanswered().is_none() {
+            return Ok(());
+        }
+        let outage = !self.gives_what_it_gave(outside).await;
+        Err(Halt::Trouble(Trouble { outage, ..spent }, attempts.max(u32::from(!outage))))
+    }
+
+    /// Has other images tried first, where the step may wait for them; what was tried so far is kept.
+    fn defer(&self, outside: Outside, tries: Tries) -> Result<(), Halt> {
+        let Some((step, deferred)) = self.step.as_ref().filter(|_| outside != Outside::Catalog) else {
+            return Ok(());
+        };
+        let kept = match (tries.not_before, outside) {
+            (Some(_), _) => tries,
+            // Nothing can be uploaded only to see whether that works, so what others got through since must do.
+            (None, Outside::Upload) => Tries { since: None, ..tries },
+            // It begins anew: the part may be back by then, and may go away again.
+            (None, _) => Tries::default(),
+        };
+        deferred.lock().insert((*step, outside), kept);
+        Err(Halt::Deferred)
+    }
+
+    fn recall(&self, outside: Outside) -> Tries {
+        let of = |(step, deferred): &(Step, Arc<Deferred>)| deferred.lock().remove(&(*step, outside));
+        self.step.as_ref().and_then(of).unwrap_or_default()
     }
 
     /// What workers wait for, while they do.
     pub fn waiting(&self) -> Option<String> {
-        self.gates.iter().find_map(Gate::waiting)
+        self.gates.each().find_map(|(_, gate)| gate.waiting())
     }
 
-    /// The part has answered: what kept all workers waiting is over.
-    fn answered(&self, outside: Outside) {
-        if let Some(after) = self.gates[outside as usize].answered() {
-            let _nobody_listens_any_more = self.inbox.send(Message::Back { outside, after });
+    /// The part has answered a request that was begun then: what kept all workers waiting is over.
+    fn answered(&self, outside: Outside, begun: Instant) {
+        if let Some(waited) = self.gates.of(outside).answered(begun) {
+            let _ = self.inbox.send(Message::Back { outside, waited });
         }
     }
 
     /// Shuts the part's gate for all workers, and tells why, unless the patience is spent.
     fn shut(&self, outside: Outside, since: Instant, trouble: Trouble, attempts: u32) -> Result<(), Halt> {
         let is_rate = trouble.kind.treatment() == Treatment::Wait;
-        let shut =
-            self.gates[outside as usize].shut(trouble.wait, backoff, self.patience, &trouble.to_string());
+        let reason = if is_rate { WaitReason::RateLimit } else { WaitReason::Outage };
+        let why = trouble.to_string();
+        let shut = self.gates.of(outside).shut(trouble.wait, backoff, self.patience, (reason, &why));
         // An image that is refused again and again, while others go through, only has bad luck.
         let since = if is_rate { shut.since } else { since.min(shut.since) };
         let waited = since.elapsed();
@@ -189,7 +392,7 @@ impl Retry {
             return Err(Halt::Trouble(trouble.outage(), attempts));
         }
         let send = |message| {
-            let _nobody_listens_any_more = self.inbox.send(message);
+            let _ = self.inbox.send(message);
         };
         if !shut.is_news {
             return Ok(());
@@ -199,7 +402,7 @@ impl Retry {
         let is_long = waited + shut.wait > Duration::from_millis(RATE_LIMIT_ALERT_MS);
         // One refusal may be a blip; when the first probe fails as well, a person hears of it.
         let is_due = if is_rate { is_long } else { shut.waits > 1 };
-        if is_due && self.gates[outside as usize].alert_once() {
+        if is_due && self.gates.alert_once(outside) {
             let name = outside.name();
             let (about, message) = match (is_rate, outside) {
                 (true, _) => (
@@ -228,6 +431,12 @@ impl Retry {
             // A stop channel whose sender is gone means the same as a stop: nobody waits for the outcome.
             _ = stop.wait_for(|stopping| *stopping) => Err(Halt::GivenUp),
         }
+    }
+}
+
+impl Deferred {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(Step, Outside), Tries>> {
+        self.0.lock().expect("nothing panics while it holds this")
     }
 }
 

@@ -4,9 +4,8 @@ use ledger::event::{Adjusted, AlertAbout, Alerted, Event, Operator, PauseReason,
 use tokio::sync::oneshot;
 
 use super::control::{Answer, Ask, Asked, Phase, Request};
-use super::gate::Gate;
 use super::wheel::Wheel;
-use super::{Message, Outside, RunError, Told};
+use super::{Message, RunError, Told};
 use crate::limits::IN_FLIGHT_MAX;
 
 /// A run that a person has paused: it waits in place, and goes on by `control resume`.
@@ -59,7 +58,13 @@ impl Wheel<'_> {
     pub(super) fn hear(&mut self, message: Message, in_air: usize) -> Result<(), RunError> {
         match message {
             Message::Waiting { why, wait } => (self.setting.tell)(Told::Waiting(&why, wait)),
-            Message::Back { outside, after } => (self.setting.tell)(Told::Back(outside, after)),
+            Message::Back { outside, waited } => {
+                if waited.is_alerted {
+                    (self.setting.tell)(Told::Back(outside, waited.took));
+                }
+                let waited = self.waits.take(outside, waited);
+                self.append(waited.into_iter().collect())?;
+            }
             Message::Alert(alerted) => self.append(vec![Event::Alerted(alerted)])?,
             Message::Stop(paused) => self.pause(paused, in_air),
             Message::Control(asked) => self.steered(asked, in_air)?,
@@ -111,8 +116,6 @@ impl Wheel<'_> {
                     }
                     if !self.is_stopping() {
                         let _no_worker_listens = self.stop.send(false);
-                        // The time it rested is no part of its patience.
-                        self.retry.gates.iter().for_each(Gate::forget);
                     }
                 }
             },
@@ -138,7 +141,7 @@ impl Wheel<'_> {
     /// Holds the CDN's gate to the run's own rate.
     pub(super) fn obey_rate(&self) {
         let rate = self.run_state().options().rate_per_second_max;
-        self.retry.gates[Outside::Cdn as usize].set_rate(rate);
+        self.retry.gates.set_cdn_rate(rate);
     }
 
     fn adjust(
@@ -162,6 +165,8 @@ impl Wheel<'_> {
     pub(super) fn rest(&mut self) -> Result<(), RunError> {
         if let Some(rest) = self.resting.as_ref().filter(|rest| !rest.is_written) {
             let paused = rest.paused(self.run);
+            let waits = self.waits.rest(&self.retry.gates);
+            self.append(waits)?;
             self.append(vec![alert_of(&paused), Event::Paused(paused)])?;
         }
         self.phase = Phase::Paused;

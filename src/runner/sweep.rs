@@ -10,7 +10,7 @@ use ledger::trouble::TroubleKind;
 
 use super::control::{Answer, Ask, Asked, Phase, Request};
 use super::delete::{Candidate, Fate, Swept, delete_unused};
-use super::retry::{Outside, Retry};
+use super::retry::Retry;
 use super::steer::rate_adjusted;
 use super::wheel::Wheel;
 use super::{Message, Moment, RunError, Told};
@@ -35,12 +35,12 @@ impl Wheel<'_> {
         let world = self.setting.world.clone();
         let forward = world.forward.expect("whoever has a rollback delete files gives it a CDN");
         // One file goes after the other, so its own tries are all that a part in trouble is seen by.
-        let retry = Retry { odd_max: RETRIES_MAX, ..self.retry.clone() };
+        let retry = Retry { failed_max: RETRIES_MAX, ..self.retry.clone() };
         let (runtime, now) = (self.setting.runtime.clone(), self.setting.now);
         let (run, probe) = (self.run, self.setting.probe.clone());
         self.phase = Phase::Deleting;
         let mut answer = self.answer(0, None);
-        let (inbox, stop) = (&mut self.setting.inbox, &self.stop);
+        let (inbox, stop, waits) = (&mut self.setting.inbox, &self.stop, &mut self.waits);
         let ledger = RefCell::new(&mut *self.ledger);
         let mut lost = None;
         let tell = RefCell::new(&mut self.setting.tell);
@@ -81,7 +81,15 @@ impl Wheel<'_> {
                             let _nobody_listens_any_more = stop.send(true);
                         }
                         Some(Message::Waiting { why, wait }) => tell.borrow_mut()(Told::Waiting(&why, wait)),
-                        Some(Message::Back { outside, after }) => tell.borrow_mut()(Told::Back(outside, after)),
+                        Some(Message::Back { outside, waited }) => {
+                            if waited.is_alerted {
+                                tell.borrow_mut()(Told::Back(outside, waited.took));
+                            }
+                            if let Some(Err(error)) = waits.take(outside, waited).map(write) {
+                                lost = Some(error);
+                                break Ok(Swept::Stopped);
+                            }
+                        }
                         Some(Message::Alert(alerted)) => {
                             if let Err(error) = write(Event::Alerted(alerted)) {
                                 lost = Some(error);
@@ -98,7 +106,7 @@ impl Wheel<'_> {
                                         lost = Some(error);
                                         break Ok(Swept::Stopped);
                                     }
-                                    retry.gates[Outside::Cdn as usize].set_rate(rate);
+                                    retry.gates.set_cdn_rate(rate);
                                     answer.rate_per_second_max = rate;
                                 }
                                 _ => {

@@ -17,9 +17,11 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use super::control::Phase;
-use super::perform::{Performer, World};
-use super::retry::Retry;
+use super::perform::{Performed, Performer, World};
+use super::retry::{Retry, Witness};
 use super::steer::{Rest, alert_of};
+use super::waits::Waits;
+use super::witness::Given;
 use super::{Claims, End, Message, Moment, Probe, RunError, Selection, Told};
 use crate::limits::{APPEND_BATCH_MAX, CHECKPOINT_IMAGES};
 
@@ -54,6 +56,7 @@ pub struct Wheel<'a> {
     pub(super) setting: Setting<'a>,
     claims: Claims,
     pub(super) retry: Retry,
+    pub(super) waits: Waits,
     pub(super) stop: watch::Sender<bool>,
     pausing: Option<Paused>,
     /// Set while a person has it wait in place.
@@ -77,6 +80,7 @@ impl<'a> Wheel<'a> {
             setting,
             claims,
             retry,
+            waits: Waits::default(),
             stop,
             pausing: None,
             resting: None,
@@ -99,7 +103,7 @@ impl<'a> Wheel<'a> {
         if self.pausing.is_some() {
             return self.close();
         }
-        let performer = Arc::new(self.performer());
+        let performer = Arc::new(self.performer()?);
         let mut agenda = Agenda::new(self.run);
         self.phase = Phase::Going;
         loop {
@@ -139,16 +143,23 @@ impl<'a> Wheel<'a> {
         self.setting.runtime.block_on(self.claims.take(catalog, countries, &self.setting.holder))
     }
 
-    fn performer(&self) -> Performer {
+    fn performer(&self) -> Result<Performer, RunError> {
         let options = self.state().run(self.run).expect("the run was started").options();
-        Performer {
+        let before = order::last_completed(self.ledger.state(), self.ledger.store())?;
+        let given = |forward| Arc::new(Given::new(forward, options.bytes_max, before));
+        let given = self.setting.world.forward.clone().map(given);
+        let witness = given.clone().map(|given| given as Arc<dyn Witness>);
+        Ok(Performer {
             world: self.setting.world.clone(),
-            retry: self.retry.clone(),
+            retry: Retry { witness, ..self.retry.clone() },
+            given,
+            deferred: Arc::default(),
+            stored: Arc::default(),
             ledger: self.ledger.store().id(),
             run: self.run,
             delivery_check: options.delivery_check,
             bytes_max: options.bytes_max,
-        }
+        })
     }
 
     fn state(&self) -> &State {
@@ -182,11 +193,11 @@ impl<'a> Wheel<'a> {
             if dies(Moment::BeforeEffect(step)) {
                 return Message::Died;
             }
-            let outcome = performer.perform(&order, claim).await;
+            let performed = performer.perform(step, &order, claim).await;
             if dies(Moment::AfterEffect(step)) {
                 return Message::Died;
             }
-            Message::Done { step, order: Box::new(order), outcome }
+            Message::Done { step, order: Box::new(order), performed }
         });
         self.setting.runtime.spawn(async move {
             let message = work.await.unwrap_or_else(|error| Message::Panicked(error.to_string()));
@@ -200,16 +211,27 @@ impl<'a> Wheel<'a> {
         let mut settled: Vec<(Step, Option<PathKey>, Box<Order>)> = Vec::new();
         for message in batch {
             match message {
-                Message::Done { step, order, outcome } => {
+                Message::Done { step, order, performed } => {
                     let path = upload_path(self.state(), step);
-                    match outcome.map(|outcome| decide(&order, outcome)) {
-                        Some(Verdict::Events(decided)) => events.extend(decided),
-                        Some(Verdict::Pause(paused)) => self.pause(paused, agenda.in_air()),
-                        None => {}
+                    match performed {
+                        Performed::Outcome(outcome) => match decide(&order, outcome) {
+                            Verdict::Events(decided) => events.extend(decided),
+                            Verdict::Pause(paused) => self.pause(paused, agenda.in_air()),
+                        },
+                        Performed::Deferred => {
+                            agenda.defer(step, path);
+                            continue;
+                        }
+                        Performed::GivenUp => {}
                     }
                     settled.push((step, path, order));
                 }
-                other => self.hear(other, agenda.in_air())?,
+                other => {
+                    if matches!(other, Message::Back { .. }) {
+                        agenda.recall();
+                    }
+                    self.hear(other, agenda.in_air())?;
+                }
             }
         }
         self.append(events)?;
@@ -300,6 +322,8 @@ impl<'a> Wheel<'a> {
         if self.pausing.is_none() {
             self.delete_files()?;
         }
+        let waits = self.waits.rest(&self.retry.gates);
+        self.append(waits)?;
         if let Some(paused) = self.pausing.take() {
             if let Some(rested) = self.rested() {
                 return Ok(End::Paused(rested));

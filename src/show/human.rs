@@ -2,7 +2,7 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement};
-use ledger::event::{Addition, Event, Record, Work};
+use ledger::event::{Addition, Event, Record, WaitReason, Work};
 use ledger::ids::Seq;
 use url::Url;
 
@@ -135,6 +135,11 @@ fn about(event: &Event) -> String {
         Event::Uploaded(e) => {
             let how = if e.found_done { "found done" } else { "sent" };
             format!("image {} {} {how}", e.image, e.path)
+        }
+        Event::Waited(e) => {
+            let (part, why) =
+                (word(&e.part), if e.reason == WaitReason::RateLimit { "rate limit" } else { "outage" });
+            format!("{} ms for the {part} ({why}), {}", e.ms, super::count(u64::from(e.times), "time"))
         }
         Event::Confirmed(e) => format!("image {} file {} is still there", e.image, e.file_id),
         Event::Failed(e) | Event::Skipped(e) => {

@@ -1,6 +1,7 @@
 //! Runs in trouble: the real program on a sandbox where something outside goes wrong, and what it comes to. Most end by
 //! comparing with a world in which nothing went wrong.
 
+mod alone;
 mod away;
 mod brake;
 mod kinds;

@@ -40,7 +40,7 @@ impl Asker {
     pub fn new(clients: Clients, inbox: mpsc::UnboundedSender<Message>, patience: Duration) -> Self {
         let (stop, stopping) = watch::channel(false);
         // What makes an outage is judged here, by whole images: a broken file in ten is a finding.
-        let retry = Retry { odd_max: u32::MAX, ..Retry::new(stopping, inbox, patience) };
+        let retry = Retry { failed_max: u32::MAX, ..Retry::new(stopping, inbox, patience) };
         Self { clients, retry, origin: Answers::default(), cdn: Answers::default(), _stop: stop }
     }
 
@@ -58,7 +58,7 @@ impl Asker {
     /// # Errors
     /// When the CDN is away as a whole.
     pub async fn cdn(&self, url: &str, steps: Option<&str>, ask: &Ask<'_>) -> Result<Asked, Failure> {
-        let asked = self.retry.run(Outside::Cdn, || self.clients.cdn.probe(url, steps, ask)).await;
+        let asked = self.retry.run(Outside::Delivery, || self.clients.cdn.probe(url, steps, ask)).await;
         self.cdn.judge(asked, "the CDN")
     }
 
@@ -93,7 +93,7 @@ impl Answers {
                     false => Ok(Err(trouble)),
                 }
             }
-            Err(Halt::GivenUp) => Err(Failure::new(Exit::CannotGoOn, "it was stopped")),
+            Err(Halt::GivenUp | Halt::Deferred) => Err(Failure::new(Exit::CannotGoOn, "it was stopped")),
         }
     }
 }

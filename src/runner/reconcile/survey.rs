@@ -85,7 +85,7 @@ pub async fn ask_for_unlisted(
     unlisted.sort();
     unlisted.dedup();
     for id in unlisted {
-        let asked = retry.run(Outside::Cdn, || cdn.details(&id)).await.map_err(outside)?;
+        let asked = retry.run(Outside::Api, || cdn.details(&id)).await.map_err(outside)?;
         if let Some(file) = asked.value {
             survey.unlisted.insert(id, file.path);
         }
@@ -123,7 +123,7 @@ async fn list(cdn: &dyn Cdn, retry: &Retry) -> Result<Vec<CdnFile>, Halt> {
     let (mut files, mut known) = (Vec::new(), HashSet::new());
     let mut skip = 0;
     loop {
-        let page = retry.run(Outside::Cdn, || cdn.list(FOLDER, skip, LIST_FILES_MAX)).await?.value;
+        let page = retry.run(Outside::Api, || cdn.list(FOLDER, skip, LIST_FILES_MAX)).await?.value;
         let n = page.len();
         skip += n as u64;
         files.extend(page.into_iter().filter(|file| known.insert(file.id.clone())));
@@ -136,7 +136,7 @@ async fn list(cdn: &dyn Cdn, retry: &Retry) -> Result<Vec<CdnFile>, Halt> {
 fn outside(halt: Halt) -> RunError {
     match halt {
         Halt::Trouble(trouble, _) => RunError::Outside(trouble),
-        Halt::GivenUp => {
+        Halt::GivenUp | Halt::Deferred => {
             RunError::Outside(Trouble::new(TroubleKind::Network, "it was asked to stop before all was read"))
         }
     }

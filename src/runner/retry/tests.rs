@@ -14,7 +14,7 @@ fn retry() -> (Retry, watch::Sender<bool>, mpsc::UnboundedReceiver<Message>) {
 async fn tried(retry: &Retry, troubles: Vec<Trouble>) -> (Result<Tried<()>, Halt>, usize) {
     let mut made = 0;
     let result = retry
-        .run(Outside::Cdn, || {
+        .run(Outside::Upload, || {
             let answer = troubles.get(made).cloned().map_or(Ok(()), Err);
             made += 1;
             async { answer }
@@ -59,7 +59,12 @@ async fn e1_a_rate_limit_costs_no_attempt_and_shuts_the_gate_for_all() {
     assert_eq!((ok.unwrap().attempts, made), (1, 6));
     assert!(started.elapsed() >= Duration::from_millis(150));
     assert!(matches!(told.try_recv(), Ok(Message::Waiting { .. })));
-    retry.gates[Outside::Cdn as usize].shut(Some(Duration::from_millis(30)), backoff, Duration::MAX, "");
+    retry.gates.of(Outside::Upload).shut(
+        Some(Duration::from_millis(30)),
+        backoff,
+        Duration::MAX,
+        (WaitReason::Outage, ""),
+    );
     let started = Instant::now();
     tried(&retry, vec![]).await.0.unwrap();
     assert!(started.elapsed() >= Duration::from_millis(29));
@@ -86,8 +91,8 @@ async fn e4_after_a_stop_only_what_completes_is_tried_and_once() {
         made += 1;
         async { answer }
     };
-    assert!(retry.complete(Outside::Cdn, || attempt(Ok(()))).await.is_ok());
-    let again = retry.complete(Outside::Cdn, || attempt(Err(trouble(TroubleKind::NotServed)))).await;
+    assert!(retry.complete(Outside::Upload, || attempt(Ok(()))).await.is_ok());
+    let again = retry.complete(Outside::Upload, || attempt(Err(trouble(TroubleKind::NotServed)))).await;
     assert!(matches!(again, Err(Halt::GivenUp)));
     assert_eq!(made, 2);
 }
@@ -105,8 +110,8 @@ async fn e4_a_stop_ends_every_wait() {
 async fn e3_ten_odd_answers_in_a_row_are_an_outage_and_cost_no_attempt() {
     for kind in [TroubleKind::ApiError, TroubleKind::OriginError, TroubleKind::NotServed] {
         let (retry, _stop, mut told) = retry();
-        let gate = &retry.gates[Outside::Cdn as usize];
-        assert_eq!((1..OUTAGE_ANSWERS_IN_A_ROW).map(|_| gate.odd()).last(), Some(9));
+        let gate = retry.gates.of(Outside::Upload);
+        assert_eq!((1..OUTAGE_ANSWERS_IN_A_ROW).map(|_| gate.failed()).last(), Some(9));
         // The first is the tenth of the part; three more would have been the last tries.
         let (ok, made) = tried(&retry, vec![trouble(kind); 5]).await;
         assert_eq!((ok.unwrap().attempts, made), (1, 6), "{kind}");
@@ -118,8 +123,8 @@ async fn e3_ten_odd_answers_in_a_row_are_an_outage_and_cost_no_attempt() {
                     assert_eq!(alert.about, AlertAbout::Outage);
                     alerts += 1;
                 }
-                Message::Back { outside, .. } => {
-                    assert_eq!(outside, Outside::Cdn);
+                Message::Back { outside, waited } => {
+                    assert_eq!((outside, waited.is_alerted), (Outside::Upload, true));
                     back += 1;
                 }
                 _ => {}
@@ -150,8 +155,8 @@ async fn e3_a_plain_no_or_a_broken_connection_is_no_outage() {
 #[tokio::test(start_paused = true)]
 async fn e3_what_was_never_asked_for_does_not_speak_for_its_part() {
     let (retry, _stop, _told) = retry();
-    let gate = &retry.gates[Outside::Cdn as usize];
-    assert_eq!((1..OUTAGE_ANSWERS_IN_A_ROW).map(|_| gate.odd()).last(), Some(9));
+    let gate = retry.gates.of(Outside::Upload);
+    assert_eq!((1..OUTAGE_ANSWERS_IN_A_ROW).map(|_| gate.failed()).last(), Some(9));
     assert!(tried(&retry, vec![trouble(TroubleKind::ForbiddenUrl)]).await.0.is_err());
     let (ok, made) = tried(&retry, vec![trouble(TroubleKind::OriginError); 5]).await;
     assert_eq!((ok.unwrap().attempts, made), (1, 6), "the tenth is an outage");
@@ -195,7 +200,7 @@ async fn e8_a_rate_limit_of_over_a_minute_is_told_once() {
 async fn e3_what_begins_during_an_outage_has_no_patience_of_its_own() {
     let (retry, _stop, _told) = retry();
     let away = trouble(TroubleKind::Network).outage();
-    retry.gates[Outside::Cdn as usize].shut(None, backoff, Duration::MAX, "");
+    retry.gates.of(Outside::Upload).shut(None, backoff, Duration::MAX, (WaitReason::Outage, ""));
     tokio::time::sleep(Duration::from_secs(59)).await;
     let (ended, made) = tried(&retry, vec![away; 99]).await;
     assert!(
@@ -207,7 +212,7 @@ async fn e3_what_begins_during_an_outage_has_no_patience_of_its_own() {
 #[tokio::test(start_paused = true)]
 async fn c15_a_rate_spreads_requests_over_all_workers() {
     let (retry, _stop, _told) = retry();
-    retry.gates[Outside::Cdn as usize].set_rate(Some(4));
+    retry.gates.set_cdn_rate(Some(4));
     let started = Instant::now();
     let workers = (0..3).map(|_| {
         let retry = retry.clone();
@@ -221,7 +226,7 @@ async fn c15_a_rate_spreads_requests_over_all_workers() {
         worker.await.unwrap();
     }
     assert_eq!(started.elapsed(), Duration::from_secs(2), "nine requests, a quarter of a second apart");
-    retry.gates[Outside::Cdn as usize].set_rate(None);
+    retry.gates.set_cdn_rate(None);
     tried(&retry, vec![]).await.0.unwrap();
     assert_eq!(started.elapsed(), Duration::from_secs(2));
 }
@@ -273,10 +278,15 @@ async fn e1_a_part_that_asks_for_hours_is_not_waited_for_so_long() {
 #[tokio::test(start_paused = true)]
 async fn e4_what_completes_passes_a_shut_gate_once_when_the_run_stops() {
     let (retry, stop, _told) = retry();
-    retry.gates[Outside::Cdn as usize].shut(Some(Duration::from_secs(60)), backoff, Duration::MAX, "");
+    retry.gates.of(Outside::Upload).shut(
+        Some(Duration::from_secs(60)),
+        backoff,
+        Duration::MAX,
+        (WaitReason::Outage, ""),
+    );
     stop.send(true).unwrap();
     let mut made = 0;
-    let completed = retry.complete(Outside::Cdn, || {
+    let completed = retry.complete(Outside::Upload, || {
         made += 1;
         async { Ok::<_, Trouble>(()) }
     });
@@ -287,8 +297,8 @@ async fn e4_what_completes_passes_a_shut_gate_once_when_the_run_stops() {
 #[tokio::test(start_paused = true)]
 async fn c15_what_workers_wait_for_can_be_asked_and_a_rest_is_no_part_of_the_patience() {
     let (retry, _stop, _told) = retry();
-    let gate = &retry.gates[Outside::Cdn as usize];
-    gate.shut(Some(Duration::from_secs(5)), backoff, Duration::MAX, "it is away");
+    let gate = retry.gates.of(Outside::Upload);
+    gate.shut(Some(Duration::from_secs(5)), backoff, Duration::MAX, (WaitReason::Outage, "it is away"));
     assert_eq!(retry.waiting().as_deref(), Some("it is away"));
     tokio::time::sleep(Duration::from_secs(59)).await;
     assert_eq!(retry.waiting(), None, "nobody waits any more");
@@ -305,4 +315,137 @@ async fn e3_the_patience_is_used_to_its_end() {
     let (ended, _) = tried(&retry, vec![away; 99]).await;
     assert!(matches!(ended, Err(Halt::Trouble(trouble, 0)) if trouble.outage));
     assert_eq!(started.elapsed().as_secs(), 60);
+}
+
+fn step(index: u32) -> Step {
+    Step::Upload(ledger::ids::ImageId { planned: ledger::ids::Seq(3), index })
+}
+
+/// Gives what it is told to give.
+struct Says(Option<bool>);
+
+#[async_trait]
+impl Witness for Says {
+    async fn answers(&self, _: Outside) -> Option<bool> {
+        self.0
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e3_an_image_that_fails_while_others_get_through_fails_by_itself() {
+    let (retry, _stop, _told) = retry();
+    let deferred = Arc::<Deferred>::default();
+    let ill = |n| retry.of(step(n), deferred.clone());
+    let odd = || vec![trouble(TroubleKind::ApiError); 99];
+    // Four images that never work, each tried until the part is taken for away.
+    let mut made = 0;
+    let mut ends = Vec::new();
+    for n in 0..4 {
+        let (end, tries) = tried(&ill(n), odd()).await;
+        made += tries;
+        ends.push(end);
+    }
+    assert!(made >= OUTAGE_ANSWERS_IN_A_ROW as usize);
+    let is_deferred = |end: &Result<_, _>| matches!(end, Err(Halt::Deferred));
+    let put_off: Vec<u32> = (0..).zip(&ends).filter(|(_, end)| is_deferred(end)).map(|(n, _)| n).collect();
+    assert!(!put_off.is_empty() && ends.iter().all(|end| is_deferred(end) || end.is_err()));
+    // Another gets through, and after it they fail by themselves, however many they are.
+    assert!(tried(&ill(9), vec![]).await.0.is_ok());
+    for _ in 0..9 {
+        retry.gates.of(Outside::Upload).failed();
+    }
+    for n in put_off {
+        let (end, _) = tried(&ill(n), odd()).await;
+        assert!(matches!(&end, Err(Halt::Trouble(trouble, 4)) if !trouble.outage), "{end:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e3_answers_to_requests_that_were_under_way_are_no_sign_of_life() {
+    let (retry, _stop, _told) = retry();
+    let gate = retry.gates.of(Outside::Origin);
+    let before = Instant::now();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let failed_at = Instant::now();
+    gate.answered(before);
+    assert!(!gate.has_answered_since(failed_at));
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    gate.answered(Instant::now());
+    assert!(gate.has_answered_since(failed_at));
+}
+
+#[tokio::test(start_paused = true)]
+async fn e3_a_part_that_gives_what_it_gave_before_is_not_away() {
+    for (says, is_away) in [(Some(true), false), (Some(false), true), (None, true)] {
+        let (retry, _stop, _told) = retry();
+        let retry = Retry { witness: Some(Arc::new(Says(says))), ..retry };
+        let away = trouble(TroubleKind::Network).outage();
+        match tried(&retry, vec![away; 99]).await.0 {
+            Err(Halt::Trouble(last, attempts)) => {
+                assert_eq!((last.outage, attempts == 4), (is_away, !is_away), "{says:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e3_with_nothing_that_ever_worked_an_outage_stays_one_though_images_take_turns() {
+    let (retry, _stop, _told) = retry();
+    let deferred = Arc::<Deferred>::default();
+    let started = Instant::now();
+    for n in (0..5).cycle() {
+        match tried(&retry.of(step(n), deferred.clone()), vec![trouble(TroubleKind::OriginError).outage(); 9])
+            .await
+            .0
+        {
+            Err(Halt::Deferred) => assert!(started.elapsed() < Duration::from_secs(60)),
+            Err(Halt::Trouble(trouble, _)) => {
+                assert!(trouble.outage, "{trouble:?}");
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(started.elapsed().as_secs(), 60, "the patience is used to its end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn e1_what_a_listing_does_not_show_yet_keeps_nobody_else_waiting() {
+    let (retry, _stop, _told) = retry();
+    let late = trouble(TroubleKind::ApiError).lagging();
+    let (ok, made) = tried(&retry, vec![late.clone(); 5]).await;
+    assert_eq!((ok.unwrap().attempts, made), (1, 6), "it costs no attempt");
+    assert_eq!(retry.waiting(), None, "the gate was never shut");
+    let started = Instant::now();
+    match tried(&retry, vec![late; 99]).await.0 {
+        Err(Halt::Trouble(trouble, _)) => assert!(!trouble.outage, "it fails by itself"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(started.elapsed().as_secs(), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn e3_imagekits_three_hosts_are_away_each_by_itself_and_told_once() {
+    let (retry, _stop, mut told) = retry();
+    let away = trouble(TroubleKind::Network).outage();
+    let fails = |outside| {
+        let mut made = 0;
+        let (retry, away) = (retry.clone(), away.clone());
+        async move {
+            let attempt = || {
+                made += 1;
+                let answer = if made < 4 { Err(away.clone()) } else { Ok(()) };
+                async { answer }
+            };
+            retry.run(outside, attempt).await
+        }
+    };
+    let all = tokio::join!(fails(Outside::Upload), fails(Outside::Api), fails(Outside::Delivery));
+    assert!(all.0.is_ok() && all.1.is_ok() && all.2.is_ok());
+    let mut alerts = 0;
+    while let Ok(message) = told.try_recv() {
+        alerts += u32::from(matches!(message, Message::Alert(_)));
+    }
+    assert_eq!(alerts, 1);
 }

@@ -179,7 +179,10 @@ impl World {
             assert_eq!(agenda.in_air(), in_air.len());
         }
         let remembered = format!("{agenda:?}");
-        assert!(remembered.ends_with("ready: [], in_air: {}, parked: {}, rows: {} }"), "{remembered}");
+        assert!(
+            remembered.ends_with("ready: [], in_air: {}, deferred: [], parked: {}, rows: {} }"),
+            "{remembered}"
+        );
         self.write(run, Event::Checkpoint(self.history.state.checkpoint()));
         self.history.finish(run, Ending::Done);
         true

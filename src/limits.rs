@@ -20,8 +20,12 @@ pub const PIXELS_DECODING_MAX: u64 = 100_000_000;
 pub const IDLE_MS_MAX: u64 = 30_000;
 /// A connection that is not made in this time will not be.
 pub const CONNECT_MS_MAX: u64 = 10_000;
-/// Redirects followed from one origin URL; real stores need one or two.
-pub const REDIRECTS_MAX: usize = 5;
+/// Redirects followed from one origin URL: as many as browsers follow.
+pub const REDIRECTS_MAX: usize = 20;
+/// Lines in the head of an answer. Browsers bound the bytes of a head alone; so does the HTTP library, at some 400 kB.
+pub const HEADERS_MAX: usize = 1_000;
+/// Times that one body may be compressed: once by whoever stored it, and once more by a server that did not look.
+pub const CODINGS_MAX: usize = 2;
 /// An answer of ImageKit's management API is JSON; a page of 1,000 files is about 1 MB.
 pub const ANSWER_BYTES_MAX: usize = 16_000_000;
 /// Bytes of a delivered image read by the delivery check: enough to see what it is, little of the plan's bandwidth.

@@ -15,10 +15,12 @@ use time::format_description::well_known::Rfc2822;
 
 use super::Trouble;
 use super::origin::address::ForbiddenAddress;
-use crate::limits::{CONNECT_MS_MAX, MESSAGE_CHARS_MAX};
+use crate::limits::{CONNECT_MS_MAX, HEADERS_MAX, MESSAGE_CHARS_MAX};
 
 /// The beginning of every HTTP client of the program: TLS by rustls with ring, no proxy from the environment (S2),
-/// no redirect followed unseen, bounded connecting, and a name to be recognised by in other people's logs.
+/// no redirect followed unseen, bounded connecting, and a name to be recognised by in other people's logs. A head that is
+/// not quite HTTP is read as browsers read it: a name may have spaces behind it, a value may go on in the next line, and a
+/// line that is none is passed over.
 pub fn http_client_builder() -> reqwest::ClientBuilder {
     // Fails only when a provider is installed already, which is then as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -26,6 +28,10 @@ pub fn http_client_builder() -> reqwest::ClientBuilder {
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_ignore_invalid_headers_in_responses(true)
+        .http1_max_headers(HEADERS_MAX)
         .connect_timeout(Duration::from_millis(CONNECT_MS_MAX))
         .user_agent(concat!("longshore/", env!("CARGO_PKG_VERSION")))
 }

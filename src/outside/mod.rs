@@ -7,6 +7,7 @@
 pub mod catalog;
 mod http;
 pub mod imagekit;
+mod incoming;
 pub mod knock;
 pub mod machine;
 pub mod matches;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ledger::ids::{ContentHash, Format};
 use ledger::trouble::TroubleKind;
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode};
 use url::Url;
 
@@ -27,7 +27,8 @@ use self::address::Guard;
 use self::allowed::Allowed;
 use self::picture::{Darkroom, Unfit};
 use self::sniff::sniff;
-use super::http::{next_chunk, plain, progress, unanswered};
+use super::http::{plain, progress, unanswered};
+use super::incoming::{Incoming, is_plain, is_whole, too_large};
 use super::probe::{Ask, Seen};
 use super::spool::{Draft, Spool, disk_trouble};
 use super::{Trouble, http_client_builder};
@@ -153,8 +154,8 @@ impl HttpOrigin {
             if !is_redirect(response.status()) {
                 return Ok(response);
             }
-            let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-            let next = target.and_then(|target| url.join(target).ok()).ok_or_else(|| {
+            let target = response.headers().get(LOCATION).map(location);
+            let next = target.and_then(|target| url.join(&target).ok()).ok_or_else(|| {
                 Trouble::new(TroubleKind::OriginError, "the origin redirects without saying where to")
             })?;
             self.allowed
@@ -166,20 +167,14 @@ impl HttpOrigin {
     }
 
     async fn fetch_into(&self, url: &str, spool: &Spool) -> Result<Fetched, Trouble> {
-        let mut response = self.answer(Method::GET, url, &uncompressed()).await?;
+        let response = self.answer(Method::GET, url, &uncompressed()).await?;
         check_status(&response)?;
-        let encoding = response.headers().get(CONTENT_ENCODING);
-        if encoding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-            return Err(Trouble::new(
-                TroubleKind::OriginError,
-                "the origin sent the image compressed, unasked",
-            ));
-        }
         if response.content_length().is_some_and(|length| length > self.bytes_max) {
-            return Err(self.too_large());
+            return Err(too_large(self.bytes_max));
         }
+        let mut body = Incoming::of(response, self.bytes_max, self.idle, WHOM)?;
         let mut draft = spool.create().await.map_err(|error| disk_trouble(&error))?;
-        let (hash, bytes, format) = self.receive(&mut response, &mut draft).await?;
+        let (hash, bytes, format) = receive(&mut body, &mut draft).await?;
         draft.flush().await.map_err(|error| disk_trouble(&error))?;
         let (width, height) =
             self.darkroom.check(draft.path(), format).await.map_err(|unfit| match unfit {
@@ -189,36 +184,25 @@ impl HttpOrigin {
         draft.commit(&hash).await.map_err(|error| disk_trouble(&error))?;
         Ok(Fetched { hash, bytes, format, width, height })
     }
+}
 
-    /// Streams the body into the draft. What is no image is refused by its first bytes, before the rest is read.
-    async fn receive(
-        &self,
-        response: &mut reqwest::Response,
-        draft: &mut Draft,
-    ) -> Result<(ContentHash, u64, Format), Trouble> {
-        let mut hasher = blake3::Hasher::new();
-        let (mut head, mut format, mut bytes) = (Vec::new(), None, 0_u64);
-        while let Some(chunk) = next_chunk(response, self.idle, WHOM).await? {
-            bytes += chunk.len() as u64;
-            if bytes > self.bytes_max {
-                return Err(self.too_large());
+/// Streams the body into the draft. What is no image is refused by its first bytes, before the rest is read.
+async fn receive(body: &mut Incoming, draft: &mut Draft) -> Result<(ContentHash, u64, Format), Trouble> {
+    let mut hasher = blake3::Hasher::new();
+    let (mut head, mut format, mut bytes) = (Vec::new(), None, 0_u64);
+    while let Some(piece) = body.next().await? {
+        bytes += piece.len() as u64;
+        if format.is_none() {
+            head.extend(piece.iter().take(SNIFF_BYTES - head.len()));
+            if head.len() == SNIFF_BYTES {
+                format = Some(sniff(&head).map_err(|why| invalid(&why))?);
             }
-            if format.is_none() {
-                head.extend(chunk.iter().take(SNIFF_BYTES - head.len()));
-                if head.len() == SNIFF_BYTES {
-                    format = Some(sniff(&head).map_err(|why| invalid(&why))?);
-                }
-            }
-            hasher.update(&chunk);
-            draft.write(&chunk).await.map_err(|error| disk_trouble(&error))?;
         }
-        let format = format.map_or_else(|| sniff(&head), Ok).map_err(|why| invalid(&why))?;
-        Ok((ContentHash(*hasher.finalize().as_bytes()), bytes, format))
+        hasher.update(&piece);
+        draft.write(&piece).await.map_err(|error| disk_trouble(&error))?;
     }
-
-    fn too_large(&self) -> Trouble {
-        Trouble::new(TroubleKind::FileTooLarge, format!("the image has more than {} bytes", self.bytes_max))
-    }
+    let format = format.map_or_else(|| sniff(&head), Ok).map_err(|why| invalid(&why))?;
+    Ok((ContentHash(*hasher.finalize().as_bytes()), bytes, format))
 }
 
 #[async_trait]
@@ -246,13 +230,13 @@ impl Origin for HttpOrigin {
         // The body of this answer is empty, whatever its header says of the one that a GET would have.
         let said = answer.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         match said {
-            Some(length) if length > self.bytes_max => Err(self.too_large()),
-            said => Ok(said.filter(|_| !answer.headers().contains_key(CONTENT_ENCODING))),
+            Some(length) if length > self.bytes_max => Err(too_large(self.bytes_max)),
+            said => Ok(said.filter(|_| is_plain(answer.headers()))),
         }
     }
 }
 
-/// Compressed, the size on the way would say nothing about the size in memory.
+/// Compressed, the size on the way would say nothing about the size of the file.
 fn uncompressed() -> HeaderMap {
     HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))])
 }
@@ -261,10 +245,24 @@ fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
+/// Where a redirect leads, as browsers read it: bytes beyond ASCII are percent-encoded as they are, whatever encoding
+/// they are of. Spaces and the like are left to the URL's parser.
+fn location(value: &HeaderValue) -> String {
+    value.as_bytes().iter().fold(String::new(), |mut target, byte| {
+        match byte.is_ascii() {
+            true => target.push(char::from(*byte)),
+            false => target.push_str(&format!("%{byte:02X}")),
+        }
+        target
+    })
+}
+
 fn check_status(response: &reqwest::Response) -> Result<(), Trouble> {
     let status = response.status();
+    if is_whole(status, response.headers()) {
+        return Ok(());
+    }
     let kind = match status.as_u16() {
-        200 => return Ok(()),
         404 | 410 => TroubleKind::NotFound,
         400..=499 => TroubleKind::OriginDenied,
         _ => TroubleKind::OriginError,

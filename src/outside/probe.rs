@@ -4,13 +4,15 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use ledger::ids::ContentHash;
+use ledger::trouble::TroubleKind;
 use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap,
-    HeaderName, HeaderValue, ORIGIN,
+    ACCEPT, ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    ORIGIN,
 };
 
 use super::Trouble;
-use super::http::{next_chunk, plain};
+use super::http::plain;
+use super::incoming::{Incoming, is_plain, is_whole};
 use super::knock::clock;
 use super::origin::header;
 use super::origin::sniff::{is_picture, sniff};
@@ -57,7 +59,7 @@ pub struct Ask<'a> {
 /// What answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// The HTTP status. Only with 200 the body was looked at.
+    /// The HTTP status, 203 and a 206 of the whole file being as good as 200. Only with 200 the body was looked at.
     pub status: u16,
     /// ImageKit's own word on why there is no picture, fit to be shown.
     pub excuse: Option<String>,
@@ -110,10 +112,10 @@ impl Ask<'_> {
     /// Reads an answer as far as it is wanted. The body comes along where it was to be decoded.
     pub(super) async fn read(
         &self,
-        mut response: reqwest::Response,
+        response: reqwest::Response,
         started: Instant,
         idle: Duration,
-        whom: &str,
+        whom: &'static str,
     ) -> Result<(Seen, Vec<u8>), Trouble> {
         let first_byte = started.elapsed();
         let headers = response.headers();
@@ -132,26 +134,17 @@ impl Ask<'_> {
             first_byte,
             total: first_byte,
         };
-        let encoding = headers.get(CONTENT_ENCODING);
-        if encoding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-            seen.picture = Err("it was sent compressed, unasked".to_owned());
+        if !is_whole(response.status(), headers) {
             return Ok((seen, Vec::new()));
         }
-        if seen.status != 200 {
-            return Ok((seen, Vec::new()));
+        seen.status = 200;
+        if !is_plain(headers) {
+            seen.bytes = None;
         }
         // What is announced as too large is not read to see that it is.
         let is_long = seen.bytes.is_some_and(|bytes| bytes > self.bytes_max);
         let mut body = Body::new(if is_long { Reading::Header } else { self.reading });
-        while !body.is_enough(seen.bytes.is_some()) {
-            match next_chunk(&mut response, idle, whom).await? {
-                Some(chunk) => body.take(&chunk),
-                None => body.end(),
-            }
-            if body.bytes > self.bytes_max {
-                break;
-            }
-        }
+        let read = read(response, &mut body, (seen.bytes, self.bytes_max), idle, whom).await;
         seen.total = started.elapsed();
         seen.is_too_large = seen.bytes.unwrap_or(body.bytes) > self.bytes_max;
         if body.is_ended {
@@ -160,8 +153,32 @@ impl Ask<'_> {
                 (body.reading != Reading::Header).then(|| ContentHash(*body.hasher.finalize().as_bytes()));
         }
         seen.picture = body.shape();
+        match read {
+            Ok(()) => {}
+            Err(Trouble { kind: TroubleKind::FileTooLarge, .. }) => seen.is_too_large = true,
+            Err(Trouble { kind: TroubleKind::InvalidImage, message, .. }) => seen.picture = Err(message),
+            Err(trouble) => return Err(trouble),
+        }
         Ok((seen, body.kept))
     }
+}
+
+/// Reads as much of a body as is wanted, given the length that was announced and the bound.
+async fn read(
+    response: reqwest::Response,
+    body: &mut Body,
+    (announced, bytes_max): (Option<u64>, u64),
+    idle: Duration,
+    whom: &'static str,
+) -> Result<(), Trouble> {
+    let mut incoming = Incoming::of(response, bytes_max, idle, whom)?;
+    while !body.is_enough(announced.is_some()) {
+        match incoming.next().await? {
+            Some(piece) => body.take(&piece),
+            None => body.end(),
+        }
+    }
+    Ok(())
 }
 
 /// What has been read of a body so far.

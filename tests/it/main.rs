@@ -16,6 +16,7 @@ mod looking_after;
 mod machine;
 mod machine_output;
 mod origin;
+mod origin_odd;
 mod origin_sizes;
 mod overlap;
 mod people;

@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use ledger::ids::ContentHash;
 use ledger::trouble::TroubleKind;
+use reqwest::Response;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
-use reqwest::{Response, StatusCode};
 use url::Url;
 
 use super::client::ImageKit;
 use crate::limits::{DELIVERY_BYTES_READ_MAX, DOWNLOAD_MS_MAX, MESSAGE_CHARS_MAX};
 use crate::outside::Trouble;
-use crate::outside::http::{next_chunk, plain, progress, unanswered};
+use crate::outside::http::{plain, progress, unanswered};
+use crate::outside::incoming::{Incoming, is_whole};
 use crate::outside::origin::sniff::is_picture;
 use crate::outside::probe::{ACCEPT_IMAGES, Ask, Seen};
 
@@ -21,16 +22,17 @@ const WHOM: &str = "ImageKit's delivery";
 impl ImageKit {
     /// The check of [`super::Cdn::check_delivery`].
     pub(super) async fn see_delivery(&self, url: &str) -> Result<(), Trouble> {
-        let mut response = self.deliver(self.delivery_url(url)?).await?;
+        let response = self.deliver(self.delivery_url(url)?).await?;
         let media_type =
             response.headers().get(CONTENT_TYPE).map(|value| value.as_bytes().to_ascii_lowercase());
         if !media_type.is_some_and(|media_type| media_type.starts_with(b"image/")) {
             return Err(not_served("the URL answers with no image media type"));
         }
-        let mut head = Vec::new();
+        let (mut body, mut head) =
+            (Incoming::of(response, u64::MAX, self.idle, WHOM).map_err(unserved)?, Vec::new());
         while head.len() < DELIVERY_BYTES_READ_MAX {
-            match next_chunk(&mut response, self.idle, WHOM).await? {
-                Some(chunk) => head.extend_from_slice(&chunk),
+            match body.next().await.map_err(unserved)? {
+                Some(piece) => head.extend_from_slice(&piece),
                 None => break,
             }
         }
@@ -45,19 +47,19 @@ impl ImageKit {
     pub(super) async fn hash_original(&self, url: &str, bytes_max: u64) -> Result<ContentHash, Trouble> {
         let mut url = self.delivery_url(url)?;
         url.set_query(Some("tr=orig-true"));
-        let mut response = self.deliver(url).await?;
+        let response = self.deliver(url).await?;
         let too_large =
             || Trouble::new(TroubleKind::FileTooLarge, format!("stored with more than {bytes_max} bytes"));
         if response.content_length().is_some_and(|length| length > bytes_max) {
             return Err(too_large());
         }
-        let (mut hasher, mut bytes) = (blake3::Hasher::new(), 0_u64);
-        while let Some(chunk) = next_chunk(&mut response, self.idle, WHOM).await? {
-            bytes += chunk.len() as u64;
-            if bytes > bytes_max {
-                return Err(too_large());
-            }
-            hasher.update(&chunk);
+        let (mut body, mut hasher) =
+            (Incoming::of(response, bytes_max, self.idle, WHOM).map_err(unserved)?, blake3::Hasher::new());
+        while let Some(piece) = body.next().await.map_err(|trouble| match trouble.kind {
+            TroubleKind::FileTooLarge => too_large(),
+            _ => unserved(trouble),
+        })? {
+            hasher.update(&piece);
         }
         Ok(ContentHash(*hasher.finalize().as_bytes()))
     }
@@ -115,7 +117,7 @@ impl ImageKit {
         }
         let excuse = response.headers().get("ik-error").map(|text| String::from_utf8_lossy(text.as_bytes()));
         match (response.status(), excuse) {
-            (StatusCode::OK, None) => Ok(response),
+            (status, None) if is_whole(status, response.headers()) => Ok(response),
             (status, None) => Err(not_served(&format!("the URL answers {}", status.as_u16()))),
             (status, Some(why)) => Err(not_served(&format!(
                 "the URL answers {}: {}",
@@ -123,6 +125,14 @@ impl ImageKit {
                 plain(&why, MESSAGE_CHARS_MAX)
             ))),
         }
+    }
+}
+
+/// What is wrong with a body is no fault of the image that was stored.
+fn unserved(trouble: Trouble) -> Trouble {
+    match trouble.kind {
+        TroubleKind::InvalidImage => not_served(&trouble.message),
+        _ => trouble,
     }
 }
 

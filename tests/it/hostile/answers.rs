@@ -114,7 +114,7 @@ pub fn bodies(forge: &Forge<'_>) -> Vec<Body> {
     add(
         "gzip, said to be so",
         vec![say(head(200, &bomb)), Act::Say(gzip), Act::Repeat(vec![0; 10_000])],
-        Fate::Stopped("origin_error"),
+        Fate::Stopped("invalid_image"),
     );
 
     let odd = [

@@ -105,7 +105,7 @@ async fn c7_what_is_no_picture_is_said_in_words() {
         let asked = ask(Accept::Old, Reading::Header);
         cdn(&server).probe(&server.url(&format!("/demo/{path}")), Some("w-30"), &asked).await.unwrap()
     };
-    for (path, words) in [("packed", "compressed"), ("html", "HTML"), ("empty", "empty")] {
+    for (path, words) in [("packed", "decompressed"), ("html", "HTML"), ("empty", "empty")] {
         let why = look(path).await.picture.unwrap_err();
         assert!(why.contains(words), "{path}: {why}");
     }

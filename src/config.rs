@@ -71,6 +71,8 @@ pub struct Config {
     pub notify_url: Option<Secret>,
     /// `ORIGIN_BASE_URL`.
     pub origin_base_url: String,
+    /// `LONGSHORE_LOG`: which logs are wanted.
+    pub log: Option<String>,
 }
 
 /// What a URL of a database begins with.
@@ -116,8 +118,34 @@ impl Config {
             imagekit_bandwidth_limit_gb: positive("IMAGEKIT_BANDWIDTH_LIMIT_GB", 20.0),
             notify_url: get("LONGSHORE_NOTIFY_URL").map(Secret),
             origin_base_url: or("ORIGIN_BASE_URL", "https://cdn.quizadvisor.com"),
+            log: get("LONGSHORE_LOG"),
         };
         (config, wrong)
+    }
+
+    /// What no line of a log may hold (requirement S1): the key, the passwords in URLs, and, as its path alone lets anyone
+    /// write there, all parts of the URL that alerts go to.
+    pub fn secrets(&self) -> Vec<String> {
+        let dev = Some(&self.dev_database_url).filter(|url| url.0 != DEV_DATABASE_URL);
+        let databases =
+            [self.production_database_url.as_ref(), dev, self.trivia_advisor_database_url.as_ref()];
+        let web =
+            [Some(&self.imagekit_upload_url), Some(&self.imagekit_api_url), Some(&self.origin_base_url)];
+        let web = web.into_iter().chain([self.imagekit_url_endpoint.as_ref()]).flatten();
+        let databases = databases.into_iter().flatten().map(Secret::reveal);
+        let mut all: Vec<String> = databases.chain(web.map(String::as_str)).flat_map(passwords).collect();
+        all.extend(self.imagekit_private_key.iter().map(|key| key.0.clone()));
+        if let Some(hook) = self.notify_url.as_ref().map(Secret::reveal) {
+            all.extend(passwords(hook).into_iter().chain([hook.to_owned()]));
+            let url = Url::parse(hook).ok();
+            let path = url.as_ref().map_or("", Url::path);
+            // A service's own words, such as `hooks`, are shorter than what it tells its customers apart by.
+            all.extend(
+                [path].into_iter().chain(path.split('/')).filter(|part| part.len() >= 8).map(str::to_owned),
+            );
+            all.extend(url.iter().flat_map(Url::query_pairs).map(|(_, value)| value.into_owned()));
+        }
+        all
     }
 
     /// The setting that names the application's database of a target.
@@ -147,6 +175,26 @@ impl Config {
     pub fn trivia_url(&self) -> Result<&Secret, Failure> {
         database("TRIVIA_ADVISOR_DATABASE_URL", self.trivia_advisor_database_url.as_ref())
     }
+}
+
+/// The passwords of a URL: as it has them, as they are when decoded, and where a person would see them in a URL that
+/// cannot be read, such as one with an `@` in its password.
+fn passwords(url: &str) -> Vec<String> {
+    let decoded = |text: &str| {
+        let text = format!("{}&", text.replace('+', "%2B").replace('&', "%26"));
+        url::form_urlencoded::parse(text.as_bytes()).next().map(|(text, _)| text.into_owned())
+    };
+    let mut found = Vec::new();
+    let seen = url.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')?.0.split_once(':'));
+    found.extend(seen.map(|(_, password)| password.to_owned()));
+    if let Ok(url) = Url::parse(url) {
+        found.extend(url.password().map(str::to_owned));
+        let pairs = url.query_pairs().filter(|(name, _)| name.contains("password"));
+        found.extend(pairs.map(|(_, value)| value.into_owned()));
+    }
+    let plain: Vec<_> = found.iter().filter_map(|password| decoded(password)).collect();
+    found.extend(plain);
+    found
 }
 
 /// What a `.env` sets, if there is one.
@@ -210,6 +258,40 @@ mod tests {
         assert_eq!(url(&[]).unwrap_err(), "TRIVIA_ADVISOR_DATABASE_URL is not set");
         let said = url(&[(right.0, "mysql://me:hunter2@h/x")]).unwrap_err();
         assert_eq!(said, "TRIVIA_ADVISOR_DATABASE_URL is no database URL");
+    }
+
+    #[test]
+    fn s1_every_secret_of_the_settings_is_known() {
+        let config = config(&[
+            ("PRODUCTION_DATABASE_URL", "postgres://me:s3%2Fcr%40t@h/x?sslmode=require&password=other%2Bone"),
+            ("TRIVIA_ADVISOR_DATABASE_URL", "postgres://me:with@at/s@h:1/x"),
+            ("IMAGEKIT_PRIVATE_KEY", "private_key"),
+            (
+                "LONGSHORE_NOTIFY_URL",
+                "https://hooks.example/services/T0000000/B/tokentoken?key=query%20value",
+            ),
+            ("ORIGIN_BASE_URL", "https://u:origin-pw@o.example"),
+        ])
+        .unwrap();
+        let secrets = config.secrets();
+        for secret in [
+            "s3%2Fcr%40t",
+            "s3/cr@t",
+            "other+one",
+            "with@at/s",
+            "private_key",
+            "https://hooks.example/services/T0000000/B/tokentoken?key=query%20value",
+            "/services/T0000000/B/tokentoken",
+            "tokentoken",
+            "query value",
+            "origin-pw",
+        ] {
+            assert!(secrets.iter().any(|known| known == secret), "{secret} is not in {secrets:?}");
+        }
+        // What everybody knows is no secret, and would make logs unreadable.
+        for word in ["postgres", "require", "", "h", "B"] {
+            assert!(!secrets.iter().any(|known| known == word), "{word} is in {secrets:?}");
+        }
     }
 
     #[test]

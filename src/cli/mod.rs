@@ -32,6 +32,7 @@ mod sizes;
 mod skip;
 mod status;
 mod stream;
+mod trace;
 mod usage;
 mod verify;
 mod watch;
@@ -69,6 +70,8 @@ struct Common {
     /// How answers are written; some commands have table and json only.
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     format: Format,
+    #[command(flatten)]
+    trace: trace::TraceArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -161,6 +164,7 @@ pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, F
     if !wrong.is_empty() && !matches!(cli.verb, Verb::Doctor(_)) {
         return Err(wrong.swap_remove(0));
     }
+    trace::begin(&cli.common.trace, &config)?;
     let notices = notices::Notices::default();
     let context = Context { common: cli.common, target, config, runtime, interrupt, notices };
     let ended = obey(&context, cli.verb, wrong);

@@ -66,12 +66,9 @@ pub(crate) fn stalled(idle: Duration, whom: &str) -> Trouble {
 /// whole part; a connection that broke is the trouble of one transfer.
 pub(crate) fn trouble(error: reqwest::Error, whom: &str) -> Trouble {
     let error = error.without_url();
-    let mut innermost: &(dyn Error + 'static) = &error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-        if let Some(forbidden) = innermost.downcast_ref::<ForbiddenAddress>() {
-            return Trouble::new(TroubleKind::ForbiddenUrl, forbidden.to_string());
-        }
+    let innermost = innermost(&error);
+    if let Some(forbidden) = innermost.downcast_ref::<ForbiddenAddress>() {
+        return Trouble::new(TroubleKind::ForbiddenUrl, forbidden.to_string());
     }
     let why = plain(&innermost.to_string(), MESSAGE_CHARS_MAX);
     if error.is_builder() {
@@ -95,6 +92,15 @@ pub(crate) fn trouble(error: reqwest::Error, whom: &str) -> Trouble {
             Trouble::new(TroubleKind::Network, format!("the connection to {whom} broke: {why}"))
         }
     }
+}
+
+/// The cause behind all causes, which has no URL of the request in it.
+pub(crate) fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost
 }
 
 /// How long a `Retry-After` asks to wait: seconds, or a date.

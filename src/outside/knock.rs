@@ -9,6 +9,7 @@ use time::format_description::well_known::Rfc2822;
 use url::Url;
 
 use super::http::progress;
+use super::log::send;
 use super::{Trouble, http_client_builder};
 
 /// What answered.
@@ -27,7 +28,7 @@ pub struct Knocked {
 pub async fn knock(url: &Url, whom: &str, idle: Duration) -> Result<Knocked, Trouble> {
     let client = http_client_builder().build();
     let client = client.map_err(|error| Trouble::new(TroubleKind::Network, error.to_string()))?;
-    let answer = progress(client.head(url.clone()).send(), idle, whom).await?;
+    let answer = progress(send(client.head(url.clone())), idle, whom).await?;
     Ok(Knocked { status: answer.status().as_u16(), clock: clock(answer.headers()) })
 }
 

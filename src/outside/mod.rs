@@ -9,6 +9,7 @@ mod http;
 pub mod imagekit;
 mod incoming;
 pub mod knock;
+mod log;
 pub mod machine;
 pub mod matches;
 pub mod notify;
@@ -18,6 +19,7 @@ pub mod spool;
 pub mod trivia;
 
 pub use http::http_client_builder;
+pub use log::{numbered, rewrite};
 
 use std::time::Duration;
 

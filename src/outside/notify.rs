@@ -11,6 +11,7 @@ use url::Url;
 use super::Trouble;
 use super::http::{http_client_builder, trouble};
 use super::imagekit::is_loopback;
+use super::log::send_unseen;
 use crate::limits::NOTIFY_MS_MAX;
 
 /// What messages call the other side.
@@ -66,7 +67,7 @@ impl Notify {
     /// # Errors
     /// What happened, without the URL.
     pub async fn post(&self, document: &Value) -> Result<(), Trouble> {
-        let sent = self.client.post(self.url.clone()).json(document).send().await;
+        let sent = send_unseen(self.client.post(self.url.clone()).json(document)).await;
         let status = sent.map_err(|error| trouble(error, WHOM))?.status();
         match status.is_success() {
             true => Ok(()),

@@ -29,6 +29,7 @@ use self::picture::{Darkroom, Unfit};
 use self::sniff::sniff;
 use super::http::{plain, progress, unanswered};
 use super::incoming::{Incoming, is_plain, is_whole, too_large};
+use super::log::send;
 use super::probe::{Ask, Seen};
 use super::spool::{Draft, Spool, disk_trouble};
 use super::{Trouble, http_client_builder};
@@ -150,7 +151,7 @@ impl HttpOrigin {
         self.allowed.check(&url, None).map_err(|why| forbidden(format!("not fetched: {why}")))?;
         for _ in 0..=REDIRECTS_MAX {
             let request = self.client.request(method.clone(), url.clone()).headers(headers.clone());
-            let response = progress(request.send(), self.idle, WHOM).await?;
+            let response = progress(send(request), self.idle, WHOM).await?;
             if !is_redirect(response.status()) {
                 return Ok(response);
             }

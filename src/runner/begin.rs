@@ -9,7 +9,7 @@ use ledger::plan;
 use ledger::state::Plan;
 
 use super::wheel::{Setting, Wheel};
-use super::{Claims, End, RunError};
+use super::{Claims, End, RunError, log};
 
 /// A run to be started.
 #[derive(Debug, Clone)]
@@ -104,8 +104,12 @@ fn turn(
     claims: Claims,
     setting: Setting<'_>,
 ) -> Result<(RunId, End), RunError> {
-    let mut wheel = Wheel::new(ledger, run, claims, setting);
-    wheel.plan()?;
-    wheel.claim_planned()?;
-    Ok((run, wheel.turn()?))
+    let verb = ledger.state().run(run).expect("the run was started").started.verb;
+    let ended = log::run(run, verb.name()).in_scope(|| {
+        let mut wheel = Wheel::new(ledger, run, claims, setting);
+        let ended = wheel.plan().and_then(|()| wheel.claim_planned()).and_then(|()| wheel.turn());
+        log::ended(&ended);
+        ended
+    });
+    Ok((run, ended?))
 }

@@ -9,6 +9,7 @@ mod claims;
 pub mod control;
 mod delete;
 mod gate;
+mod log;
 mod named;
 mod perform;
 mod planning;

@@ -12,11 +12,11 @@ use ledger::trouble::TroubleKind;
 
 use super::retry::{Deferred, Halt, Outside, Retry, Tried};
 use super::witness::Given;
-use crate::outside::Trouble;
 use crate::outside::catalog::{self, Catalog, Claim, ClaimRefused, Rewrite};
 use crate::outside::imagekit::{Cdn, CdnFile, Stored, Upload};
 use crate::outside::origin::Origin;
 use crate::outside::spool::Spool;
+use crate::outside::{self, Trouble};
 
 /// What Longshore does not own.
 #[derive(Clone)]
@@ -288,7 +288,7 @@ impl Performer {
                 }
                 ClaimRefused::Trouble(trouble) => trouble,
             })?;
-            catalog.rewrite(order.venue, &rewrite).await
+            outside::rewrite(&**catalog, order.venue, &rewrite).await
         };
         let Tried { value, ms, .. } = self.retry.run(Outside::Catalog, attempt).await?;
         let seen = match value {

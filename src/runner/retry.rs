@@ -12,13 +12,13 @@ use ledger::trouble::{Treatment, TroubleKind};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::Message;
 use super::gate::{Gate, Pace};
+use super::{Message, log};
 use crate::limits::{
     NOTIFY_TRIES, OUTAGE_ANSWERS_IN_A_ROW, RATE_LIMIT_ALERT_MS, RETRIES_MAX, RETRY_WAIT_MS_FIRST,
     RETRY_WAIT_MS_MAX,
 };
-use crate::outside::Trouble;
+use crate::outside::{self, Trouble};
 
 /// Something that came about, and what it took.
 #[derive(Debug)]
@@ -235,7 +235,7 @@ impl Retry {
                 return Err(Halt::GivenUp);
             }
             let begun = Instant::now();
-            let trouble = match attempt().await {
+            let trouble = match outside::numbered(tries.attempts + 1, attempt()).await {
                 Ok(value) => {
                     let ms = begun.elapsed().as_millis() as u64;
                     self.answered(outside, begun);
@@ -285,6 +285,7 @@ impl Retry {
             }
             let longest = Duration::from_millis(RETRY_WAIT_MS_MAX);
             let wait = trouble.wait.map_or_else(|| backoff(tries.attempts - 1), |wait| wait.min(longest));
+            log::waits(outside, &trouble, tries.attempts, wait);
             self.sleep(wait).await?;
         }
     }
@@ -391,6 +392,7 @@ impl Retry {
         if is_spent {
             return Err(Halt::Trouble(trouble.outage(), attempts));
         }
+        log::waits(outside, &trouble, attempts + 1, shut.wait);
         let send = |message| {
             let _ = self.inbox.send(message);
         };
@@ -466,7 +468,7 @@ where
 {
     let mut tries = 1;
     loop {
-        match attempt().await {
+        match outside::numbered(tries, attempt()).await {
             Err(_) if tries < NOTIFY_TRIES => tokio::time::sleep(backoff(tries)).await,
             ended => return ended,
         }

@@ -15,6 +15,7 @@ use ledger::state::{PathKey, State};
 use ledger::timestamp::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
+use tracing::Instrument;
 
 use super::control::Phase;
 use super::perform::{Performed, Performer, World};
@@ -22,7 +23,7 @@ use super::retry::{Retry, Witness};
 use super::steer::{Rest, alert_of};
 use super::waits::Waits;
 use super::witness::Given;
-use super::{Claims, End, Message, Moment, Probe, RunError, Selection, Told};
+use super::{Claims, End, Message, Moment, Probe, RunError, Selection, Told, log};
 use crate::limits::{APPEND_BATCH_MAX, CHECKPOINT_IMAGES};
 
 /// What a wheel turns with.
@@ -189,16 +190,18 @@ impl<'a> Wheel<'a> {
         let claim = self.claims.of(country);
         let (outbox, probe) = (self.setting.outbox.clone(), self.setting.probe.clone());
         let dies = move |moment| probe.as_ref().is_some_and(|probe| probe(moment));
-        let work = self.setting.runtime.spawn(async move {
+        let work = async move {
             if dies(Moment::BeforeEffect(step)) {
                 return Message::Died;
             }
             let performed = performer.perform(step, &order, claim).await;
+            log::performed(&performed);
             if dies(Moment::AfterEffect(step)) {
                 return Message::Died;
             }
             Message::Done { step, order: Box::new(order), performed }
-        });
+        };
+        let work = self.setting.runtime.spawn(work.instrument(log::step(plan.venue, step)));
         self.setting.runtime.spawn(async move {
             let message = work.await.unwrap_or_else(|error| Message::Panicked(error.to_string()));
             let _the_wheel_has_stopped = outbox.send(message);

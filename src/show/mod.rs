@@ -9,6 +9,7 @@ mod json;
 mod markdown;
 mod out;
 mod progress;
+mod scrub;
 mod sheet;
 mod table;
 
@@ -17,7 +18,8 @@ use serde::Serialize;
 pub use human::{Table, address, bytes, count, event, plain};
 pub use json::{part as json_part, pretty as json_pretty};
 pub use out::{Format, Out, deliver, is_read, say};
-pub use progress::Progress;
+pub use progress::{Progress, log_line};
+pub use scrub::Scrubber;
 pub use sheet::{Cell, Column, Grid, Part, Sheet, duration, flat};
 
 use crate::error::Failure;

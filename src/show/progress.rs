@@ -1,5 +1,6 @@
 //! How far a run is, on stderr.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -7,6 +8,24 @@ use ledger::event::{AlertAbout, Event, PauseReason};
 
 use super::{count, plain};
 use crate::runner::Told;
+
+/// The bar that is on the screen, for whoever writes to stderr beside it.
+static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// A line of the log on stderr, without tearing the bar that may be there.
+pub fn log_line(line: &str) {
+    let bar = SHOWN.lock().map_or(None, |bar| bar.clone());
+    match bar {
+        Some(bar) => bar.suspend(|| eprintln!("{line}")),
+        None => eprintln!("{line}"),
+    }
+}
+
+fn set_shown(bar: Option<ProgressBar>) {
+    if let Ok(mut shown) = SHOWN.lock() {
+        *shown = bar;
+    }
+}
 
 /// A bar where stderr is a terminal; elsewhere a line now and then.
 pub struct Progress {
@@ -24,6 +43,7 @@ impl Progress {
     pub fn new(settled: u64, total: u64) -> Self {
         let style = ProgressStyle::with_template("{bar:30} {pos} of {len} images  {elapsed}  {msg}");
         let bar = ProgressBar::new(total).with_style(style.expect("the template is fixed and right"));
+        set_shown(Some(bar.clone()));
         Self { bar, settled, said: settled, total }
     }
 
@@ -108,6 +128,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
+        set_shown(None);
         self.bar.finish_and_clear();
     }
 }

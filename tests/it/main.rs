@@ -12,6 +12,7 @@ mod hostile;
 mod imagekit_client;
 mod imagekit_contract;
 mod kill;
+mod logging;
 mod looking_after;
 mod machine;
 mod machine_output;

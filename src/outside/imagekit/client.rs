@@ -16,6 +16,7 @@ use super::settings::{ImageKitOptions, ImageKitRefused, Secret};
 use super::{Cdn, CdnFile, Deleted, Stored, Upload, Usage, wire};
 use crate::limits::{ANSWER_BYTES_MAX, BULK_DELETE_FILES_MAX, FIND_FILES_MAX, LIST_FILES_MAX};
 use crate::outside::http::{next_chunk, progress};
+use crate::outside::log::send;
 use crate::outside::probe::{Ask, Seen};
 use crate::outside::spool::Spool;
 use crate::outside::{Trouble, http_client_builder};
@@ -65,7 +66,7 @@ impl ImageKit {
     }
 
     async fn ask(&self, request: RequestBuilder) -> Result<Answer, Trouble> {
-        self.read(progress(request.send(), self.idle, WHOM).await?).await
+        self.read(progress(send(request), self.idle, WHOM).await?).await
     }
 
     /// Reads an answer whole, within its bound.

@@ -13,6 +13,7 @@ use crate::limits::{DELIVERY_BYTES_READ_MAX, DOWNLOAD_MS_MAX, MESSAGE_CHARS_MAX}
 use crate::outside::Trouble;
 use crate::outside::http::{plain, progress, unanswered};
 use crate::outside::incoming::{Incoming, is_whole};
+use crate::outside::log::send;
 use crate::outside::origin::sniff::is_picture;
 use crate::outside::probe::{ACCEPT_IMAGES, Ask, Seen};
 
@@ -88,7 +89,7 @@ impl ImageKit {
     async fn look_once(&self, url: Url, ask: &Ask<'_>) -> Result<Seen, Trouble> {
         let started = Instant::now();
         let request = self.client.get(url).headers(ask.headers());
-        let response = progress(request.send(), self.idle, WHOM).await?;
+        let response = progress(send(request), self.idle, WHOM).await?;
         match unanswered(&response, WHOM, TroubleKind::ApiError) {
             Some(trouble) => Err(trouble),
             None => Ok(ask.read(response, started, self.idle, WHOM).await?.0),
@@ -111,7 +112,7 @@ impl ImageKit {
 
     async fn deliver(&self, url: Url) -> Result<Response, Trouble> {
         let request = self.client.get(url).header(ACCEPT, ACCEPT_IMAGES).header(ACCEPT_ENCODING, "identity");
-        let response = progress(request.send(), self.idle, WHOM).await?;
+        let response = progress(send(request), self.idle, WHOM).await?;
         if let Some(trouble) = unanswered(&response, WHOM, TroubleKind::ApiError) {
             return Err(trouble);
         }

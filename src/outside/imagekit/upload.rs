@@ -18,6 +18,7 @@ use super::{Stored, Upload, wire};
 use crate::limits::UPLOAD_CHUNK_BYTES;
 use crate::outside::Trouble;
 use crate::outside::http;
+use crate::outside::log::send;
 use crate::outside::spool::{Spool, disk_trouble};
 
 /// What messages call the other side.
@@ -32,7 +33,7 @@ impl ImageKit {
         };
         let (taken, pulse) = watch::channel(());
         let request = self.upload_request().multipart(form(upload, file, taken)?);
-        let sending = pin!(request.send());
+        let sending = pin!(send(request));
         // A time limit on the whole would cut off a slow line that is getting there.
         let response = tokio::select! {
             biased;

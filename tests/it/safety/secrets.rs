@@ -127,6 +127,8 @@ impl Story {
         set("IMAGEKIT_API_URL", imagekit.api_url());
         set("LONGSHORE_NOTIFY_URL", told.url("/s3cret-hook?token=s3cret-token"));
         set("RUST_LOG", "trace".to_owned());
+        // All that any library says, on the stderr of each command or in a file.
+        set("LONGSHORE_LOG", "trace".to_owned());
         set("RUST_BACKTRACE", "1".to_owned());
         // The tests' server asks for no password, so that these can be made up.
         for (name, password) in
@@ -291,12 +293,14 @@ fn back(story: &Story) {
          WHERE city_id IN (SELECT c.id FROM cities c JOIN countries l ON l.id = c.country_id WHERE l.code = 'PL')",
     );
     story.run(&["migrate", "--plan", "saved.plan", "--yes"]).code(2).says("no longer external: http");
-    let migrated = ["migrate", "--country", "DE", "--yes", "--out", "files"];
+    let migrated = ["migrate", "--country", "DE", "--yes", "--out", "files", "--log-file", "text.log"];
     // Nobody listens there, which is told.
     let nobody = "http://127.0.0.1:9/s3cret-hook?token=s3cret-token";
     story.run_with("LONGSHORE_NOTIFY_URL", nobody, &migrated);
     story.run(&["rollback", "--country", "GB", "--dry-run"]).code(0);
-    story.run(&["rollback", "--country", "GB", "--yes"]);
+    story.run(&["rollback", "--country", "GB", "--yes", "--log-format", "json", "--log-file", "json.log"]);
+    let twice = story.run_with("LONGSHORE_LOG", "", &["verify", "--country", "DE", "-vv"]);
+    assert!(twice.stderr.contains("longshore::request: answered"), "{twice}");
     story.run(&["ledger", "backup", "copy.ledger"]).code(0);
 }
 
@@ -329,6 +333,12 @@ fn s1_no_secret_reaches_the_ledger_a_log_a_report_an_error_or_an_alert() {
     {
         assert!(left.iter().any(|(name, _)| name.ends_with(part)), "there is no {part}");
     }
+    for log in ["text.log", "json.log"] {
+        let (_, text) = left.iter().find(|(name, _)| name.ends_with(log)).expect(log);
+        for said in ["TRACE", "DEBUG", "longshore::", "sqlx"] {
+            assert!(text.contains(said), "{said} is not in {log}");
+        }
+    }
     for (name, text) in &left {
         story.watch.see(name, text);
         let is_exact =
@@ -352,7 +362,9 @@ fn s1_a_setting_that_cannot_be_used_is_refused_without_being_repeated() {
     let migrate = &["migrate", "--country", "FR", "--yes"][..];
     let populate = &["populate", "--matches", "report.csv"][..];
     let run = |name: &str, value: &str, args: &[&str], code: i32| {
-        let ran = Ran::new(args, at.command(args).env(name, value).output().unwrap()).code(code);
+        let mut command = at.command(args);
+        command.env(name, value).env("LONGSHORE_LOG", "trace");
+        let ran = Ran::new(args, command.output().unwrap()).code(code);
         assert!(!ran.to_string().contains("s3cret"), "{name} is shown: {ran}");
     };
     for (url, code) in [

@@ -1,0 +1,134 @@
+//! Logs of what the program does (requirement C20): off, unless a flag or `LONGSHORE_LOG` asks for them.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{ArgAction, Args, ValueEnum};
+use rustix::fs::OFlags;
+use tracing_subscriber::fmt::{MakeWriter, layer};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, registry};
+
+use crate::config::Config;
+use crate::error::{Exit, Failure};
+use crate::show::{self, Scrubber};
+
+/// What is logged, and where.
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// Log what is done: runs, venues, images and steps; twice, also requests, rows, retries and waits
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+    /// Append the log to this file, private to its owner, instead of writing it to stderr; alone it logs as -vv does
+    #[arg(long, global = true, value_name = "FILE")]
+    log_file: Option<PathBuf>,
+    /// How a line of the log is written
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    /// For people
+    Text,
+    /// A JSON document a line
+    Json,
+}
+
+/// Begins to log, if that is asked for.
+///
+/// # Errors
+/// When the filter is none, or the file cannot be written.
+pub fn begin(args: &TraceArgs, config: &Config) -> Result<(), Failure> {
+    let filter = match (&config.log, args.verbose, &args.log_file) {
+        (Some(said), ..) => said,
+        (None, 0, None) => return Ok(()),
+        (None, 1, _) => "longshore=info",
+        (None, ..) => "longshore=debug",
+    };
+    let filter = EnvFilter::builder().with_regex(false).parse(filter).map_err(|error| {
+        Failure::usage(format!("LONGSHORE_LOG is no filter: {error}"))
+            .hint("Like longshore=debug, or longshore::request=debug,sqlx=info")
+    })?;
+    let to = args.log_file.as_deref().map(open).transpose()?;
+    let lines = layer().with_ansi(false).log_internal_errors(false);
+    let lines = lines.with_writer(Log(Arc::new(Lines { to, scrubber: Scrubber::new(secrets(config)) })));
+    let lines = match args.log_format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().with_current_span(false).boxed(),
+    };
+    // Fails only when somebody logs already, and then there is nothing to begin.
+    let _begun_already = registry().with(filter).with(lines).try_init();
+    Ok(())
+}
+
+/// Opens the file to append to. It is never somebody else's, and never what a link leads to: whoever may write to the
+/// directory could have a file of ours filled with lines.
+fn open(path: &Path) -> Result<File, Failure> {
+    let cannot = || Failure::usage(format!("the log {} cannot be written", path.display()));
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o600).custom_flags(flags.bits() as i32);
+    let file = options.open(path).map_err(|error| match error.raw_os_error() {
+        Some(number) if number == rustix::io::Errno::LOOP.raw_os_error() => {
+            cannot().because("it is a symbolic link, which is not followed")
+        }
+        _ => Failure { exit: Exit::CannotGoOn, ..cannot().because(error) },
+    })?;
+    let about = file.metadata().map_err(|error| cannot().because(error))?;
+    if !about.is_file() {
+        return Err(cannot().because("it is no file"));
+    }
+    if about.uid() != rustix::process::geteuid().as_raw() {
+        return Err(cannot().because("it belongs to another user"));
+    }
+    if about.mode() & 0o077 != 0 {
+        let shell = format!("chmod 600 {}", path.display());
+        return Err(cannot().because("others may read or write it").hint(shell));
+    }
+    Ok(file)
+}
+
+/// Every secret that the settings hold.
+fn secrets(config: &Config) -> Vec<String> {
+    config.secrets().into_iter().chain(std::env::var("PGPASSWORD")).collect()
+}
+
+/// Where lines go, and what they may not hold.
+struct Lines {
+    /// Stderr, where there is no file.
+    to: Option<File>,
+    scrubber: Scrubber,
+}
+
+/// Every line that anything logs is written here, whole.
+#[derive(Clone)]
+struct Log(Arc<Lines>);
+
+impl io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let Lines { to, scrubber } = &*self.0;
+        let text = scrubber.line(String::from_utf8_lossy(line).trim_end_matches('\n'));
+        match to {
+            // One write a line: several processes may append to one file.
+            Some(file) => io::Write::write_all(&mut &*file, format!("{text}\n").as_bytes())?,
+            None => show::log_line(&text),
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}

@@ -52,7 +52,7 @@ pub fn begin(args: &TraceArgs, config: &Config) -> Result<(), Failure> {
     };
     let filter = EnvFilter::builder().with_regex(false).parse(filter).map_err(|error| {
         Failure::usage(format!("LONGSHORE_LOG is no filter: {error}"))
-            .hint("Like longshore=debug, or longshore::request=debug,sqlx=info")
+            .hint("Like longshore=debug, or longshore=info,hyper_util=debug")
     })?;
     let to = args.log_file.as_deref().map(open).transpose()?;
     let lines = layer().with_ansi(false).log_internal_errors(false);

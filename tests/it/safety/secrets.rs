@@ -335,7 +335,7 @@ fn s1_no_secret_reaches_the_ledger_a_log_a_report_an_error_or_an_alert() {
     }
     for log in ["text.log", "json.log"] {
         let (_, text) = left.iter().find(|(name, _)| name.ends_with(log)).expect(log);
-        for said in ["TRACE", "DEBUG", "longshore::", "sqlx"] {
+        for said in ["TRACE", "DEBUG", "longshore::run", "hyper_util", "reqwest"] {
             assert!(text.contains(said), "{said} is not in {log}");
         }
     }

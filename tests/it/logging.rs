@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use crate::kill::hand::Going;
 use crate::support::program::{Ran, Workplace};
 use crate::support::raw_http::{RawServer, answer};
 use crate::support::stage::Kind;
@@ -89,6 +90,20 @@ fn c20_once_tells_runs_venues_images_and_steps_and_twice_requests_and_waits() {
         "the origin's"
     );
     assert!(lines.iter().all(|line| !line.contains('?')), "no query string");
+}
+
+#[test]
+fn c20_lines_do_not_tear_the_progress_bar() {
+    let at = Workplace::new(Kind::Sqlite, 3);
+    let ended = Going::at_a_terminal(&at, &[&MIGRATE[..], &["-vv"]].concat()).end();
+    assert!(ended.stdout.contains("images  0s"), "there is a bar: {ended}");
+    let lines: Vec<&str> = ended.stdout.split('\n').filter(|line| line.contains("longshore::")).collect();
+    assert!(lines.len() > 10, "{ended}");
+    for line in lines {
+        // What stood on the line before is cleared first.
+        let shown = line.trim_end_matches('\r').rsplit('\r').next().unwrap().trim_start_matches("\u{1b}[2K");
+        assert!(shown.starts_with("20") && !shown.contains('\u{1b}'), "{line:?}");
+    }
 }
 
 #[test]
@@ -200,7 +215,8 @@ fn s1_a_secret_that_a_server_sends_back_is_masked_in_every_line_and_format() {
     for log in [&text.stderr, &json] {
         let answered = log.lines().filter(|line| line.contains("answered") && line.contains("request_id"));
         // What is left of the header's value is the colon behind the key.
-        let told: Vec<_> = answered.filter(|line| line.contains("… …Og== … … … https://…@h.example/x")).collect();
+        let told: Vec<_> =
+            answered.filter(|line| line.contains("… …Og== … … … https://…@h.example/x")).collect();
         assert!(!told.is_empty(), "the request that was answered so: {log}");
         for secret in ["s3cret", &basic[..12], "czNjcmV0", password] {
             assert!(!log.contains(secret), "{secret}: {log}");

@@ -15,7 +15,8 @@ use super::answers::Answer;
 use super::settings::{ImageKitOptions, ImageKitRefused, Secret};
 use super::{Cdn, CdnFile, Deleted, Stored, Upload, Usage, wire};
 use crate::limits::{ANSWER_BYTES_MAX, BULK_DELETE_FILES_MAX, FIND_FILES_MAX, LIST_FILES_MAX};
-use crate::outside::http::{next_chunk, progress};
+use crate::outside::http::progress;
+use crate::outside::incoming::Incoming;
 use crate::outside::log::send;
 use crate::outside::probe::{Ask, Seen};
 use crate::outside::spool::Spool;
@@ -70,16 +71,24 @@ impl ImageKit {
     }
 
     /// Reads an answer whole, within its bound.
-    pub(super) async fn read(&self, mut response: reqwest::Response) -> Result<Answer, Trouble> {
+    pub(super) async fn read(&self, response: reqwest::Response) -> Result<Answer, Trouble> {
         let (status, headers) = (response.status(), response.headers().clone());
         let mut answer = Answer { secret: Arc::clone(&self.secret), status, headers, body: Vec::new() };
-        while let Some(chunk) = next_chunk(&mut response, self.idle, WHOM).await? {
-            if answer.body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(answer.odd("an answer longer than any should be"));
+        let read = async |body: &mut Vec<u8>| {
+            let mut incoming = Incoming::of(response, ANSWER_BYTES_MAX as u64, self.idle, WHOM)?;
+            while let Some(piece) = incoming.next().await? {
+                body.extend_from_slice(&piece);
             }
-            answer.body.extend_from_slice(&chunk);
+            Ok(())
+        };
+        match read(&mut answer.body).await {
+            Ok(()) => Ok(answer),
+            Err(Trouble { kind: TroubleKind::FileTooLarge, .. }) => {
+                Err(answer.odd("an answer longer than any should be"))
+            }
+            Err(Trouble { kind: TroubleKind::InvalidImage, message, .. }) => Err(answer.odd(&message)),
+            Err(trouble) => Err(trouble),
         }
-        Ok(answer)
     }
 
     async fn page(

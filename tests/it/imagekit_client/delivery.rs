@@ -85,3 +85,43 @@ async fn c7_the_original_is_hashed_within_bounds() {
     assert_eq!(trouble("/demo/none", 100_000).await, NotServed);
     assert!(server.asked().iter().all(|asked| asked.header("authorization").is_none()));
 }
+
+#[tokio::test]
+async fn s2_what_imagekit_compresses_unasked_is_read_as_browsers_read_it() {
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut encoder, bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let image = ("content-type", "image/jpeg");
+    let server = RawServer::start(move |asked| match asked.target.split('?').next().unwrap() {
+        "/demo/203" => answer(203, &[image, ("content-encoding", "binary")], &jpeg(9, 9)),
+        "/demo/gzip" => answer(200, &[image, ("content-encoding", "gzip")], &gzip(&jpeg(9, 9))),
+        "/demo/not" => answer(200, &[image, ("content-encoding", "gzip")], &jpeg(9, 9)),
+        "/demo/br" => answer(200, &[image, ("content-encoding", "br")], &jpeg(9, 9)),
+        "/v1/files/br/details" => answer(200, &[("content-encoding", "br")], b"{}"),
+        _ => {
+            let file = file_json("/a/b.jpg").to_string();
+            answer(200, &[("content-encoding", "gzip")], &gzip(file.as_bytes()))
+        }
+    })
+    .await;
+    let (client, url) = (client(&server), |name: &str| server.url(&format!("/demo/{name}")));
+    for fine in ["203", "gzip"] {
+        assert_eq!(client.check_delivery(&url(fine)).await, Ok(()), "{fine}");
+        assert_eq!(
+            client.original_hash(&url(fine), 10_000).await,
+            Ok(ContentHash::of(&jpeg(9, 9))),
+            "{fine}"
+        );
+    }
+    let long = client.original_hash(&url("gzip"), jpeg(9, 9).len() as u64 - 1).await.unwrap_err();
+    assert_eq!(long.kind, FileTooLarge, "{long}");
+    for odd in ["not", "br"] {
+        assert_eq!(client.check_delivery(&url(odd)).await.unwrap_err().kind, NotServed, "{odd}");
+        assert_eq!(client.original_hash(&url(odd), 10_000).await.unwrap_err().kind, NotServed, "{odd}");
+    }
+    assert_eq!(client.details(&id("gzip")).await, Ok(Some(cdn_file("/a/b.jpg"))));
+    let odd = client.details(&id("br")).await.unwrap_err();
+    assert!(odd.kind == ApiError && odd.message.contains("compressed as br"), "{odd}");
+}

@@ -20,11 +20,11 @@
 /// Talk for people, on stderr. The standard library's macro of this name panics when nobody reads stderr any more, as
 /// behind `2>&1 | head` or a terminal that was closed, and a run must not end because nobody listens to it. What
 /// databases and servers have put into the talk can neither steer the terminal nor begin a line of its own (requirement
-/// S4): each of these is one line.
+/// S4): each of these is one line. Commands in it have the flags in force.
 macro_rules! eprintln {
     ($($talk:tt)*) => {{
         use std::io::Write as _;
-        let talk = $crate::show::flat(&format!($($talk)*));
+        let talk = $crate::show::flat(&$crate::show::with_flags(&format!($($talk)*)));
         let _nobody_listens = writeln!(std::io::stderr(), "{talk}");
     }};
 }

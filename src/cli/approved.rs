@@ -9,7 +9,7 @@ use ledger::ledger::Ledger;
 use ledger::plan;
 use ledger::state::{Run, State};
 
-use super::ask::confirm;
+use super::ask::{confirm, database};
 use super::drive::{Driver, ForwardArgs, RunArgs};
 use super::open::target_of;
 use super::place::name_of;
@@ -53,7 +53,7 @@ pub fn run(
         "This moves exactly what {} says: {images} of {venues} in {name}, to ImageKit,",
         path.display()
     );
-    eprintln!("and rewrites their rows in the {} database.", context.target.name());
+    eprintln!("and rewrites their rows in {}.", database(context, &*catalog)?);
     let reassurance = "Nothing that is there now is deleted; `longshore rollback` takes it back.";
     confirm(reassurance, &name, args.yes)?;
     let mut ledger = match ledger {

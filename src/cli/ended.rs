@@ -1,6 +1,6 @@
 //! What a run says when it has ended or paused.
 
-use ledger::event::{Event, Scope, Tally, Verb};
+use ledger::event::{Event, Paused, Scope, Tally, Verb};
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
 use ledger::report::{Report, ReportFold};
@@ -22,7 +22,7 @@ struct Ended {
     run: RunId,
     verb: Verb,
     scope: Scope,
-    paused: Option<ledger::event::Paused>,
+    paused: Option<Paused>,
     tally: Tally,
     /// Venues whose images are all back, of those a rollback visited; null for a run forward.
     venues_restored: Option<u64>,
@@ -90,7 +90,9 @@ fn ended(ledger: &Ledger, run: RunId, end: End) -> Result<Ended, Failure> {
     let (verb, scope) = (of.started.verb, of.started.scope.clone());
     let report = (verb == Verb::Migrate).then(|| of_run(ledger, run)).transpose()?;
     let paused = match end {
-        End::Paused(paused) => Some(paused),
+        End::Paused(paused) => {
+            Some(Paused { advice: show::with_flags(&paused.advice), ..paused })
+        }
         End::Finished(..) => None,
     };
     let venues_restored = (verb == Verb::Rollback).then(|| restored(state, run));

@@ -9,11 +9,11 @@ use ledger::ledger::Ledger;
 use ledger::plan;
 use ledger::state::State;
 
-use super::ask::confirm;
+use super::ask::{confirm, database, run_in_question};
 use super::countries::{for_each_movable, for_each_venue};
 use super::drive::{Driver, ForwardArgs, RunArgs};
 use super::look::look;
-use super::place::{Chosen, PlaceArgs, name_of};
+use super::place::{Chosen, PlaceArgs};
 use super::run_files::RunFilesArgs;
 use super::{Context, approved, ended, plan as planned};
 use crate::error::{Exit, Failure};
@@ -53,11 +53,11 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
     }
     if args.place.is_empty() {
         return Err(Failure::usage("`migrate` wants to know what to migrate")
-            .hint("longshore migrate --country Poland --dry-run")
-            .hint("longshore migrate --country PL --limit 10")
-            .hint("longshore migrate --city Kraków")
-            .hint("longshore migrate --venue-id 842")
-            .hint("longshore migrate --plan poland.plan"));
+            .hint("`longshore migrate --country Poland --dry-run`")
+            .hint("`longshore migrate --country PL --limit 10`")
+            .hint("`longshore migrate --city Kraków`")
+            .hint("`longshore migrate --venue-id 842`")
+            .hint("`longshore migrate --plan poland.plan`"));
     }
     let catalog = match args.dry_run {
         true => context.open_catalog()?,
@@ -107,9 +107,9 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
     }
     if ends.is_empty() || !args.run.yes {
         let (images, venues) = (show::count(preview.images, "image"), show::count(preview.venues, "venue"));
-        let (name, target) = (&chosen.name, context.target.name());
+        let (name, database) = (&chosen.name, database(context, &*catalog)?);
         eprintln!("This moves {images} of {venues} in {name} to ImageKit");
-        eprintln!("and rewrites their rows in the {target} database.");
+        eprintln!("and rewrites their rows in {database}.");
         let reassurance = "Nothing that is there now is deleted; `longshore rollback` takes it back.";
         confirm(reassurance, name, args.run.yes)?;
     }
@@ -146,7 +146,8 @@ fn holders(ledger: &Ledger, chosen: &Chosen) -> Result<Vec<RunId>, Failure> {
 fn go_on(driver: &mut Driver<'_>, run: RunId, args: &MigrateArgs) -> Result<(RunId, End), Failure> {
     let of = driver.ledger.state().run(run).expect("an unfinished run is there");
     let options = args.run.over(of.options(), Some(&args.forward));
-    eprintln!("Run {run} ({}) is unfinished and goes on first.", name_of(&of.started.scope));
+    eprintln!("{}.", run_in_question(driver.ledger.state(), run));
+    eprintln!("It is unfinished and goes on first, in {}.", database(driver.context, &*driver.catalog)?);
     confirm("What it has done is not done again.", "resume", args.run.yes)?;
     driver.selection = approved::selection(driver.context, run, of)?;
     driver.clients = Some(driver.context.open_clients(&options)?);

@@ -9,6 +9,7 @@ mod doctor;
 mod drive;
 mod ended;
 mod export;
+mod flags;
 mod interrupt;
 mod ledger;
 mod log;
@@ -155,11 +156,9 @@ struct Context<'a> {
 /// Whatever kept it from doing what was asked, with what to type next.
 pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let (config, mut wrong) = Config::read(&std::env::current_dir()?);
-    let usual = match cli.verb {
-        Verb::Populate(_) => Target::Dev,
-        _ => Target::Production,
-    };
-    let target = cli.common.target.unwrap_or(usual);
+    let populates = matches!(cli.verb, Verb::Populate(_));
+    let target = cli.common.target.unwrap_or_else(|| flags::usual_target(populates));
+    flags::carry(&cli.common, target);
     // `doctor` tells of all that is wrong; the others stop at the first.
     if !wrong.is_empty() && !matches!(cli.verb, Verb::Doctor(_)) {
         return Err(wrong.swap_remove(0));

@@ -96,10 +96,11 @@ impl Notifier {
         let what = format!("{} {}", verb.name(), name_of(scope));
         let about = show::word(&alerted.about).replace('_', " ");
         let number = run.map_or(String::new(), |run| format!("run {run}, "));
+        let message = show::with_flags(&alerted.message);
         let document = json!({
-            "text": shown(&format!("Longshore ({number}{what}, {target}) {about}: {}", alerted.message)),
+            "text": shown(&format!("Longshore ({number}{what}, {target}) {about}: {message}")),
             "about": alerted.about,
-            "message": alerted.message,
+            "message": message,
             "at": record.at,
             "run": run,
             "verb": verb,

@@ -12,6 +12,7 @@ use ledger::store::{LedgerError, is_out_of_descriptors};
 use ledger::timestamp::Timestamp;
 
 use super::Context;
+use super::flags::usual_ledger;
 use crate::config::{self, missing};
 use crate::error::{Exit, Failure, MORE_DESCRIPTORS};
 use crate::limits::DESCRIPTORS_SPARE_MIN;
@@ -71,8 +72,7 @@ pub fn holder() -> String {
 impl Context<'_> {
     /// Where the ledger lies.
     pub fn ledger_path(&self) -> PathBuf {
-        let default = || PathBuf::from(format!("longshore.{}.ledger", self.target.name()));
-        self.common.ledger.clone().unwrap_or_else(default)
+        self.common.ledger.clone().unwrap_or_else(|| usual_ledger(self.target))
     }
 
     /// Opens the application's database of the target.

@@ -122,10 +122,10 @@ struct Answer {
 pub fn run(context: &Context<'_>, args: &PlanArgs) -> Result<Exit, Failure> {
     if args.place.is_empty() {
         return Err(Failure::usage("`plan` wants to know what to plan")
-            .hint("longshore plan --country Poland")
-            .hint("longshore plan --country PL --limit 10 --out ten.plan")
-            .hint("longshore plan --city Kraków --exact")
-            .hint("longshore plan --venue-id 842"));
+            .hint("`longshore plan --country Poland`")
+            .hint("`longshore plan --country PL --limit 10 --out ten.plan`")
+            .hint("`longshore plan --city Kraków --exact`")
+            .hint("`longshore plan --venue-id 842`"));
     }
     let out = args.output.out(context)?;
     let catalog = context.open_catalog()?;

@@ -12,7 +12,7 @@ use ledger::plan;
 use ledger::state::State;
 use serde::Serialize;
 
-use super::ask::confirm;
+use super::ask::{confirm, database};
 use super::drive::{Driver, RunArgs};
 use super::open::now;
 use super::out::PlainFormat;
@@ -134,9 +134,9 @@ pub fn run(context: &Context<'_>, args: &PopulateArgs) -> Result<Exit, Failure> 
         return Ok(exit);
     }
     let (images, venues) = (show::count(preview.images, "image"), show::count(preview.venues, "venue"));
-    eprintln!("This adds {images} to {venues}{place}, in the {} database.", preview.target);
+    eprintln!("This adds {images} to {venues}{place}, in {}.", database(context, &*catalog)?);
     if context.target == Target::Production {
-        let reassurance = "Nothing is uploaded; `longshore rollback --run` takes it back.";
+        let reassurance = "Nothing is uploaded; `longshore rollback --run N` takes it back.";
         confirm(reassurance, &chosen.name, args.run.yes)?;
     }
     let mut ledger = match ledger {

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 use self::answer::{Answer, Deleted};
 use super::Context;
-use super::ask::confirm;
+use super::ask::{confirm, database};
 use super::open::{now, operator};
 use super::out::OutArgs;
 use crate::config::{self, missing};
@@ -67,7 +67,7 @@ pub fn run(context: &Context<'_>, args: &ReconcileArgs) -> Result<Exit, Failure>
         let deleted = match candidates.is_empty() {
             true => Vec::new(),
             false => {
-                ask(&judged, &candidates, args.yes)?;
+                ask(&judged, &candidates, &database(context, &*world.catalog)?, args.yes)?;
                 let (end, deleted) = delete(context, &world, &mut ledger, &candidates)?;
                 swept = end;
                 deleted
@@ -134,7 +134,7 @@ fn candidates(judged: &Judged) -> Vec<Candidate> {
     orphans.chain(gone).map(|(path, file)| Candidate { path: path.clone(), file: file.clone() }).collect()
 }
 
-fn ask(judged: &Judged, candidates: &[Candidate], yes: bool) -> Result<(), Failure> {
+fn ask(judged: &Judged, candidates: &[Candidate], database: &str, yes: bool) -> Result<(), Failure> {
     let orphans = judged.files.iter().filter(|file| file.class == FileClass::Orphan);
     let bytes: u64 = orphans.clone().map(|judged| judged.file.bytes).sum();
     let (files, bytes) = (show::count(orphans.count() as u64, "file"), show::bytes(bytes));
@@ -145,7 +145,8 @@ fn ask(judged: &Judged, candidates: &[Candidate], yes: bool) -> Result<(), Failu
     if let Some(more) = candidates.len().checked_sub(SHOWN_FILES_MAX).filter(|more| *more > 0) {
         eprintln!("  … and {more} more; `longshore reconcile` names them all");
     }
-    confirm("No row of the database uses them, and no image of the ledger needs them.", "DELETE", yes)
+    eprintln!("No row of {database} uses them.");
+    confirm("No image of the ledger needs them either.", "DELETE", yes)
 }
 
 fn delete(

@@ -8,6 +8,7 @@ use ledger::plan;
 use ledger::state::{Run, RunStatus, State};
 use ledger::store::LedgerError;
 
+use super::ask::database;
 use super::drive::{Driver, ForwardArgs, RunArgs};
 use super::place::name_of;
 use super::run_files::RunFilesArgs;
@@ -57,6 +58,7 @@ pub fn run(context: &Context<'_>, args: &ResumeArgs) -> Result<Exit, Failure> {
     let forward = (verb == Verb::Migrate).then_some(&args.forward);
     let options = args.how.over(of.options(), forward);
     eprintln!("Run {run} ({} {}) goes on.", verb.name(), name_of(&of.started.scope));
+    eprintln!("It works on {}.", database(context, &*catalog)?);
     let needs_cdn = forward.is_some() || options.delete_cdn_files;
     let clients = needs_cdn.then(|| context.open_clients(&options)).transpose()?;
     let selection = approved::selection(context, run, of)?;

@@ -1,6 +1,6 @@
 //! `rollback`: before-images back into the rows, out of the ledger (requirement C6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use ledger::event::{Scope, Verb};
@@ -11,7 +11,7 @@ use ledger::state::State;
 use ledger::store::LedgerError;
 use serde::Serialize;
 
-use super::ask::confirm;
+use super::ask::{confirm, database, run_in_question};
 use super::drive::{Driver, RunArgs};
 use super::out::PlainFormat;
 use super::past::PastArgs;
@@ -44,6 +44,8 @@ struct Preview {
     venues: u64,
     images: u64,
     countries: BTreeMap<String, u64>,
+    /// The runs whose changes go back.
+    takes_back: BTreeSet<RunId>,
     /// Unfinished runs that are closed first.
     closes: Vec<RunId>,
 }
@@ -52,8 +54,10 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
     if args.dry_run {
         let ledger = Ledger::read(&context.ledger_path())?;
         let scope = scope(&ledger, args)?;
+        let preview = preview(context, &ledger, &scope);
+        say_runs(ledger.state(), &preview);
         say_migrated(ledger.state(), &scope);
-        return dry_run(context, &preview(context, &ledger, &scope), args.delete_cdn_files);
+        return dry_run(context, &preview, args.delete_cdn_files);
     }
     let catalog = context.open_catalog_to_write()?;
     let missing = || LedgerError::Missing { path: context.ledger_path() };
@@ -67,9 +71,9 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
         return Ok(Exit::Done);
     }
     let (images, venues) = (show::count(preview.images, "image"), show::count(preview.venues, "venue"));
-    let target = preview.target;
     eprintln!("This puts {images} of {venues} in {} back as they were,", preview.scope);
-    eprintln!("in the {target} database. What others changed since stays.");
+    eprintln!("in {}. What others changed since stays.", database(context, &*catalog)?);
+    say_runs(ledger.state(), &preview);
     say_files(args.delete_cdn_files);
     say_migrated(ledger.state(), &scope);
     for run in &preview.closes {
@@ -92,19 +96,21 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
 fn scope(ledger: &Ledger, args: &RollbackArgs) -> Result<Scope, Failure> {
     args.what.scope(ledger.state())?.ok_or_else(|| {
         Failure::usage("`rollback` wants to know what to roll back")
-            .hint("longshore rollback --country Poland --dry-run")
-            .hint("longshore rollback --city Kraków")
-            .hint("longshore rollback --venue-id 842")
-            .hint("longshore rollback --run 12")
+            .hint("`longshore rollback --country Poland --dry-run`")
+            .hint("`longshore rollback --city Kraków`")
+            .hint("`longshore rollback --venue-id 842`")
+            .hint("`longshore rollback --run 12`")
     })
 }
 
 fn preview(context: &Context<'_>, ledger: &Ledger, scope: &Scope) -> Preview {
     let state = ledger.state();
     let visits = plan::take_backs(state, scope);
-    let mut countries = BTreeMap::new();
+    let (mut countries, mut takes_back) = (BTreeMap::new(), BTreeSet::new());
     for image in visits.values().flatten() {
-        let country = state.plan(image.planned).and_then(|plan| state.place(plan).country.as_ref());
+        let plan = state.plan(image.planned);
+        takes_back.extend(plan.map(|plan| plan.run));
+        let country = plan.and_then(|plan| state.place(plan).country.as_ref());
         let name = country.map_or_else(|| "(no country)".to_owned(), |country| country.name.clone());
         *countries.entry(name).or_default() += 1;
     }
@@ -114,11 +120,20 @@ fn preview(context: &Context<'_>, ledger: &Ledger, scope: &Scope) -> Preview {
         venues: visits.values().filter(|images| !images.is_empty()).count() as u64,
         images: visits.values().map(|images| images.len() as u64).sum(),
         countries,
+        takes_back,
         closes: state
             .unfinished()
             .map(|(run, _)| run)
             .filter(|run| plan::is_taken_over(state, *run, scope))
             .collect(),
+    }
+}
+
+/// Names what is taken back: which runs, and whose they were.
+fn say_runs(state: &State, preview: &Preview) {
+    let runs: BTreeSet<RunId> = preview.takes_back.iter().chain(&preview.closes).copied().collect();
+    for run in runs {
+        eprintln!("  {}.", run_in_question(state, run));
     }
 }
 

@@ -7,7 +7,7 @@ use ledger::ids::Seq;
 use url::Url;
 
 use super::table::folded;
-use super::{line_raw, word};
+use super::{line_raw, with_flags, word};
 use crate::error::Failure;
 
 /// A text out of a database or a server, made harmless: no control characters (a terminal would obey them), no marks
@@ -101,7 +101,8 @@ impl Table {
 pub fn event(seq: Seq, record: &Record) -> Result<(), Failure> {
     let run = record.run.map_or("-".to_owned(), |run| run.to_string());
     let name = record.event.name();
-    line_raw(&plain(&format!("{seq:>7}  {}  run {run:<5} {name:<13} {}", record.at, about(&record.event))))
+    let about = with_flags(&about(&record.event));
+    line_raw(&plain(&format!("{seq:>7}  {}  run {run:<5} {name:<13} {about}", record.at)))
 }
 
 fn about(event: &Event) -> String {

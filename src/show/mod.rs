@@ -12,6 +12,7 @@ mod progress;
 mod scrub;
 mod sheet;
 mod table;
+mod typed;
 
 use serde::Serialize;
 
@@ -21,6 +22,7 @@ pub use out::{Format, Out, deliver, is_read, say};
 pub use progress::{Progress, log_line};
 pub use scrub::Scrubber;
 pub use sheet::{Cell, Column, Grid, Part, Sheet, duration, flat};
+pub use typed::{carry_flags, quoted, with_flags};
 
 use crate::error::Failure;
 
@@ -36,7 +38,7 @@ pub fn json_line(answer: &impl Serialize) -> Result<(), Failure> {
 
 /// One line for people on stdout.
 pub fn line(text: &str) -> Result<(), Failure> {
-    line_raw(&plain(text))
+    line_raw(&plain(&with_flags(text)))
 }
 
 /// Lines for people on stdout, already plain.
@@ -46,7 +48,7 @@ fn line_raw(text: &str) -> Result<(), Failure> {
 
 /// The sheet alone on a terminal, in the place of what stood there.
 pub fn redraw(sheet: &Sheet) -> Result<(), Failure> {
-    out::to_stdout(|to| write!(to, "\x1b[2J\x1b[H{}", table::write(sheet)))
+    out::to_stdout(|to| write!(to, "\x1b[2J\x1b[H{}", table::write(&sheet.clone().with_flags())))
 }
 
 /// The word the wire has for a plain enum.
@@ -56,11 +58,12 @@ pub fn word(value: &impl Serialize) -> String {
 
 /// Why a command failed, on stderr: what happened, why, and what to type next.
 pub fn failure(failure: &Failure) {
-    eprintln!("Error: {}", plain(&failure.message));
+    let shown = |text: &str| plain(&with_flags(text));
+    eprintln!("Error: {}", shown(&failure.message));
     for cause in &failure.causes {
-        eprintln!("  {}", plain(cause));
+        eprintln!("  {}", shown(cause));
     }
     for hint in &failure.hints {
-        eprintln!("Hint: {}", plain(hint));
+        eprintln!("Hint: {}", shown(hint));
     }
 }

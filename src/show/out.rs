@@ -78,7 +78,7 @@ pub fn say(out: &Out, sheet: impl FnOnce() -> Sheet, answer: &impl Serialize) ->
         Format::Markdown => markdown::write,
         Format::Html => html::write,
     };
-    deliver(out, |to| to.write_all(write(&sheet()).as_bytes()))
+    deliver(out, |to| to.write_all(write(&sheet().with_flags()).as_bytes()))
 }
 
 /// Lets an answer be written to where it goes, for one that is too long to be held at once.

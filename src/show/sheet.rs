@@ -1,6 +1,6 @@
 //! An answer as a document, before anyone has said how it is to be written.
 
-use super::plain;
+use super::{plain, with_flags};
 
 /// A document: what a command has found, for people. Programs read the same answer's JSON.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,6 +82,16 @@ impl Sheet {
     /// Goes on with a line.
     pub fn line(&mut self, text: impl Into<String>) {
         self.parts.push(Part::Line(text.into()));
+    }
+    /// With the flags in force in every command that its lines name. Tables hold data, and stay as they are.
+    #[must_use]
+    pub fn with_flags(mut self) -> Self {
+        for part in &mut self.parts {
+            if let Part::Line(text) | Part::Heading(text) = part {
+                *text = with_flags(text);
+            }
+        }
+        self
     }
     /// Goes on with a table.
     pub fn table(&mut self, grid: Grid) {

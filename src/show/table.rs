@@ -15,6 +15,8 @@ const SHORT_CHARS: u16 = 20;
 /// A line of a cell is broken where it is longer than this, word or not: widths are counted in 16 bits, a character may
 /// be two columns wide, and beside it there are others.
 const LINE_CHARS_MAX: usize = 20_000;
+/// Stands for a space at which no line is broken.
+const JOINT: &str = "\u{a0}";
 /// The spaces on both sides of a cell.
 const PADDING: u16 = 2;
 
@@ -42,7 +44,7 @@ fn lines(grid: &Grid) -> String {
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(COLUMNS);
     table.set_header(grid.columns.iter().map(|column| column.name));
     for row in grid.all_rows() {
-        table.add_row(row.iter().map(|cell| folded(cell.for_people())));
+        table.add_row(row.iter().map(|cell| folded(unbroken(&cell.for_people()))));
     }
     let least = |index: usize| match widest(grid, index) {
         width if width <= SHORT_CHARS || grid.columns[index].is_number => width,
@@ -62,7 +64,7 @@ fn lines(grid: &Grid) -> String {
             column.set_constraint(ColumnConstraint::LowerBoundary(least));
         }
     }
-    let text = table.to_string();
+    let text = table.to_string().replace(JOINT, " ");
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
@@ -83,9 +85,23 @@ pub(super) fn folded(text: String) -> String {
     lines.join("\n")
 }
 
+/// With every command in it as one word: one that is broken cannot be pasted.
+fn unbroken(text: &str) -> String {
+    let mut parts = text.split('`');
+    let mut unbroken = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        unbroken.push('`');
+        match part.starts_with("longshore ") {
+            true => unbroken.push_str(&part.replace(' ', JOINT)),
+            false => unbroken.push_str(part),
+        }
+    }
+    unbroken
+}
+
 /// In characters.
 fn longest_word(grid: &Grid, column: usize) -> u16 {
-    let cells = grid.all_rows().map(|row| row[column].for_people());
+    let cells = grid.all_rows().map(|row| unbroken(&row[column].for_people()));
     let texts = cells.chain([grid.columns[column].name.to_owned()]);
     let longest = texts.filter_map(|text| text.split(' ').map(|word| word.chars().count()).max()).max();
     longest.unwrap_or(0).min(WORD_CHARS_MAX) as u16

@@ -4,6 +4,7 @@
 mod back;
 mod delete;
 mod names;
+mod pasted;
 mod retry;
 mod shared;
 mod skip;

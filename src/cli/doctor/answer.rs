@@ -115,6 +115,9 @@ impl Answer {
     /// Of everything that was looked at.
     pub fn new(target: &'static str, ledger: &Path, mut checks: Vec<Line>) -> Self {
         checks.sort_by_key(|line| line.check);
+        for line in &mut checks {
+            line.advice = line.advice.as_deref().map(show::with_flags);
+        }
         let findings_total = checks.iter().filter(|line| line.is_finding()).count() as u64;
         Self { target, ledger: ledger.display().to_string(), findings_total, checks }
     }

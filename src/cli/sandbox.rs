@@ -14,6 +14,7 @@ use crate::sandbox::faults::kinds::KINDS;
 use crate::sandbox::faults::order::{CDN_OPERATIONS, ORIGIN_OPERATIONS};
 use crate::sandbox::seed::VENUES_FULL;
 use crate::sandbox::whole::{CONTROL, Options, Sandbox, SandboxError};
+use crate::show;
 
 /// Run stand-ins for everything outside, on this machine.
 #[derive(Debug, Args)]
@@ -68,11 +69,11 @@ pub fn run(context: &Context<'_>, args: &SandboxArgs) -> Result<Exit, Failure> {
         let sandbox = Sandbox::open(&options).await?;
         sandbox.order(args.fault.iter().cloned()).await;
         eprintln!("The sandbox is up. In another terminal:");
-        eprintln!("  . {}", args.dir.join("env").display());
+        eprintln!("  . {}", show::quoted(args.dir.join("env").as_os_str()));
         eprintln!("  longshore countries");
         eprintln!("Faults are ordered and taken back while it is up:");
-        let control = args.dir.join(CONTROL);
-        eprintln!("  curl -d cdn=away:for=20s $(cat {})/faults", control.display());
+        let control = show::quoted(args.dir.join(CONTROL).as_os_str());
+        eprintln!("  curl -d cdn=away:for=20s $(cat {control})/faults");
         eprintln!("Ctrl-C stops it; started again on this directory, it goes on where it was.");
         let _the_sender_lives_in_the_interrupt = stopped.await;
         sandbox.stop().await;

@@ -1,6 +1,8 @@
 //! The house rules that can be checked, checked: what is nowhere, which way arrows point, how long files are, and that
 //! the docs name what the code has and nothing else.
 
+mod commands;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -14,7 +14,7 @@ use crate::outside::catalog;
 use crate::outside::imagekit::ImageKitOptions;
 
 const MEND: &str = "Correct it where it is set: in the environment, or in .env in this directory";
-const ONLY_POPULATE: &str = "; only `longshore populate` needs it";
+const ONLY_POPULATE: &str = "; only `populate` needs it";
 
 /// Looks at them, given what reading them has already shown to be wrong.
 pub fn check(context: &Context<'_>, allow_hosts: &[String], wrong: Vec<Failure>) -> Vec<Line> {

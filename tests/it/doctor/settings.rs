@@ -20,7 +20,7 @@ fn c16_every_missing_setting_is_told_at_once_and_the_rest_is_still_looked_at() {
     for name in needed {
         finds(&ran, "settings", &format!("{name} is not set"), &format!("export {name}="));
     }
-    finds(&ran, "settings", "TRIVIA_ADVISOR", "only `longshore populate` needs it");
+    finds(&ran, "settings", "TRIVIA_ADVISOR", "only `populate` needs it");
     assert_eq!(findings(&ran), ["settings"; 4], "nothing else is wrong: {ran}");
     for check in
         ["database", "columns", "rights", "pooler", "trivia_advisor", "imagekit_key", "endpoint", "usage"]

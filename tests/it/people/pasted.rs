@@ -90,15 +90,19 @@ fn pastes(at: &Workplace, ran: &Ran) -> Vec<String> {
 
 /// Where it works, in a question's words.
 fn place(at: &Workplace) -> String {
-    let url = &at.settings["DEV_DATABASE_URL"];
+    place_of(at, "dev", "DEV_DATABASE_URL")
+}
+
+fn place_of(at: &Workplace, target: &str, setting: &str) -> String {
+    let url = &at.settings[setting];
     match url.strip_prefix("sqlite:") {
         Some(path) => {
-            format!("the dev database (SQLite {})", std::fs::canonicalize(path).unwrap().display())
+            format!("the {target} database (SQLite {})", std::fs::canonicalize(path).unwrap().display())
         }
         None => {
             let (_, rest) = url.rsplit_once('@').unwrap();
             let (host, name) = rest.split_once('/').unwrap();
-            format!("the dev database (PostgreSQL {name} at {host})")
+            format!("the {target} database (PostgreSQL {name} at {host})")
         }
     }
 }
@@ -211,4 +215,30 @@ fn d7_on_the_usual_target_and_ledger_nothing_is_added() {
     let named = ran.stdout.split('`').skip(1).step_by(2).filter(|part| part.starts_with("longshore "));
     let named: Vec<&str> = named.collect();
     assert!(named.contains(&"longshore rollback --run 2") && !ran.stdout.contains("--target"), "{ran}");
+}
+
+#[test]
+fn c4_every_question_names_the_database_and_the_runs() {
+    let at = Workplace::new(Kind::Sqlite, 4);
+    let place = place_of(&at, "production", "PRODUCTION_DATABASE_URL");
+    let asks = |args: &[&str], run: Option<&str>| {
+        let asked = at.run(args).code(2).says("there is no terminal to ask").says(&place);
+        if let Some(run) = run {
+            let line = asked.stderr.lines().find(|line| line.trim_start().starts_with(run));
+            let line = line.unwrap_or_else(|| panic!("{run}: {asked}"));
+            assert!(line.contains(", by tester@") && line.ends_with("Z."), "who and when: {asked}");
+        }
+    };
+    asks(&["migrate", "--country", "PL"], None);
+    at.run(&["plan", "--country", "PL", "--out", "pl.plan"]).code(0);
+    asks(&["migrate", "--plan", "pl.plan"], None);
+    at.order("upload=quota");
+    at.run(&["migrate", "--country", "PL", "--yes"]).code(11);
+    asks(&["migrate", "--country", "PL"], Some("Run 2: migrate Poland"));
+    asks(&["rollback", "--country", "PL"], Some("Run 2: migrate Poland"));
+    at.order("upload=none");
+    at.run(&["resume"]).says(&place);
+    asks(&["rollback", "--venue-id", &at.sandbox.world.to_migrate("PL")[0].id.to_string()], Some("Run 2: migrate Poland"));
+    at.run(&["rollback", "--country", "PL", "--yes"]).code(0);
+    asks(&["reconcile", "--delete-orphans"], None);
 }

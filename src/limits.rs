@@ -95,7 +95,8 @@ pub const CATALOG_CONNECTIONS_MAX: u32 = 8;
 pub const CATALOG_LOCK_WAIT_MS_MAX: u64 = 5_000;
 /// One statement on the catalog; reading a page is the longest.
 pub const CATALOG_STATEMENT_MS_MAX: u64 = 60_000;
-/// Matches further apart than this are listed before a `populate`: no venue is that large, so one of the two is wrong.
+/// Matches further apart than this are left out of a `populate`, unless it is told otherwise: no venue is that large, so
+/// they are two.
 pub const MATCH_FAR_M: u64 = 50_000;
 /// Differences between a saved plan and the database that are named; beyond these a person plans anew anyway.
 pub const PLAN_DIFFERENCES_MAX: usize = 20;

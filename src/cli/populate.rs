@@ -1,5 +1,7 @@
 //! `populate`: external images out of a matching report (requirement C1).
 
+mod far;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use ledger::plan;
 use ledger::state::State;
 use serde::Serialize;
 
+use self::far::Doubtful;
 use super::ask::{confirm, database};
 use super::drive::{Driver, RunArgs};
 use super::open::now;
@@ -34,7 +37,7 @@ pub struct PopulateArgs {
     /// The matching report.
     #[arg(long, value_name = "FILE", default_value = "temp/migration_recon/matching_report.csv")]
     matches: PathBuf,
-    /// Leave out matches that lie further apart than this, in kilometres; without it the far ones are listed.
+    /// Leave out matches that lie further apart than this, in kilometres; they are listed [default: 50]
     #[arg(long, value_name = "KM", value_parser = kilometres)]
     max_distance: Option<u64>,
     #[command(flatten)]
@@ -72,14 +75,6 @@ struct Left {
     left: LeftOut,
 }
 
-/// Two venues that were matched and lie far apart.
-#[derive(Debug, Serialize)]
-struct Far {
-    venue_id: VenueId,
-    trivia_advisor_id: i64,
-    kilometres: f64,
-}
-
 /// What a run would add.
 #[derive(Debug, Serialize)]
 struct Preview {
@@ -92,12 +87,16 @@ struct Preview {
     left_out: Vec<Left>,
     /// Rows of the report that cannot be read, by line.
     unreadable_lines: Vec<u64>,
-    far: Vec<Far>,
+    /// Beyond this a match is left out.
+    max_kilometres: f64,
+    #[serde(flatten)]
+    doubtful: Doubtful,
 }
 
 pub fn run(context: &Context<'_>, args: &PopulateArgs) -> Result<Exit, Failure> {
     let report = matches::read(&args.matches)?;
-    let populate = open(context, report, args.max_distance)?;
+    let distance_max_m = args.max_distance.unwrap_or(MATCH_FAR_M);
+    let populate = open(context, report, Some(distance_max_m))?;
     let catalog = match args.dry_run {
         true => context.open_catalog()?,
         false => context.open_catalog_to_write()?,
@@ -147,7 +146,7 @@ pub fn run(context: &Context<'_>, args: &PopulateArgs) -> Result<Exit, Failure> 
     let digest = populate.matches.digest.clone();
     let mut options = args.run.options(None, args.limit);
     options.input = Some(Input { path: path.display().to_string(), digest });
-    options.distance_max_m = args.max_distance;
+    options.distance_max_m = Some(distance_max_m);
     let start = Start { verb: Verb::Populate, scope: chosen.scope, options, close: Vec::new() };
     let selection = Selection::Matches(populate);
     let mut driver = Driver { context, ledger: &mut ledger, catalog, clients: None, selection };
@@ -217,7 +216,8 @@ fn look(
         countries: Vec::new(),
         left_out: Vec::new(),
         unreadable_lines: populate.matches.bad.iter().map(|bad| bad.line).collect(),
-        far: Vec::new(),
+        max_kilometres: populate.distance_max_m.unwrap_or(MATCH_FAR_M) as f64 / 1_000.0,
+        doubtful: Doubtful::default(),
     };
     let mut lines: BTreeMap<Option<String>, CountryLine> = BTreeMap::new();
     let ids: Vec<VenueId> = populate.matches.venues.keys().copied().collect();
@@ -237,16 +237,12 @@ fn look(
                 preview.venues += 1;
                 preview.images += images;
             }
+            let left = &added.addition.left_out;
+            preview.doubtful.take(populate, geography, &added.venue, |pair| {
+                left.iter().any(|left| left.trivia_advisor_id == pair.ta_id && left.image.is_none())
+            });
             let left = added.addition.left_out.into_iter();
             preview.left_out.extend(left.map(|left| Left { venue_id: venue, left }));
-            let pairs = populate.matches.venues.get(&venue).into_iter().flatten();
-            let far = pairs.filter_map(|pair| Some((pair.ta_id, pair.distance_m?)));
-            let far = far.filter(|(_, metres)| args.max_distance.is_none() && *metres > MATCH_FAR_M as f64);
-            preview.far.extend(far.map(|(ta, metres)| Far {
-                venue_id: venue,
-                trivia_advisor_id: ta,
-                kilometres: (metres / 100.0).round() / 10.0,
-            }));
         }
     }
     preview.countries = lines.into_values().collect();
@@ -272,7 +268,8 @@ fn say(context: &Context<'_>, preview: &Preview) -> Result<(), Failure> {
 
 /// What waits for a person, on stderr.
 fn tell_left(preview: &Preview) {
-    for Left { venue_id, left } in &preview.left_out {
+    let is_told_below = |of: &&Left| preview.doubtful.leaves(of.venue_id, of.left.trivia_advisor_id);
+    for Left { venue_id, left } in preview.left_out.iter().filter(|left| !is_told_below(left)) {
         let image = left.image.map_or(String::new(), |image| format!(" image {image}"));
         eprintln!(
             "Venue {venue_id}, Trivia Advisor {}{image}: left out: {}.",
@@ -282,14 +279,7 @@ fn tell_left(preview: &Preview) {
     for line in &preview.unreadable_lines {
         eprintln!("Line {line} of the report cannot be read and is left out.");
     }
-    if !preview.far.is_empty() {
-        eprintln!("Matched, and more than {} km apart:", MATCH_FAR_M / 1_000);
-        for far in &preview.far {
-            let Far { venue_id, trivia_advisor_id, kilometres } = far;
-            eprintln!("  venue {venue_id} and Trivia Advisor {trivia_advisor_id}: {kilometres:.1} km");
-        }
-        eprintln!("  `--max-distance KM` leaves such pairs out.");
-    }
+    preview.doubtful.tell(preview.max_kilometres);
 }
 
 impl From<MatchesError> for Failure {

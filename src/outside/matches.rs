@@ -17,8 +17,23 @@ pub struct Match {
     pub ea_slug: String,
     /// How far apart the two lie, in metres, where the report says.
     pub distance_m: Option<f64>,
+    /// What a person judges the match by.
+    pub about: About,
     /// The line of the file on which the row begins, from 1.
     pub line: u64,
+}
+
+/// What the report says of a pair for people to judge it by; nothing is decided by it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct About {
+    /// What Trivia Advisor calls its venue; empty where the report does not say.
+    pub ta_name: String,
+    /// What the application calls its; empty where the report does not say.
+    pub ea_name: String,
+    /// By what the two were matched.
+    pub match_type: String,
+    /// How sure the match is, from 0 to 1, where the report says.
+    pub confidence: Option<f64>,
 }
 
 /// A row that may be a match and cannot be read.
@@ -79,7 +94,7 @@ pub enum MatchesError {
 ///
 /// # Errors
 /// When the file cannot be read, or one of the columns `ta_id`, `ta_slug`, `ea_id`, `ea_slug`, `match_type` and
-/// `distance_m` is not there exactly once. A row that cannot be read is no error: see [`Matches::bad`].
+/// `distance_m` is not there exactly once, or `ta_name`, `ea_name` or `confidence` more than once. A row that cannot be read is no error: see [`Matches::bad`].
 pub fn read(path: &Path) -> Result<Matches, MatchesError> {
     let bytes = std::fs::read(path).map_err(|source| MatchesError::File { path: path.to_owned(), source })?;
     let broken = |source| MatchesError::Csv { path: path.to_owned(), source };
@@ -115,6 +130,9 @@ struct Columns {
     ea_slug: usize,
     match_type: usize,
     distance_m: usize,
+    ta_name: Option<usize>,
+    ea_name: Option<usize>,
+    confidence: Option<usize>,
 }
 
 impl Columns {
@@ -129,6 +147,10 @@ impl Columns {
                 more => Err(missing(more + 1)),
             }
         };
+        let find_if_there = |column| match find(column) {
+            Err(MatchesError::Column { times: 0, .. }) => Ok(None),
+            found => found.map(Some),
+        };
         Ok(Self {
             all: header.len(),
             ta_id: find("ta_id")?,
@@ -137,6 +159,9 @@ impl Columns {
             ea_slug: find("ea_slug")?,
             match_type: find("match_type")?,
             distance_m: find("distance_m")?,
+            ta_name: find_if_there("ta_name")?,
+            ea_name: find_if_there("ea_name")?,
+            confidence: find_if_there("confidence")?,
         })
     }
 
@@ -163,7 +188,17 @@ impl Columns {
         };
         let ta_slug = text(self.ta_slug, "ta_slug")?.to_owned();
         let ea_slug = text(self.ea_slug, "ea_slug")?.to_owned();
-        Ok(Some((VenueId(ea_id), Match { ta_id, ta_slug, ea_slug, distance_m, line })))
+        let shown = |place: Option<usize>| {
+            let text = place.map(|place| String::from_utf8_lossy(&row[place]));
+            text.map_or(String::new(), |text| text.trim().to_owned())
+        };
+        let about = About {
+            ta_name: shown(self.ta_name),
+            ea_name: shown(self.ea_name),
+            match_type: shown(Some(self.match_type)),
+            confidence: shown(self.confidence).parse().ok().filter(|share: &f64| share.is_finite()),
+        };
+        Ok(Some((VenueId(ea_id), Match { ta_id, ta_slug, ea_slug, distance_m, about, line })))
     }
 }
 
@@ -211,7 +246,13 @@ lines\",12,two-lines,Two,geo_name,1,,0,0
     }
 
     fn pair(ta_id: i64, ta_slug: &str, ea_slug: &str, distance_m: Option<f64>, line: u64) -> Match {
-        Match { ta_id, ta_slug: ta_slug.to_owned(), ea_slug: ea_slug.to_owned(), distance_m, line }
+        let about = About { match_type: "slug_geo".to_owned(), ..About::default() };
+        Match { ta_id, ta_slug: ta_slug.to_owned(), ea_slug: ea_slug.to_owned(), distance_m, about, line }
+    }
+
+    fn about(ta_name: &str, ea_name: &str, match_type: &str, confidence: f64) -> About {
+        let [ta_name, ea_name, match_type] = [ta_name, ea_name, match_type].map(str::to_owned);
+        About { ta_name, ea_name, match_type, confidence: Some(confidence) }
     }
 
     #[test]
@@ -219,12 +260,16 @@ lines\",12,two-lines,Two,geo_name,1,,0,0
         let matches = read_text(REPORT).unwrap();
         assert_eq!(matches.digest, blake3::hash(REPORT.as_bytes()).to_hex().as_str());
         assert_eq!((matches.rows, &matches.bad), (6, &vec![]));
+        let with = |about, pair| Match { about, ..pair };
+        let oak = |match_type| about("The Royal Oak", "The Royal Oak", match_type, 0.85);
         let far = pair(420, "the-royal-oak", "the-royal-oak", Some(17_047_036.7), 4);
         let near = pair(1250, "the-royal-oak-halesowen", "the-royal-oak", Some(0.3), 7);
+        let two = with(about("Two\nlines", "Two", "geo_name", 1.0), pair(421, "two-lines", "two-lines", None, 5));
+        let hart = about("White Hart, \"The\"", "White Hart", "slug_only", 0.85);
         let expected = [
-            (VenueId(12), vec![pair(421, "two-lines", "two-lines", None, 5)]),
-            (VenueId(457), vec![pair(1, "white-hart", "white-hart", Some(87.7), 2)]),
-            (VenueId(842), vec![far, near]),
+            (VenueId(12), vec![two]),
+            (VenueId(457), vec![with(hart, pair(1, "white-hart", "white-hart", Some(87.7), 2))]),
+            (VenueId(842), vec![with(oak("slug_only"), far), with(oak("geo_name"), near)]),
         ];
         assert_eq!(matches.venues, BTreeMap::from(expected));
     }

@@ -26,7 +26,8 @@ pub struct Populate {
     pub trivia: Arc<dyn Trivia>,
     /// What their paths are put behind.
     pub base: Url,
-    /// Matches further apart than this are left out, in metres.
+    /// Matches further apart than this are left out, in metres; none are where it is not said, as in runs that were
+    /// started before there was a limit. A match whose distance the report does not say is none of them.
     pub distance_max_m: Option<u64>,
 }
 
@@ -80,6 +81,11 @@ impl Populate {
         Ok(each.collect())
     }
 
+    /// Whether a match is left out for its distance.
+    pub fn is_too_far(&self, pair: &Match) -> bool {
+        matches!((pair.distance_m, self.distance_max_m), (Some(far), Some(max)) if far > max as f64)
+    }
+
     fn add(
         &self,
         venue: &Venue,
@@ -100,9 +106,7 @@ impl Populate {
                 leave(None, format!("its slug is {slug:?} now; the report says {:?}", pair.ea_slug));
                 continue;
             }
-            if let (Some(far), Some(max)) = (pair.distance_m, self.distance_max_m)
-                && far > max as f64
-            {
+            if let (Some(far), true) = (pair.distance_m, self.is_too_far(pair)) {
                 leave(None, format!("the two lie {:.1} km apart", far / 1_000.0));
                 continue;
             }

@@ -1,5 +1,6 @@
 //! Projections: folds over the same events that end in plain structs. They decide nothing and print nothing.
 
+mod added;
 mod advice;
 pub mod audit;
 mod failures;
@@ -10,6 +11,7 @@ mod standing;
 mod times;
 mod trail;
 
+pub use added::{Added, added};
 pub use advice::{
     Advice, ERROR_PERCENT_GOOD, ERROR_PERCENT_PAUSE, ERROR_PERCENT_ROLL_BACK, SUCCESS_PERCENT_GOOD,
     UPLOAD_MS_GOOD, Verdict,

@@ -197,6 +197,15 @@ impl State {
         let has_it = |of: &Image| of.picture == image.picture && of.rung == Rung::DbUpdated;
         Some(forward.find(|plan| plan.images.iter().any(has_it))?.run)
     }
+    /// Whether a run forward took up the picture of an added entry, and did not put it back since.
+    pub fn is_taken_up(&self, added: ImageId) -> bool {
+        let (Some(plan), Some(image)) = (self.plan(added.planned), self.image(added)) else { return false };
+        let plans = self.venue(plan.venue).map_or(&[][..], |plans| plans.all()).iter();
+        let mut forward = plans.filter_map(|seq| self.plan(*seq)).filter(|plan| plan.aim == Aim::Forward);
+        let speaks =
+            |of: &Image| of.picture == image.picture && of.is_current && of.rung != Rung::RolledBack;
+        forward.any(|plan| plan.images.iter().any(speaks))
+    }
     /// Whether a later `populate` added the picture of an added entry anew. It found the picture nowhere in the row, so
     /// nothing of the earlier entry is there to be taken back, and what is there is the later one's.
     pub fn is_added_anew(&self, added: ImageId) -> bool {

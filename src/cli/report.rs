@@ -3,7 +3,7 @@
 use clap::Args;
 use ledger::event::Scope;
 use ledger::ids::Seq;
-use ledger::report::{Advice, By, Milliseconds, Report, ReportFold, ReportLine, Verdict};
+use ledger::report::{Added, added, Advice, By, Milliseconds, Report, ReportFold, ReportLine, Verdict};
 use ledger::store::LedgerError;
 use serde::Serialize;
 
@@ -11,6 +11,7 @@ use super::Context;
 use super::out::OutArgs;
 use super::past::{AsOfArgs, PastArgs};
 use super::place::name_of;
+use super::status::say_added;
 use super::usage::{self, Used};
 use crate::error::{Exit, Failure};
 use crate::show::{self, Cell, Column, Grid, Sheet};
@@ -37,6 +38,8 @@ struct Answer {
     scope: Scope,
     #[serde(flatten)]
     report: Report,
+    /// What `populate` added there and is in the rows still.
+    added: Vec<Added>,
     /// Null where it was not asked for, or ImageKit could not be asked.
     usage: Option<Used>,
 }
@@ -51,7 +54,8 @@ pub fn run(context: &Context<'_>, args: &ReportArgs) -> Result<Exit, Failure> {
         Ok::<_, LedgerError>(())
     })?;
     let usage = args.usage.then(|| usage::ask(context)).flatten();
-    let answer = Answer { upto: ledger.upto(), scope, report: fold.finish(), usage };
+    let added = added(ledger.state(), &scope);
+    let answer = Answer { upto: ledger.upto(), scope, report: fold.finish(), added, usage };
     show::say(&out, || sheet(&answer), &answer)?;
     Ok(Exit::Done)
 }
@@ -78,7 +82,11 @@ fn sheet(answer: &Answer) -> Sheet {
     let mut sheet = Sheet::new(format!("How well it went: {}", name_of(&answer.scope)));
     sheet.line(format!("As of event {}.", answer.upto));
     if total.images + total.venues_failed == 0 {
-        sheet.line("Nothing was planned there.");
+        sheet.line(match answer.added.is_empty() {
+            true => "Nothing was planned there.",
+            false => "Nothing was migrated there yet.",
+        });
+        say_added(&mut sheet, &answer.added);
         return sheet;
     }
     let tables = Tables { by: *by, lines, total };
@@ -144,6 +152,7 @@ fn sheet(answer: &Answer) -> Sheet {
         }
         sheet.table(grid);
     }
+    say_added(&mut sheet, &answer.added);
     if let Some(advice) = &total.advice {
         sheet.line(format!("Advice: {}.", advised(advice)));
     }

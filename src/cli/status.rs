@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use clap::Args;
-use ledger::report::{Counts, Standing, standing};
+use ledger::report::{Added, Counts, Standing, standing};
 
 use super::Context;
 use super::out::OutArgs;
@@ -57,6 +57,7 @@ fn say_again(out: &Out, standing: &Standing) -> Result<(), Failure> {
 fn sheet(standing: &Standing) -> Sheet {
     let mut sheet = Sheet::new("Where every image stands");
     sheet.table(countries(standing));
+    say_added(&mut sheet, &standing.added);
     for run in &standing.unfinished {
         let how = match run.paused {
             Some(reason) => format!("paused ({})", show::word(&reason)),
@@ -80,6 +81,22 @@ fn sheet(standing: &Standing) -> Sheet {
         sheet.line(format!("  `longshore log --venue-id {}` tells of one.", waiting.venue));
     }
     sheet
+}
+
+/// Says what a `populate` added and nothing has moved yet: of the tables' images it is none.
+pub fn say_added(sheet: &mut Sheet, added: &[Added]) {
+    let mut waits = false;
+    for Added { run, scope, venues, images, waiting, .. } in added.iter().filter(|added| added.waiting > 0) {
+        let (images, venues) = (show::count(*images, "image"), show::count(*venues, "venue"));
+        let scope = name_of(scope);
+        sheet.line(format!(
+            "Run {run} (populate {scope}) added {images} to {venues}; {waiting} external, waiting for a migration."
+        ));
+        waits = true;
+    }
+    if waits {
+        sheet.line("  `longshore countries` tells where they are.");
+    }
 }
 
 fn countries(standing: &Standing) -> Grid {

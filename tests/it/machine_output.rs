@@ -149,11 +149,13 @@ fn looking_back(story: &mut Story) {
     log.json_lines().iter().for_each(|line| story.page.take("log", line));
 }
 
-/// `populate` wants databases that fit a report: one match lies far off, and one has no pictures any more.
+/// `populate` wants databases that fit a report: one match lies far off, one has no
+/// pictures any more, and of one nobody measured the distance.
 fn populating(page: &mut Page) {
     const REPORT: &str = "match_type,ea_slug,ea_id,distance_m,ta_slug,ta_id,confidence,images_count,ta_name,ea_name,name_distance
 slug_only,pub-11,11,60000,ta-1,1,0.85,2,Pub 1,Pub 11,0
 slug_only,pub-12,12,1,ta-2,2,0.85,1,Pub 2,Pub 12,0
+slug_only,pub-13,13,,ta-3,3,0.85,1,Pub 3,Pub 13,0
 ";
     let at = Workplace::fitting(Kind::Sqlite, REPORT);
     std::fs::write(at.work().join("report.csv"), REPORT).unwrap();
@@ -164,6 +166,9 @@ slug_only,pub-12,12,1,ta-2,2,0.85,1,Pub 2,Pub 12,0
     page.take("The end of a run", &ran.json());
     let again = at.run_json(&["populate", "--matches", "report.csv"]);
     page.take("The end of a run", &again.json());
+    for verb in ["status", "report"] {
+        page.take(verb, &at.run_json(&[verb, "--target", "dev"]).code(0).json());
+    }
 }
 
 /// A run that is looked at from another terminal, and told of.

@@ -2,6 +2,7 @@
 //! moment, and others who write meanwhile.
 
 mod back;
+mod dev;
 mod far;
 mod killed;
 mod meddling;

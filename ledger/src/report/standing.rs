@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
+use super::{Added, added};
 use crate::event::{PauseReason, Scope, Verb};
 use crate::ids::{RunId, VenueId};
 use crate::state::{Aim, Image, Mark, Plan, RunStatus, Rung, State, Whole};
@@ -118,6 +119,8 @@ pub struct Standing {
     pub countries: Vec<CountryStanding>,
     /// All of them together.
     pub total: Counts,
+    /// What `populate` added and is in the rows still.
+    pub added: Vec<Added>,
     /// Runs that can go on.
     pub unfinished: Vec<UnfinishedRun>,
     /// What waits for a person.
@@ -183,6 +186,7 @@ pub fn standing(state: &State) -> Standing {
     Standing {
         countries,
         total,
+        added: added(state, &Scope::Everywhere),
         unfinished: state.unfinished().map(|(id, _)| unfinished(state, id)).collect(),
         waiting: waiting.into_values().collect(),
     }

@@ -23,6 +23,12 @@ use crate::show;
 /// A name that no file has.
 const NO_FILE: &str = "longshore-doctor-asks-for-no-file";
 
+/// Where nothing asks ImageKit for anything, and it is not set up.
+pub fn not_needed() -> Vec<Line> {
+    let all = [Check::ImagekitKey, Check::ImagekitUpload, Check::Endpoint, Check::Usage];
+    all.map(|check| Line::not_checked(check, "it is not set, and not needed here")).into()
+}
+
 /// Looks at all of it, and at the clock there.
 pub async fn check(context: &Context<'_>) -> (Vec<Line>, Option<Offset>) {
     let config = &context.config;

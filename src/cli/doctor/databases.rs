@@ -1,5 +1,6 @@
 //! The two databases: whether they answer, have the columns, and let us do what a run does (requirements D1, S6).
 
+use ledger::images::{Array, Entry};
 use ledger::trouble::TroubleKind;
 
 use super::answer::{Check, Line};
@@ -58,10 +59,12 @@ pub struct Application {
     pub identity: Option<Identity>,
     /// A few images that are still at the origin.
     pub urls: Vec<String>,
+    /// Whether a row has a completed image, where that was asked for.
+    pub has_completed: bool,
 }
 
-/// Looks at the application's database.
-pub async fn application(context: &Context<'_>) -> Application {
+/// Looks at the application's database, and where it is asked for, whether a row has a completed image.
+pub async fn application(context: &Context<'_>, looks_for_completed: bool) -> Application {
     let mut seen = Application::default();
     let rest = [Check::Database, Check::Columns, Check::Rights, Check::Pooler];
     let without =
@@ -92,6 +95,9 @@ pub async fn application(context: &Context<'_>) -> Application {
         // What cannot be read has been told; without images the origin itself is asked.
         if let Ok((identity, urls)) = bounded(images(url.reveal())).await {
             (seen.identity, seen.urls) = (Some(identity), urls);
+        }
+        if looks_for_completed {
+            seen.has_completed = bounded(has_completed(url.reveal())).await.unwrap_or(false);
         }
     }
     seen
@@ -258,6 +264,22 @@ async fn images(url: &str) -> Result<(Identity, Vec<String>), Trouble> {
         files(&entries).into_iter().next()
     });
     Ok((identity, urls.take(DOCTOR_IMAGES).collect()))
+}
+
+/// Whether an image of ours is completed in any row.
+async fn has_completed(url: &str) -> Result<bool, Trouble> {
+    let catalog = catalog::open(url).await?;
+    let mut after = None;
+    loop {
+        let rows = catalog.rows(Place::Everywhere, after, CATALOG_PAGE_VENUES).await?;
+        let Some(last) = rows.last() else { return Ok(false) };
+        after = Some(last.id);
+        let arrays = rows.iter().filter_map(|row| Array::parse(row.images.as_deref()?).ok());
+        let is_completed = |raw| Entry::parse(raw).is_some_and(|entry| entry.is_completed());
+        if arrays.into_iter().any(|array| array.elements().any(is_completed)) {
+            return Ok(true);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use ledger::event::Verb;
 use ledger::ledger::Ledger;
 
 use super::answer::{Check, Line};
@@ -19,6 +20,12 @@ use crate::show;
 const CHECK: Check = Check::Ledger;
 /// What lies beside a ledger, all of it as private as the ledger itself.
 const BESIDE: [&str; 6] = ["", "-wal", "-shm", ".lock", ".sock", ".spool"];
+
+/// Whether something was ever migrated by it. One that cannot be read is told of with the other checks.
+pub fn has_migrated(path: &Path) -> bool {
+    let ledger = Ledger::read(path).ok();
+    ledger.is_some_and(|ledger| ledger.state().runs().any(|(_, run)| run.started.verb == Verb::Migrate))
+}
 
 /// Looks at it; against the database, where that could be asked who it is.
 pub fn check(context: &Context<'_>, identity: Option<&Identity>) -> Vec<Line> {

@@ -16,21 +16,33 @@ use crate::outside::imagekit::ImageKitOptions;
 const MEND: &str = "Correct it where it is set: in the environment, or in .env in this directory";
 const ONLY_POPULATE: &str = "; only `populate` needs it";
 
-/// Looks at them, given what reading them has already shown to be wrong.
-pub fn check(context: &Context<'_>, allow_hosts: &[String], wrong: Vec<Failure>) -> Vec<Line> {
+/// Looks at them, given what reading them has already shown to be wrong, and whether all is done without ImageKit here.
+pub fn check(
+    context: &Context<'_>,
+    allow_hosts: &[String],
+    wrong: Vec<Failure>,
+    does_without_imagekit: bool,
+) -> Vec<Line> {
     let mut failures = wrong;
     failures.extend(dotenv(Path::new(".env")));
     databases(context, &mut failures);
-    imagekit(context, &mut failures);
+    if !does_without_imagekit {
+        imagekit(context, &mut failures);
+    }
     failures.extend(context.open_origin(IMAGE_BYTES_MAX, allow_hosts).err());
     failures.extend(context.notify().err());
-    if failures.is_empty() {
-        return vec![Line::ok(
+    let mut lines: Vec<Line> =
+        failures.into_iter().map(|failure| Line::failure(Check::Settings, failure, MEND)).collect();
+    if does_without_imagekit {
+        lines.push(Line::note(
             Check::Settings,
-            "everything a run needs is set, and can be what it should be",
-        )];
+            "IMAGEKIT_PRIVATE_KEY and IMAGEKIT_URL_ENDPOINT are not set; neither a row nor the ledger needs them",
+            "Set both before something is migrated here",
+        ));
+    } else if lines.is_empty() {
+        lines.push(Line::ok(Check::Settings, "everything a run needs is set, and can be what it should be"));
     }
-    failures.into_iter().map(|failure| Line::failure(Check::Settings, failure, MEND)).collect()
+    lines
 }
 
 /// The key lies in it.

@@ -1,16 +1,18 @@
 //! Asking the origin and the CDN, each as patiently as a run would, and telling one broken link from an outage
 //! (requirement E3): an outage is one failure, not a thousand findings.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use ledger::trouble::TroubleKind;
 use tokio::sync::{mpsc, watch};
 
-use crate::cli::open::Clients;
 use crate::error::{Exit, Failure};
 use crate::limits::UNANSWERED_MAX;
 use crate::outside::Trouble;
+use crate::outside::imagekit::Cdn;
+use crate::outside::origin::Origin;
 use crate::outside::probe::{Ask, Seen};
 use crate::runner::{Halt, Message, Outside, Retry, Tried};
 
@@ -19,10 +21,11 @@ pub type Asked = Result<Seen, Trouble>;
 
 /// Asks.
 pub struct Asker {
-    clients: Clients,
+    origin: Arc<dyn Origin>,
+    cdn: Option<Arc<dyn Cdn>>,
     retry: Retry,
-    origin: Answers,
-    cdn: Answers,
+    of_origin: Answers,
+    of_cdn: Answers,
     /// Nobody stops this; a channel without a sender would mean that somebody did.
     _stop: watch::Sender<bool>,
 }
@@ -36,12 +39,18 @@ struct Answers {
 }
 
 impl Asker {
-    /// With these clients; what waits is told to `inbox`.
-    pub fn new(clients: Clients, inbox: mpsc::UnboundedSender<Message>, patience: Duration) -> Self {
+    /// With these clients, the CDN's where completed images are in scope; what waits is told to `inbox`.
+    pub fn new(
+        origin: Arc<dyn Origin>,
+        cdn: Option<Arc<dyn Cdn>>,
+        inbox: mpsc::UnboundedSender<Message>,
+        patience: Duration,
+    ) -> Self {
         let (stop, stopping) = watch::channel(false);
         // What makes an outage is judged here, by whole images: a broken file in ten is a finding.
         let retry = Retry { failed_max: u32::MAX, ..Retry::new(stopping, inbox, patience) };
-        Self { clients, retry, origin: Answers::default(), cdn: Answers::default(), _stop: stop }
+        let (of_origin, of_cdn) = (Answers::default(), Answers::default());
+        Self { origin, cdn, retry, of_origin, of_cdn, _stop: stop }
     }
 
     /// Asks the origin.
@@ -49,17 +58,21 @@ impl Asker {
     /// # Errors
     /// When the origin is away as a whole.
     pub async fn origin(&self, url: &str, ask: &Ask<'_>) -> Result<Asked, Failure> {
-        let asked = self.retry.run(Outside::Origin, || self.clients.origin.probe(url, ask)).await;
-        self.origin.judge(asked, "the origin")
+        let asked = self.retry.run(Outside::Origin, || self.origin.probe(url, ask)).await;
+        self.of_origin.judge(asked, "the origin")
     }
 
     /// Asks the CDN, for a transformation if there is one.
     ///
     /// # Errors
-    /// When the CDN is away as a whole.
+    /// When the CDN is away as a whole; or was not set up, because no image was completed when it was counted.
     pub async fn cdn(&self, url: &str, steps: Option<&str>, ask: &Ask<'_>) -> Result<Asked, Failure> {
-        let asked = self.retry.run(Outside::Delivery, || self.clients.cdn.probe(url, steps, ask)).await;
-        self.cdn.judge(asked, "the CDN")
+        let cdn = self.cdn.as_ref().ok_or_else(|| {
+            Failure::usage("images were completed while this looked")
+                .hint("`longshore verify` again; for completed images it needs ImageKit's settings")
+        })?;
+        let asked = self.retry.run(Outside::Delivery, || cdn.probe(url, steps, ask)).await;
+        self.of_cdn.judge(asked, "the CDN")
     }
 
     /// Sees at the end that neither part was silent all the time, which few images could hide.
@@ -67,7 +80,7 @@ impl Asker {
     /// # Errors
     /// When one was.
     pub fn check_silence(&self) -> Result<(), Failure> {
-        for (answers, whom) in [(&self.origin, "the origin"), (&self.cdn, "the CDN")] {
+        for (answers, whom) in [(&self.of_origin, "the origin"), (&self.of_cdn, "the CDN")] {
             if answers.none.load(Relaxed) > 0 && answers.good.load(Relaxed) == 0 {
                 return Err(away(whom, "it answered nothing at all"));
             }

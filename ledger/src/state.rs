@@ -202,8 +202,7 @@ impl State {
         let (Some(plan), Some(image)) = (self.plan(added.planned), self.image(added)) else { return false };
         let plans = self.venue(plan.venue).map_or(&[][..], |plans| plans.all()).iter();
         let mut forward = plans.filter_map(|seq| self.plan(*seq)).filter(|plan| plan.aim == Aim::Forward);
-        let speaks =
-            |of: &Image| of.picture == image.picture && of.is_current && of.rung != Rung::RolledBack;
+        let speaks = |of: &Image| of.picture == image.picture && of.is_current && of.rung != Rung::RolledBack;
         forward.any(|plan| plan.images.iter().any(speaks))
     }
     /// Whether a later `populate` added the picture of an added entry anew. It found the picture nowhere in the row, so

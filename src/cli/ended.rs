@@ -90,9 +90,7 @@ fn ended(ledger: &Ledger, run: RunId, end: End) -> Result<Ended, Failure> {
     let (verb, scope) = (of.started.verb, of.started.scope.clone());
     let report = (verb == Verb::Migrate).then(|| of_run(ledger, run)).transpose()?;
     let paused = match end {
-        End::Paused(paused) => {
-            Some(Paused { advice: show::with_flags(&paused.advice), ..paused })
-        }
+        End::Paused(paused) => Some(Paused { advice: show::with_flags(&paused.advice), ..paused }),
         End::Finished(..) => None,
     };
     let venues_restored = (verb == Verb::Rollback).then(|| restored(state, run));

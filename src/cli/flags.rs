@@ -54,7 +54,12 @@ mod tests {
             ("populate", Production, None, "--target production"),
             ("log", Production, Some("longshore.production.ledger"), ""),
             ("log", Production, Some("./longshore.production.ledger"), ""),
-            ("log", Dev, Some("longshore.production.ledger"), "--target dev --ledger longshore.production.ledger"),
+            (
+                "log",
+                Dev,
+                Some("longshore.production.ledger"),
+                "--target dev --ledger longshore.production.ledger",
+            ),
             ("log", Production, Some("a b.ledger"), "--ledger 'a b.ledger'"),
             ("log", Production, Some("-x"), "--ledger ./-x"),
         ] {

@@ -3,7 +3,7 @@
 use clap::Args;
 use ledger::event::Scope;
 use ledger::ids::Seq;
-use ledger::report::{Added, added, Advice, By, Milliseconds, Report, ReportFold, ReportLine, Verdict};
+use ledger::report::{Added, Advice, By, Milliseconds, Report, ReportFold, ReportLine, Verdict, added};
 use ledger::store::LedgerError;
 use serde::Serialize;
 

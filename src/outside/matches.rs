@@ -264,7 +264,8 @@ lines\",12,two-lines,Two,geo_name,1,,0,0
         let oak = |match_type| about("The Royal Oak", "The Royal Oak", match_type, 0.85);
         let far = pair(420, "the-royal-oak", "the-royal-oak", Some(17_047_036.7), 4);
         let near = pair(1250, "the-royal-oak-halesowen", "the-royal-oak", Some(0.3), 7);
-        let two = with(about("Two\nlines", "Two", "geo_name", 1.0), pair(421, "two-lines", "two-lines", None, 5));
+        let two =
+            with(about("Two\nlines", "Two", "geo_name", 1.0), pair(421, "two-lines", "two-lines", None, 5));
         let hart = about("White Hart, \"The\"", "White Hart", "slug_only", 0.85);
         let expected = [
             (VenueId(12), vec![two]),

@@ -74,7 +74,8 @@ mod tests {
             "populate" => String::new(),
             _ => "--target dev".to_owned(),
         };
-        let text = "`longshore log` and `longshore ledger verify`, `longshore populate`; not longshore log, `log`.";
+        let text =
+            "`longshore log` and `longshore ledger verify`, `longshore populate`; not longshore log, `log`.";
         let filled_once = filled(text, &flags);
         assert_eq!(
             filled_once,

@@ -105,7 +105,8 @@ fn tell(pairs: &[&Pair], heading: &str) {
     eprintln!("{heading}");
     for pair in pairs {
         let Pair { venue_id, trivia_advisor_id, ta_slug, match_type, .. } = pair;
-        let quoted = |name: &Option<String>| name.as_ref().map_or("(no name)".to_owned(), |name| format!("{name:?}"));
+        let quoted =
+            |name: &Option<String>| name.as_ref().map_or("(no name)".to_owned(), |name| format!("{name:?}"));
         let city = pair.city.as_deref().unwrap_or("no city");
         let country = pair.country.as_deref().unwrap_or("no country");
         let far = pair.kilometres.map_or("unknown".to_owned(), |kilometres| format!("{kilometres:.1} km"));

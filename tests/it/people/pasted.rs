@@ -75,7 +75,8 @@ fn paste(at: &Workplace, command: &str) -> Ran {
 fn pastes(at: &Workplace, ran: &Ran) -> Vec<String> {
     let all = [commands(&ran.stdout), commands(&ran.stderr)].concat();
     for command in &all {
-        let is_whole = !command.split(' ').any(|word| ["N", "NAME", "FILE", "ID", "…", "DIR"].contains(&word));
+        let is_whole =
+            !command.split(' ').any(|word| ["N", "NAME", "FILE", "ID", "…", "DIR"].contains(&word));
         if is_whole {
             let said = paste(at, command);
             let text = said.stdout.clone() + &said.stderr;
@@ -238,7 +239,10 @@ fn c4_every_question_names_the_database_and_the_runs() {
     asks(&["rollback", "--country", "PL"], Some("Run 2: migrate Poland"));
     at.order("upload=none");
     at.run(&["resume"]).says(&place);
-    asks(&["rollback", "--venue-id", &at.sandbox.world.to_migrate("PL")[0].id.to_string()], Some("Run 2: migrate Poland"));
+    asks(
+        &["rollback", "--venue-id", &at.sandbox.world.to_migrate("PL")[0].id.to_string()],
+        Some("Run 2: migrate Poland"),
+    );
     at.run(&["rollback", "--country", "PL", "--yes"]).code(0);
     asks(&["reconcile", "--delete-orphans"], None);
 }

@@ -49,11 +49,15 @@ fn c8_what_a_populate_added_is_told_until_it_is_migrated() {
             ran.says("`longshore --target dev countries` tells where they are.");
         }
     };
-    let count = |added: &Value| (added[0]["run"].clone(), added[0]["images"].clone(), added[0]["waiting"].clone());
+    let count =
+        |added: &Value| (added[0]["run"].clone(), added[0]["images"].clone(), added[0]["waiting"].clone());
     let all = images(&at);
     assert_eq!(count(&all), (json!(2), json!(12), json!(12)), "{all}");
     assert_eq!((&all[0]["venues"], &all[0]["scope"]), (&json!(6), &json!("everywhere")), "{all}");
-    line(&at, "Run 2 (populate everywhere) added 12 images to 6 venues; 12 external, waiting for a migration.");
+    line(
+        &at,
+        "Run 2 (populate everywhere) added 12 images to 6 venues; 12 external, waiting for a migration.",
+    );
     dev(&at, &["report"]).says("Nothing was migrated there yet.");
     let of_venue = dev(&at, &["report", "--venue-id", "11", "--format", "json"]).code(0).json();
     assert_eq!(count(&of_venue["added"]), (json!(2), json!(2), json!(2)), "{of_venue}");
@@ -107,7 +111,8 @@ fn doctor_does_without_imagekit(kind: Kind) {
     let imagekit = ["imagekit_key", "imagekit_upload", "endpoint", "usage"];
     let state = |ran: &Ran, check: &str| {
         let all = ran.json()["checks"].as_array().unwrap().clone();
-        let of = all.into_iter().find(|line| line["check"] == check).unwrap_or_else(|| panic!("{check}: {ran}"));
+        let of =
+            all.into_iter().find(|line| line["check"] == check).unwrap_or_else(|| panic!("{check}: {ran}"));
         (of["state"].as_str().unwrap().to_owned(), of["found"].as_str().unwrap().to_owned())
     };
     let doctor = |at: &Workplace, more: &[&str]| dev(at, &[&["doctor", "--format", "json"], more].concat());
@@ -115,7 +120,11 @@ fn doctor_does_without_imagekit(kind: Kind) {
     let (how, found) = state(&ran, "settings");
     assert!(how == "note" && found.contains("are not set; neither a row nor the ledger needs them"), "{ran}");
     for check in imagekit {
-        assert_eq!(state(&ran, check), ("not_checked".into(), "it is not set, and not needed here".into()), "{ran}");
+        assert_eq!(
+            state(&ran, check),
+            ("not_checked".into(), "it is not set, and not needed here".into()),
+            "{ran}"
+        );
     }
     // Production wants them whatever the rows hold, and so does one of the two the other.
     let ran = at.run(&["doctor", "--format", "json"]).code(13);

@@ -61,7 +61,9 @@ fn left_out_unless_allowed(kind: Kind) {
         "  venue 12 {name:?} in {city}, {country}, and Trivia Advisor 2 \"Pub 2\" (ta-2): 17047.0 km; \
          matched by slug_only, confidence 0.85\n"
     ));
-    let ran = ran.says("the report does not say how far apart they are:").says("(ta-6): unknown; matched by slug_only");
+    let ran = ran
+        .says("the report does not say how far apart they are:")
+        .says("(ta-6): unknown; matched by slug_only");
     assert!(!ran.stderr.contains("Taken in, and more than"), "{ran}");
     assert!(!ran.stderr.contains("(ta-3)") && !ran.stderr.contains("(ta-5)"), "{ran}");
     assert_eq!(populated(&at), [11, 12, 14, 15]);
@@ -76,7 +78,8 @@ fn left_out_unless_allowed(kind: Kind) {
     let said = dry(&at, &["--target", "production", "--max-distance", "60"]).code(0);
     let far = [(12, 2, json!(17_047.0), true), (13, 4, json!(50.0), false)];
     assert_eq!(pairs(&said, "far"), far, "{said}");
-    let ran = populate(&at, &["--max-distance", "20000"]).code(0).says("Taken in, and more than 50 km apart:");
+    let ran =
+        populate(&at, &["--max-distance", "20000"]).code(0).says("Taken in, and more than 50 km apart:");
     assert!(ran.stderr.contains("(ta-2): 17047.0 km") && !ran.stderr.contains("Left out"), "{ran}");
     assert_eq!(populated(&at), [11, 12, 13, 14, 15]);
     assert!(at.rows()[&12].images.clone().unwrap().contains("/ta-2/"));
@@ -96,7 +99,8 @@ fn c1_far_pairs_are_left_out_and_told_unless_they_are_allowed_on_postgres() {
 fn c1_a_nearer_limit_leaves_out_more() {
     let at = workplace(Kind::Sqlite, &report());
     populate(&at, &["--max-distance", "0"]).code(2).says("a number of kilometres");
-    let ran = populate(&at, &["--max-distance", "0.0002"]).code(10).says("Left out: matched, and more than 0");
+    let ran =
+        populate(&at, &["--max-distance", "0.0002"]).code(10).says("Left out: matched, and more than 0");
     assert_eq!(populated(&at), [15], "{ran}");
 }
 

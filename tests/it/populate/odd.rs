@@ -129,7 +129,9 @@ fn every_oddity(kind: Kind) {
     assert_eq!(pairs("far"), [json!([14, 60.0, true])], "{preview}");
     assert_eq!(pairs("unmeasured"), [json!([15, null, false])], "{preview}");
 
-    let ran = populate(&at, &[]).code(10).says("and Trivia Advisor 6 \"Pub 6\" (ta-6): 60.0 km; matched by slug_only");
+    let ran = populate(&at, &[])
+        .code(10)
+        .says("and Trivia Advisor 6 \"Pub 6\" (ta-6): 60.0 km; matched by slug_only");
     let tally = &ran.json()["runs"][0]["tally"];
     let is = |key: &str| tally[key].as_u64().unwrap_or_else(|| panic!("{key}: {ran}"));
     assert_eq!((is("venues"), is("done"), is("left_out"), is("failed"), is("drifted")), (14, 12, 9, 0, 0));

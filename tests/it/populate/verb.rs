@@ -24,7 +24,8 @@ fn d7_dev_is_where_it_goes_and_nothing_is_asked() {
     let at = workplace(Kind::Sqlite, &report());
     at.run_idle(&["populate", "--matches", "report.csv", "--dry-run"]).code(0).says("Nothing was changed.");
     let ran = at.run(&["populate", "--matches", "report.csv"]).code(0);
-    ran.says("This adds 12 images to 6 venues, in the dev database (SQLite /").says("12 images added, 6 venues");
+    ran.says("This adds 12 images to 6 venues, in the dev database (SQLite /")
+        .says("12 images added, 6 venues");
     assert!(at.work().join("longshore.dev.ledger").exists() && !at.ledger().exists());
     assert_eq!(populated(&at), [11, 12, 13, 14, 15, 16]);
     at.run(&["populate", "--matches", "report.csv"]).code(0).says("Nothing is left to populate.\n");
@@ -37,7 +38,9 @@ fn c4_production_is_not_populated_unasked() {
     let at = workplace(Kind::Sqlite, &report());
     let args = ["populate", "--matches", "report.csv", "--target", "production"];
     let refused = at.run_idle(&args).code(2);
-    refused.says("in the production database (SQLite /").says("there is no terminal to ask for confirmation at");
+    refused
+        .says("in the production database (SQLite /")
+        .says("there is no terminal to ask for confirmation at");
     assert!(!at.ledger().exists());
     let ran = populate(&at, &[]).code(0);
     let answer = ran.json();

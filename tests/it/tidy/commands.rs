@@ -11,7 +11,8 @@ use super::{code, nobody};
 fn every_command_that_is_shown_gets_its_flags() {
     // They show their own commands, which need none.
     let own = ["src/cli/demo.rs", "src/cli/sandbox.rs", "src/sandbox/"];
-    let verbs: Vec<String> = Cli::command().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
+    let verbs: Vec<String> =
+        Cli::command().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
     let mut wrong = Vec::new();
     for (file, text) in code("src/").into_iter().chain(code("ledger/src/")) {
         let text = text.split("#[cfg(test)]").next().unwrap();
@@ -28,7 +29,8 @@ fn every_command_that_is_shown_gets_its_flags() {
             }
         }
         let talks = ["println!(", "print!(", "eprint!(", "stderr()", "stdout()"];
-        let may_talk = file.starts_with("src/show/") || ["src/lib.rs", "src/main.rs"].contains(&file.as_str());
+        let may_talk =
+            file.starts_with("src/show/") || ["src/lib.rs", "src/main.rs"].contains(&file.as_str());
         let talk = text.replace("eprintln!(", "").replace("eprint!(\"Type {word} to go on: \")", "");
         let talk = talk.replace("stderr().flush()", "").replace("stdout().is_terminal()", "");
         if !may_talk && talks.iter().any(|talks| talk.contains(talks)) {

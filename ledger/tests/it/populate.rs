@@ -43,13 +43,17 @@ fn c1_entries_go_into_the_row_in_one_step_and_come_out_of_it_to_the_letter() {
         assert_eq!((&e.array_before, Some(&e.array_after), e.found_done), (&home, row.as_ref(), false));
         assert!(e.edits.iter().all(|edit| edit.before.is_none() && edit.after.is_some()));
         assert_eq!(history.finish(run, Ending::Done).done, 2);
-        // Nothing of it is an image of the CDN's yet.
-        assert_eq!(standing(&history.state).countries, []);
+        // Nothing of it is an image of the CDN's yet; that it stands there is said all the same.
+        let now = standing(&history.state);
+        assert_eq!(now.countries, []);
+        let counts = now.added.iter().map(|added| (added.run, added.venues, added.images, added.waiting));
+        assert_eq!(counts.collect::<Vec<_>>(), [(run, 1, 2, 2)]);
 
         let events = back(&mut history, run, &mut row);
         assert_eq!(row, home);
         let [Event::RolledBack(e)] = &events[..] else { panic!("{events:?}") };
         assert_eq!((e.edits.len(), &e.array_after), (2, &home));
+        assert_eq!(standing(&history.state).added, []);
         assert_eq!(history.state.image(image(plans[0], 0)).unwrap().rung, Rung::RolledBack);
     }
 }

@@ -117,6 +117,19 @@ mod tests {
     }
 
     #[test]
+    fn c16_a_command_is_not_broken_between_its_words() {
+        let command = "`longshore --target dev --ledger 'a long way to another ledger' resume --run 12`";
+        let mut grid = Grid::new([Column::text("Check"), Column::text("What to do")]);
+        grid.row([
+            "ledger".into(),
+            format!("Some words before it, then {command}, and some behind it").into(),
+        ]);
+        let text = write(&sheet(vec![Part::Table(grid)]));
+        assert!(text.lines().any(|line| line.contains(command)), "{text}");
+        assert!(text.lines().count() > 2 && !text.contains(JOINT), "what is no command is broken: {text}");
+    }
+
+    #[test]
     fn c9_a_table_has_its_numbers_to_the_right_and_no_spaces_at_the_end() {
         let mut grid =
             Grid::new([Column::text("Country"), Column::number("Images"), Column::percent("Share")]);

@@ -1,5 +1,6 @@
 //! `sandbox` as people run it: in the foreground of another terminal (requirement C14).
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -102,6 +103,26 @@ fn c14_a_sandbox_is_sourced_stopped_and_opened_again_where_it_was() {
     let (code, said) = sourced(dir, "rollback --country Poland --yes");
     assert!(code == Some(0) && said.contains("1 of 1 venues restored."), "{said}");
     assert_eq!(again.stop("-INT"), Some(0));
+}
+
+#[test]
+fn c14_what_it_says_to_type_can_be_pasted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = program(dir.path(), &[&["sandbox", "--dir", "ana's sandbox"], &SMALL[..]].concat());
+    let mut sandbox = Foreground(command.spawn().unwrap());
+    let said = BufReader::new(sandbox.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let said: Vec<String> = said.take_while(|line| !line.starts_with("Ctrl-C")).collect();
+    let line = |begin: &str| said.iter().find_map(|line| line.strip_prefix(begin)).unwrap().to_owned();
+    let script = format!(
+        ". {} && echo $ORIGIN_BASE_URL && echo {}",
+        line("  . "),
+        line("  curl -d cdn=away:for=20s ")
+    );
+    let output = Command::new("sh").args(["-c", &script]).current_dir(dir.path()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let [origin, control] = text.lines().collect::<Vec<_>>()[..] else { panic!("{script}: {text}") };
+    assert!(origin.starts_with("http://127.0.0.1:"), "{script}: {text}");
+    assert!(control.starts_with("http://127.0.0.1:") && control.ends_with("/faults"), "{script}: {text}");
 }
 
 #[test]

@@ -137,9 +137,6 @@ pub const LIST_FILES_MAX: u32 = 1_000;
 pub const FIND_FILES_MAX: u32 = 100;
 /// Files ImageKit deletes by one request: its own maximum.
 pub const BULK_DELETE_FILES_MAX: usize = 100;
-/// Files whose deletion one reading of all rows allows: few enough to be deleted in minutes, at the handful of deletions
-/// a second that ImageKit takes, so that what the rows said is still fresh.
-pub const DELETE_FILES_A_SCAN_MAX: usize = 500;
 /// Files that are shown before a question about deleting them: a screen; more has its own command.
 pub const SHOWN_FILES_MAX: usize = 20;
 /// How often a ledger that another process writes is looked at again (`log --follow`, `status --watch`): soon enough for

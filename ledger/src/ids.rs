@@ -213,15 +213,22 @@ impl CdnPath {
     /// The path for these bytes under a venue's slug (requirement C4). ASCII letters, digits and `-` of the slug
     /// stay, all else becomes `_`, 64 at most; a venue without a slug is `venue-{id}`.
     pub fn new(slug: Option<&str>, venue: VenueId, content: &ContentHash, format: Format) -> Self {
-        let slug: String = match slug {
+        let slug = Self::slug_of(slug, venue);
+        Self(format!("/venues/{slug}/{slug}_{}.{}", content.short(), format.extension()))
+    }
+    /// The folder of all paths under a venue's slug.
+    pub fn folder_of(slug: Option<&str>, venue: VenueId) -> String {
+        format!("/venues/{}", Self::slug_of(slug, venue))
+    }
+    fn slug_of(slug: Option<&str>, venue: VenueId) -> String {
+        match slug {
             Some(slug) if !slug.is_empty() => slug
                 .chars()
                 .take(64)
                 .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' })
                 .collect(),
             _ => format!("venue-{venue}"),
-        };
-        Self(format!("/venues/{slug}/{slug}_{}.{}", content.short(), format.extension()))
+        }
     }
     /// The folder, `/venues/{slug}`.
     pub fn folder(&self) -> &str {

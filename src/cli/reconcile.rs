@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use self::answer::{Answer, Deleted};
 use super::Context;
 use super::ask::{confirm, database};
-use super::open::{now, operator};
+use super::open::{holder, now, operator};
 use super::out::OutArgs;
 use crate::config::{self, missing};
 use crate::error::{Exit, Failure};
@@ -24,7 +24,7 @@ use crate::limits::{PATIENCE_MS_DEFAULT, SHOWN_FILES_MAX};
 use crate::outside::catalog::Catalog;
 use crate::outside::imagekit::Cdn;
 use crate::runner::reconcile::{BelievedClass, FileClass, Grounds, Judged, ask_for_unlisted, judge, survey};
-use crate::runner::{Candidate, Fate, Message, Retry, RunError, Swept, delete_unused};
+use crate::runner::{Candidate, Claims, Deleting, Fate, Message, Retry, RunError, Swept, delete_unused};
 use crate::show;
 
 /// Compare the ledger, the database and what the CDN has.
@@ -177,7 +177,9 @@ fn delete(
     };
     let (cdn, catalog) = (&*world.cdn, &*world.catalog);
     let ledger = RefCell::new(ledger);
-    let swept = delete_unused(cdn, catalog, &world.retry, &ledger, candidates, told);
+    let (holder, mut claims) = (holder(), Claims::default());
+    let with = Deleting { cdn, catalog, retry: &world.retry, holder: &holder };
+    let swept = delete_unused(with, &mut claims, &ledger, candidates, told);
     let swept = context.runtime.block_on(swept);
     context.interrupt.clear();
     Ok((swept?, deleted))

@@ -2,15 +2,17 @@
 //! what no image of the ledger needs.
 
 use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use ledger::ids::{CdnPath, FileId, LedgerId, VenueId};
 use ledger::ledger::Ledger;
 use ledger::state::PathKey;
 
 use super::RunError;
+use super::claims::Claims;
+use super::planning::Geography;
 use super::retry::{Halt, Outside, Retry};
-use super::uses::{Marks, every_row};
-use crate::limits::DELETE_FILES_A_SCAN_MAX;
+use super::uses::{Marks, every_row, first_user};
 use crate::outside::catalog::{Catalog, Venue};
 use crate::outside::imagekit::Cdn;
 
@@ -58,43 +60,62 @@ pub enum Swept {
     Stopped,
 }
 
+/// With what files are deleted.
+#[derive(Clone, Copy)]
+pub struct Deleting<'a> {
+    /// Where they are.
+    pub cdn: &'a dyn Cdn,
+    /// The database whose rows may use them.
+    pub catalog: &'a dyn Catalog,
+    /// How things are tried.
+    pub retry: &'a Retry,
+    /// What others are told who find a country claimed.
+    pub holder: &'a str,
+}
+
 /// Deletes those of the candidates that S7 allows, each under the ledger's writing lock that `ledger` holds: no run of
-/// this ledger goes on beside it, and a row needs no claim because none is changed.
+/// this ledger goes on beside it. A run of another ledger on the same database could adopt a file while it is being
+/// deleted, so the countries are claimed whose venues could get it: those with its slug.
 ///
-/// The rows are read just before, and once for many candidates; the tags of each by its file id, immediately before
-/// its deletion, so that a ledger that has adopted it in the meantime is seen. `told` is called with what became of each
-/// candidate, in their order; it appends `cdn_deleted` for [`Fate::Deleted`] and for [`Fate::Gone`], within a run or
-/// without. Whoever dies between the two finds the file gone the next time, and writes it down then.
+/// All rows are read once, for those claims and for what is plainly in use. Immediately before each deletion the file's tags
+/// are read by its id, so that a ledger of another database that has adopted it is seen, and the rows are asked for it once
+/// more. `told` is called with what became of each candidate, in their order; it appends `cdn_deleted` for
+/// [`Fate::Deleted`] and for [`Fate::Gone`], within a run or without. Whoever dies between the two finds the file gone the
+/// next time, and writes it down then.
 ///
 /// Between two requests nobody holds the ledger, so the caller may write alerts meanwhile.
 ///
 /// # Errors
-/// When the CDN or the database cannot be asked, or `told` cannot write. What was told until then is so.
+/// When the CDN or the database cannot be asked, another works on one of those countries, or `told` cannot write. What was
+/// told until then is so.
 pub async fn delete_unused<E: Into<RunError>>(
-    cdn: &dyn Cdn,
-    catalog: &dyn Catalog,
-    retry: &Retry,
+    with: Deleting<'_>,
+    claims: &mut Claims,
     ledger: &RefCell<&mut Ledger>,
     candidates: &[Candidate],
     mut told: impl FnMut(&mut Ledger, &Candidate, Fate) -> Result<(), E>,
 ) -> Result<Swept, RunError> {
-    for candidates in candidates.chunks(DELETE_FILES_A_SCAN_MAX) {
-        let users = match users(catalog, retry, candidates).await {
-            Ok(users) => users,
-            Err(halt) => return stopped(halt),
-        };
-        for (candidate, user) in candidates.iter().zip(users) {
-            let (is_needed, id) = (is_needed(&ledger.borrow(), candidate), ledger.borrow().store().id());
-            let fate = match (is_needed, user) {
-                (true, _) => Fate::Kept(Kept::Needed),
-                (false, Some(venue)) => Fate::Kept(Kept::InRow(venue)),
-                (false, None) => match delete(cdn, retry, id, candidate).await {
-                    Ok(fate) => fate,
-                    Err(halt) => return stopped(halt),
-                },
-            };
-            told(&mut ledger.borrow_mut(), candidate, fate).map_err(Into::into)?;
+    let Survey { users, countries } = match survey(with, candidates).await {
+        Ok(survey) => survey,
+        Err(halt) => return stopped(halt),
+    };
+    for countries in countries.values() {
+        claims.take(with.catalog, countries.iter().cloned(), with.holder).await?;
+    }
+    for (candidate, user) in candidates.iter().zip(users) {
+        let (is_needed, id) = (is_needed(&ledger.borrow(), candidate), ledger.borrow().store().id());
+        for country in countries.get(candidate.path.folder()).into_iter().flatten() {
+            claims.check(country.as_deref()).await?;
         }
+        let fate = match (is_needed, user) {
+            (true, _) => Fate::Kept(Kept::Needed),
+            (false, Some(venue)) => Fate::Kept(Kept::InRow(venue)),
+            (false, None) => match delete(with, id, candidate).await {
+                Ok(fate) => fate,
+                Err(halt) => return stopped(halt),
+            },
+        };
+        told(&mut ledger.borrow_mut(), candidate, fate).map_err(Into::into)?;
     }
     Ok(Swept::All)
 }
@@ -108,40 +129,56 @@ fn is_needed(ledger: &Ledger, candidate: &Candidate) -> bool {
     ledger.state().users_of(PathKey::of(&candidate.path)) > 0
 }
 
-/// For each candidate the first row that uses it, over all rows of the database.
-async fn users(
-    catalog: &dyn Catalog,
-    retry: &Retry,
-    candidates: &[Candidate],
-) -> Result<Vec<Option<VenueId>>, Halt> {
+/// What the rows say of some candidates.
+struct Survey {
+    /// For each of them the first row that uses it.
+    users: Vec<Option<VenueId>>,
+    /// For each of their folders the countries in which a venue has its slug.
+    countries: HashMap<String, BTreeSet<Option<String>>>,
+}
+
+async fn survey(with: Deleting<'_>, candidates: &[Candidate]) -> Result<Survey, Halt> {
+    let Deleting { catalog, retry, .. } = with;
+    let geography = retry.run(Outside::Catalog, || Geography::read(catalog)).await?.value;
     let marks = Marks::of(candidates.iter().map(|candidate| (&candidate.file, &candidate.path)));
-    let mut users = vec![None; candidates.len()];
+    let folders: HashSet<&str> = candidates.iter().map(|candidate| candidate.path.folder()).collect();
+    let mut survey = Survey { users: vec![None; candidates.len()], countries: HashMap::new() };
     let see = |row: Venue| {
-        let text = row.images.unwrap_or_default();
-        marks.find(&text, |place| {
-            users[place].get_or_insert(row.id);
+        let folder = CdnPath::folder_of(row.slug.as_deref(), row.id);
+        if folders.contains(folder.as_str()) {
+            let country = geography.of(&row).1.map(|country| country.code.clone());
+            survey.countries.entry(folder).or_default().insert(country);
+        }
+        marks.find(&row.images.unwrap_or_default(), |place| {
+            survey.users[place].get_or_insert(row.id);
         });
     };
     every_row(catalog, retry, see).await?;
-    Ok(users)
+    Ok(survey)
 }
 
-async fn delete(cdn: &dyn Cdn, retry: &Retry, ledger: LedgerId, candidate: &Candidate) -> Result<Fate, Halt> {
+async fn delete(with: Deleting<'_>, ledger: LedgerId, candidate: &Candidate) -> Result<Fate, Halt> {
+    let Deleting { cdn, catalog, retry, .. } = with;
     let asked = retry.run(Outside::Api, || cdn.details(&candidate.file)).await?;
     let Some(found) = asked.value else { return Ok(Fate::Gone) };
     let ours = ledger.tag();
     let others = || found.tags.iter().filter(|tag| is_ledger_tag(tag) && **tag != ours);
-    Ok(if found.path != candidate.path {
-        Fate::Kept(Kept::Moved(found.path))
-    } else if !found.tags.contains(&ours) {
-        Fate::Kept(Kept::NotOurs)
-    } else if others().next().is_some() {
-        Fate::Kept(Kept::Shared(others().cloned().collect()))
-    } else {
-        // `false` after a lost answer: our own request of a moment ago deleted it.
-        retry.run(Outside::Api, || cdn.delete(&found.id)).await?;
-        Fate::Deleted
-    })
+    if found.path != candidate.path {
+        return Ok(Fate::Kept(Kept::Moved(found.path)));
+    }
+    if !found.tags.contains(&ours) {
+        return Ok(Fate::Kept(Kept::NotOurs));
+    }
+    if others().next().is_some() {
+        return Ok(Fate::Kept(Kept::Shared(others().cloned().collect())));
+    }
+    let marks = Marks::of([(&candidate.file, &candidate.path)]);
+    if let Some(venue) = first_user(catalog, retry, &marks).await? {
+        return Ok(Fate::Kept(Kept::InRow(venue)));
+    }
+    // `false` after a lost answer: our own request of a moment ago deleted it.
+    retry.run(Outside::Api, || cdn.delete(&found.id)).await?;
+    Ok(Fate::Deleted)
 }
 
 fn stopped(halt: Halt) -> Result<Swept, RunError> {

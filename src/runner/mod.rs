@@ -35,7 +35,7 @@ use ledger::store::LedgerError;
 
 pub use begin::{Start, resume, start};
 pub use claims::Claims;
-pub use delete::{Candidate, Fate, Kept, Swept, delete_unused, is_ledger_tag};
+pub use delete::{Candidate, Deleting, Fate, Kept, Swept, delete_unused, is_ledger_tag};
 pub use gate::Waiting;
 pub use perform::{Forward, Performed, World};
 pub use planning::{Geography, movable};

@@ -9,7 +9,7 @@ use ledger::store::LedgerError;
 use ledger::trouble::TroubleKind;
 
 use super::control::{Answer, Ask, Asked, Phase, Request};
-use super::delete::{Candidate, Fate, Swept, delete_unused};
+use super::delete::{Candidate, Deleting, Fate, Swept, delete_unused};
 use super::retry::Retry;
 use super::steer::rate_adjusted;
 use super::wheel::Wheel;
@@ -41,6 +41,7 @@ impl Wheel<'_> {
         self.phase = Phase::Deleting;
         let mut answer = self.answer(0, None);
         let (inbox, stop, waits) = (&mut self.setting.inbox, &self.stop, &mut self.waits);
+        let (claims, holder) = (&mut self.claims, self.setting.holder.clone());
         let ledger = RefCell::new(&mut *self.ledger);
         let mut lost = None;
         let tell = RefCell::new(&mut self.setting.tell);
@@ -70,7 +71,8 @@ impl Wheel<'_> {
         let mut paused = None;
         let swept = runtime.block_on(async {
             let (cdn, catalog) = (&*forward.cdn, &*world.catalog);
-            let swept = delete_unused(cdn, catalog, &retry, &ledger, &candidates, told);
+            let with = Deleting { cdn, catalog, retry: &retry, holder: &holder };
+            let swept = delete_unused(with, claims, &ledger, &candidates, told);
             tokio::pin!(swept);
             loop {
                 tokio::select! {

@@ -40,6 +40,11 @@ impl Marks {
         marks
     }
 
+    /// The words that a text must hold to speak of one of the files; `None` where some file has no word.
+    fn words(&self) -> Option<Vec<String>> {
+        self.always.is_empty().then(|| self.words.keys().cloned().collect())
+    }
+
     /// Calls `found` with the place of each file that a text speaks of, perhaps several times.
     pub fn find(&self, text: &str, mut found: impl FnMut(usize)) {
         self.always.iter().copied().for_each(&mut found);
@@ -75,6 +80,33 @@ pub async fn every_row(
         page.into_iter().for_each(&mut each);
         if is_last {
             return Ok(());
+        }
+    }
+}
+
+/// The first row that uses the one file of these marks as the rows are now, found by the database itself as far as it can.
+///
+/// # Errors
+/// As [`every_row`].
+pub async fn first_user(
+    catalog: &dyn Catalog,
+    retry: &Retry,
+    marks: &Marks,
+) -> Result<Option<VenueId>, Halt> {
+    let (words, mut after) = (marks.words().unwrap_or_default(), None);
+    loop {
+        let page = || catalog.naming(&words, after, CATALOG_PAGE_VENUES);
+        let page = retry.run(Outside::Catalog, page).await?.value;
+        for row in &page {
+            let mut is_used = false;
+            marks.find(row.images.as_deref().unwrap_or_default(), |_| is_used = true);
+            if is_used {
+                return Ok(Some(row.id));
+            }
+        }
+        after = page.last().map(|venue| venue.id);
+        if page.len() < CATALOG_PAGE_VENUES as usize {
+            return Ok(None);
         }
     }
 }

@@ -55,7 +55,7 @@ pub struct Wheel<'a> {
     pub(super) ledger: &'a mut Ledger,
     pub(super) run: RunId,
     pub(super) setting: Setting<'a>,
-    claims: Claims,
+    pub(super) claims: Claims,
     pub(super) retry: Retry,
     pub(super) waits: Waits,
     pub(super) stop: watch::Sender<bool>,

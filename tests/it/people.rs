@@ -2,6 +2,7 @@
 //! places are named. The real program on small worlds.
 
 mod back;
+mod beside;
 mod delete;
 mod names;
 mod pasted;

@@ -170,6 +170,14 @@ pub trait Catalog: Send + Sync {
     /// Up to `limit` venues of a place with an id above `after`, in id order: exactly those whose `venue_images` is
     /// not SQL NULL, whatever else it holds.
     async fn rows(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble>;
+    /// Up to `limit` venues with an id above `after`, in id order, whose `venue_images` may speak of one of these words,
+    /// given in small letters: at least all that hold one in any case, or an escape (`\\`, `%`) behind which one may be.
+    async fn naming(
+        &self,
+        words: &[String],
+        after: Option<VenueId>,
+        limit: u32,
+    ) -> Result<Vec<Venue>, Trouble>;
     /// The venues with these ids, whatever they hold, in id order and each once; an unknown id is left out.
     async fn by_ids(&self, ids: &[VenueId]) -> Result<Vec<Venue>, Trouble>;
     /// The `venue_images` text of one venue as it is now; `None` when there is no such venue.

@@ -49,6 +49,17 @@ WHERE v.id > $1
 ORDER BY v.id
 LIMIT $5";
 
+/// One page of what may speak of some words.
+const NAMING: &str = r"
+SELECT v.id::int8, v.slug::text, v.name::text, v.city_id::int8, v.venue_images::text
+FROM venues v
+WHERE v.id > $1
+  AND v.venue_images IS NOT NULL
+  AND (strpos(v.venue_images::text, '\') > 0 OR strpos(v.venue_images::text, '%') > 0
+       OR EXISTS (SELECT 1 FROM unnest($2::text[]) word WHERE strpos(lower(v.venue_images::text), word) > 0))
+ORDER BY v.id
+LIMIT $3";
+
 const BY_IDS: &str = "
 SELECT v.id::int8, v.slug::text, v.name::text, v.city_id::int8, v.venue_images::text
 FROM venues v
@@ -230,6 +241,17 @@ impl Catalog for PostgresCatalog {
 
     async fn rows(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble> {
         self.page(ROWS, place, after, limit).await
+    }
+
+    async fn naming(
+        &self,
+        words: &[String],
+        after: Option<VenueId>,
+        limit: u32,
+    ) -> Result<Vec<Venue>, Trouble> {
+        let after = after.map_or(i64::MIN, |id| id.0);
+        let query = sqlx::query(NAMING).bind(after).bind(words.to_vec()).bind(i64::from(limit));
+        self.pool.all(query, venue).await
     }
 
     async fn by_ids(&self, ids: &[VenueId]) -> Result<Vec<Venue>, Trouble> {

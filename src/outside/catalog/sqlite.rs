@@ -50,6 +50,17 @@ WHERE v.id > ?1
 ORDER BY v.id
 LIMIT ?5";
 
+/// One page of what may speak of some words.
+const NAMING: &str = "
+SELECT v.id, v.slug, v.name, v.city_id, CAST(v.venue_images AS TEXT)
+FROM venues v
+WHERE v.id > ?1
+  AND v.venue_images IS NOT NULL
+  AND (instr(v.venue_images, '\\') > 0 OR instr(v.venue_images, '%') > 0
+       OR EXISTS (SELECT 1 FROM json_each(?2) w WHERE instr(lower(CAST(v.venue_images AS TEXT)), w.value) > 0))
+ORDER BY v.id
+LIMIT ?3";
+
 const BY_IDS: &str = "
 SELECT v.id, v.slug, v.name, v.city_id, CAST(v.venue_images AS TEXT)
 FROM venues v
@@ -165,6 +176,16 @@ impl Catalog for SqliteCatalog {
 
     async fn rows(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble> {
         self.page(ROWS, place, after, limit).await
+    }
+
+    async fn naming(
+        &self,
+        words: &[String],
+        after: Option<VenueId>,
+        limit: u32,
+    ) -> Result<Vec<Venue>, Trouble> {
+        let (after, words) = (after.map_or(i64::MIN, |id| id.0), serde_json::json!(words).to_string());
+        self.file.all(NAMING, (after, words, limit), venue).await
     }
 
     async fn by_ids(&self, ids: &[VenueId]) -> Result<Vec<Venue>, Trouble> {

@@ -1,0 +1,117 @@
+//! Files are deleted while others are at work on the same rows (requirement S7).
+
+use crate::kill::hand::Going;
+use crate::support::site::Site;
+use crate::support::stage::Kind;
+
+const MIGRATE: [&str; 4] = ["migrate", "--country", "PL", "--yes"];
+const ROLLBACK: [&str; 4] = ["rollback", "--country", "PL", "--yes"];
+const DELETE: [&str; 3] = ["reconcile", "--delete-orphans", "--yes"];
+const OTHER: [&str; 2] = ["--ledger", "other.ledger"];
+
+fn site(kind: Kind) -> Site {
+    let site = Site::new(kind);
+    site.venue(1, 1, &["/1a.jpg", "/1b.jpg"]);
+    site.venue(2, 1, &["/2.jpg"]);
+    site
+}
+
+/// A deletion that takes its time, once it has begun.
+fn deleting(site: &Site, args: &[&str]) -> Going {
+    site.stage.order("delete=late:by=1500");
+    let mut going = Going::spawn(site.command(args), args);
+    going.reach("a file is being deleted", || site.stage.requests("delete") >= 1);
+    going
+}
+
+/// Every completed entry points at a file that is there.
+#[track_caller]
+fn every_row_is_served(site: &Site) -> usize {
+    let files = site.paths();
+    let rows: String = site.stage.rows().into_values().flatten().collect();
+    let named: Vec<&str> = rows.split("\"url\": \"").filter_map(|part| part.split('"').next()).collect();
+    let endpoint = site.stage.imagekit.url_endpoint();
+    let named: Vec<&str> = named.into_iter().filter_map(|url| url.strip_prefix(&endpoint)).collect();
+    for path in &named {
+        assert!(files.iter().any(|file| file == path), "{path} is gone");
+    }
+    named.len()
+}
+
+fn a_row_that_comes_to_use_a_file_meanwhile_keeps_it(kind: Kind) {
+    for delete in [&DELETE[..], &[&ROLLBACK[..], &["--delete-cdn-files"]].concat()] {
+        let site = site(kind);
+        site.one_run(&MIGRATE, 0);
+        let endpoint = site.stage.imagekit.url_endpoint();
+        site.stage.venue(7, "other", 2, "[]");
+        if delete == DELETE {
+            site.one_run(&ROLLBACK, 0);
+        }
+        let going = deleting(&site, delete);
+        // All files are named now, each in another spelling; the first one is on its way out.
+        let paths = site.paths();
+        let named: Vec<String> = paths.iter().map(|path| format!("{endpoint}{path}")).collect();
+        let named = format!(
+            r#"[{{"source": "user", "a": "{}", "b": "{}", "c": "{}"}}]"#,
+            named[0],
+            named[1].replace('/', "\\/").replace("pub-", "p%75b-"),
+            named[2].to_uppercase()
+        );
+        site.stage.set_images(7, &named);
+        let ran = going.end().code(if delete == DELETE { 13 } else { 0 });
+        assert_eq!(site.paths().len(), 2, "{ran}");
+        ran.says("the row of venue 7 uses it");
+    }
+}
+
+#[test]
+fn s7_a_row_that_comes_to_use_a_file_while_others_are_deleted_keeps_it_on_sqlite() {
+    a_row_that_comes_to_use_a_file_meanwhile_keeps_it(Kind::Sqlite);
+}
+
+#[test]
+fn s7_a_row_that_comes_to_use_a_file_while_others_are_deleted_keeps_it_on_postgres() {
+    a_row_that_comes_to_use_a_file_meanwhile_keeps_it(Kind::Postgres);
+}
+
+fn another_ledgers_run_waits_for_the_deletion(kind: Kind) {
+    for delete in [&DELETE[..], &[&ROLLBACK[..], &["--delete-cdn-files"]].concat()] {
+        let site = site(kind);
+        site.one_run(&MIGRATE, 0);
+        site.one_run(&ROLLBACK, 0);
+        let going = deleting(&site, delete);
+        let other = site.run(&[&MIGRATE[..], &OTHER].concat()).code(0);
+        going.end();
+        assert_eq!(every_row_is_served(&site), 3, "{other}");
+        site.run(&["reconcile", "--ledger", "other.ledger"]).code(0);
+    }
+}
+
+#[test]
+fn s7_another_ledgers_run_waits_for_a_deletion_on_sqlite() {
+    another_ledgers_run_waits_for_the_deletion(Kind::Sqlite);
+}
+
+#[test]
+fn s7_another_ledgers_run_waits_for_a_deletion_on_postgres() {
+    another_ledgers_run_waits_for_the_deletion(Kind::Postgres);
+}
+
+#[test]
+fn s7_nothing_is_deleted_while_another_ledgers_run_is_at_work() {
+    let site = site(Kind::Sqlite);
+    site.one_run(&MIGRATE, 0);
+    site.one_run(&ROLLBACK, 0);
+    site.stage.order("delivery=slow:bytes=500:every=1s");
+    let args = [&MIGRATE[..], &OTHER].concat();
+    let mut other = Going::spawn(site.command(&args), &args);
+    other.reach("the other run is at work", || site.stage.requests("delivery") >= 1);
+    let refused = site.run(&DELETE).code(22).says("PL is being worked on by");
+    assert_eq!(site.paths().len(), 3, "{refused}");
+    site.stage.order("delivery=none");
+    other.end().code(0);
+    assert_eq!(every_row_is_served(&site), 3);
+    // What the other has adopted is its own, too.
+    site.run(&DELETE);
+    assert_eq!(every_row_is_served(&site), 3);
+}

@@ -54,6 +54,22 @@ pub const COMPARE_ROUNDS_DEFAULT: u32 = 3;
 /// More rounds than this only cost bandwidth.
 pub const COMPARE_ROUNDS_MAX: u32 = 100;
 
+/// Warm requests a side from which on `verify --compare` judges the median; of fewer, one odd one moves it.
+pub const COMPARE_MEASURES_MIN: usize = 10;
+/// Warm requests a side from which on it judges the 95th of a hundred, too: it then stands on five.
+pub const COMPARE_MEASURES_P95_MIN: usize = 100;
+/// The CDN is slower when its median is above the origin's by more than this share and by more than
+/// [`COMPARE_SLOWER_MS`]: medians of one line differ by less from one measurement to the next.
+pub const COMPARE_SLOWER_PERCENT: f64 = 10.0;
+/// What two medians on one machine differ by, in milliseconds.
+pub const COMPARE_SLOWER_MS: f64 = 2.0;
+/// The same share for the 95th of a hundred, which differs by more.
+pub const COMPARE_SLOWER_P95_PERCENT: f64 = 25.0;
+/// The same milliseconds for it: one wait of a busy machine is no delivery.
+pub const COMPARE_SLOWER_P95_MS: f64 = 25.0;
+/// What a rollout hopes to gain at the median (C7).
+pub const COMPARE_GAIN_PERCENT_HOPED: f64 = 20.0;
+
 /// Further attempts after the first (E1).
 pub const RETRIES_MAX: u32 = 3;
 /// The first wait of the exponential backoff.

@@ -179,10 +179,16 @@ impl State {
     }
     /// Whether a person decided to leave this entry's picture, and nobody has taken it up since.
     pub fn is_closed(&self, venue: VenueId, entry: &str) -> bool {
+        self.marks(venue, entry).any(|mark| mark == Mark::Closed)
+    }
+    /// Why this entry's picture is not moved: one mark for each image of it in the venue that still stands so.
+    pub fn marks(&self, venue: VenueId, entry: &str) -> impl Iterator<Item = Mark> {
         let plans = self.venue(venue).map_or(&[][..], |plans| plans.all());
-        let mut images = plans.iter().filter_map(|seq| self.plan(*seq)).flat_map(|plan| &plan.images);
+        let images = plans.iter().filter_map(|seq| self.plan(*seq)).flat_map(|plan| &plan.images);
         let picture = apply::picture(entry);
-        images.any(|image| image.is_current && image.mark == Some(Mark::Closed) && image.picture == picture)
+        images
+            .filter(move |image| image.is_current && image.picture == picture)
+            .filter_map(|image| image.mark)
     }
     /// Whether a person decided to leave a venue that failed as a whole, and nobody has taken it up since.
     pub fn is_closed_whole(&self, venue: VenueId) -> bool {

@@ -122,7 +122,12 @@ fn telling(story: &mut Story) {
     story.says("audit", 0, &["audit", "--country", "PL"]);
     story.says("export rollback-data", 0, &["export", "rollback-data"]);
     story.says("export failures", 0, &["export", "failures"]);
-    story.says("verify", 13, &["verify", "--country", "PL", "--content", "--sample", "100%"]);
+    story.says("verify", 0, &["verify", "--country", "PL", "--content", "--sample", "100%"]);
+    story.site.stage.order("delivery=no_type");
+    story.says("verify", 13, &["verify", "--country", "PL"]);
+    story.site.stage.order("delivery=none\ndelivery=late:by=50");
+    story.says("verify", 13, &["verify", "--city", "Köln", "--compare", "--rounds", "10"]);
+    story.site.stage.order("delivery=none");
     story.says("verify", 0, &["verify", "--city", "Köln", "--compare", "--rounds", "1"]);
     story.says("skip", 0, &["skip", "--venue-id", "2", "--reason", "the pictures are lost"]);
 }

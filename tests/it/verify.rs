@@ -3,6 +3,7 @@
 mod away;
 mod choice;
 mod clean;
+mod known;
 mod looks;
 mod planted;
 mod ways;
@@ -104,9 +105,18 @@ fn edit(at: &Workplace, ours: &Ours, key: &str, json: &str) {
 
 /// The findings of an answer.
 fn found(ran: &Ran) -> Found {
+    told(ran, "findings")
+}
+
+/// What was found of images that the ledger knows as not moved.
+fn known(ran: &Ran) -> Found {
+    told(ran, "known")
+}
+
+fn told(ran: &Ran, list: &str) -> Found {
     let answer = ran.json();
-    let findings = answer["findings"].as_array().unwrap();
-    assert_eq!(answer["findings_total"], findings.len(), "{ran}");
+    let told = answer[list].as_array().unwrap();
+    assert_eq!(answer[format!("{list}_total")], told.len(), "{ran}");
     let read = |finding: &Value| {
         for key in ["expected", "found"] {
             assert!(finding[key].as_str().is_some_and(|text| !text.is_empty()), "{finding}");
@@ -114,7 +124,7 @@ fn found(ran: &Ran) -> Found {
         let (venue, image) = (finding["venue"].as_i64().unwrap(), finding["image"].as_u64().unwrap());
         (venue, image, finding["kind"].as_str().unwrap().to_owned())
     };
-    findings.iter().map(read).collect()
+    told.iter().map(read).collect()
 }
 
 /// What is wrong with a country's images from the beginning; a truncated one shows only when it is read whole.

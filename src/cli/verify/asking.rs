@@ -53,13 +53,16 @@ impl Asker {
         Self { origin, cdn, retry, of_origin, of_cdn, _stop: stop }
     }
 
-    /// Asks the origin.
+    /// Asks the origin. With `is_known`, no answer was to be expected, and so it says nothing about the origin.
     ///
     /// # Errors
     /// When the origin is away as a whole.
-    pub async fn origin(&self, url: &str, ask: &Ask<'_>) -> Result<Asked, Failure> {
+    pub async fn origin(&self, url: &str, ask: &Ask<'_>, is_known: bool) -> Result<Asked, Failure> {
         let asked = self.retry.run(Outside::Origin, || self.origin.probe(url, ask)).await;
-        self.of_origin.judge(asked, "the origin")
+        match asked {
+            Err(Halt::Trouble(trouble, _)) if is_known && !trouble.outage => Ok(Err(trouble)),
+            asked => self.of_origin.judge(asked, "the origin"),
+        }
     }
 
     /// Asks the CDN, for a transformation if there is one.

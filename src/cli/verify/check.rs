@@ -69,7 +69,7 @@ impl Checks {
         let reading = if self.content { Reading::Decode } else { Reading::Header };
         let site = self.site.as_deref();
         let ask = Ask { accept: Accept::Modern, site, reading, bytes_max: IMAGE_BYTES_MAX };
-        let (seen, shape) = match picture(asker.origin(url, &ask).await?) {
+        let (seen, shape) = match picture(asker.origin(url, &ask, report.subject.known.is_some()).await?) {
             Ok(answer) => answer,
             Err((kind, expected, found)) => {
                 report.add(Some(url), kind, expected, found);
@@ -210,7 +210,7 @@ async fn fallback(asker: &Asker, report: &mut Report<'_>) -> Result<(), Failure>
         report.add(None, Kind::FallbackGone, "an original_tigris_url", "none that is a text");
         return Ok(());
     };
-    match picture(asker.origin(url, &plain(Accept::Modern)).await?) {
+    match picture(asker.origin(url, &plain(Accept::Modern), false).await?) {
         Ok(_) => {}
         Err((Kind::ForbiddenUrl, expected, found)) => {
             report.add(Some(url), Kind::ForbiddenUrl, expected, found)

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use ledger::ids::VenueId;
 use ledger::images::{Array, Entry};
 
+use super::known::Known;
 use crate::error::Failure;
 use crate::limits::CATALOG_PAGE_VENUES;
 use crate::outside::catalog::{Catalog, Place, Venue};
@@ -28,6 +29,10 @@ pub struct Subject {
     pub original: Option<String>,
     /// ImageKit's id of its file.
     pub file_id: Option<String>,
+    /// The entry in its own text, by which the ledger knows its picture.
+    pub entry: Box<str>,
+    /// How the ledger knows it already, once that was looked up.
+    pub known: Option<Known>,
 }
 
 /// The images of ours in a row; `None` when the row holds no array.
@@ -44,6 +49,8 @@ pub fn subjects(venue: &Venue) -> Option<Vec<Subject>> {
             sides: entry.sides().map(|side| side.map(str::to_owned)),
             original: entry.original_url(),
             file_id: entry.file_id(),
+            entry: raw.into(),
+            known: None,
         })
     };
     Some(array.elements().enumerate().filter_map(subject).collect())

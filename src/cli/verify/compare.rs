@@ -1,14 +1,19 @@
 //! Origin against CDN: the same picture asked for on both sides by turns, one request at a time, so that neither side
 //! waits behind the other and a slow minute of the network meets both.
 
+use ledger::report::{Advice, Verdict};
 use serde::Serialize;
 
 use super::asking::Asker;
 use super::check::picture;
 use super::choose::Subject;
 use super::finding::{Finding, Kind};
+use crate::cli::report::advised;
 use crate::error::Failure;
-use crate::limits::IMAGE_BYTES_MAX;
+use crate::limits::{
+    COMPARE_GAIN_PERCENT_HOPED, COMPARE_MEASURES_MIN, COMPARE_MEASURES_P95_MIN, COMPARE_SLOWER_MS,
+    COMPARE_SLOWER_P95_MS, COMPARE_SLOWER_P95_PERCENT, COMPARE_SLOWER_PERCENT, IMAGE_BYTES_MAX,
+};
 use crate::outside::probe::{Accept, Ask, Reading, Seen};
 use crate::show::{Cell, Column, Grid, Sheet};
 
@@ -23,6 +28,24 @@ pub struct Comparison {
     cold: Sides,
     /// The ones behind it.
     warm: Sides,
+    /// What it comes to.
+    delivery: Delivery,
+    /// What to do next; none where too little was measured.
+    advice: Option<Advice>,
+}
+
+/// How the CDN delivers, beside the origin: the time to the last byte of warm requests, which is what visitors wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Delivery {
+    /// As much faster as was hoped for.
+    AsHoped,
+    /// Neither that nor slower.
+    NotAsHoped,
+    /// Slower by more than measurements differ by chance.
+    Slower,
+    /// Nothing or too little was measured.
+    NotKnown,
 }
 
 #[derive(Debug, Serialize)]
@@ -84,7 +107,7 @@ impl Stopwatch {
             let first = (self.images + round) % 2;
             for side in [first, 1 - first] {
                 let asked = match side {
-                    0 => asker.origin(original, &ask).await?,
+                    0 => asker.origin(original, &ask, false).await?,
                     _ => asker.cdn(url, None, &ask).await?,
                 };
                 let seen = match (picture(asked), side) {
@@ -110,8 +133,39 @@ impl Stopwatch {
 
     /// What it comes to.
     pub fn comparison(&self) -> Comparison {
-        let Self { rounds, images, cold, warm } = self;
-        Comparison { images: *images, rounds: *rounds, cold: cold.sides(), warm: warm.sides() }
+        let Self { rounds, images, cold, warm: pairs } = self;
+        let warm = pairs.sides();
+        let delivery = delivery(warm.total_ms.as_ref(), pairs.0[0].len().min(pairs.0[1].len()));
+        let advice = match delivery {
+            Delivery::AsHoped => Some((Verdict::GoOn, vec![])),
+            Delivery::NotAsHoped => {
+                Some((Verdict::Investigate, vec!["delivery gains less than was hoped for"]))
+            }
+            Delivery::Slower => Some((Verdict::RollBack, vec!["delivery has become slower"])),
+            Delivery::NotKnown => None,
+        };
+        let advice = advice.map(|(verdict, reasons)| Advice { verdict, reasons });
+        Comparison { images: *images, rounds: *rounds, cold: cold.sides(), warm, delivery, advice }
+    }
+}
+
+/// What so many measurements a side say. Being slower counts from two bounds on, one in percent and one in
+/// milliseconds: of short times a chance difference is a large share, of long ones a small share is still chance.
+fn delivery(total: Option<&Line>, measures: usize) -> Delivery {
+    let Some(total) = total.filter(|_| measures >= COMPARE_MEASURES_MIN) else { return Delivery::NotKnown };
+    let is_slower = |origin: f64, cdn: f64, percent: f64, ms: f64| {
+        cdn > origin * (1.0 + percent / 100.0) && cdn > origin + ms
+    };
+    let &Line { origin_p50, cdn_p50, origin_p95, cdn_p95, .. } = total;
+    let is_p95_slower = is_slower(origin_p95, cdn_p95, COMPARE_SLOWER_P95_PERCENT, COMPARE_SLOWER_P95_MS);
+    if is_slower(origin_p50, cdn_p50, COMPARE_SLOWER_PERCENT, COMPARE_SLOWER_MS)
+        || (measures >= COMPARE_MEASURES_P95_MIN && is_p95_slower)
+    {
+        return Delivery::Slower;
+    }
+    match total.gain_p50.is_some_and(|gain| gain >= COMPARE_GAIN_PERCENT_HOPED) {
+        true => Delivery::AsHoped,
+        false => Delivery::NotAsHoped,
     }
 }
 
@@ -185,11 +239,44 @@ impl Comparison {
                 ]);
             }
         }
+        if self.images == 0 {
+            sheet.line("Nothing was measured: no completed image was there on both sides.");
+            return;
+        }
         sheet.table(grid);
         sheet.line(format!(
             "{} images, one cold and {} warm requests each and side, by turns. Hoped for: 20 to 30 %.",
             self.images, self.rounds
         ));
+        match &self.advice {
+            Some(advice) => sheet.line(format!("Advice: {}.", advised(advice))),
+            None => sheet.line(format!(
+                "That is too little to judge by: {COMPARE_MEASURES_MIN} warm requests a side at least. \
+                 `--rounds N` makes more of them.",
+            )),
+        }
+        if self.delivery == Delivery::Slower {
+            sheet.line(
+                "  Measure again from where your visitors are; if it stays so, `longshore rollback` takes it",
+            );
+            sheet.line(
+                "  back. In between: the URL endpoint, its optimisation settings, ImageKit's status page.",
+            );
+        }
+    }
+
+    /// Slower delivery is a finding.
+    pub fn finding(&self) -> Option<Finding> {
+        let total = self.warm.total_ms.as_ref().filter(|_| self.delivery == Delivery::Slower)?;
+        let say = |p50: f64, p95: f64| format!("p50 {p50:.1} ms, p95 {p95:.1} ms");
+        Some(Finding {
+            venue: None,
+            image: None,
+            url: None,
+            kind: Kind::SlowerDelivery,
+            expected: format!("no slower than the origin: {}", say(total.origin_p50, total.origin_p95)),
+            found: say(total.cdn_p50, total.cdn_p95),
+        })
     }
 }
 
@@ -213,5 +300,45 @@ mod tests {
         assert_eq!(cold.total_ms.unwrap().gain_p50, Some(20.0));
         assert_eq!(cold.bytes.unwrap().gain_p95, Some(-50.0));
         assert!(warm.total_ms.is_none());
+    }
+
+    /// What a run says whose warm requests took so many milliseconds in all, so often.
+    fn told(origin: &[(usize, f64)], cdn: &[(usize, f64)]) -> Comparison {
+        let mut stopwatch = Stopwatch::new(1);
+        for (side, times) in [origin, cdn].into_iter().enumerate() {
+            let all = times.iter().flat_map(|(often, ms)| vec![[ms / 2.0, *ms, 1_000.0]; *often]);
+            stopwatch.warm.0[side].extend(all);
+        }
+        stopwatch.comparison()
+    }
+
+    #[test]
+    fn c7_slower_is_more_than_chance_in_the_middle_or_at_the_end() {
+        let says = |origin: &[(usize, f64)], cdn: &[(usize, f64)]| told(origin, cdn).delivery;
+        assert_eq!(says(&[(20, 100.0)], &[(20, 80.0)]), Delivery::AsHoped);
+        assert_eq!(says(&[(20, 100.0)], &[(20, 81.0)]), Delivery::NotAsHoped);
+        assert_eq!(says(&[(20, 100.0)], &[(20, 109.0)]), Delivery::NotAsHoped, "a tenth is chance");
+        assert_eq!(says(&[(20, 1.0)], &[(20, 2.9)]), Delivery::NotAsHoped, "so are two milliseconds");
+        assert_eq!(says(&[(20, 100.0)], &[(20, 112.5)]), Delivery::Slower);
+        // Nearly all are faster, and a few take so long that somebody sees it.
+        let few_late = [(93, 50.0), (7, 900.0)];
+        assert_eq!(says(&[(100, 100.0)], &few_late), Delivery::Slower);
+        assert_eq!(
+            says(&[(99, 100.0)], &[(92, 50.0), (7, 900.0)]),
+            Delivery::AsHoped,
+            "too few to see the end"
+        );
+        assert_eq!(says(&[(100, 100.0)], &[(93, 50.0), (7, 124.0)]), Delivery::AsHoped);
+    }
+
+    #[test]
+    fn c7_too_little_is_no_verdict_and_no_finding() {
+        for measured in [told(&[], &[]), told(&[(9, 1.0)], &[(9, 900.0)])] {
+            assert_eq!((measured.delivery, measured.advice.is_none()), (Delivery::NotKnown, true));
+            assert_eq!(measured.finding(), None);
+        }
+        let slower = told(&[(10, 1.0)], &[(10, 900.0)]);
+        assert_eq!(slower.advice.as_ref().unwrap().verdict, Verdict::RollBack);
+        assert_eq!(slower.finding().unwrap().kind, Kind::SlowerDelivery);
     }
 }

@@ -38,15 +38,17 @@ pub enum Kind {
     ContentDiffers,
     /// The ledger does not know the file, so its content cannot be compared.
     NotInLedger,
+    /// The CDN delivers slower than the origin does: about all images together, and so about no venue.
+    SlowerDelivery,
 }
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Finding {
-    /// Which venue.
-    pub venue: VenueId,
+    /// Which venue; none where it is about all of them.
+    pub venue: Option<VenueId>,
     /// The image's place in the venue's array, from 0.
-    pub image: u64,
+    pub image: Option<u64>,
     /// The URL that was, or would have been, asked, without its query string.
     pub url: Option<String>,
     /// What is wrong.
@@ -67,7 +69,8 @@ impl Subject {
         found: impl Into<String>,
     ) -> Finding {
         let (expected, found) = (expected.into(), found.into());
-        Finding { venue: self.venue, image: self.place, url: url.map(show::address), kind, expected, found }
+        let (venue, image) = (Some(self.venue), Some(self.place));
+        Finding { venue, image, url: url.map(show::address), kind, expected, found }
     }
 }
 
@@ -75,7 +78,7 @@ impl Subject {
 mod tests {
     use super::*;
 
-    const ALL: [Kind; 14] = [
+    const ALL: [Kind; 15] = [
         Kind::BadEntry,
         Kind::ForbiddenUrl,
         Kind::NoAnswer,
@@ -90,6 +93,7 @@ mod tests {
         Kind::FallbackGone,
         Kind::ContentDiffers,
         Kind::NotInLedger,
+        Kind::SlowerDelivery,
     ];
 
     #[test]

@@ -6,6 +6,7 @@ mod check;
 mod choose;
 mod compare;
 mod finding;
+mod known;
 mod told;
 
 use std::sync::Arc;
@@ -82,12 +83,11 @@ pub fn run(context: &Context<'_>, args: &VerifyArgs) -> Result<Exit, Failure> {
     let site = args.site_origin.as_deref().map(site).transpose()?;
     let origin = context.open_origin(IMAGE_BYTES_MAX, &args.hosts.allow_host)?;
     let catalog = context.open_catalog()?;
-    let ledger = match args.content {
-        true => Some(
-            context
-                .read_ledger(&*catalog)
-                .map_err(|no| no.because("`--content` compares with what the ledger says was uploaded"))?,
-        ),
+    let ledger = match args.content || context.ledger_path().exists() {
+        true => Some(context.read_ledger(&*catalog).map_err(|no| match args.content {
+            true => no.because("`--content` compares with what the ledger says was uploaded"),
+            false => no.because("what it knows of failed images already is told apart from findings"),
+        })?),
         false => None,
     };
     let checks = Checks { site, content: args.content };
@@ -160,15 +160,17 @@ impl Verifying<'_> {
             if let Some(stopwatch) = &mut stopwatch {
                 for (subject, _) in &work {
                     let measured = stopwatch.image(&asker, subject);
-                    answer.add(telling(measured, &mut waiting, &mut progress).await?);
+                    answer.add(telling(measured, &mut waiting, &mut progress).await?, None);
                     progress.settle_one();
                 }
                 continue;
             }
-            let looks = work.iter().map(|(subject, content)| self.checks.check(&asker, subject, *content));
+            let looks = work.iter().map(async |(subject, content)| {
+                (self.checks.check(&asker, subject, *content).await, subject.known)
+            });
             let mut looks = stream::iter(looks).buffer_unordered(at_once);
-            while let Some(findings) = telling(looks.next(), &mut waiting, &mut progress).await {
-                answer.add(findings?);
+            while let Some((findings, known)) = telling(looks.next(), &mut waiting, &mut progress).await {
+                answer.add(findings?, known);
                 progress.settle_one();
             }
         }
@@ -192,10 +194,16 @@ impl Verifying<'_> {
     ) -> Result<Vec<(Subject, Content)>, Failure> {
         let mut work = Vec::new();
         for venue in page {
-            for subject in subjects(venue).unwrap_or_default() {
+            let mut all = subjects(venue).unwrap_or_default();
+            if let Some(ledger) = self.ledger {
+                known::look_up(ledger.state(), &mut all);
+            }
+            for subject in all {
                 if self.is_fit(&subject) && choice.takes(geography, venue, &subject) {
                     let content = match self.ledger {
-                        Some(ledger) if subject.is_completed => content(ledger, &subject)?,
+                        Some(ledger) if subject.is_completed && self.checks.content => {
+                            content(ledger, &subject)?
+                        }
                         _ => Content::NotAsked,
                     };
                     work.push((subject, content));

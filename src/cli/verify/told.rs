@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::choose::Choice;
 use super::compare::Comparison;
 use super::finding::{Finding, Kind};
+use super::known::Known;
 use crate::limits::FINDINGS_MAX;
 use crate::show::{self, Cell, Column, Grid, Sheet};
 
@@ -29,8 +30,21 @@ pub struct Answer {
     kinds: BTreeMap<Kind, u64>,
     /// The findings, by venue and image.
     findings: Vec<Finding>,
+    /// How much was found about images that the ledger knows already, told below or not.
+    known_total: u64,
+    /// What was found about those.
+    known: Vec<KnownAlready>,
     /// With `--compare`.
     comparison: Option<Comparison>,
+}
+
+/// What was found about an image that the ledger knows as not moved. It is no finding.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct KnownAlready {
+    #[serde(flatten)]
+    found: Finding,
+    #[serde(flatten)]
+    known: Known,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,6 +72,8 @@ impl Answer {
             findings_total: 0,
             kinds: BTreeMap::new(),
             findings: Vec::new(),
+            known_total: 0,
+            known: Vec::new(),
             comparison: None,
         }
     }
@@ -70,20 +86,32 @@ impl Answer {
         eprintln!("Looking at {} of {of} in {}{seed}.", external + completed, self.scope);
     }
 
-    /// Takes findings in.
-    pub fn add(&mut self, findings: Vec<Finding>) {
-        for finding in findings {
-            self.findings_total += 1;
-            *self.kinds.entry(finding.kind).or_default() += 1;
-            if self.findings.len() < FINDINGS_MAX {
-                self.findings.push(finding);
+    /// Takes in what was found about an image, or about all of them.
+    pub fn add(&mut self, findings: Vec<Finding>, known: Option<Known>) {
+        for found in findings {
+            match known {
+                Some(known) => {
+                    self.known_total += 1;
+                    if self.known.len() < FINDINGS_MAX {
+                        self.known.push(KnownAlready { found, known });
+                    }
+                }
+                None => {
+                    self.findings_total += 1;
+                    *self.kinds.entry(found.kind).or_default() += 1;
+                    if self.findings.len() < FINDINGS_MAX {
+                        self.findings.push(found);
+                    }
+                }
             }
         }
     }
 
     /// Everything was looked at.
     pub fn end(&mut self, comparison: Option<Comparison>) {
+        self.add(comparison.iter().filter_map(Comparison::finding).collect(), None);
         self.findings.sort();
+        self.known.sort();
         self.comparison = comparison;
     }
 
@@ -107,33 +135,69 @@ impl Answer {
         if let Some(comparison) = &self.comparison {
             comparison.show(&mut sheet);
         }
+        self.show_known(&mut sheet);
         if self.is_clean() {
-            sheet.line("No findings.");
+            let is_idle = self.checked.external + self.checked.completed == 0;
+            sheet.line(match (is_idle, self.known_total) {
+                (true, _) => "There was nothing to look at.",
+                (false, 0) => "No findings.",
+                (false, _) => "No findings beside those.",
+            });
             return sheet;
         }
         sheet.heading("Findings");
         let columns = ["Kind", "Expected", "Found", "URL"].map(Column::text);
-        let numbers = [Column::number("Venue"), Column::number("Image")];
-        let mut grid = Grid::new([&numbers[..], &columns[..]].concat());
+        let mut grid = Grid::new([&NUMBERS[..], &columns[..]].concat());
         for finding in &self.findings {
-            let Finding { venue, image, url, kind, expected, found } = finding;
-            grid.row([
-                Cell::Id(venue.0),
-                (*image).into(),
-                show::word(kind).into(),
-                expected.clone().into(),
-                found.clone().into(),
-                url.clone().into(),
-            ]);
+            let [venue, image, kind, expected, found, url] = cells(finding);
+            grid.row([venue, image, kind, expected, found, url]);
         }
         sheet.table(grid);
         let kinds: Vec<String> =
             self.kinds.iter().map(|(kind, n)| format!("{} {n}", show::word(kind))).collect();
         sheet.line(format!("{}: {}.", show::count(self.findings_total, "finding"), kinds.join(", ")));
-        let untold = self.findings_total - self.findings.len() as u64;
-        if untold > 0 {
-            sheet.line(format!("{untold} of them are counted only; a narrower scope tells them."));
-        }
+        uncounted(&mut sheet, self.findings_total, self.findings.len());
         sheet
+    }
+
+    /// What the ledger knows already, apart from the findings.
+    fn show_known(&self, sheet: &mut Sheet) {
+        if self.known.is_empty() {
+            return;
+        }
+        sheet.heading("Known to the ledger already");
+        let columns = ["Ledger", "Kind", "Expected", "Found", "URL"].map(Column::text);
+        let mut grid = Grid::new([&NUMBERS[..], &columns[..]].concat());
+        for KnownAlready { found, known } in &self.known {
+            let [venue, image, kind, expected, found, url] = cells(found);
+            let standing = show::word(&known.standing);
+            let ledger = known.error_type.map_or(standing.clone(), |kind| format!("{standing}: {kind}"));
+            grid.row([venue, image, ledger.into(), kind, expected, found, url]);
+        }
+        sheet.table(grid);
+        sheet.line("These images failed, were skipped, or were left by a person. They are no findings.");
+        uncounted(sheet, self.known_total, self.known.len());
+    }
+}
+
+const NUMBERS: [Column; 2] = [Column::number("Venue"), Column::number("Image")];
+
+fn cells(finding: &Finding) -> [Cell; 6] {
+    let Finding { venue, image, url, kind, expected, found } = finding;
+    [
+        venue.map_or(Cell::Empty, |venue| Cell::Id(venue.0)),
+        image.map_or(Cell::Empty, Cell::from),
+        show::word(kind).into(),
+        expected.clone().into(),
+        found.clone().into(),
+        url.clone().into(),
+    ]
+}
+
+/// Says how many are counted and not told.
+fn uncounted(sheet: &mut Sheet, total: u64, told: usize) {
+    let untold = total - told as u64;
+    if untold > 0 {
+        sheet.line(format!("{untold} of them are counted only; a narrower scope tells them."));
     }
 }

@@ -236,6 +236,8 @@ pub enum AlertAbout {
     DatabaseLost,
     /// The CDN or the origin has taken nothing for over a minute, as it was asked too often.
     RateLimit,
+    /// What ImageKit's plan has free is nearly used up, or will be by the run.
+    Usage,
     /// A run is finished.
     Finished,
 }

@@ -232,7 +232,11 @@ pub const DISK_FREE_BYTES_MIN: u64 = 1_000_000_000;
 pub const DESCRIPTORS_AN_IMAGE: u64 = 3;
 /// Descriptors beside those of images: the database's connections, the ledger's files and the runtime's own.
 pub const DESCRIPTORS_BESIDE: u64 = 64;
-/// From this share of the plan on, `doctor` says that it is nearly used up.
+/// From this share of the plan on it is nearly used up: `doctor` notes it, `migrate` warns, and a run alerts (E8).
 pub const USED_NOTE_PERCENT: u64 = 90;
+/// How long `migrate` asks the origin for sizes before its question; what came by then is its sample.
+pub const FORECAST_SIZES_MS_MAX: u64 = 5_000;
+/// How long a look at the usage of ImageKit's plan takes, beside a run and before one.
+pub const USAGE_MS_MAX: u64 = 5_000;
 /// The longest path that a Unix socket can have as its address: 108 bytes with the zero behind it.
 pub const SOCKET_PATH_BYTES_MAX: usize = 107;

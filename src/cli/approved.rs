@@ -14,7 +14,7 @@ use super::drive::{Driver, ForwardArgs, RunArgs};
 use super::open::target_of;
 use super::place::name_of;
 use super::run_files::RunFilesArgs;
-use super::{Context, ended, populate};
+use super::{Context, ended, forecast, populate};
 use crate::error::{Exit, Failure};
 use crate::limits::{CATALOG_PAGE_VENUES, PLAN_DIFFERENCES_MAX};
 use crate::outside::catalog::Catalog;
@@ -54,6 +54,7 @@ pub fn run(
         path.display()
     );
     eprintln!("and rewrites their rows in {}.", database(context, &*catalog)?);
+    let forecast = forecast::of_plan(context, &plan, &options)?;
     let reassurance = "Nothing that is there now is deleted; `longshore rollback` takes it back.";
     confirm(reassurance, &name, args.yes)?;
     let mut ledger = match ledger {
@@ -64,7 +65,7 @@ pub fn run(
     options.input = Some(Input { path, digest: plan.digest().to_string() });
     let start = Start { verb: Verb::Migrate, scope: plan.scope.clone(), options, close: Vec::new() };
     let selection = Selection::Saved(Arc::new(plan));
-    let end = Driver { context, ledger: &mut ledger, catalog, clients, selection }.start(start)?;
+    let end = Driver { context, ledger: &mut ledger, catalog, clients, selection }.start(start, forecast)?;
     ended::say_and_write(context, &ledger, vec![end], files)
 }
 

@@ -3,22 +3,22 @@
 use std::sync::Arc;
 
 use clap::Args;
-use ledger::event::{Event, Options, PauseReason, Paused, Scope, Tally, Verb};
+use ledger::event::{Alerted, Event, Options, PauseReason, Paused, Scope, Tally, Verb};
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
 use ledger::plan;
 use tokio::sync::mpsc;
 
-use super::Context;
 use super::notices::Notifier;
 use super::open::{Clients, holder, now, operator};
+use super::{Context, usage};
 use crate::error::{Exit, Failure};
 use crate::limits::{
     ERROR_RATE_MAX_PERCENT, IMAGE_BYTES_MAX, IN_FLIGHT_DEFAULT, IN_FLIGHT_MAX, PATIENCE_MS_DEFAULT,
 };
 use crate::outside::catalog::Catalog;
 use crate::runner::control::Socket;
-use crate::runner::{self, End, Message, RunError, Selection, Setting, Start, Told, World};
+use crate::runner::{self, End, Message, RunError, Selection, Setting, Start, Told, Watch, World};
 use crate::show;
 
 /// How a run is run.
@@ -102,10 +102,10 @@ pub struct Driver<'a> {
 }
 
 impl Driver<'_> {
-    /// Starts a run and turns it.
-    pub fn start(&mut self, start: Start) -> Result<(RunId, End), Failure> {
+    /// Starts a run and turns it. A forecast that comes near the end of ImageKit's plan is told of as the run's first alert.
+    pub fn start(&mut self, start: Start, forecast: Option<Alerted>) -> Result<(RunId, End), Failure> {
         let what = (start.verb, start.scope.clone());
-        self.turning(what, (0, 0), |ledger, setting| runner::start(ledger, start, setting))
+        self.turning(what, (0, 0), forecast, |ledger, setting| runner::start(ledger, start, setting))
     }
 
     /// Goes on with an unfinished run.
@@ -123,7 +123,9 @@ impl Driver<'_> {
         let progress = (tally.images - tally.open - retried, tally.images);
         let started = &self.ledger.state().run(run).expect("an unfinished run is in its ledger").started;
         let what = (started.verb, started.scope.clone());
-        self.turning(what, progress, |ledger, setting| {
+        let seen = (started.verb == Verb::Migrate).then(|| usage::ask(self.context)).flatten();
+        let seen = seen.and_then(|used| used.alert(usage::IS_USED));
+        self.turning(what, progress, seen, |ledger, setting| {
             runner::resume(ledger, run, options, retry_failed, setting)
         })
     }
@@ -132,8 +134,12 @@ impl Driver<'_> {
         &mut self,
         (verb, scope): (Verb, Scope),
         (settled, total): (u64, u64),
+        before: Option<Alerted>,
         turn: impl FnOnce(&mut Ledger, Setting<'_>) -> Result<T, RunError>,
     ) -> Result<T, Failure> {
+        let watch = self.clients.as_ref().filter(|_| verb == Verb::Migrate);
+        let watch =
+            watch.map(|clients| Watch { before, look: usage::watch(self.context, clients.cdn.clone()) });
         let forward = self.clients.clone().map(|clients| self.context.with_spool(clients)).transpose()?;
         let notifier = Notifier::of(self.context, verb, scope)?;
         let (outbox, inbox) = mpsc::unbounded_channel();
@@ -171,6 +177,7 @@ impl Driver<'_> {
                 }
                 progress.tell(&told);
             }),
+            watch,
             probe: None,
         };
         let turned = turn(self.ledger, setting);

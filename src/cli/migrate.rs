@@ -15,7 +15,7 @@ use super::drive::{Driver, ForwardArgs, RunArgs};
 use super::look::look;
 use super::place::{Chosen, PlaceArgs};
 use super::run_files::RunFilesArgs;
-use super::{Context, approved, ended, plan as planned};
+use super::{Context, approved, ended, forecast, plan as planned};
 use crate::error::{Exit, Failure};
 use crate::limits::{IMAGE_BYTES_MAX, IN_FLIGHT_DEFAULT};
 use crate::outside::catalog::Catalog;
@@ -105,6 +105,8 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
         let is_troubled = bad > 0 || state.is_some_and(|state| has_trouble(state, &chosen));
         return Ok(if is_troubled { Exit::SomeFailed } else { Exit::Done });
     }
+    let read = (&*catalog, &chosen, state);
+    let forecast = forecast::of_preview(context, read, &preview, &options)?;
     if ends.is_empty() || !args.run.yes {
         let (images, venues) = (show::count(preview.images, "image"), show::count(preview.venues, "venue"));
         let (name, database) = (&chosen.name, database(context, &*catalog)?);
@@ -120,7 +122,7 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
     let start = Start { verb: Verb::Migrate, scope: chosen.scope.clone(), options, close: Vec::new() };
     ends.push(
         Driver { context, ledger: &mut ledger, catalog, clients, selection: Selection::Place }
-            .start(start)?,
+            .start(start, forecast)?,
     );
     ended::say_and_write(context, &ledger, ends, &args.files)
 }

@@ -10,6 +10,7 @@ mod drive;
 mod ended;
 mod export;
 mod flags;
+mod forecast;
 mod interrupt;
 mod ledger;
 mod log;

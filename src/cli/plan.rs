@@ -234,11 +234,16 @@ fn time(preview: &Preview, asked: &Asked<'_>, ledger: Option<&Ledger>) -> Result
     Ok(Time { seconds, download, upload, row_update, in_flight: asked.concurrency })
 }
 
-fn after(used: Used, preview: &Preview, bytes: Option<u64>, asked: &Asked) -> Usage {
-    let looked_at = |bytes: u64| match asked.delivery_check {
-        true => bytes.min(preview.files * DELIVERY_BYTES_READ_MAX as u64),
+/// What the run's own looks at so many files take of the bandwidth.
+pub fn looked_at(bytes: u64, files: u64, delivery_check: bool) -> u64 {
+    match delivery_check {
+        true => bytes.min(files * DELIVERY_BYTES_READ_MAX as u64),
         false => 0,
-    };
+    }
+}
+
+fn after(used: Used, preview: &Preview, bytes: Option<u64>, asked: &Asked) -> Usage {
+    let looked_at = |bytes: u64| looked_at(bytes, preview.files, asked.delivery_check);
     let storage = bytes.map(|bytes| used.storage_bytes + bytes);
     let bandwidth = bytes.map(|bytes| used.bandwidth_bytes + looked_at(bytes));
     let stays_free = storage.zip(bandwidth).map(|(storage, bandwidth)| {

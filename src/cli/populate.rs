@@ -150,7 +150,7 @@ pub fn run(context: &Context<'_>, args: &PopulateArgs) -> Result<Exit, Failure> 
     let start = Start { verb: Verb::Populate, scope: chosen.scope, options, close: Vec::new() };
     let selection = Selection::Matches(populate);
     let mut driver = Driver { context, ledger: &mut ledger, catalog, clients: None, selection };
-    let end = driver.start(start)?;
+    let end = driver.start(start, None)?;
     let said = ended::say(context, &ledger, vec![end])?;
     // Rows that cannot be read have no venue, and so no place in the ledger; the exit code knows of them.
     Ok(if said == Exit::Done { exit } else { said })

@@ -86,7 +86,7 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
     confirm("`longshore migrate` works again afterwards.", "ROLLBACK", args.how.yes)?;
     let selection = Selection::Place;
     let mut driver = Driver { context, ledger: &mut ledger, catalog, clients, selection };
-    let end = driver.start(Start { verb: Verb::Rollback, scope, options, close: preview.closes })?;
+    let end = driver.start(Start { verb: Verb::Rollback, scope, options, close: preview.closes }, None)?;
     if ledger.state().unfinished().next().is_none() {
         context.clear_spool()?;
     }

@@ -1,10 +1,12 @@
 //! How many bytes a run would move: the origin is asked for sizes, of a sample or of every file (requirement C3).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use ledger::trouble::TroubleKind;
 use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
 
 use crate::limits::{IN_FLIGHT_DEFAULT, PLAN_SAMPLE_FILES};
 use crate::outside::origin::Origin;
@@ -33,9 +35,11 @@ pub struct Sizes {
     files: u64,
     #[serde(skip)]
     wanted: u64,
-    /// The origin cannot be reached: nothing more is asked.
+    /// The origin cannot be reached, or there is no time left: nothing more is asked.
     #[serde(skip)]
     is_away: bool,
+    #[serde(skip)]
+    until: Option<Instant>,
 }
 
 impl Sizes {
@@ -43,6 +47,12 @@ impl Sizes {
     pub fn new(files: u64, exact: bool) -> Self {
         let wanted = if exact { files } else { files.min(PLAN_SAMPLE_FILES) };
         Self { files, wanted, ..Self::default() }
+    }
+
+    /// To be asked within this time: what the origin has not said by then is left out.
+    #[must_use]
+    pub fn within(self, time: Duration) -> Self {
+        Self { until: Some(Instant::now() + time), ..self }
     }
 
     /// Asks for those of the next files that belong to the sample, which is spread evenly and the same every time.
@@ -53,7 +63,20 @@ impl Sizes {
         }
         let answers = stream::iter(sampled).map(|url| async move { origin.size(&url).await });
         let mut answers = answers.buffer_unordered(IN_FLIGHT_DEFAULT as usize);
-        while let Some(answer) = answers.next().await {
+        loop {
+            let next = answers.next();
+            let answer = match self.until {
+                Some(until) => timeout_at(until, next).await,
+                None => Ok(next.await),
+            };
+            let answer = match answer {
+                Ok(Some(answer)) => answer,
+                Ok(None) => return,
+                Err(_no_time_left) => {
+                    self.is_away = true;
+                    return;
+                }
+            };
             self.asked += 1;
             match answer {
                 Ok(Some(bytes)) => {

@@ -21,6 +21,7 @@ mod steer;
 mod sweep;
 mod uses;
 mod waits;
+mod watch;
 mod wheel;
 mod witness;
 
@@ -43,6 +44,7 @@ pub use populate::Populate;
 pub use retry::{Halt, Outside, Retry, Tried, notice};
 pub use saved::SavedPlan;
 pub use uses::{Marks, every_row};
+pub use watch::{Look, Watch};
 pub use wheel::Setting;
 
 use crate::outside::Trouble;

@@ -65,7 +65,7 @@ impl Wheel<'_> {
                 let waited = self.waits.take(outside, waited);
                 self.append(waited.into_iter().collect())?;
             }
-            Message::Alert(alerted) => self.append(vec![Event::Alerted(alerted)])?,
+            Message::Alert(alerted) => self.alert(alerted)?,
             Message::Stop(paused) => self.pause(paused, in_air),
             Message::Control(asked) => self.steered(asked, in_air)?,
             Message::Panicked(what) => panic!("a worker panicked: {what}"),

@@ -23,7 +23,7 @@ use super::retry::{Retry, Witness};
 use super::steer::{Rest, alert_of};
 use super::waits::Waits;
 use super::witness::Given;
-use super::{Claims, End, Message, Moment, Probe, RunError, Selection, Told, log};
+use super::{Claims, End, Message, Moment, Probe, RunError, Selection, Told, Watch, log};
 use crate::limits::{APPEND_BATCH_MAX, CHECKPOINT_IMAGES};
 
 /// What a wheel turns with.
@@ -46,6 +46,8 @@ pub struct Setting<'a> {
     pub outbox: mpsc::UnboundedSender<Message>,
     /// Who listens.
     pub tell: Box<dyn FnMut(Told<'_>) + 'a>,
+    /// Who watches the usage of the CDN's plan; `None` where a run adds nothing to it, or nobody wants to know any more.
+    pub watch: Option<Watch>,
     /// A test's finger; `None` otherwise.
     pub probe: Option<Probe>,
 }
@@ -104,6 +106,7 @@ impl<'a> Wheel<'a> {
         if self.pausing.is_some() {
             return self.close();
         }
+        self.tell_usage_before()?;
         let performer = Arc::new(self.performer()?);
         let mut agenda = Agenda::new(self.run);
         self.phase = Phase::Going;
@@ -286,6 +289,7 @@ impl<'a> Wheel<'a> {
             return Ok(());
         }
         self.settled_since_checkpoint = 0;
+        self.look_at_usage();
         self.append(vec![Event::Checkpoint(self.state().checkpoint())])
     }
 
@@ -334,6 +338,7 @@ impl<'a> Wheel<'a> {
             self.append(vec![alert_of(&paused), Event::Paused(paused.clone())])?;
             return Ok(End::Paused(paused));
         }
+        self.look_at_usage_at_the_end()?;
         let (ending, tally) = (Ending::Done, self.state().tally(self.run));
         let checkpoint = Event::Checkpoint(self.state().checkpoint());
         let message = format!("{} of {} images done", tally.done, tally.images);

@@ -99,10 +99,7 @@ impl Progress {
             Event::Drifted(e) => self.say(&format!("Venue {}: image {} has drifted", e.venue, e.image)),
             // How a run ends is told when it has ended.
             Event::Alerted(e) => match e.about {
-                AlertAbout::Outage
-                | AlertAbout::DatabaseLost
-                | AlertAbout::RateLimit
-                | AlertAbout::Usage => {
+                AlertAbout::Outage | AlertAbout::DatabaseLost | AlertAbout::RateLimit | AlertAbout::Usage => {
                     self.say(&format!("Alert: {}", plain(&e.message)));
                 }
                 AlertAbout::Paused | AlertAbout::ErrorRate | AlertAbout::Finished => {}

@@ -36,6 +36,7 @@ mod support;
 mod tidy;
 mod trivia;
 mod trouble;
+mod usage;
 mod verify;
 mod voice;
 mod writers;

@@ -11,14 +11,13 @@ use super::bounded;
 use super::clocks::Offset;
 use crate::cli::Context;
 use crate::cli::open::now;
-use crate::cli::usage::{Used, used};
+use crate::cli::usage::{Amount, Free, Used, used};
 use crate::config::{self, Config};
 use crate::limits::{DELIVERY_BYTES_READ_MAX, DOCTOR_ASK_MS_MAX, DOCTOR_IMAGES, USED_NOTE_PERCENT};
 use crate::outside::Trouble;
 use crate::outside::imagekit::{Cdn, CdnFile, ImageKit, ImageKitOptions};
 use crate::outside::knock::knock;
 use crate::outside::probe::{Accept, Ask, Reading, Seen};
-use crate::show;
 
 /// A name that no file has.
 const NO_FILE: &str = "longshore-doctor-asks-for-no-file";
@@ -46,7 +45,7 @@ pub async fn check(context: &Context<'_>) -> (Vec<Line>, Option<Offset>) {
         return (lines, offset);
     }
     let listed = bounded(cdn.list("/", 0, DOCTOR_IMAGES as u32)).await;
-    let used = bounded(used(&cdn, config)).await;
+    let used = bounded(used(&cdn, Free::of(config))).await;
     lines.push(key(&listed, &used));
     lines.push(plan(&used));
     lines.push(delivery(&cdn, &endpoint, &listed.unwrap_or_default()).await);
@@ -108,25 +107,9 @@ fn plan(used: &Result<Used, Trouble>) -> Line {
         Ok(used) => used,
         Err(no) => return Line::not_checked(CHECK, &no.message),
     };
-    let amounts = [
-        ("storage", used.storage_bytes, used.storage_limit_bytes, "IMAGEKIT_STORAGE_LIMIT_GB"),
-        (
-            "bandwidth this month",
-            used.bandwidth_bytes,
-            used.bandwidth_limit_bytes,
-            "IMAGEKIT_BANDWIDTH_LIMIT_GB",
-        ),
-    ];
-    let found: Vec<String> = amounts
-        .iter()
-        .map(|(what, bytes, limit, _)| format!("{what} {} of {}", show::bytes(*bytes), show::bytes(*limit)))
-        .collect();
+    let found: Vec<String> = used.amounts().iter().map(Amount::to_string).collect();
     let found = found.join(", ");
-    let above = |percent: u64| {
-        let most = |limit: u64| u128::from(limit) * u128::from(percent) / 100;
-        let above = amounts.iter().filter(move |(_, bytes, limit, _)| u128::from(*bytes) >= most(*limit));
-        above.map(|(.., setting)| *setting).collect::<Vec<_>>()
-    };
+    let above = |percent| used.above(percent).iter().map(|amount| amount.setting).collect::<Vec<_>>();
     let full = above(100);
     if !full.is_empty() {
         let advice = format!(

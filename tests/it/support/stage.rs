@@ -327,6 +327,7 @@ impl Stage {
             inbox,
             outbox,
             tell: Box::new(|_| ()),
+            watch: None,
             probe: how.probe.clone(),
         };
         let turned = turn(&mut ledger, setting);

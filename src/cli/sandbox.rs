@@ -32,7 +32,8 @@ pub struct SandboxArgs {
     /// Make databases that fit this matching report, before anything was populated.
     #[arg(long, value_name = "FILE", conflicts_with = "venues")]
     matches: Option<PathBuf>,
-    /// A PostgreSQL database to fill, made if it is missing, instead of SQLite files.
+    /// A PostgreSQL database to fill instead of SQLite files, with NAME_dev and NAME_trivia_advisor beside it; made if
+    /// they are missing.
     #[arg(long, value_name = "postgres://…")]
     catalog: Option<String>,
     /// How long every answer waits, in milliseconds.
@@ -68,6 +69,11 @@ pub fn run(context: &Context<'_>, args: &SandboxArgs) -> Result<Exit, Failure> {
     context.runtime.block_on(async {
         let sandbox = Sandbox::open(&options).await?;
         sandbox.order(args.fault.iter().cloned()).await;
+        let url = |of: &str| sandbox.settings.iter().find(|(name, _)| *name == of).map(|(_, url)| url);
+        if url("DEV_DATABASE_URL") == url("PRODUCTION_DATABASE_URL") {
+            eprintln!("Note: it was made by an older version, and its dev and production are one database.");
+            eprintln!("A sandbox in a new directory has two.");
+        }
         eprintln!("The sandbox is up. In another terminal:");
         eprintln!("  . {}", show::quoted(args.dir.join("env").as_os_str()));
         eprintln!("  longshore countries");

@@ -1,4 +1,4 @@
-//! The two databases of the seeded world, and the matching report between them.
+//! The databases of the seeded world, and the matching report between them.
 
 mod postgres;
 mod report;

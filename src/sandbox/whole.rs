@@ -261,15 +261,15 @@ async fn fill(
             None
         }
     };
-    let (eventasaurus, trivia_advisor) = match &options.catalog {
+    let [production, dev, trivia_advisor] = match &options.catalog {
         Some(url) => {
             let urls = databases::fill_postgres(url, world, origin_base).await?;
-            (urls.eventasaurus, urls.trivia_advisor)
+            [urls.eventasaurus, urls.eventasaurus_dev, urls.trivia_advisor]
         }
         None => {
             let files = databases::fill_sqlite(dir, world, origin_base)?;
-            let url = |path: &Path| format!("sqlite:{}", path.display());
-            (url(&files.eventasaurus), url(&files.trivia_advisor))
+            [files.eventasaurus, files.eventasaurus_dev, files.trivia_advisor]
+                .map(|path| format!("sqlite:{}", path.display()))
         }
     };
     Ok(Made {
@@ -278,8 +278,8 @@ async fn fill(
         matches,
         origin_port,
         imagekit_port,
-        production_database_url: eventasaurus.clone(),
-        dev_database_url: eventasaurus,
+        production_database_url: production,
+        dev_database_url: dev,
         trivia_advisor_database_url: trivia_advisor,
     })
 }

@@ -56,9 +56,8 @@ fn the_rollout_of_the_runbook_from_populate_to_the_last_country() {
     assert!((2_700..=2_875).contains(&images), "{images}");
     let mut work = Workplace::fitting(Kind::Sqlite, &report);
     std::fs::write(work.work().join("matching_report.csv"), report).unwrap();
-    // The local database is another one than production's.
-    let dev = work.sandbox_dir().join("dev.db");
-    std::fs::copy(work.sandbox_dir().join("eventasaurus.db"), &dev).unwrap();
+    // As `env` has it: the local database is another one than production's.
+    let dev = work.sandbox_dir().join("eventasaurus_dev.db");
     work.settings.insert("DEV_DATABASE_URL".into(), format!("sqlite:{}", dev.display()));
 
     let commands = commands("The rollout");

@@ -1,4 +1,4 @@
-//! The same two databases on a PostgreSQL server.
+//! The same databases on a PostgreSQL server.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use url::Url;
 
 use super::FillError;
 use crate::limits::SANDBOX_INSERT_ROWS;
-use crate::sandbox::seed::World;
+use crate::sandbox::seed::{Images, World};
 
 const EVENTASAURUS: &str = "
     CREATE TABLE countries (
@@ -47,33 +47,35 @@ const TRIVIA_ADVISOR: &str = "
     );
 ";
 
-/// Where the two databases are. The URLs are those that were given, password included: not for printing.
+/// Where the databases are. The URLs are those that were given, password included: not for printing.
 #[derive(Clone)]
 pub struct PostgresUrls {
     /// Eventasaurus: the database named in the URL.
     pub eventasaurus: String,
+    /// Eventasaurus of before `populate`: `<name>_dev` on the same server.
+    pub eventasaurus_dev: String,
     /// Trivia Advisor: `<name>_trivia_advisor` on the same server.
     pub trivia_advisor: String,
 }
 
-/// Fills the database named in the URL as Eventasaurus, and `<name>_trivia_advisor` beside it, for an origin at this
-/// base URL; both are made where they are missing. `jsonb` normalises the texts.
+/// Fills the database named in the URL as Eventasaurus, and `<name>_dev` and `<name>_trivia_advisor` beside it, for an
+/// origin at this base URL; they are made where they are missing. `jsonb` normalises the texts.
 ///
 /// # Errors
-/// When one of the two has a table `venues` already (then neither is touched), or the server refuses.
+/// When one of them has a table `venues` already (then none is touched), or the server refuses.
 pub async fn fill_postgres(url: &str, world: &World, origin_base: &str) -> Result<PostgresUrls, FillError> {
     let parsed = Url::parse(url).map_err(|_| FillError::NotAUrl)?;
     let options = secured(PgConnectOptions::from_str(url).map_err(|_| FillError::NotAUrl)?);
-    // Named in the query it would win over the name in the path, which is what the second URL changes.
+    // Named in the query it would win over the name in the path, which is what the other URLs change.
     if parsed.query_pairs().any(|(key, _)| key == "dbname") {
         return Err(FillError::NotAUrl);
     }
     let name = options.get_database().filter(|name| !name.is_empty()).ok_or(FillError::NotAUrl)?.to_owned();
-    let ta_name = format!("{name}_trivia_advisor");
+    let [dev_name, ta_name] = ["dev", "trivia_advisor"].map(|what| format!("{name}_{what}"));
 
     let mut server = connect(&options, "postgres").await?;
     let mut missing = Vec::new();
-    for database in [&name, &ta_name] {
+    for database in [&name, &dev_name, &ta_name] {
         if !exists(&mut server, database).await.map_err(of(database))? {
             missing.push(database);
         } else if has_venues(&mut connect(&options, database).await?).await.map_err(of(database))? {
@@ -84,16 +86,23 @@ pub async fn fill_postgres(url: &str, world: &World, origin_base: &str) -> Resul
         create(&mut server, database).await.map_err(of(database))?;
     }
     let mut ea = connect(&options, &name).await?;
+    let mut dev = connect(&options, &dev_name).await?;
     let mut ta = connect(&options, &ta_name).await?;
-    fill_eventasaurus(&mut ea, world, origin_base).await.map_err(of(&name))?;
+    fill_eventasaurus(&mut ea, world, |images| images.text(origin_base)).await.map_err(of(&name))?;
+    let unpopulated = |images: &Images| images.unpopulated(origin_base);
+    fill_eventasaurus(&mut dev, world, unpopulated).await.map_err(of(&dev_name))?;
     fill_trivia_advisor(&mut ta, world).await.map_err(of(&ta_name))?;
-    for (db, database) in [(server, "postgres"), (ea, name.as_str()), (ta, ta_name.as_str())] {
+    for (db, database) in [(server, "postgres"), (ea, &*name), (dev, &*dev_name), (ta, &*ta_name)] {
         db.close().await.map_err(of(database))?;
     }
 
-    let mut trivia_advisor = parsed;
-    trivia_advisor.set_path(&ta_name);
-    Ok(PostgresUrls { eventasaurus: url.to_owned(), trivia_advisor: trivia_advisor.into() })
+    let beside = |name: &str| {
+        let mut url = parsed.clone();
+        url.set_path(name);
+        url.into()
+    };
+    let (eventasaurus_dev, trivia_advisor) = (beside(&dev_name), beside(&ta_name));
+    Ok(PostgresUrls { eventasaurus: url.to_owned(), eventasaurus_dev, trivia_advisor })
 }
 
 /// Credentials travel over TLS only, except on loopback (requirement S3).
@@ -137,7 +146,11 @@ async fn has_venues(db: &mut PgConnection) -> sqlx::Result<bool> {
         .await
 }
 
-async fn fill_eventasaurus(db: &mut PgConnection, world: &World, origin_base: &str) -> sqlx::Result<()> {
+async fn fill_eventasaurus(
+    db: &mut PgConnection,
+    world: &World,
+    text: impl Fn(&Images) -> Option<String>,
+) -> sqlx::Result<()> {
     let mut transaction = db.begin().await?;
     sqlx::raw_sql(EVENTASAURUS).execute(&mut *transaction).await?;
     for row in &world.countries {
@@ -169,7 +182,7 @@ async fn fill_eventasaurus(db: &mut PgConnection, world: &World, origin_base: &s
         .bind(rows.iter().map(|row| row.slug.as_deref()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.city).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.images.text(origin_base)).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| text(&row.images)).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.updated_at.as_str()).collect::<Vec<_>>())
         .execute(&mut *transaction)
         .await?;

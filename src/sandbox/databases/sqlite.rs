@@ -1,11 +1,11 @@
-//! The embedded databases: two SQLite files, each one file and no lock once they are made.
+//! The embedded databases: three SQLite files, each one file and no lock once they are made.
 
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction};
 
 use super::FillError;
-use crate::sandbox::seed::World;
+use crate::sandbox::seed::{Images, World};
 
 const EVENTASAURUS: &str = "
     CREATE TABLE countries (
@@ -43,31 +43,40 @@ const TRIVIA_ADVISOR: &str = "
     );
 ";
 
-/// Where the two databases lie.
+/// Where the databases lie.
 #[derive(Debug, Clone)]
 pub struct SqliteFiles {
     /// `eventasaurus.db`.
     pub eventasaurus: PathBuf,
+    /// `eventasaurus_dev.db`, of before `populate`.
+    pub eventasaurus_dev: PathBuf,
     /// `trivia_advisor.db`.
     pub trivia_advisor: PathBuf,
 }
 
-/// Makes `eventasaurus.db` and `trivia_advisor.db` in a directory, for an origin at this base URL. The texts are
-/// kept exactly. Takes well under a second for requirement D5's world.
+/// Makes `eventasaurus.db`, `eventasaurus_dev.db` and `trivia_advisor.db` in a directory, for an origin at this base URL.
+/// The texts are kept exactly. Takes well under a second for requirement D5's world.
 ///
 /// # Errors
 /// When one of the files is there already, or cannot be written.
 pub fn fill_sqlite(dir: &Path, world: &World, origin_base: &str) -> Result<SqliteFiles, FillError> {
     let files = SqliteFiles {
         eventasaurus: dir.join("eventasaurus.db"),
+        eventasaurus_dev: dir.join("eventasaurus_dev.db"),
         trivia_advisor: dir.join("trivia_advisor.db"),
     };
-    for path in [&files.eventasaurus, &files.trivia_advisor] {
+    for path in [&files.eventasaurus, &files.eventasaurus_dev, &files.trivia_advisor] {
         if path.exists() {
             return Err(FillError::Occupied(path.display().to_string()));
         }
     }
-    fill(&files.eventasaurus, EVENTASAURUS, |db| fill_eventasaurus(db, world, origin_base))?;
+    let (populated, unpopulated) = (Images::text, Images::unpopulated);
+    fill(&files.eventasaurus, EVENTASAURUS, |db| {
+        fill_eventasaurus(db, world, |row| populated(row, origin_base))
+    })?;
+    fill(&files.eventasaurus_dev, EVENTASAURUS, |db| {
+        fill_eventasaurus(db, world, |row| unpopulated(row, origin_base))
+    })?;
     fill(&files.trivia_advisor, TRIVIA_ADVISOR, |db| fill_trivia_advisor(db, world))?;
     Ok(files)
 }
@@ -92,7 +101,11 @@ fn fill(
     fill().map_err(|source| FillError::Sqlite { path: path.to_owned(), source })
 }
 
-fn fill_eventasaurus(db: &Transaction<'_>, world: &World, origin_base: &str) -> rusqlite::Result<()> {
+fn fill_eventasaurus(
+    db: &Transaction<'_>,
+    world: &World,
+    text: impl Fn(&Images) -> Option<String>,
+) -> rusqlite::Result<()> {
     let mut country = db.prepare("INSERT INTO countries (id, name, code, slug) VALUES (?, ?, ?, ?)")?;
     for row in &world.countries {
         country.execute((row.id, &row.name, &row.code, &row.slug))?;
@@ -106,8 +119,7 @@ fn fill_eventasaurus(db: &Transaction<'_>, world: &World, origin_base: &str) -> 
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
     )?;
     for row in &world.venues {
-        let images = row.images.text(origin_base);
-        venue.execute((row.id, &row.slug, &row.name, row.city, images, &row.updated_at))?;
+        venue.execute((row.id, &row.slug, &row.name, row.city, text(&row.images), &row.updated_at))?;
     }
     Ok(())
 }

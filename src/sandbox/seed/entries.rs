@@ -19,10 +19,18 @@ impl Images {
         match self {
             Self::Null => None,
             Self::Text(text) => Some(text.clone()),
+            Self::Array(elements) => Some(array(elements, origin_base)),
+        }
+    }
+
+    /// The same before `populate` has added ours: what others keep there, in its order.
+    pub fn unpopulated(&self, origin_base: &str) -> Option<String> {
+        match self {
             Self::Array(elements) => {
-                let texts: Vec<String> = elements.iter().map(|element| element.text(origin_base)).collect();
-                Some(format!("[{}]", texts.join(", ")))
+                let others = elements.iter().filter(|element| matches!(element, Element::Other(_)));
+                Some(array(others, origin_base))
             }
+            untouched => untouched.text(origin_base),
         }
     }
 
@@ -34,6 +42,11 @@ impl Images {
             Element::Other(_) => None,
         })
     }
+}
+
+fn array<'a>(elements: impl IntoIterator<Item = &'a Element>, origin_base: &str) -> String {
+    let texts: Vec<String> = elements.into_iter().map(|element| element.text(origin_base)).collect();
+    format!("[{}]", texts.join(", "))
 }
 
 /// One element of a venue's array.

@@ -1,11 +1,16 @@
 //! `sandbox` as people run it: in the foreground of another terminal (requirement C14).
 
-use std::io::{BufRead, BufReader};
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::program::program;
+use longshore::sandbox::seed::{VENUES_FULL, World};
+use serde_json::Value;
+
+use crate::support::program::{Workplace, program};
+use crate::support::stage::Kind;
 
 /// As small as a sandbox can be.
 const SMALL: [&str; 2] = ["--venues", "4"];
@@ -16,10 +21,19 @@ struct Foreground(Child);
 impl Foreground {
     /// Starts one, and waits for its `env`, which is written last.
     fn start(dir: &Path, args: &[&str]) -> Self {
+        Self::saying(dir, args, Stdio::inherit())
+    }
+
+    /// The same, and what it says is kept.
+    fn heard(dir: &Path, args: &[&str]) -> Self {
+        Self::saying(dir, args, Stdio::piped())
+    }
+
+    fn saying(dir: &Path, args: &[&str], stderr: Stdio) -> Self {
         let env = dir.join("sb/env");
         let _there_was_none = std::fs::remove_file(&env);
         let mut command = program(dir, &[&["sandbox", "--dir", "sb"], args].concat());
-        let mut child = command.stderr(Stdio::inherit()).spawn().unwrap();
+        let mut child = command.stderr(stderr).spawn().unwrap();
         let since = Instant::now();
         while !env.exists() {
             assert_eq!(child.try_wait().unwrap(), None, "it ended before it was up");
@@ -78,7 +92,8 @@ fn c14_a_sandbox_is_sourced_stopped_and_opened_again_where_it_was() {
         assert!(line.is_some_and(|line| line.ends_with('\'')), "{name}: {env}");
     }
     assert_eq!(env.lines().count(), 12, "{env}");
-    for file in ["eventasaurus.db", "trivia_advisor.db", "matching_report.csv", "cdn"] {
+    for file in ["eventasaurus.db", "eventasaurus_dev.db", "trivia_advisor.db", "matching_report.csv", "cdn"]
+    {
         assert!(dir.join("sb").join(file).exists(), "{file}");
     }
     // 10, because a venue of each country holds something that is no array.
@@ -86,7 +101,7 @@ fn c14_a_sandbox_is_sourced_stopped_and_opened_again_where_it_was() {
     assert!(code == Some(10) && said.contains("is finished"), "{code:?} {said}");
 
     // Others may write to its databases, whatever it is doing itself.
-    for file in ["eventasaurus.db", "trivia_advisor.db"] {
+    for file in ["eventasaurus.db", "eventasaurus_dev.db", "trivia_advisor.db"] {
         let db = rusqlite::Connection::open(dir.join("sb").join(file)).unwrap();
         db.busy_timeout(Duration::ZERO).unwrap();
         db.execute_batch("BEGIN EXCLUSIVE; UPDATE venues SET name = name; COMMIT").unwrap();
@@ -259,4 +274,76 @@ fn c14_a_sandbox_of_before_reports_could_be_fitted_still_opens() {
     std::fs::write(&made, old.to_string()).unwrap();
     assert_eq!(Foreground::start(dir, &SMALL).stop("-TERM"), Some(0));
     assert_eq!(std::fs::read_to_string(&env).unwrap(), before);
+}
+
+#[test]
+fn c14_a_sandbox_of_before_dev_had_a_database_still_opens_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    assert_eq!(Foreground::start(dir, &SMALL).stop("-TERM"), Some(0));
+    let made = dir.join("sb/sandbox.json");
+    let mut old: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&made).unwrap()).unwrap();
+    assert_ne!(old["dev_database_url"], old["production_database_url"]);
+    old["dev_database_url"] = old["production_database_url"].clone();
+    std::fs::write(&made, old.to_string()).unwrap();
+    std::fs::remove_file(dir.join("sb/eventasaurus_dev.db")).unwrap();
+    let mut again = Foreground::heard(dir, &SMALL);
+    let mut said = String::new();
+    let stderr = again.0.stderr.take().unwrap();
+    assert_eq!(again.stop("-TERM"), Some(0));
+    std::io::BufReader::new(stderr).read_to_string(&mut said).unwrap();
+    assert!(said.contains("dev and production are one database"), "{said}");
+    let env = std::fs::read_to_string(dir.join("sb/env")).unwrap();
+    assert_eq!(env.matches("/eventasaurus.db'").count(), 2, "{env}");
+}
+
+/// A country's code, and how many of its venues, images and cities are to be migrated.
+type Line = (String, usize, usize, usize);
+
+/// What is to be migrated in a database, by country.
+fn distribution(at: &Workplace, target: &str) -> BTreeSet<Line> {
+    let answer = at.run_json(&["countries", "--target", target]).code(0).json();
+    let line = |line: &Value| {
+        let number = |key: &str| line[key].as_u64().unwrap() as usize;
+        (line["code"].as_str().unwrap().to_owned(), number("venues"), number("images"), number("cities"))
+    };
+    answer["countries"].as_array().unwrap().iter().map(line).collect()
+}
+
+/// What `populate` can bring of it: no report matches a venue without a slug, and no image comes twice.
+fn can_be_matched(world: &World) -> BTreeSet<Line> {
+    let line = |code: &str| {
+        let venues: Vec<_> =
+            world.to_migrate(code).into_iter().filter(|venue| venue.slug.is_some()).collect();
+        let images = venues.iter().map(|venue| venue.images.to_migrate().collect::<BTreeSet<_>>().len());
+        let cities: BTreeSet<_> = venues.iter().map(|venue| venue.city).collect();
+        (code.to_owned(), venues.len(), images.sum(), cities.len())
+    };
+    world.countries.iter().map(|country| line(&country.code)).filter(|line| line.1 > 0).collect()
+}
+
+fn populate_gives_dev_what_production_has(kind: Kind, venues: u32) {
+    let at = Workplace::new(kind, venues);
+    let (before, production) = (at.rows(), distribution(&at, "production"));
+    assert_eq!(distribution(&at, "dev"), BTreeSet::new());
+    let report = at.sandbox_dir().join("matching_report.csv");
+    // Some of the pairs are far apart, and here those come too.
+    let populate = ["populate", "--max-distance", "20100", "--matches", report.to_str().unwrap()];
+    let ran = at.run(&populate).code(0);
+    assert_eq!(distribution(&at, "dev"), can_be_matched(&at.sandbox.world), "{ran}");
+    let countries = |all: &BTreeSet<Line>| all.iter().map(|line| line.0.clone()).collect::<Vec<_>>();
+    assert_eq!(countries(&distribution(&at, "dev")), countries(&production));
+    assert!(at.rows() == before, "production is another database");
+    let again = at.run(&populate).code(0);
+    assert_eq!(distribution(&at, "dev"), can_be_matched(&at.sandbox.world), "{again}");
+}
+
+#[test]
+fn c14_populate_gives_dev_the_distribution_of_production_on_sqlite() {
+    populate_gives_dev_what_production_has(Kind::Sqlite, VENUES_FULL);
+}
+
+#[test]
+fn c14_populate_gives_dev_the_distribution_of_production_on_postgres() {
+    populate_gives_dev_what_production_has(Kind::Postgres, 60);
 }

@@ -60,7 +60,8 @@ fn d6_a_dotenv_is_read_and_the_environment_wins() {
 
 #[test]
 fn d7_each_target_has_its_ledger() {
-    let at = Workplace::new(Kind::Sqlite, 4);
+    let mut at = Workplace::new(Kind::Sqlite, 4);
+    at.settings.insert("DEV_DATABASE_URL".into(), at.settings["PRODUCTION_DATABASE_URL"].clone());
     at.run(&[&MIGRATE[..], &["--target", "dev"]].concat());
     assert!(at.work().join("longshore.dev.ledger").exists() && !at.ledger().exists());
     let verified = at.run_json(&["ledger", "verify", "--target", "dev"]).code(0).json();

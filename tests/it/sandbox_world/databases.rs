@@ -42,7 +42,11 @@ fn files_in(dir: &Path) -> Vec<String> {
 fn d5_sqlite_counts_to_the_distribution() {
     let (world, dir) = (full(), tempfile::tempdir().unwrap());
     let files = fill_sqlite(dir.path(), &world, BASE).unwrap();
-    assert_eq!(files_in(dir.path()), ["eventasaurus.db", "trivia_advisor.db"], "no lock, no journal");
+    assert_eq!(
+        files_in(dir.path()),
+        ["eventasaurus.db", "eventasaurus_dev.db", "trivia_advisor.db"],
+        "no lock, no journal"
+    );
     let db = Connection::open(&files.eventasaurus).unwrap();
     let rows = db
         .prepare(SQLITE_COUNT)
@@ -59,6 +63,33 @@ fn d5_sqlite_counts_to_the_distribution() {
             .query_row("SELECT venue_images, slug FROM venues WHERE id = ?", [venue.id], |row| row.try_into())
             .unwrap();
         assert_eq!((text, slug), (venue.images.text(BASE), venue.slug.clone()), "kept exactly");
+    }
+    let dev = Connection::open(&files.eventasaurus_dev).unwrap();
+    let is_ours = "venue_images LIKE '%trivia_advisor_migration%'";
+    let count = |of: &Connection, what: &str| -> i64 {
+        of.query_row(&format!("SELECT count(*) FROM {what}"), [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(
+        (count(&dev, &format!("venues WHERE {is_ours}")), count(&db, &format!("venues WHERE {is_ours}"))),
+        (0, 575)
+    );
+    for venue in &world.venues {
+        let of = |db: &Connection| -> (Option<String>, Option<String>, Option<i64>, String) {
+            let sql = "SELECT venue_images, slug, city_id, updated_at FROM venues WHERE id = ?";
+            db.query_row(sql, [venue.id], |row| row.try_into()).unwrap()
+        };
+        let (mut there, here) = (of(&db), of(&dev));
+        if venue.images.to_migrate().next().is_some() {
+            there.0 = venue.images.unpopulated(BASE);
+        }
+        assert_eq!(here, there, "all but what `populate` adds is the same");
+    }
+    assert!(
+        count(&dev, "venues WHERE venue_images LIKE '%\"source\": \"google\"%'") > 10,
+        "others' entries are there"
+    );
+    for table in ["countries", "cities", "venues"] {
+        assert_eq!(count(&dev, table), count(&db, table));
     }
     let ambiguous: Vec<String> = db
         .prepare("SELECT DISTINCT name FROM cities WHERE id IN (SELECT city_id FROM venues WHERE venue_images LIKE '%external%') GROUP BY name HAVING count(*) > 1 ORDER BY 1")
@@ -84,6 +115,7 @@ fn c14_sqlite_files_are_the_same_again_and_never_overwritten() {
     let [one, two] = dirs.each_ref().map(|dir| fill_sqlite(dir.path(), &world, BASE).unwrap());
     let bytes = |path: &Path| std::fs::read(path).unwrap();
     assert_eq!(bytes(&one.eventasaurus), bytes(&two.eventasaurus));
+    assert_eq!(bytes(&one.eventasaurus_dev), bytes(&two.eventasaurus_dev));
     assert_eq!(bytes(&one.trivia_advisor), bytes(&two.trivia_advisor));
     let refused = fill_sqlite(dirs[0].path(), &World::new(6, 20), BASE);
     assert!(matches!(refused, Err(FillError::Occupied(_))), "{refused:?}");
@@ -97,14 +129,14 @@ async fn fresh(name: &str) -> (String, PgConnection) {
          like postgres://postgres@127.0.0.1:5432/postgres",
     );
     let mut connection = PgConnection::connect(&server).await.unwrap();
-    drop_both(&mut connection, name).await;
+    drop_all(&mut connection, name).await;
     let mut url = url::Url::parse(&server).unwrap();
     url.set_path(name);
     (url.into(), connection)
 }
 
-async fn drop_both(server: &mut PgConnection, name: &str) {
-    for name in [name.to_owned(), format!("{name}_trivia_advisor")] {
+async fn drop_all(server: &mut PgConnection, name: &str) {
+    for name in ["", "_dev", "_trivia_advisor"].map(|what| format!("{name}{what}")) {
         let drop = format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)");
         server.execute(AssertSqlSafe(drop)).await.unwrap();
     }
@@ -156,13 +188,18 @@ async fn d5_postgres_counts_to_the_distribution() {
     ] {
         assert!(db.execute(refused).await.is_err(), "{refused}");
     }
+    let dev = PgPool::connect(&urls.eventasaurus_dev).await.unwrap();
+    let none: i64 = sqlx::query_scalar(POSTGRES_ALL).fetch_one(&dev).await.unwrap();
+    let venues: i64 = sqlx::query_scalar("SELECT count(*) FROM venues").fetch_one(&dev).await.unwrap();
+    assert_eq!((none, venues), (0, world.venues.len() as i64), "dev is of before `populate`");
+    dev.close().await;
     db.close().await;
 
     let ta = PgPool::connect(&urls.trivia_advisor).await.unwrap();
     let venues: i64 = sqlx::query_scalar("SELECT count(*) FROM venues").fetch_one(&ta).await.unwrap();
     assert_eq!(venues, world.ta_venues.len() as i64);
     ta.close().await;
-    drop_both(&mut server, "longshore_world_counts").await;
+    drop_all(&mut server, "longshore_world_counts").await;
 }
 
 #[tokio::test]
@@ -177,8 +214,8 @@ async fn c14_postgres_databases_with_venues_are_left_alone() {
     let venues: i64 = sqlx::query_scalar("SELECT count(*) FROM venues").fetch_one(&db).await.unwrap();
     assert_eq!(venues, world.venues.len() as i64);
     db.close().await;
-    // Only one of the two is in the way: the other is not made either.
-    drop_both(&mut server, name).await;
+    // Only one of them is in the way: the others are not made either.
+    drop_all(&mut server, name).await;
     server.execute(AssertSqlSafe(format!("CREATE DATABASE \"{name}_trivia_advisor\""))).await.unwrap();
     let mut ta = url::Url::parse(&url).unwrap();
     ta.set_path(&format!("{name}_trivia_advisor"));
@@ -192,7 +229,7 @@ async fn c14_postgres_databases_with_venues_are_left_alone() {
         .await
         .unwrap();
     assert!(!made, "nothing was made");
-    drop_both(&mut server, name).await;
+    drop_all(&mut server, name).await;
 }
 
 #[tokio::test]

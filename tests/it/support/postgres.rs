@@ -59,7 +59,7 @@ impl Drop for Database {
     }
 }
 
-/// A name for a sandbox to make its two databases under; both are dropped with the value.
+/// A name for a sandbox to make its databases under; they are dropped with the value.
 pub struct SandboxDatabases {
     /// Eventasaurus, straight to the server.
     pub url: String,
@@ -90,8 +90,8 @@ impl SandboxDatabases {
 impl Drop for SandboxDatabases {
     fn drop(&mut self) {
         let Some(name) = &self.name else { return };
-        let both = [name.clone(), format!("{name}_trivia_advisor")];
-        drop_all(both.map(|name| format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).into());
+        let all = ["", "_dev", "_trivia_advisor"].map(|what| format!("{name}{what}"));
+        drop_all(all.map(|name| format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).into());
     }
 }
 

@@ -104,12 +104,17 @@ impl Workplace {
         Self::with(kind, |options| options.venues = venues)
     }
 
-    /// A sandbox that fits a matching report, in which nothing is populated yet.
+    /// A sandbox that fits a matching report, in which nothing is populated yet. Its dev database is production's, so
+    /// that what `populate` does without a target is in [`rows`](Self::rows).
     pub fn fitting(kind: Kind, report: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("report.csv");
         std::fs::write(&path, report).unwrap();
-        Self::with(kind, |options| options.matches = Some(path))
+        let mut place = Self::with(kind, |options| options.matches = Some(path));
+        let production = place.sandbox.settings.iter().find(|(name, _)| *name == "PRODUCTION_DATABASE_URL");
+        let url = production.unwrap().1.clone();
+        place.settings.insert("DEV_DATABASE_URL".into(), url);
+        place
     }
 
     /// The same on a PostgreSQL server of the test's own.

@@ -2,6 +2,7 @@
 //! the docs name what the code has and nothing else.
 
 mod commands;
+mod typed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -137,3 +137,17 @@ fn e8_a_run_that_goes_on_near_the_limit_says_so_again() {
     at.run(&["rollback", "--country", "PL", "--yes"]).code(0);
     assert_eq!(alerts(&at).len(), 2, "a rollback adds nothing");
 }
+
+#[test]
+fn e8_a_long_run_hears_of_the_usage_before_its_end() {
+    let mut at = Workplace::new(Kind::Sqlite, 310);
+    set(&mut at, STORAGE, 0.000_001);
+    // Nothing is known beforehand: the usage is asked for again on the way.
+    at.order("usage=503x1");
+    is_moved(&at.run(&["migrate", "--country", "GB", "--yes"]).says("is not known"));
+    let seqs = |sql: &str| at.ask_ledger(sql).unwrap().parse::<u64>().unwrap();
+    let alerted = seqs("SELECT CAST(min(seq) AS TEXT) FROM event WHERE body LIKE '%\"about\":\"usage\"%'");
+    let last = seqs("SELECT CAST(max(seq) AS TEXT) FROM event WHERE body LIKE '%\"db_updated\"%'");
+    assert!(alerted < last, "{alerted} {last}");
+    assert_eq!(alerts(&at).len(), 1);
+}

@@ -250,18 +250,17 @@ impl Comparison {
         ));
         match &self.advice {
             Some(advice) => sheet.line(format!("Advice: {}.", advised(advice))),
-            None => sheet.line(format!(
-                "That is too little to judge by: {COMPARE_MEASURES_MIN} warm requests a side at least. \
-                 `--rounds N` makes more of them.",
-            )),
+            None => {
+                sheet.line(format!(
+                    "Too little to judge by: it takes {COMPARE_MEASURES_MIN} warm requests a side."
+                ));
+                sheet.line("  More images, or `--rounds N`, make more of them.");
+            }
         }
         if self.delivery == Delivery::Slower {
-            sheet.line(
-                "  Measure again from where your visitors are; if it stays so, `longshore rollback` takes it",
-            );
-            sheet.line(
-                "  back. In between: the URL endpoint, its optimisation settings, ImageKit's status page.",
-            );
+            sheet.line("  First measure again, from where your visitors are, and look at the URL");
+            sheet.line("  endpoint and at ImageKit's status page. If it stays so, take the images back:");
+            sheet.line("  `longshore rollback`, with `--dry-run` first.");
         }
     }
 

@@ -175,7 +175,7 @@ impl Answer {
             grid.row([venue, image, ledger.into(), kind, expected, found, url]);
         }
         sheet.table(grid);
-        sheet.line("These images failed, were skipped, or were left by a person. They are no findings.");
+        sheet.line("They failed, were skipped or were left by a person: no findings.");
         uncounted(sheet, self.known_total, self.known.len());
     }
 }

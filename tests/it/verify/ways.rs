@@ -89,7 +89,7 @@ fn c7_what_was_not_measured_is_not_called_good() {
     at.order("delivery=late:by=80");
     let little = ["--sample", "1", "--seed", "1"];
     let little = compare(&["--country", "Poland"], &[&["table"], &little[..]].concat());
-    assert!(!little.says("too little to judge by").stdout.contains("Advice"));
+    assert!(!little.says("Too little to judge by").stdout.contains("Advice"));
     // A place without images of ours.
     let empty = at.rows().into_iter().find(|(_, row)| row.images.is_none()).unwrap().0.to_string();
     let empty = at.run(&["verify", "--venue-id", &empty]).code(0).says("There was nothing to look at.");

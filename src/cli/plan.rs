@@ -19,7 +19,7 @@ use super::{Context, migrate};
 use crate::error::{Exit, Failure};
 use crate::limits::{
     CATALOG_PAGE_VENUES, DELIVERY_BYTES_READ_MAX, IMAGE_BYTES_MAX, IN_FLIGHT_DEFAULT, IN_FLIGHT_MAX,
-    PLAN_DOWNLOAD_MS, PLAN_ROW_MS, PLAN_UPLOAD_MS,
+    PLAN_DOWNLOAD_MS, PLAN_ROW_MS, PLAN_UPLOAD_MS, USED_NOTE_PERCENT,
 };
 use crate::outside::catalog::Catalog;
 use crate::runner::saved::{SavedPlan, SavedVenue};
@@ -310,8 +310,17 @@ fn lines_of_usage(sheet: &mut Sheet, usage: &Usage) {
     sheet.line(format!("Storage: {storage}."));
     sheet.line(format!("Bandwidth this month: {bandwidth}."));
     sheet.line(match usage.stays_free {
+        Some(true) if is_nearly_all(usage) => "That stays in the free tier, and uses nearly all of it.",
         Some(true) => "That stays in the free tier.",
         Some(false) => "That leaves the free tier.",
         None => "Whether that stays in the free tier is not known.",
     });
+}
+
+/// Whether the run takes an amount to where `migrate` warns.
+fn is_nearly_all(usage: &Usage) -> bool {
+    let grown = |now: u64, after: Option<u64>| after.unwrap_or(now).saturating_sub(now);
+    let Usage { used, storage_after_bytes: storage, bandwidth_after_bytes: bandwidth, .. } = usage;
+    let after = used.plus(grown(used.storage_bytes, *storage), grown(used.bandwidth_bytes, *bandwidth));
+    !after.above(USED_NOTE_PERCENT).is_empty()
 }

@@ -49,7 +49,10 @@ fn c4_a_forecast_near_the_storage_limit_is_said_before_the_question_and_is_an_al
     let server = listener(&at, &[204]);
     at.settings.insert("LONGSHORE_NOTIFY_URL".into(), server.url("/"));
     let adds = adds(&at);
+    let plan = ["plan", "--country", "PL", "--exact"];
+    assert!(!at.run(&plan).says("That stays in the free tier.").stdout.contains("nearly"));
     set(&mut at, STORAGE, adds / 0.95);
+    at.run(&plan).says("That stays in the free tier, and uses nearly all of it.");
     // Nobody answers the question, and so nothing is done; but it is said before.
     let asked = at.run_idle(&MIGRATE[..3]).code(2).says("there is no terminal");
     let (warned, question) = (asked.stderr.find("Warning: "), asked.stderr.find("This moves "));

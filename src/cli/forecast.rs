@@ -29,7 +29,7 @@ pub fn of_preview(
     let origin = context.open_origin(options.bytes_max, &options.allow_hosts)?;
     let mut sizes = Sizes::new(preview.files, false).within(Duration::from_millis(FORECAST_SIZES_MS_MAX));
     let mut after = None;
-    loop {
+    while !sizes.is_over() {
         let page = context.runtime.block_on(catalog.venues(chosen.place, after, CATALOG_PAGE_VENUES))?;
         let Some(last) = page.last() else { break };
         after = Some(last.id);

@@ -99,6 +99,11 @@ impl Sizes {
         }
     }
 
+    /// Whether nothing more would be asked, because the origin cannot be reached or no time is left.
+    pub fn is_over(&self) -> bool {
+        self.is_away || self.until.is_some_and(|until| Instant::now() >= until)
+    }
+
     fn is_sampled(&mut self) -> bool {
         let share =
             |passed: u64| u128::from(passed) * u128::from(self.wanted) / u128::from(self.files.max(1));

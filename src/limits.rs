@@ -109,6 +109,12 @@ pub const ERROR_RATE_MAX_PERCENT: u32 = 10;
 pub const CATALOG_CONNECTIONS_MAX: u32 = 8;
 /// Waiting for a row lock any longer would hold up the site's own writers behind us.
 pub const CATALOG_LOCK_WAIT_MS_MAX: u64 = 5_000;
+/// PostgreSQL ends a transaction of ours that stands still for longer than this, and with it gives back the row that a
+/// suspended program holds: our pauses are of milliseconds, and whoever waits for a row as long as we do gets it.
+pub const CATALOG_IDLE_MS_MAX: u64 = 3_000;
+/// PostgreSQL breaks a connection inside a transaction of ours whose other end takes no answer for longer than this:
+/// while it sends, no other limit counts. A network that loses packets for some seconds still gets through.
+pub const CATALOG_UNREAD_MS_MAX: u64 = 10_000;
 /// One statement on the catalog; reading a page is the longest.
 pub const CATALOG_STATEMENT_MS_MAX: u64 = 60_000;
 /// Matches further apart than this are left out of a `populate`, unless it is told otherwise: no venue is that large, so

@@ -4,3 +4,4 @@ mod campaign;
 pub mod hand;
 mod outage;
 mod signals;
+mod suspended;

@@ -44,15 +44,19 @@ impl Pool {
         Ok(Self { options, pool, turns })
     }
 
-    /// Begins a transaction with its limits set, in one round trip. The isolation is named because a role may have
-    /// another default: READ COMMITTED is what makes a row that was waited for come with its newest values.
+    /// Begins a transaction with its limits set, in one round trip. They go with the transaction, because behind a pooler
+    /// the server's session is not ours. The isolation is named because a role may have another default: READ COMMITTED is
+    /// what makes a row that was waited for come with its newest values.
     pub(super) async fn begin(&self, mode: &str) -> Result<Open<'_>, Trouble> {
         let turn = self.turns.acquire().await.map_err(|_| unreachable_in_time())?;
         let begin = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED {mode}; \
-             SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}",
+             SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}; \
+             SET LOCAL idle_in_transaction_session_timeout = {}; SET LOCAL tcp_user_timeout = {}",
             limits::CATALOG_LOCK_WAIT_MS_MAX,
-            limits::CATALOG_STATEMENT_MS_MAX
+            limits::CATALOG_STATEMENT_MS_MAX,
+            limits::CATALOG_IDLE_MS_MAX,
+            limits::CATALOG_UNREAD_MS_MAX
         );
         let tx = self.pool.begin_with(AssertSqlSafe(begin)).await.map_err(trouble)?;
         Ok(Open { tx, _turn: turn })

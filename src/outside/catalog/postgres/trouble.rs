@@ -42,9 +42,12 @@ pub(super) fn unreachable_in_time() -> Trouble {
 }
 
 /// SQLSTATEs that speak of the server, not of the statement: broken connections (08), no connection, memory or disk
-/// left (53), and a server that was told to stop, is starting, or ended this session (57P).
+/// left (53), and a server that was told to stop, is starting, or ended this session (57P; 25P03 and 25P04 after a
+/// transaction that stood still or went on for too long, as this program's does while it is suspended).
 fn is_away(code: &str) -> bool {
-    code.starts_with("08") || code.starts_with("53") || matches!(code, "57P01" | "57P02" | "57P03" | "57P05")
+    code.starts_with("08")
+        || code.starts_with("53")
+        || matches!(code, "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04")
 }
 
 #[cfg(test)]
@@ -53,10 +56,12 @@ mod tests {
 
     #[test]
     fn e3_only_a_server_that_is_away_is_an_outage() {
-        for code in ["08006", "08P01", "53300", "57P01", "57P02", "57P03"] {
+        for code in ["08006", "08P01", "53300", "57P01", "57P02", "57P03", "25P03", "25P04"] {
             assert!(is_away(code), "{code}");
         }
-        for code in ["40001", "40P01", "55P03", "57014", "23514", "42501", "P0001", "XX000", "22P02"] {
+        for code in [
+            "25006", "25P02", "40001", "40P01", "55P03", "57014", "23514", "42501", "P0001", "XX000", "22P02",
+        ] {
             assert!(!is_away(code), "{code}");
         }
     }

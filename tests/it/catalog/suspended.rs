@@ -1,0 +1,58 @@
+//! A program that stands still while its server still sends to it.
+
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use ledger::ids::VenueId;
+use longshore::limits::CATALOG_UNREAD_MS_MAX;
+use longshore::outside::catalog::{Rewrite, open};
+
+use super::World;
+use crate::support::postgres::run;
+
+/// More than the buffers of a connection hold, so that the server waits inside its statement, where its own limits of
+/// time do not count.
+const LARGE: &str = "UPDATE venues SET venue_images = to_jsonb(repeat('x', 100000000)) WHERE id = 1";
+
+async fn gives_the_row_back(world: World) {
+    let mut admin = world.database().admin().await;
+    run(&mut admin, LARGE).await;
+    let mut blocker = world.database().admin().await;
+    run(&mut blocker, "BEGIN; SELECT id FROM venues WHERE id = 1 FOR UPDATE").await;
+    let (go_on, told) = channel::<()>();
+    let (say, is_stopped) = channel();
+    let url = world.url.clone();
+    // One thread for everything, so that nobody reads the connection while it waits here.
+    let standing = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let catalog = open(&url).await.unwrap();
+            let leave = |_: Option<&str>| Rewrite::Leave;
+            let stop = async {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                say.send(()).unwrap();
+                told.recv().unwrap();
+            };
+            tokio::join!(catalog.rewrite(VenueId(1), &leave), stop).0
+        })
+    });
+    tokio::task::block_in_place(|| is_stopped.recv().unwrap());
+    run(&mut blocker, "COMMIT").await;
+    let started = Instant::now();
+    run(&mut admin, "SET lock_timeout = '100s'; UPDATE venues SET venue_images = '[1]' WHERE id = 1").await;
+    let (took, bound) = (started.elapsed(), Duration::from_millis(CATALOG_UNREAD_MS_MAX));
+    assert!(took > bound / 4 && took < bound * 4, "the site waited {took:?}");
+    go_on.send(()).unwrap();
+    let trouble = tokio::task::block_in_place(|| standing.join().unwrap()).unwrap_err();
+    assert!(trouble.outage, "{trouble}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s6_a_suspended_reader_of_a_large_row_gives_it_back() {
+    gives_the_row_back(World::postgres().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s6_a_suspended_reader_of_a_large_row_gives_it_back_behind_a_pooler() {
+    gives_the_row_back(World::pgbouncer().await).await;
+}

@@ -78,7 +78,9 @@ impl Context<'_> {
     /// Opens the application's database of the target.
     pub fn open_catalog(&self) -> Result<Arc<dyn Catalog>, Failure> {
         let url = self.config.database_url(self.target)?;
-        catalog::check(url.reveal()).map_err(|trouble| Failure::usage(trouble.message))?;
+        let name = config::Config::database_setting(self.target);
+        let wrong = |trouble: Trouble| Failure::usage(format!("{name}: {}", trouble.message));
+        catalog::check(url.reveal()).map_err(wrong)?;
         let opened = self.runtime.block_on(catalog::open(url.reveal()));
         let failed = |trouble: Trouble| {
             let target = self.target.name();

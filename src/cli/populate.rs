@@ -26,7 +26,7 @@ use crate::error::{Exit, Failure};
 use crate::limits::{CATALOG_PAGE_VENUES, MATCH_FAR_M};
 use crate::outside::catalog::{Catalog, Place};
 use crate::outside::matches::{self, Matches, MatchesError};
-use crate::outside::trivia;
+use crate::outside::{Trouble, trivia};
 use crate::runner::populate::is_in;
 use crate::runner::{Geography, Populate, Selection, Start};
 use crate::show;
@@ -163,7 +163,9 @@ fn everywhere() -> Chosen {
 /// What a `populate` reads, opened.
 fn open(context: &Context<'_>, report: Matches, distance_max_m: Option<u64>) -> Result<Populate, Failure> {
     let url = context.config.trivia_url()?;
-    trivia::check(url.reveal()).map_err(|trouble| Failure::usage(trouble.message))?;
+    let wrong =
+        |trouble: Trouble| Failure::usage(format!("TRIVIA_ADVISOR_DATABASE_URL: {}", trouble.message));
+    trivia::check(url.reveal()).map_err(wrong)?;
     let base = config::url("ORIGIN_BASE_URL", &context.config.origin_base_url)?;
     let opened = context.runtime.block_on(trivia::open(url.reveal())).map_err(|trouble| {
         Failure::new(Exit::CannotGoOn, "the Trivia Advisor database cannot be used").because(trouble.message)

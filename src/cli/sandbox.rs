@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::Context;
 use crate::error::{Exit, Failure};
+use crate::outside::catalog;
 use crate::sandbox::faults::Order;
 use crate::sandbox::faults::kinds::KINDS;
 use crate::sandbox::faults::order::{CDN_OPERATIONS, ORIGIN_OPERATIONS};
@@ -52,6 +53,9 @@ pub struct SandboxArgs {
 }
 
 pub fn run(context: &Context<'_>, args: &SandboxArgs) -> Result<Exit, Failure> {
+    if let Some(url) = &args.catalog {
+        catalog::check(url).map_err(|trouble| Failure::usage(format!("--catalog: {}", trouble.message)))?;
+    }
     let options = Options {
         dir: args.dir.clone(),
         seed: args.seed,

@@ -8,3 +8,4 @@ mod sandbox_verb;
 mod settings;
 mod tampering;
 mod there_and_back;
+mod url;

@@ -237,7 +237,14 @@ pub(super) enum Named<'a> {
 /// `catalog_error` when the URL is of neither.
 pub(super) fn named(url: &str) -> Result<Named<'_>, Trouble> {
     if let Some(path) = url.strip_prefix("sqlite:") {
-        Ok(Named::Sqlite(Path::new(path)))
+        let path = Path::new(path);
+        // A file may have such a name; then it is there.
+        if path.to_string_lossy().contains('?') && !path.exists() {
+            return Err(refused(
+                "a sqlite: URL takes no parameters: write sqlite:PATH, without the ? and what follows",
+            ));
+        }
+        Ok(Named::Sqlite(path))
     } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         Ok(Named::Postgres(url))
     } else {

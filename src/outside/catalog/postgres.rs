@@ -6,14 +6,17 @@
 mod claim;
 mod connect;
 mod inspect;
+mod parameters;
 mod pool;
 mod trouble;
+mod url;
 
 use async_trait::async_trait;
 use ledger::ids::VenueId;
 use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row as _, Transaction};
 
+use self::connect::Way;
 pub(super) use self::inspect::inspect;
 pub(crate) use self::pool::Pool;
 use self::trouble::trouble;
@@ -71,6 +74,12 @@ const UPDATE: &str = "UPDATE venues SET venue_images = $1::text::jsonb, \
      updated_at = date_trunc('second', now() at time zone 'utc') \
      WHERE id = $2 RETURNING venue_images::text, $1::text::jsonb::text";
 
+/// The database and the schema in which the search path finds the venues; `public` is not mentioned.
+const NAME_WITH_SCHEMA: &str = "
+SELECT current_database() || coalesce((
+    SELECT ', schema ' || n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.oid = to_regclass('venues') AND n.nspname <> 'public'), '')";
+
 const READ: &str = "SELECT venue_images::text FROM venues WHERE id = $1";
 const LOCK: &str = "SELECT venue_images::text FROM venues WHERE id = $1 FOR UPDATE";
 
@@ -82,7 +91,7 @@ pub struct PostgresCatalog {
 
 /// See [`super::check`].
 pub(super) fn check(url: &str) -> Result<(), Trouble> {
-    connect::options(url, "longshore").map(drop)
+    connect::way(url, "longshore").map(drop)
 }
 
 impl PostgresCatalog {
@@ -191,11 +200,17 @@ async fn rewrite_in(
 #[async_trait]
 impl Catalog for PostgresCatalog {
     async fn identity(&self) -> Result<Identity, Trouble> {
-        let database =
-            self.pool.all(sqlx::query("SELECT current_database()::text"), |row| row.try_get(0)).await?;
-        let host = self.pool.options.get_socket().map_or_else(
-            || format!("{}:{}", self.pool.options.get_host(), self.pool.options.get_port()),
-            |socket| format!("{}:{}", socket.display(), self.pool.options.get_port()),
+        let Way { options, has_search_path, .. } = &self.pool.way;
+        // Rows of another schema are other rows, though the database is one. Without a search path of the URL's own the
+        // name stays what it always was, as ledgers know it.
+        let sql = match has_search_path {
+            true => NAME_WITH_SCHEMA,
+            false => "SELECT current_database()::text",
+        };
+        let database = self.pool.all(sqlx::query(sql), |row| row.try_get(0)).await?;
+        let host = options.get_socket().map_or_else(
+            || format!("{}:{}", options.get_host(), options.get_port()),
+            |socket| format!("{}:{}", socket.display(), options.get_port()),
         );
         Ok(Identity {
             kind: "postgres",
@@ -283,6 +298,6 @@ impl Catalog for PostgresCatalog {
     }
 
     async fn claim(&self, country: Option<&str>, holder: &str) -> Result<Box<dyn Claim>, ClaimRefused> {
-        Ok(Box::new(claim::PostgresClaim::take(self.pool.options.clone(), country, holder).await?))
+        Ok(Box::new(claim::PostgresClaim::take(self.pool.way.clone(), country, holder).await?))
     }
 }

@@ -18,7 +18,7 @@ use crate::support::postgres::run;
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Returns as soon as one session of this database waits for another's lock.
-async fn until_somebody_waits(admin: &mut PgConnection) {
+pub(super) async fn until_somebody_waits(admin: &mut PgConnection) {
     let waiting = "SELECT count(*) FROM pg_stat_activity a \
          WHERE a.datname = current_database() AND cardinality(pg_blocking_pids(a.pid)) > 0";
     let started = Instant::now();

@@ -8,6 +8,7 @@ use longshore::limits::CATALOG_UNREAD_MS_MAX;
 use longshore::outside::catalog::{Rewrite, open};
 
 use super::World;
+use super::postgres::until_somebody_waits;
 use crate::support::postgres::run;
 
 /// More than the buffers of a connection hold, so that the server waits inside its statement, where its own limits of
@@ -19,6 +20,7 @@ async fn gives_the_row_back(world: World) {
     run(&mut admin, LARGE).await;
     let mut blocker = world.database().admin().await;
     run(&mut blocker, "BEGIN; SELECT id FROM venues WHERE id = 1 FOR UPDATE").await;
+    let (stop, stops) = tokio::sync::oneshot::channel::<()>();
     let (go_on, told) = channel::<()>();
     let (say, is_stopped) = channel();
     let url = world.url.clone();
@@ -29,13 +31,15 @@ async fn gives_the_row_back(world: World) {
             let catalog = open(&url).await.unwrap();
             let leave = |_: Option<&str>| Rewrite::Leave;
             let stop = async {
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                stops.await.unwrap();
                 say.send(()).unwrap();
                 told.recv().unwrap();
             };
             tokio::join!(catalog.rewrite(VenueId(1), &leave), stop).0
         })
     });
+    until_somebody_waits(&mut admin).await;
+    stop.send(()).unwrap();
     tokio::task::block_in_place(|| is_stopped.recv().unwrap());
     run(&mut blocker, "COMMIT").await;
     let started = Instant::now();

@@ -7,13 +7,13 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use super::super::claims::{Trying, claimed, until_next_ping};
 use super::super::plain;
+use super::connect::Way;
 use super::pool::connection;
 use super::trouble::{trouble, unreachable_in_time};
 use crate::limits;
@@ -39,7 +39,7 @@ pub(super) struct PostgresClaim {
 }
 
 struct Inner {
-    options: PgConnectOptions,
+    way: Way,
     key: i64,
     holder: String,
     held: Mutex<Option<Held>>,
@@ -54,13 +54,9 @@ struct Held {
 
 impl PostgresClaim {
     /// Takes the claim, trying for as long as the limits say.
-    pub(super) async fn take(
-        options: PgConnectOptions,
-        country: Option<&str>,
-        holder: &str,
-    ) -> Result<Self, ClaimRefused> {
+    pub(super) async fn take(way: Way, country: Option<&str>, holder: &str) -> Result<Self, ClaimRefused> {
         let held = Mutex::new(None);
-        let inner = Arc::new(Inner { options, key: key(country), holder: name(holder), held });
+        let inner = Arc::new(Inner { way, key: key(country), holder: name(holder), held });
         inner.check().await?;
         let pinging = tokio::spawn(keep_alive(Arc::downgrade(&inner)));
         Ok(Self { inner, pinging })
@@ -88,7 +84,7 @@ impl Inner {
             return Ok(());
         }
         let trying = Trying::start();
-        let mut connection = begin(&self.options, &self.holder).await.map_err(ClaimRefused::Trouble)?;
+        let mut connection = begin(&self.way, &self.holder).await.map_err(ClaimRefused::Trouble)?;
         loop {
             match attempt(&mut connection, self.key).await.map_err(ClaimRefused::Trouble)? {
                 Ok(began) => {
@@ -132,11 +128,12 @@ async fn in_time<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T, Tr
 }
 
 /// A connection of its own inside a transaction that others can name.
-async fn begin(options: &PgConnectOptions, holder: &str) -> Result<PgConnection, Trouble> {
-    let mut connection = connection(options).await?;
+async fn begin(way: &Way, holder: &str) -> Result<PgConnection, Trouble> {
+    let mut connection = connection(way).await?;
     let begin = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; \
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; {}\
          SET LOCAL idle_in_transaction_session_timeout = {}",
+        way.settings,
         limits::CLAIM_IDLE_MS_MAX
     );
     in_time(sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut connection)).await?;

@@ -1,5 +1,6 @@
 //! From a URL to connection options: what is sent to the server, and what is never sent in the clear.
 
+use std::fs::File;
 use std::net::IpAddr;
 use std::str::FromStr;
 
@@ -7,58 +8,103 @@ use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use url::Url;
 
+use super::url::{Said, read};
 use crate::outside::Trouble;
 use crate::outside::catalog::refused;
 
-/// Parameters of a URL that are handed on. The driver logs the value of any it does not know, and poolers' URLs carry
-/// such (`pgbouncer=true`), so those are left out here.
-const KNOWN: [&str; 15] = [
-    "sslmode",
-    "ssl-mode",
-    "sslrootcert",
-    "ssl-root-cert",
-    "ssl-ca",
-    "sslcert",
-    "ssl-cert",
-    "sslkey",
-    "ssl-key",
-    "host",
-    "hostaddr",
-    "port",
-    "dbname",
-    "user",
-    "password",
+/// Variables of the environment that the driver would add to what a URL says, and the parameters that say the same.
+const UNSAID: [(&str, &str); 4] = [
+    ("PGOPTIONS", "options"),
+    ("PGSSLROOTCERT", "sslrootcert"),
+    ("PGSSLCERT", "sslcert"),
+    ("PGSSLKEY", "sslkey"),
 ];
 
-/// The options for a URL, under an application name.
+/// The way to a database.
+#[derive(Debug, Clone)]
+pub(super) struct Way {
+    /// To its server.
+    pub(super) options: PgConnectOptions,
+    /// Statements that every transaction begins with: the settings that the URL asks for. They are no start-up
+    /// parameters, because poolers refuse those, or drop them.
+    pub(super) settings: String,
+    /// Whether the URL says in which schemas tables are found.
+    pub(super) has_search_path: bool,
+}
+
+/// The way that a URL names, under an application name if it names none.
 ///
 /// # Errors
-/// `catalog_error` for a URL that cannot be read, and for one that forbids TLS to another machine.
-pub(super) fn options(url: &str, name: &str) -> Result<PgConnectOptions, Trouble> {
-    let mut url =
-        Url::parse(url).map_err(|error| refused(format!("the database URL cannot be read: {error}")))?;
-    let known: Vec<(String, String)> = url
-        .query_pairs()
-        .filter(|(key, _)| KNOWN.contains(&key.as_ref()))
-        .map(|(key, value)| (key.into_owned(), value.into_owned()))
-        .collect();
-    let mut asked = None;
-    for (_, value) in known.iter().filter(|(key, _)| key == "sslmode" || key == "ssl-mode") {
-        let mode =
-            PgSslMode::from_str(value).map_err(|_| refused("the database URL has an unknown sslmode"))?;
-        asked = Some(mode);
+/// `catalog_error` for a URL that says something that cannot be kept, and for one that forbids TLS to another machine.
+pub(super) fn way(url: &str, name: &str) -> Result<Way, Trouble> {
+    let said = read(url).map_err(|wrong| refused(format!("the database URL {wrong}")))?;
+    unsaid(&said, |name| std::env::var_os(name).is_some())?;
+    let options = secured(&said, &options(&said, name)?)?;
+    let quoted = |text: &str| text.replace('\'', "''");
+    let setting = |(name, value): &(String, String)| {
+        format!("SELECT set_config('{}', '{}', true); ", quoted(name), quoted(value))
+    };
+    Ok(Way {
+        options,
+        settings: said.settings.iter().map(setting).collect(),
+        has_search_path: said.settings.iter().any(|(name, _)| name == "search_path"),
+    })
+}
+
+/// Refuses what the environment would add without a word.
+fn unsaid(said: &Said, is_set: impl Fn(&str) -> bool) -> Result<(), Trouble> {
+    for (variable, parameter) in UNSAID {
+        let is_said = match parameter {
+            "sslrootcert" => said.sslrootcert.is_some(),
+            "sslcert" => said.sslcert.is_some(),
+            "sslkey" => said.sslkey.is_some(),
+            _ => false,
+        };
+        if !is_said && is_set(variable) {
+            let what = format!("{variable} is set, and what it says is not taken for the database");
+            return Err(refused(format!("{what}: write {parameter}=… into the database URL, and unset it")));
+        }
     }
-    url.set_query(None);
-    if !known.is_empty() {
-        url.query_pairs_mut().extend_pairs(&known);
+    Ok(())
+}
+
+/// What was said, in the driver's words.
+fn options(said: &Said, name: &str) -> Result<PgConnectOptions, Trouble> {
+    let no = |what: &str| refused(format!("the database URL {what}"));
+    let example = "postgres://USER:PASSWORD@HOST/DATABASE";
+    let host =
+        said.host.as_deref().ok_or_else(|| no(&format!("names no host: {example}, or ?host=/DIRECTORY")))?;
+    let user = said.user.as_deref().ok_or_else(|| no(&format!("names no user: {example}")))?;
+    if said.sslcert.is_some() != said.sslkey.is_some() {
+        return Err(no("has one of sslcert and sslkey: write both, or neither"));
     }
-    let options = PgConnectOptions::from_url(&url).map_err(|_| {
-        refused("the database URL has a part that cannot be read (port, host or a parameter)")
-    })?;
-    let mode = tls(&options, asked)?;
+    // What the driver is to find is said as parameters, so that it decodes what is encoded here.
+    let mut url = Url::parse("postgres:///").map_err(|error| no(&error.to_string()))?;
+    let port = said.port.unwrap_or(5432).to_string();
+    let mut pairs = url.query_pairs_mut();
+    for (name, value) in [
+        ("host", host),
+        ("port", &port),
+        ("user", user),
+        ("dbname", said.database.as_deref().unwrap_or(user)),
+        ("application_name", said.application_name.as_deref().unwrap_or(name)),
+    ] {
+        pairs.append_pair(name, value);
+    }
+    if let Some(password) = &said.password {
+        pairs.append_pair("password", password);
+    }
+    for (name, file) in [("sslcert", &said.sslcert), ("sslkey", &said.sslkey), ("sslrootcert", &said.root())]
+    {
+        let Some(file) = file else { continue };
+        // The driver would take a missing file for a server that is away.
+        File::open(file)
+            .map_err(|error| no(&format!("has {name} with a file that cannot be read: {error}")))?;
+        pairs.append_pair(name, file);
+    }
+    drop(pairs);
+    let options = PgConnectOptions::from_url(&url).map_err(|_| no("cannot be used"))?;
     Ok(options
-        .ssl_mode(mode)
-        .application_name(name)
         // Poolers refuse this start-up parameter, and text needs no float digits.
         .extra_float_digits(None)
         // Behind a transaction pooler a named statement is on another server connection the next time.
@@ -67,74 +113,43 @@ pub(super) fn options(url: &str, name: &str) -> Result<PgConnectOptions, Trouble
 }
 
 /// S3: a password and the data go over TLS, unless they stay on this machine.
-fn tls(options: &PgConnectOptions, asked: Option<PgSslMode>) -> Result<PgSslMode, Trouble> {
-    let mode = options.get_ssl_mode();
+fn secured(said: &Said, options: &PgConnectOptions) -> Result<PgConnectOptions, Trouble> {
+    let unknown =
+        "the database URL has an unknown sslmode: disable, prefer, require, verify-ca or verify-full";
+    let asked = said.sslmode.as_deref().map(PgSslMode::from_str).transpose().map_err(|_| refused(unknown))?;
+    let mode = match (asked, said.sslrootcert.as_deref()) {
+        (Some(PgSslMode::VerifyFull), Some("system")) => PgSslMode::VerifyFull,
+        (_, Some("system")) => {
+            return Err(refused(
+                "the database URL has sslrootcert=system: write sslmode=verify-full beside it",
+            ));
+        }
+        // As libpq has it: whoever names a root wants to know the server.
+        (Some(PgSslMode::Require), Some(_)) => PgSslMode::VerifyCa,
+        (asked, _) => asked.unwrap_or_default(),
+    };
     if stays_here(options) {
-        return Ok(mode);
+        return Ok(options.clone().ssl_mode(mode));
     }
-    if matches!(asked, Some(PgSslMode::Disable)) {
+    if matches!(mode, PgSslMode::Disable) {
         return Err(refused(
             "the database URL says sslmode=disable, and another machine's database is reached over TLS only",
         ));
     }
-    Ok(match mode {
+    let mode = match mode {
         PgSslMode::VerifyCa | PgSslMode::VerifyFull => mode,
-        PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer | PgSslMode::Require => PgSslMode::Require,
-    })
+        _ if said.sslrootcert.is_some() => PgSslMode::VerifyCa,
+        _ => PgSslMode::Require,
+    };
+    Ok(options.clone().ssl_mode(mode))
 }
 
 fn stays_here(options: &PgConnectOptions) -> bool {
     let host = options.get_host();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
     options.get_socket().is_some()
-        || host.starts_with('/')
         || host.eq_ignore_ascii_case("localhost")
-        || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mode(url: &str) -> Result<PgSslMode, Trouble> {
-        options(url, "test").map(|options| options.get_ssl_mode())
-    }
-
-    #[test]
-    fn s3_another_machine_is_reached_over_tls_only() {
-        for url in [
-            "postgres://me:pw@db.example/x",
-            "postgres://me:pw@db.example/x?sslmode=prefer",
-            "postgres://me:pw@db.example/x?sslmode=allow",
-            "postgres://me:pw@localhost/x?host=db.example",
-            "postgres://me:pw@10.0.0.1/x?sslmode=require",
-        ] {
-            assert!(matches!(mode(url), Ok(PgSslMode::Require)), "{url}");
-        }
-        assert!(matches!(
-            mode("postgres://me:pw@db.example/x?sslmode=verify-full"),
-            Ok(PgSslMode::VerifyFull)
-        ));
-        assert!(mode("postgres://me:pw@db.example/x?sslmode=disable").is_err());
-        assert!(mode("postgres://me:pw@127.0.0.1/x?hostaddr=10.0.0.1&sslmode=disable").is_err());
-    }
-
-    #[test]
-    fn s3_loopback_may_do_without_tls() {
-        for url in [
-            "postgres://me@127.0.0.1/x?sslmode=disable",
-            "postgres://me@localhost:6543/x?sslmode=disable&pgbouncer=true",
-            "postgres://me@[::1]/x?sslmode=disable",
-        ] {
-            assert!(matches!(mode(url), Ok(PgSslMode::Disable)), "{url}");
-        }
-    }
-
-    #[test]
-    fn s1_a_url_that_cannot_be_read_is_not_repeated() {
-        for url in ["postgres://me:hunter2@:x/y", "postgres://me:hunter2@h/x?port=hunter2"] {
-            let said = options(url, "test").unwrap_err().to_string();
-            assert!(!said.contains("hunter2"), "{said}");
-        }
-    }
-}
+mod tests;

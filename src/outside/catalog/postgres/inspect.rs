@@ -6,6 +6,7 @@ use ledger::timestamp::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{Connection, PgConnection, Row as _};
 
+use super::connect::Way;
 use super::pool::{Pool, connection};
 use super::trouble::trouble;
 use crate::limits;
@@ -61,12 +62,12 @@ pub(crate) async fn inspect(url: &str, access: Access, tables: &[&str]) -> Resul
     let standby = "it is a standby, which takes no updates".to_owned();
     Ok(Inspection {
         version: format!("PostgreSQL {}", version.split(' ').next().unwrap_or_default()),
-        place: place(&pool.options, &user, &database),
+        place: place(&pool.way.options, &user, &database),
         role: Some(user),
         columns,
         read_only: (is_standby && access == Access::Update).then_some(standby),
         policies,
-        route: Some(route(&pool.options, port).await?),
+        route: Some(route(&pool.way, port).await?),
         clock,
     })
 }
@@ -96,13 +97,14 @@ fn place(options: &PgConnectOptions, user: &str, database: &str) -> String {
 }
 
 /// Looks for signs of a pooler. That none shows proves nothing: a pooler at rest gives the same process again.
-async fn route(options: &PgConnectOptions, server: Option<i32>) -> Result<Route, Trouble> {
-    let mut one = connection(options).await?;
+async fn route(way: &Way, server: Option<i32>) -> Result<Route, Trouble> {
+    let mut one = connection(way).await?;
     let mut processes = Vec::new();
     for _ in 0..limits::POOLER_LOOKS {
         processes.push(process(&mut one).await.map_err(trouble)?);
     }
     one.close().await.map_err(trouble)?;
+    let options = &way.options;
     let asked = options.get_port();
     Ok(match server.and_then(|port| u16::try_from(port).ok()) {
         _ if processes.iter().any(|process| *process != processes[0]) => Route::TransactionPooler,

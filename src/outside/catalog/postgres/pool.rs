@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgArguments, PgPool, PgPoolOptions, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Transaction};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::connect;
+use super::connect::{self, Way};
 use super::trouble::{trouble, unreachable_in_time};
 use crate::limits;
 use crate::outside::Trouble;
@@ -15,7 +15,7 @@ use crate::outside::Trouble;
 /// A small pool.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    pub(super) options: PgConnectOptions,
+    pub(super) way: Way,
     pool: PgPool,
     /// Callers queue here and not in the pool: a pool that times out then means a server that cannot be reached.
     turns: Semaphore,
@@ -33,15 +33,20 @@ impl Pool {
     /// # Errors
     /// As [`super::PostgresCatalog::open`].
     pub(crate) async fn open(url: &str, name: &str) -> Result<Self, Trouble> {
-        let options = connect::options(url, name)?;
+        let way = connect::way(url, name)?;
         // Not from the pool: a pool answers refused connections with a time-out, this says what happened.
-        connection(&options).await?.close().await.map_err(trouble)?;
+        let mut first = connection(&way).await?;
+        if !way.settings.is_empty() {
+            let begun = first.begin_with(AssertSqlSafe(format!("BEGIN READ ONLY; {}", way.settings))).await;
+            begun.map_err(|error| unsettled(trouble(error)))?.rollback().await.map_err(trouble)?;
+        }
+        first.close().await.map_err(trouble)?;
         let pool = PgPoolOptions::new()
             .max_connections(limits::CATALOG_CONNECTIONS_MAX)
             .acquire_timeout(Duration::from_millis(limits::CATALOG_CONNECT_MS_MAX))
-            .connect_lazy_with(options.clone());
+            .connect_lazy_with(way.options.clone());
         let turns = Semaphore::new(limits::CATALOG_CONNECTIONS_MAX as usize);
-        Ok(Self { options, pool, turns })
+        Ok(Self { way, pool, turns })
     }
 
     /// Begins a transaction with its limits set, in one round trip. They go with the transaction, because behind a pooler
@@ -50,9 +55,10 @@ impl Pool {
     pub(super) async fn begin(&self, mode: &str) -> Result<Open<'_>, Trouble> {
         let turn = self.turns.acquire().await.map_err(|_| unreachable_in_time())?;
         let begin = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED {mode}; \
+            "BEGIN ISOLATION LEVEL READ COMMITTED {mode}; {}\
              SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}; \
              SET LOCAL idle_in_transaction_session_timeout = {}; SET LOCAL tcp_user_timeout = {}",
+            self.way.settings,
             limits::CATALOG_LOCK_WAIT_MS_MAX,
             limits::CATALOG_STATEMENT_MS_MAX,
             limits::CATALOG_IDLE_MS_MAX,
@@ -76,10 +82,16 @@ impl Pool {
 }
 
 /// A connection of its own, outside the pool.
-pub(super) async fn connection(options: &PgConnectOptions) -> Result<PgConnection, Trouble> {
+pub(super) async fn connection(way: &Way) -> Result<PgConnection, Trouble> {
     let wait = Duration::from_millis(limits::CATALOG_CONNECT_MS_MAX);
-    tokio::time::timeout(wait, PgConnection::connect_with(options))
+    tokio::time::timeout(wait, PgConnection::connect_with(&way.options))
         .await
         .map_err(|_| unreachable_in_time())?
         .map_err(trouble)
+}
+
+/// The server did not take a setting that the URL asks for.
+fn unsettled(trouble: Trouble) -> Trouble {
+    let message = format!("{} (a setting that the database URL has in its options)", trouble.message);
+    Trouble { message, ..trouble }
 }

@@ -137,3 +137,16 @@ fn d6_what_the_environment_says_of_another_database_changes_nothing() {
     let ran = at.command(&["countries"]).envs(elsewhere).output().unwrap();
     assert_eq!(at.run(&["countries"]).code(0).stdout, Ran::new(&["countries"], ran).code(0).stdout);
 }
+
+#[test]
+fn d6_a_directory_is_where_a_unix_socket_is_connected_to() {
+    let at = Workplace::new(Kind::Sqlite, 4);
+    let dir = tempfile::tempdir().unwrap();
+    let server = std::os::unix::net::UnixListener::bind(dir.path().join(".s.PGSQL.6543")).unwrap();
+    let meets = std::thread::spawn(move || drop(server.accept().unwrap()));
+    let url = format!("postgres://me:hunter2@/x?host={}&port=6543", dir.path().display());
+    let ran = at.command(&["countries"]).env("PRODUCTION_DATABASE_URL", url).output().unwrap();
+    let ran = Ran::new(&["countries"], ran).code(30).says("the production database cannot be used");
+    assert!(!ran.to_string().contains("hunter2"), "{ran}");
+    meets.join().unwrap();
+}

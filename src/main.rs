@@ -5,13 +5,19 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
 use clap::Parser;
 use longshore::cli::{self, Cli, Interrupt};
 use longshore::error::Exit;
 use longshore::show;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+mod hangup;
+
+/// Where SIGHUP stands among the signals that are listened to.
+const HANGUP: usize = 2;
 
 /// Set by a panic on any thread: whatever the command says then, the exit code is that of a bug.
 static PANICKED: AtomicBool = AtomicBool::new(false);
@@ -40,7 +46,9 @@ fn run(cli: Cli) -> u8 {
         }
     };
     let interrupt = Arc::new(Interrupt::default());
-    runtime.spawn(obey(interrupt.clone()));
+    // Before anything else, so that no signal finds the program without them.
+    let signals = Signals::listen(&runtime);
+    runtime.spawn(signals.obey(interrupt.clone()));
     let exit = cli::run(cli, &runtime, &interrupt);
     // What still waits on the outside is not waited for: everything that counts is in the ledger.
     runtime.shutdown_background();
@@ -53,21 +61,38 @@ fn run(cli: Cli) -> u8 {
     }
 }
 
-/// The first Ctrl-C or SIGTERM does what the command has prepared; without that, or the second time, the program
-/// leaves at once.
-async fn obey(interrupt: Arc<Interrupt>) {
-    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
-    loop {
-        tokio::select! {
-            _ = int.recv() => {}
-            _ = term.recv() => {}
+/// What asks the program to stop.
+struct Signals(Vec<Signal>);
+
+impl Signals {
+    /// Ctrl-C, SIGTERM, and SIGHUP of a terminal that is closed.
+    fn listen(runtime: &Runtime) -> Self {
+        let _inside = runtime.enter();
+        let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
+        // Whoever started the program with `nohup` wants it to go on.
+        if !hangup::is_ignored() {
+            kinds.push(SignalKind::hangup());
         }
-        match interrupt.take() {
-            Some(reaction) => reaction(),
-            None => std::process::exit(Exit::LeftAtOnce.code().into()),
+        Self(kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect())
+    }
+
+    /// The first signal does what the command has prepared; without that, or the second time, the program leaves at
+    /// once.
+    async fn obey(mut self, interrupt: Arc<Interrupt>) {
+        let is_at_a_terminal = hangup::Terminals::now();
+        loop {
+            let came = std::future::poll_fn(|context| {
+                let ready = |signal: &mut Signal| signal.poll_recv(context).is_ready();
+                self.0.iter_mut().position(ready).map_or(Poll::Pending, Poll::Ready)
+            })
+            .await;
+            if came == HANGUP {
+                is_at_a_terminal.leave();
+            }
+            match interrupt.take() {
+                Some(reaction) => reaction(),
+                None => std::process::exit(Exit::LeftAtOnce.code().into()),
+            }
         }
     }
 }

@@ -266,7 +266,7 @@ fn c14_a_sandbox_fits_a_report_and_does_so_when_it_is_opened_again() {
 fn c14_a_sandbox_of_before_reports_could_be_fitted_still_opens() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    assert_eq!(Foreground::start(dir, &SMALL).stop("-TERM"), Some(0));
+    assert_eq!(Foreground::start(dir, &SMALL).stop("-HUP"), Some(0));
     let (env, made) = (dir.join("sb/env"), dir.join("sb/sandbox.json"));
     let before = std::fs::read_to_string(&env).unwrap();
     let mut old: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&made).unwrap()).unwrap();

@@ -1,7 +1,8 @@
 //! Ctrl-C and SIGTERM: a run stops in order, loses nothing that is in the air, and goes on later.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use ledger::event::{Country, Event, Operator, Options, PauseReason, Record, RunStarted, Scope, Verb};
 use ledger::ledger::Ledger;
@@ -60,6 +61,52 @@ fn e4_an_interrupted_run_pauses_and_goes_on_on_sqlite() {
 #[test]
 fn e4_a_terminated_run_pauses_and_goes_on_on_postgres() {
     pauses_and_goes_on(Kind::Postgres, "TERM");
+}
+
+#[test]
+fn e4_a_run_whose_terminal_hangs_up_pauses_and_goes_on_on_sqlite() {
+    pauses_and_goes_on(Kind::Sqlite, "HUP");
+}
+
+/// A run that is at work with slow uploads, however it was started.
+fn at_work(work: &Workplace, start: impl FnOnce() -> Going) -> Going {
+    slow_uploads(work, 5, Duration::from_millis(700));
+    let mut going = start();
+    going.reach("its sixth upload", || work.requests("upload") >= 6);
+    going
+}
+
+#[test]
+fn e4_a_terminal_that_is_closed_pauses_the_run() {
+    let (end, code) = undisturbed(Kind::Sqlite);
+    let work = Workplace::new(Kind::Sqlite, VENUES);
+    let going = at_work(&work, || Going::at_a_terminal(&work, &migrate()));
+    // With the program that made the terminal the terminal goes, and nobody reads what is said.
+    going.kill();
+    let started = Instant::now();
+    while !is_interrupted(&work) {
+        assert!(started.elapsed() < Duration::from_secs(60), "it does not pause");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    work.sandbox.faults.clear();
+    let ran = work.run(&["resume", "--yes"]).code(code);
+    held(&work).assert_same(&end, &ran);
+}
+
+#[test]
+fn e4_a_run_that_was_started_to_outlive_its_terminal_does() {
+    let work = Workplace::new(Kind::Sqlite, VENUES);
+    let mut going = at_work(&work, || {
+        let args = migrate();
+        let program = work.command(&args);
+        let mut command = std::process::Command::new("nohup");
+        command.arg(program.get_program()).args(&args).current_dir(work.work()).envs(&work.settings);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Going::spawn(command, &args)
+    });
+    going.signal("HUP");
+    let ran = going.end();
+    assert!(matches!(ran.code, Some(0 | 10)) && !is_interrupted(&work), "{ran}");
 }
 
 #[test]

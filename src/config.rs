@@ -1,6 +1,8 @@
 //! The settings (requirement D6): one flat struct, out of the environment and a `.env` in the working directory.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 
@@ -87,8 +89,21 @@ impl Config {
             Ok(file) => (file, None),
             Err(unreadable) => (HashMap::new(), Some(unreadable)),
         };
-        let (config, wrong) = Self::from(|name| std::env::var(name).ok().or_else(|| file.get(name).cloned()));
-        (config, unreadable.into_iter().chain(wrong).collect())
+        let no_text = RefCell::new(Vec::new());
+        let (config, wrong) = Self::from(|name| match std::env::var_os(name).map(OsString::into_string) {
+            None => file.get(name).cloned(),
+            Some(Ok(value)) => Some(value),
+            Some(Err(_)) => {
+                no_text.borrow_mut().push(
+                    Failure::usage(format!(
+                        "{name} is set in the environment to something that is not UTF-8"
+                    ))
+                    .hint(format!("export {name}='…' anew, or `unset {name}`, so that .env counts")),
+                );
+                None
+            }
+        });
+        (config, unreadable.into_iter().chain(no_text.into_inner()).chain(wrong).collect())
     }
 
     /// The settings out of named values, and what is wrong with them; an empty one is as good as none.
@@ -202,9 +217,16 @@ fn dotenv(path: &Path) -> Result<HashMap<String, String>, Failure> {
     if !path.exists() {
         return Ok(HashMap::new());
     }
+    let no = |what: &str| Failure::usage(format!("the .env in this directory {what}"));
+    let bytes = std::fs::read(path).map_err(|error| no("cannot be read").because(error))?;
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || bytes.contains(&0) {
+        return Err(no("is UTF-16, as some editors write it").hint("Save it as UTF-8"));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| no("is not UTF-8").hint("Save it as UTF-8"))?;
     // The parser's own error quotes the line, which may hold a key.
-    let bad = |_| Failure::usage("the .env in this directory cannot be read").hint("One NAME='value' a line");
-    dotenvy::from_path_iter(path).map_err(bad)?.collect::<Result<_, _>>().map_err(bad)
+    let bad = |_| no("cannot be read").hint("One NAME='value' a line");
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    dotenvy::from_read_iter(text.as_bytes()).collect::<Result<_, _>>().map_err(bad)
 }
 
 /// A setting that names a database.

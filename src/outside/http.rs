@@ -13,14 +13,14 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use super::Trouble;
 use super::origin::address::ForbiddenAddress;
+use super::{Trouble, roots};
 use crate::limits::{CONNECT_MS_MAX, HEADERS_MAX, MESSAGE_CHARS_MAX};
 
-/// The beginning of every HTTP client of the program: TLS by rustls with ring, no proxy from the environment (S2),
-/// no redirect followed unseen, bounded connecting, and a name to be recognised by in other people's logs. A head that is
-/// not quite HTTP is read as browsers read it: a name may have spaces behind it, a value may go on in the next line, and a
-/// line that is none is passed over.
+/// The beginning of every HTTP client of the program: TLS by rustls with ring, also on a machine without certificates, no
+/// proxy from the environment (S2), no redirect followed unseen, bounded connecting, and a name to be recognised by in other
+/// people's logs. A head that is not quite HTTP is read as browsers read it: a name may have spaces behind it, a value may
+/// go on in the next line, and a line that is none is passed over.
 pub fn http_client_builder() -> reqwest::ClientBuilder {
     // Fails only when a provider is installed already, which is then as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -32,6 +32,7 @@ pub fn http_client_builder() -> reqwest::ClientBuilder {
         .http1_allow_obsolete_multiline_headers_in_responses(true)
         .http1_ignore_invalid_headers_in_responses(true)
         .http1_max_headers(HEADERS_MAX)
+        .tls_certs_merge(roots::for_http())
         .connect_timeout(Duration::from_millis(CONNECT_MS_MAX))
         .user_agent(concat!("longshore/", env!("CARGO_PKG_VERSION")))
 }
@@ -70,7 +71,7 @@ pub(crate) fn trouble(error: reqwest::Error, whom: &str) -> Trouble {
     if let Some(forbidden) = innermost.downcast_ref::<ForbiddenAddress>() {
         return Trouble::new(TroubleKind::ForbiddenUrl, forbidden.to_string());
     }
-    let why = plain(&innermost.to_string(), MESSAGE_CHARS_MAX);
+    let why = roots::explained(plain(&innermost.to_string(), MESSAGE_CHARS_MAX));
     if error.is_builder() {
         // Nothing was sent, and nothing ever could be: such a URL is longer than a request may be.
         return Trouble::new(TroubleKind::ForbiddenUrl, format!("not a URL that can be asked for: {why}"));

@@ -15,6 +15,7 @@ pub mod matches;
 pub mod notify;
 pub mod origin;
 pub mod probe;
+mod roots;
 pub mod spool;
 pub mod trivia;
 

@@ -1,8 +1,10 @@
 //! Settings, targets and secrets (requirements D6, D7, S1, S5).
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::program::Workplace;
+use crate::support::program::{Ran, Workplace};
 use crate::support::stage::Kind;
 
 const MIGRATE: [&str; 4] = ["migrate", "--country", "DE", "--yes"];
@@ -56,6 +58,47 @@ fn d6_a_dotenv_is_read_and_the_environment_wins() {
     std::fs::write(at.work().join(".env"), "IMAGEKIT_PRIVATE_KEY='private_half a line\n").unwrap();
     let broken = at.run(&["countries"]).code(2).says(".env");
     assert!(!broken.stderr.contains("private_half"), "{broken}");
+}
+
+#[test]
+fn d6_a_setting_that_is_no_text_is_named_and_nothing_else_is_taken_for_it() {
+    let at = Workplace::new(Kind::Sqlite, 4);
+    let env = std::fs::read_to_string(at.sandbox_dir().join("env")).unwrap();
+    std::fs::write(at.work().join(".env"), env).unwrap();
+    let names = ["PRODUCTION_DATABASE_URL", "DEV_DATABASE_URL", "ORIGIN_BASE_URL", "LONGSHORE_NOTIFY_URL"];
+    for name in names {
+        let mut command = at.command(&["countries"]);
+        command.env(name, OsStr::from_bytes(b"sqlite:/hunter2-\xff.db"));
+        let ran = Ran::new(&["countries"], command.output().unwrap()).code(2).says(name).says("not UTF-8");
+        assert!(ran.says(&format!("unset {name}")).stdout.is_empty());
+    }
+}
+
+#[test]
+fn d6_a_dotenv_is_read_as_editors_write_it_or_refused_in_words() {
+    let mut at = Workplace::new(Kind::Sqlite, 4);
+    let env = std::fs::read_to_string(at.sandbox_dir().join("env")).unwrap();
+    at.settings.clear();
+    let file = at.work().join(".env");
+    let with_lines_of_windows = env.replace('\n', "\r\n");
+    for text in
+        [format!("\u{feff}{env}"), with_lines_of_windows.clone(), format!("\u{feff}{with_lines_of_windows}")]
+    {
+        std::fs::write(&file, text).unwrap();
+        at.run(&["countries"]).code(0).says("Germany");
+    }
+    let wide: Vec<u16> = env.encode_utf16().collect();
+    let little: Vec<u8> = wide.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+    let big: Vec<u8> = wide.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+    for (bytes, words) in [
+        ([b"\xff\xfe", little.as_slice()].concat(), "is UTF-16"),
+        ([b"\xfe\xff", big.as_slice()].concat(), "is UTF-16"),
+        (little, "is UTF-16"),
+        ([b"# caf\xe9\n", env.as_bytes()].concat(), "is not UTF-8"),
+    ] {
+        std::fs::write(&file, bytes).unwrap();
+        at.run(&["countries"]).code(2).says(".env").says(words).says("Save it as UTF-8");
+    }
 }
 
 #[test]

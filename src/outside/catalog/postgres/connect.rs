@@ -9,8 +9,8 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use url::Url;
 
 use super::url::{Said, read};
-use crate::outside::Trouble;
 use crate::outside::catalog::refused;
+use crate::outside::{Trouble, roots};
 
 /// Variables of the environment that the driver would add to what a URL says, and the parameters that say the same.
 const UNSAID: [(&str, &str); 4] = [
@@ -103,7 +103,13 @@ fn options(said: &Said, name: &str) -> Result<PgConnectOptions, Trouble> {
         pairs.append_pair(name, file);
     }
     drop(pairs);
-    let options = PgConnectOptions::from_url(&url).map_err(|_| no("cannot be used"))?;
+    let mut options = PgConnectOptions::from_url(&url).map_err(|_| no("cannot be used"))?;
+    // The driver takes this machine's own roots by itself.
+    if said.root().is_none()
+        && let Some(roots) = roots::for_database()
+    {
+        options = options.ssl_root_cert_from_pem(roots);
+    }
     Ok(options
         // Poolers refuse this start-up parameter, and text needs no float digits.
         .extra_float_digits(None)

@@ -3,8 +3,8 @@
 use ledger::trouble::TroubleKind;
 
 use crate::limits;
-use crate::outside::Trouble;
 use crate::outside::catalog::{plain, refused};
+use crate::outside::{Trouble, roots};
 
 /// What an error means: the database is away (waiting helps), it will not let us in, or it refused one statement.
 pub(super) fn trouble(error: sqlx::Error) -> Trouble {
@@ -22,7 +22,8 @@ pub(super) fn trouble(error: sqlx::Error) -> Trouble {
             }
         }
         sqlx::Error::Io(error) => {
-            refused(format!("the connection to the database failed: {}", plain(&error.to_string()))).outage()
+            let why = roots::explained(plain(&error.to_string()));
+            refused(format!("the connection to the database failed: {why}")).outage()
         }
         sqlx::Error::PoolTimedOut => unreachable_in_time(),
         sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed => {

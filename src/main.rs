@@ -8,13 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use clap::Parser;
-use longshore::cli::{self, Cli, Interrupt};
+use longshore::cli::{self, Cli, Interrupt, hangup};
 use longshore::error::Exit;
 use longshore::show;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-
-mod hangup;
 
 /// Where SIGHUP stands among the signals that are listened to.
 const HANGUP: usize = 2;

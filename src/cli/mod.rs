@@ -11,6 +11,7 @@ mod ended;
 mod export;
 mod flags;
 mod forecast;
+pub mod hangup;
 mod interrupt;
 mod ledger;
 mod log;

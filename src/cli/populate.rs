@@ -87,6 +87,9 @@ struct Preview {
     left_out: Vec<Left>,
     /// Rows of the report that cannot be read, by line.
     unreadable_lines: Vec<u64>,
+    /// Why, in words.
+    #[serde(skip)]
+    unreadable: Vec<String>,
     /// Beyond this a match is left out.
     max_kilometres: f64,
     #[serde(flatten)]
@@ -218,6 +221,7 @@ fn look(
         countries: Vec::new(),
         left_out: Vec::new(),
         unreadable_lines: populate.matches.bad.iter().map(|bad| bad.line).collect(),
+        unreadable: populate.matches.unreadable(),
         max_kilometres: populate.distance_max_m.unwrap_or(MATCH_FAR_M) as f64 / 1_000.0,
         doubtful: Doubtful::default(),
     };
@@ -278,8 +282,8 @@ fn tell_left(preview: &Preview) {
             left.trivia_advisor_id, left.why
         );
     }
-    for line in &preview.unreadable_lines {
-        eprintln!("Line {line} of the report cannot be read and is left out.");
+    for why in &preview.unreadable {
+        eprintln!("The report, left out: {why}.");
     }
     preview.doubtful.tell(preview.max_kilometres);
 }

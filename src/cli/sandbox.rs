@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::Context;
 use crate::error::{Exit, Failure};
-use crate::outside::catalog;
+use crate::outside::{catalog, matches};
 use crate::sandbox::faults::Order;
 use crate::sandbox::faults::kinds::KINDS;
 use crate::sandbox::faults::order::{CDN_OPERATIONS, ORIGIN_OPERATIONS};
@@ -56,6 +56,8 @@ pub fn run(context: &Context<'_>, args: &SandboxArgs) -> Result<Exit, Failure> {
     if let Some(url) = &args.catalog {
         catalog::check(url).map_err(|trouble| Failure::usage(format!("--catalog: {}", trouble.message)))?;
     }
+    // What `populate` would not read is told in the same words.
+    args.matches.as_deref().map_or(Ok(()), |report| matches::read(report).map(drop))?;
     let options = Options {
         dir: args.dir.clone(),
         seed: args.seed,

@@ -1,10 +1,14 @@
 //! The matching report (requirement D4): which venue of Trivia Advisor is which of the application's.
 
+mod whole;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
 use ledger::ids::VenueId;
+
+pub use self::whole::whole;
 
 /// What the report says about one pair of venues.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,20 +91,59 @@ pub enum MatchesError {
         /// How often it is there.
         times: usize,
     },
+    /// The file is written in another way than a CSV with commas.
+    #[error("the matching report {} {found}: save it as a CSV with commas, in UTF-8", path.display())]
+    Written {
+        /// The file.
+        path: PathBuf,
+        /// What was seen, as the end of a sentence.
+        found: &'static str,
+    },
+    /// There are matches, and none can be read.
+    #[error("nothing of the matching report {} can be used: {why}", path.display())]
+    Nothing {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with its rows.
+        why: String,
+    },
+}
+
+impl Matches {
+    /// What is wrong with the rows that cannot be read: each reason once, with its first line and how many rows have it.
+    pub fn unreadable(&self) -> Vec<String> {
+        let mut reasons: Vec<(&str, u64, u64)> = Vec::new();
+        for BadRow { line, why } in &self.bad {
+            match reasons.iter_mut().find(|(reason, ..)| reason == why) {
+                Some((.., rows)) => *rows += 1,
+                None => reasons.push((why, *line, 1)),
+            }
+        }
+        let said = |(why, line, rows)| match rows {
+            1 => format!("line {line} cannot be read: {why}"),
+            _ => format!("{rows} rows, the first on line {line}, cannot be read: {why}"),
+        };
+        reasons.into_iter().map(said).collect()
+    }
 }
 
 /// Reads a report. Columns are found by name, in any order; others are passed over. Rows of `match_type` `no_match`,
 /// and rows without `ea_id`, are no matches.
 ///
 /// # Errors
-/// When the file cannot be read, or one of the columns `ta_id`, `ta_slug`, `ea_id`, `ea_slug`, `match_type` and
-/// `distance_m` is not there exactly once, or `ta_name`, `ea_name` or `confidence` more than once. A row that cannot be read is no error: see [`Matches::bad`].
+/// When the file cannot be read, is no CSV with commas in UTF-8, one of the columns `ta_id`, `ta_slug`, `ea_id`, `ea_slug`,
+/// `match_type` and `distance_m` is not there exactly once, or `ta_name`, `ea_name` or `confidence` more than once. A row that
+/// cannot be read is no error, unless there is no other: see [`Matches::bad`].
 pub fn read(path: &Path) -> Result<Matches, MatchesError> {
     let bytes = std::fs::read(path).map_err(|source| MatchesError::File { path: path.to_owned(), source })?;
     let broken = |source| MatchesError::Csv { path: path.to_owned(), source };
     // Rows of another length are told from the others here, not by the reader, which would end at the first.
     let mut report = csv::ReaderBuilder::new().flexible(true).from_reader(bytes.as_slice());
-    let columns = Columns::find(report.byte_headers().map_err(broken)?, path)?;
+    let header = report.byte_headers().map_err(broken)?;
+    if let Some(found) = written(&bytes, header) {
+        return Err(MatchesError::Written { path: path.to_owned(), found });
+    }
+    let columns = Columns::find(header, path)?;
     let mut matches = Matches {
         digest: blake3::hash(&bytes).to_hex().to_string(),
         rows: 0,
@@ -118,7 +161,29 @@ pub fn read(path: &Path) -> Result<Matches, MatchesError> {
             Err(why) => matches.bad.push(BadRow { line, why }),
         }
     }
+    if matches.venues.is_empty() && !matches.bad.is_empty() {
+        let why = matches.unreadable().join("; ");
+        return Err(MatchesError::Nothing { path: path.to_owned(), why });
+    }
     Ok(matches)
+}
+
+/// In which other way than with commas and in UTF-8 a file is written, if it is.
+fn written(bytes: &[u8], header: &ByteRecord) -> Option<&'static str> {
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || bytes.contains(&0) {
+        return Some("is UTF-16");
+    }
+    if bytes.starts_with(b"sep=") {
+        return Some("begins with a line for spreadsheets, sep=");
+    }
+    // A name of a column has no such character, so one that has is several.
+    let has = |separator: u8| header.iter().any(|name| name.contains(&separator));
+    match () {
+        () if has(b';') => Some("has semicolons between its columns"),
+        () if has(b'\t') => Some("has tabs between its columns"),
+        () if has(b'|') => Some("has | between its columns"),
+        () => None,
+    }
 }
 
 /// Where the columns stand.
@@ -178,8 +243,8 @@ impl Columns {
         if ea_id.is_empty() || text(self.match_type, "match_type")? == "no_match" {
             return Ok(None);
         }
-        let ea_id = ea_id.parse().map_err(|_| "its ea_id is no whole number")?;
-        let ta_id = text(self.ta_id, "ta_id")?.parse().map_err(|_| "its ta_id is no whole number")?;
+        let ea_id = whole(ea_id).map_err(|why| format!("its ea_id {why}"))?;
+        let ta_id = whole(text(self.ta_id, "ta_id")?).map_err(|why| format!("its ta_id {why}"))?;
         let distance_m = match text(self.distance_m, "distance_m")? {
             "" => None,
             metres => Some(metres.parse().ok().filter(|metres: &f64| metres.is_finite() && *metres >= 0.0))
@@ -223,126 +288,4 @@ impl Lines<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A report with the real one's oddities: 575 of 2,779 rows matched there, one venue twice, pairs far apart.
-    const REPORT: &str = "\
-ta_id,ta_slug,ta_name,ea_id,ea_slug,ea_name,match_type,confidence,distance_m,name_distance,images_count
-1,white-hart,\"White Hart, \"\"The\"\"\",457,white-hart,White Hart,slug_only,0.85,87.7,0,5
-2,nowhere,Nowhere,,,,no_match,0.0,,,3
-420,the-royal-oak,The Royal Oak,842,the-royal-oak,The Royal Oak,slug_only,0.85,17047036.7,0,5
-421,two-lines,\"Two
-lines\",12,two-lines,Two,geo_name,1,,0,0
-1250,the-royal-oak-halesowen,The Royal Oak,842,the-royal-oak,The Royal Oak,geo_name,0.85,0.3,0,5
-1251,odd,Odd,13,,Odd,no_match,0.85,1,0,5
-";
-
-    fn read_text(text: impl AsRef<[u8]>) -> Result<Matches, MatchesError> {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("matching_report.csv");
-        std::fs::write(&path, text).unwrap();
-        read(&path)
-    }
-
-    fn pair(ta_id: i64, ta_slug: &str, ea_slug: &str, distance_m: Option<f64>, line: u64) -> Match {
-        let about = About { match_type: "slug_geo".to_owned(), ..About::default() };
-        Match { ta_id, ta_slug: ta_slug.to_owned(), ea_slug: ea_slug.to_owned(), distance_m, about, line }
-    }
-
-    fn about(ta_name: &str, ea_name: &str, match_type: &str, confidence: f64) -> About {
-        let [ta_name, ea_name, match_type] = [ta_name, ea_name, match_type].map(str::to_owned);
-        About { ta_name, ea_name, match_type, confidence: Some(confidence) }
-    }
-
-    #[test]
-    fn d4_matched_rows_are_gathered_by_venue_in_the_files_order() {
-        let matches = read_text(REPORT).unwrap();
-        assert_eq!(matches.digest, blake3::hash(REPORT.as_bytes()).to_hex().as_str());
-        assert_eq!((matches.rows, &matches.bad), (6, &vec![]));
-        let with = |about, pair| Match { about, ..pair };
-        let oak = |match_type| about("The Royal Oak", "The Royal Oak", match_type, 0.85);
-        let far = pair(420, "the-royal-oak", "the-royal-oak", Some(17_047_036.7), 4);
-        let near = pair(1250, "the-royal-oak-halesowen", "the-royal-oak", Some(0.3), 7);
-        let two =
-            with(about("Two\nlines", "Two", "geo_name", 1.0), pair(421, "two-lines", "two-lines", None, 5));
-        let hart = about("White Hart, \"The\"", "White Hart", "slug_only", 0.85);
-        let expected = [
-            (VenueId(12), vec![two]),
-            (VenueId(457), vec![with(hart, pair(1, "white-hart", "white-hart", Some(87.7), 2))]),
-            (VenueId(842), vec![with(oak("slug_only"), far), with(oak("geo_name"), near)]),
-        ];
-        assert_eq!(matches.venues, BTreeMap::from(expected));
-    }
-
-    #[test]
-    fn d4_columns_are_found_by_name_behind_a_bom_and_with_any_line_ends() {
-        let shuffled = "\u{feff}distance_m,x,match_type,ea_slug,ea_id,ta_slug,ta_id\r\n\
-             1.5,?,slug_geo,b,2,a,1\r\n\r\n\
-             ,\"\r\n\",slug_geo,d,4,c,3\r\n,?,slug_geo,f,6,e,5";
-        let matches = read_text(shuffled).unwrap();
-        let expected = [
-            (VenueId(2), vec![pair(1, "a", "b", Some(1.5), 2)]),
-            (VenueId(4), vec![pair(3, "c", "d", None, 4)]),
-            (VenueId(6), vec![pair(5, "e", "f", None, 6)]),
-        ];
-        assert_eq!((matches.rows, matches.venues), (3, BTreeMap::from(expected)));
-    }
-
-    #[test]
-    fn d4_a_row_that_cannot_be_read_is_named_and_the_rest_goes_on() {
-        let header = "ta_id,ta_slug,ea_id,ea_slug,match_type,distance_m\n";
-        let rows: [&[u8]; 12] = [
-            b"x,a,1,b,slug_geo,1",
-            b"1,a,1.5,b,slug_geo,1",
-            b"1,a,2,b,slug_geo,far",
-            b"1,a,3,b,slug_geo,NaN",
-            b"1,a,4,b,slug_geo,-1",
-            b"1,a,5,b,slug_geo,inf",
-            b"1,a,99999999999999999999,b,slug_geo,1",
-            b"1,a, b,6,b,slug_geo,1",
-            b"1,a",
-            b"1,\xff,7,b,slug_geo,1",
-            b"x,a,,b,no_match,far",
-            b"1,a,8,b,slug_geo,1",
-        ];
-        let matches = read_text([header.as_bytes(), &rows.join(&b'\n')].concat()).unwrap();
-        assert_eq!(matches.rows, 12);
-        assert_eq!(matches.venues.keys().copied().collect::<Vec<_>>(), [VenueId(8)]);
-        let bad: Vec<_> = matches.bad.iter().map(|bad| (bad.line, bad.why.as_str())).collect();
-        let distance = "its distance_m is no number of metres";
-        assert_eq!(
-            bad,
-            [
-                (2, "its ta_id is no whole number"),
-                (3, "its ea_id is no whole number"),
-                (4, distance),
-                (5, distance),
-                (6, distance),
-                (7, distance),
-                (8, "its ea_id is no whole number"),
-                (9, "it has 7 fields where the header has 6"),
-                (10, "it has 2 fields where the header has 6"),
-                (11, "its ta_slug is not UTF-8"),
-            ]
-        );
-    }
-
-    #[test]
-    fn d4_a_missing_or_doubled_column_is_named_with_its_file() {
-        for (column, other, times) in [
-            ("ta_id", "id", "0 columns ta_id"),
-            ("ta_slug", "slug", "0 columns ta_slug"),
-            ("ea_id", "ea_slug", "0 columns ea_id"),
-            ("match_type", "Match_Type", "0 columns match_type"),
-            ("distance_m", "distance_km", "0 columns distance_m"),
-            ("confidence", "ea_slug", "2 columns ea_slug"),
-        ] {
-            let said = read_text(REPORT.replacen(column, other, 1)).unwrap_err().to_string();
-            assert!(said.contains(times) && said.contains("matching_report.csv"), "{said}");
-        }
-        assert!(matches!(read_text(""), Err(MatchesError::Column { .. })));
-        let said = read(Path::new("nowhere/report.csv")).unwrap_err().to_string();
-        assert!(said.contains("nowhere/report.csv cannot be read"), "{said}");
-    }
-}
+mod tests;

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use csv::StringRecord;
+
 use super::FillError;
+use crate::outside::matches::whole;
 use crate::sandbox::seed::{MatchRow, World};
 
 /// Writes the world's matching report.
@@ -18,12 +21,26 @@ pub fn write_report(path: &Path, world: &World) -> Result<(), FillError> {
     report.flush().map_err(|error| failed(error.into()))
 }
 
-/// Reads a matching report, to build the world that fits it; columns are found by name.
+/// Reads a matching report, to build the world that fits it; columns are found by name, and whole numbers are read as
+/// `populate` reads them.
 ///
 /// # Errors
 /// When the file cannot be read or a row is not one of requirement D4.
 pub fn read_report(path: &Path) -> Result<Vec<MatchRow>, FillError> {
     let failed = |source| FillError::Report { path: path.to_owned(), source };
     let mut report = csv::Reader::from_path(path).map_err(failed)?;
-    report.deserialize().collect::<Result<_, _>>().map_err(failed)
+    let header = report.headers().map_err(failed)?.clone();
+    let plain = |(name, text): (&str, &str)| match name {
+        "ta_id" | "ea_id" | "images_count" => {
+            whole(text).map_or(text.to_owned(), |number| number.to_string())
+        }
+        _ => text.to_owned(),
+    };
+    let mut rows = Vec::new();
+    for record in report.records() {
+        let record = record.map_err(failed)?;
+        let record: StringRecord = header.iter().zip(&record).map(plain).collect();
+        rows.push(record.deserialize(Some(&header)).map_err(failed)?);
+    }
+    Ok(rows)
 }

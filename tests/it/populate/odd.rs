@@ -210,3 +210,47 @@ fn c1_a_text_that_is_no_json_at_all_is_left_out_and_said() {
     assert_eq!((&after[&11], &after[&12]), (&before[&11], &before[&12]));
     assert!(after[&13].images.as_deref().unwrap().contains("ta-3"));
 }
+
+/// A report whose ids went through floats, as spreadsheets and data frames write them.
+fn ids_that_were_floats(kind: Kind) {
+    let whole = HEADER.to_owned() + &matched(1, 11, "0.5", 1) + &matched(2, 12, "1", 2);
+    let at = workplace(kind, &whole);
+    write(
+        &at,
+        &whole.replace(",11,", ",11.0,").replace(",12,", ",1.2E+01,").replace(",2,0.85,", ",2.0,0.85,"),
+    );
+    let ran = populate(&at, &[]).code(0);
+    assert_eq!(ran.json()["runs"][0]["tally"]["done"], 3, "{ran}");
+    let has = |id: i64, ta: &str| at.rows()[&id].images.as_deref().unwrap().contains(ta);
+    assert!(has(11, "/ta-1/") && has(12, "/ta-2/"));
+}
+
+#[test]
+fn d4_ids_that_were_floats_are_populated_on_sqlite() {
+    ids_that_were_floats(Kind::Sqlite);
+}
+
+#[test]
+fn d4_ids_that_were_floats_are_populated_on_postgres() {
+    ids_that_were_floats(Kind::Postgres);
+}
+
+#[test]
+fn d4_a_report_that_cannot_be_used_is_an_error_and_a_part_that_cannot_is_told_once() {
+    let two = HEADER.to_owned() + &matched(1, 11, "0", 1) + &matched(2, 12, "0", 1) + &matched(3, 13, "0", 1);
+    let at = workplace(Kind::Sqlite, &two);
+    let args = ["populate", "--matches", "report.csv", "--dry-run"];
+    let broken = two.replace(",11,", ",11.5,").replace(",12,", ",12.5,");
+    write(&at, &broken);
+    let ran = at.run_idle(&args).code(0).says("2 rows, the first on line 2, cannot be read");
+    assert_eq!(ran.stderr.matches("no whole number").count(), 1, "{ran}");
+    write(&at, &broken.replace(",13,", ",\"1,300\","));
+    let ran = at.run_idle(&args).code(2).says("nothing of the matching report report.csv can be used");
+    ran.says("line 4 cannot be read: its ea_id has a comma").says("2 rows, the first on line 2");
+    for (separator, words) in [(";", "semicolons"), ("\t", "tabs")] {
+        write(&at, &two.replace(',', separator));
+        at.run_idle(&args).code(2).says(words).says("save it as a CSV with commas, in UTF-8");
+        let sandbox = ["sandbox", "--dir", "another", "--matches", "report.csv"];
+        at.run_idle(&sandbox).code(2).says(words);
+    }
+}

@@ -77,6 +77,9 @@ pub struct Config {
     pub log: Option<String>,
 }
 
+/// The setting that names Trivia Advisor's database, and how deployments spell it.
+const TRIVIA_ADVISOR: [&str; 2] = ["TRIVIA_ADVISOR_DATABASE_URL", "TRVIA_ADVISOR_DATABASE_URL"];
+
 /// What a URL of a database begins with.
 const DATABASES: [&str; 3] = ["postgres://", "postgresql://", "sqlite:"];
 
@@ -85,10 +88,15 @@ impl Config {
     /// why they are not to be used: `.env` is there and cannot be read, a number is none. What has such a reason is then
     /// as if it were not set.
     pub fn read(dir: &Path) -> (Self, Vec<Failure>) {
-        let (file, unreadable) = match dotenv(&dir.join(".env")) {
+        let (mut file, unreadable) = match dotenv(&dir.join(".env")) {
             Ok(file) => (file, None),
             Err(unreadable) => (HashMap::new(), Some(unreadable)),
         };
+        // The environment wins under either spelling.
+        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        if is_set(TRIVIA_ADVISOR[1]) && !is_set(TRIVIA_ADVISOR[0]) {
+            file.remove(TRIVIA_ADVISOR[0]);
+        }
         let no_text = RefCell::new(Vec::new());
         let (config, wrong) = Self::from(|name| match std::env::var_os(name).map(OsString::into_string) {
             None => file.get(name).cloned(),
@@ -120,7 +128,7 @@ impl Config {
                 default
             })
         };
-        let trivia_advisor = get("TRIVIA_ADVISOR_DATABASE_URL").or_else(|| get("TRVIA_ADVISOR_DATABASE_URL"));
+        let trivia_advisor = TRIVIA_ADVISOR.into_iter().find_map(&get);
         let config = Self {
             production_database_url: get("PRODUCTION_DATABASE_URL").map(Secret),
             dev_database_url: Secret(or("DEV_DATABASE_URL", DEV_DATABASE_URL)),
@@ -188,7 +196,7 @@ impl Config {
     /// # Errors
     /// When the setting is missing, or names no database.
     pub fn trivia_url(&self) -> Result<&Secret, Failure> {
-        database("TRIVIA_ADVISOR_DATABASE_URL", self.trivia_advisor_database_url.as_ref())
+        database(TRIVIA_ADVISOR[0], self.trivia_advisor_database_url.as_ref())
     }
 }
 

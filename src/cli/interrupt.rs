@@ -1,4 +1,4 @@
-//! What the next Ctrl-C or SIGTERM does.
+//! What the next signal that asks the program to stop does: Ctrl-C, SIGTERM, or SIGHUP of its terminal.
 
 use std::sync::Mutex;
 

@@ -75,6 +75,22 @@ fn d6_a_setting_that_is_no_text_is_named_and_nothing_else_is_taken_for_it() {
 }
 
 #[test]
+fn d6_the_environment_wins_under_either_spelling_of_a_name() {
+    let at = Workplace::new(Kind::Sqlite, 4);
+    std::fs::write(at.work().join(".env"), "TRIVIA_ADVISOR_DATABASE_URL='sqlite:/of/the/file.db'\n").unwrap();
+    for (value, code, words) in [
+        (&b"sqlite:/of/the/environment.db"[..], 13, "/of/the/environment.db"),
+        (b"sqlite:/\xff", 13, "not UTF-8"),
+    ] {
+        let mut command = at.command(&["doctor"]);
+        command.env_remove("TRIVIA_ADVISOR_DATABASE_URL");
+        command.env("TRVIA_ADVISOR_DATABASE_URL", OsStr::from_bytes(value));
+        let ran = Ran::new(&["doctor"], command.output().unwrap()).code(code).says(words);
+        assert!(!ran.stdout.contains("/of/the/file.db"), "{ran}");
+    }
+}
+
+#[test]
 fn d6_a_dotenv_is_read_as_editors_write_it_or_refused_in_words() {
     let mut at = Workplace::new(Kind::Sqlite, 4);
     let env = std::fs::read_to_string(at.sandbox_dir().join("env")).unwrap();

@@ -18,17 +18,23 @@ use crate::support::postgres::run;
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Returns as soon as one session of this database waits for another's lock.
-pub(super) async fn until_somebody_waits(admin: &mut PgConnection) {
-    let waiting = "SELECT count(*) FROM pg_stat_activity a \
-         WHERE a.datname = current_database() AND cardinality(pg_blocking_pids(a.pid)) > 0";
+async fn until_somebody_waits(admin: &mut PgConnection) {
+    until(admin, "cardinality(pg_blocking_pids(a.pid)) > 0").await;
+}
+
+/// Returns as soon as there is a session of this database of which this holds.
+pub(super) async fn until(admin: &mut PgConnection, holds: &str) {
+    let sql =
+        format!("SELECT count(*) FROM pg_stat_activity a WHERE a.datname = current_database() AND {holds}");
     let started = Instant::now();
     while started.elapsed() < LONGEST {
-        let count: i64 = sqlx::query_scalar(waiting).fetch_one(&mut *admin).await.unwrap();
+        let found = sqlx::query_scalar(sqlx::AssertSqlSafe(sql.clone()));
+        let count: i64 = found.fetch_one(&mut *admin).await.unwrap();
         if count > 0 {
             return;
         }
     }
-    panic!("nobody waits for a lock");
+    panic!("there never was a session of which holds: {holds}");
 }
 
 /// A rewrite that stops inside its decision, with the row locked, until it is told to go on.

@@ -8,7 +8,7 @@ use longshore::limits::CATALOG_UNREAD_MS_MAX;
 use longshore::outside::catalog::{Rewrite, open};
 
 use super::World;
-use super::postgres::until_somebody_waits;
+use super::postgres::until;
 use crate::support::postgres::run;
 
 /// More than the buffers of a connection hold, so that the server waits inside its statement, where its own limits of
@@ -38,10 +38,12 @@ async fn gives_the_row_back(world: World) {
             tokio::join!(catalog.rewrite(VenueId(1), &leave), stop).0
         })
     });
-    until_somebody_waits(&mut admin).await;
+    until(&mut admin, "cardinality(pg_blocking_pids(a.pid)) > 0").await;
     stop.send(()).unwrap();
     tokio::task::block_in_place(|| is_stopped.recv().unwrap());
     run(&mut blocker, "COMMIT").await;
+    // Whoever comes at once could still be quicker than who waited.
+    until(&mut admin, "a.wait_event = 'ClientWrite'").await;
     let started = Instant::now();
     run(&mut admin, "SET lock_timeout = '100s'; UPDATE venues SET venue_images = '[1]' WHERE id = 1").await;
     let (took, bound) = (started.elapsed(), Duration::from_millis(CATALOG_UNREAD_MS_MAX));

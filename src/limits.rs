@@ -117,6 +117,9 @@ pub const CATALOG_IDLE_MS_MAX: u64 = 3_000;
 pub const CATALOG_UNREAD_MS_MAX: u64 = 10_000;
 /// One statement on the catalog; reading a page is the longest.
 pub const CATALOG_STATEMENT_MS_MAX: u64 = 60_000;
+/// A database that says nothing to one statement for longer than this is not there any more: it would have ended the
+/// statement, and said so.
+pub const CATALOG_SILENT_MS_MAX: u64 = CATALOG_STATEMENT_MS_MAX + 30_000;
 /// Matches further apart than this are left out of a `populate`, unless it is told otherwise: no venue is that large, so
 /// they are two.
 pub const MATCH_FAR_M: u64 = 50_000;

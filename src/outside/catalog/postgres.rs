@@ -19,7 +19,7 @@ use sqlx::{Postgres, Row as _, Transaction};
 use self::connect::Way;
 pub(super) use self::inspect::inspect;
 pub(crate) use self::pool::Pool;
-use self::trouble::trouble;
+use self::trouble::{answered, trouble};
 use super::{Catalog, City, Claim, ClaimRefused, Country, Identity, Place, Rewrite, Row, Venue, refused};
 use crate::outside::Trouble;
 
@@ -145,7 +145,7 @@ async fn read(
     sql: &'static str,
     venue: VenueId,
 ) -> Result<Option<Option<String>>, Trouble> {
-    sqlx::query_scalar(sql).bind(venue.0).persistent(false).fetch_optional(&mut **tx).await.map_err(trouble)
+    answered(sqlx::query_scalar(sql).bind(venue.0).persistent(false).fetch_optional(&mut **tx)).await
 }
 
 /// Everything between `BEGIN` and `COMMIT`; the transaction is committed only for `Row::Written`.
@@ -166,13 +166,8 @@ async fn rewrite_in(
     let Rewrite::Write(after) = rewrite(before.as_deref()) else {
         return Ok(Row::Left(before));
     };
-    let updated = sqlx::query(UPDATE)
-        .bind(after)
-        .bind(venue.0)
-        .persistent(false)
-        .fetch_all(&mut **tx)
-        .await
-        .map_err(trouble)?;
+    let update = sqlx::query(UPDATE).bind(after).bind(venue.0).persistent(false);
+    let updated = answered(update.fetch_all(&mut **tx)).await?;
     let [row] = updated.as_slice() else {
         return Err(refused(format!(
             "the update of venue {venue} changed {} rows instead of one: a policy or a trigger stopped it",
@@ -188,7 +183,7 @@ async fn rewrite_in(
     }
     // Triggers that wait for the commit have their say now, while what they did can still be seen.
     let now = "SET CONSTRAINTS ALL IMMEDIATE";
-    sqlx::query(now).persistent(false).execute(&mut **tx).await.map_err(trouble)?;
+    answered(sqlx::query(now).persistent(false).execute(&mut **tx)).await?;
     if read(tx, READ, venue).await?.as_ref() != Some(&sent) {
         return Err(refused(format!(
             "venue {venue} did not read back as sent: a trigger rewrote it after the update"
@@ -277,7 +272,7 @@ impl Catalog for PostgresCatalog {
     async fn images(&self, venue: VenueId) -> Result<Option<Option<String>>, Trouble> {
         let mut open = self.pool.begin("READ ONLY").await?;
         let images = read(&mut open.tx, READ, venue).await?;
-        open.tx.commit().await.map_err(trouble)?;
+        answered(open.tx.commit()).await?;
         Ok(images)
     }
 
@@ -288,11 +283,12 @@ impl Catalog for PostgresCatalog {
     ) -> Result<Row, Trouble> {
         let mut open = self.pool.begin("READ WRITE").await?;
         let row = rewrite_in(&mut open.tx, venue, rewrite).await;
-        if matches!(row, Ok(Row::Written { .. })) {
-            open.tx.commit().await.map_err(trouble)?;
-        } else {
-            // The trouble that came first says more; a connection that is gone has rolled back by itself.
-            let _it_is_rolled_back_either_way = open.tx.rollback().await;
+        match &row {
+            Ok(Row::Written { .. }) => answered(open.tx.commit()).await?,
+            // The server that is away has rolled back by itself, or will.
+            Err(trouble) if trouble.outage => {}
+            // The trouble that came first says more.
+            _ => drop(answered(open.tx.rollback()).await),
         }
         row
     }

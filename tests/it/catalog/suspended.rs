@@ -1,5 +1,9 @@
-//! A program that stands still while its server still sends to it.
+//! A program that stands still while its server still sends to it, and a server that says nothing any more.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -61,4 +65,52 @@ async fn s6_a_suspended_reader_of_a_large_row_gives_it_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s6_a_suspended_reader_of_a_large_row_gives_it_back_behind_a_pooler() {
     gives_the_row_back(World::pgbouncer().await).await;
+}
+
+/// Passes bytes on in one direction, until nothing gets through any more.
+fn pass(mut from: TcpStream, mut to: TcpStream, is_cut: Arc<AtomicBool>) {
+    std::thread::spawn(move || {
+        let mut piece = [0; 4_096];
+        while let Ok(n @ 1..) = from.read(&mut piece) {
+            while is_cut.load(Ordering::SeqCst) {
+                std::thread::park();
+            }
+            to.write_all(&piece[..n]).unwrap();
+        }
+    });
+}
+
+/// A URL for the same database over a wire that can be cut, without either side being told.
+fn over_a_wire(url: &str) -> (String, Arc<AtomicBool>) {
+    let mut url = url::Url::parse(url).unwrap();
+    let server = url.port().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    url.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
+    let is_cut = Arc::new(AtomicBool::new(false));
+    let cut = is_cut.clone();
+    std::thread::spawn(move || {
+        for near in listener.incoming() {
+            let (near, far) = (near.unwrap(), TcpStream::connect(("127.0.0.1", server)).unwrap());
+            pass(near.try_clone().unwrap(), far.try_clone().unwrap(), cut.clone());
+            pass(far, near, cut.clone());
+        }
+    });
+    (url.into(), is_cut)
+}
+
+#[tokio::test]
+async fn e3_a_server_that_vanishes_without_a_word_is_an_outage() {
+    let world = World::postgres().await;
+    let (url, is_cut) = over_a_wire(&world.url);
+    let catalog = open(&url).await.unwrap();
+    let cut = |_: Option<&str>| {
+        is_cut.store(true, Ordering::SeqCst);
+        // From here on only time passes: whoever waits for it is told at once that it is over.
+        tokio::time::pause();
+        Rewrite::Write(Some("[1]".into()))
+    };
+    let long = Duration::from_secs(86_400);
+    let row = tokio::time::timeout(long, catalog.rewrite(VenueId(1), &cut)).await.expect("it waits for ever");
+    let trouble = row.unwrap_err();
+    assert!(trouble.outage && trouble.message.contains("said nothing for 90 s"), "{trouble}");
 }

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Transaction};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::connect::{self, Way};
-use super::trouble::{trouble, unreachable_in_time};
+use super::trouble::{answered, trouble, unreachable_in_time};
 use crate::limits;
 use crate::outside::Trouble;
 
@@ -64,7 +64,7 @@ impl Pool {
             limits::CATALOG_IDLE_MS_MAX,
             limits::CATALOG_UNREAD_MS_MAX
         );
-        let tx = self.pool.begin_with(AssertSqlSafe(begin)).await.map_err(trouble)?;
+        let tx = answered(self.pool.begin_with(AssertSqlSafe(begin))).await?;
         Ok(Open { tx, _turn: turn })
     }
 
@@ -75,8 +75,8 @@ impl Pool {
         row: fn(&PgRow) -> sqlx::Result<T>,
     ) -> Result<Vec<T>, Trouble> {
         let mut open = self.begin("READ ONLY").await?;
-        let rows = query.persistent(false).fetch_all(&mut *open.tx).await.map_err(trouble)?;
-        open.tx.commit().await.map_err(trouble)?;
+        let rows = answered(query.persistent(false).fetch_all(&mut *open.tx)).await?;
+        answered(open.tx.commit()).await?;
         rows.iter().map(row).collect::<Result<_, _>>().map_err(trouble)
     }
 }

@@ -1,5 +1,7 @@
 //! PostgreSQL's and the driver's errors in E1's words.
 
+use std::time::Duration;
+
 use ledger::trouble::TroubleKind;
 
 use crate::limits;
@@ -40,6 +42,16 @@ pub(super) fn trouble(error: sqlx::Error) -> Trouble {
 pub(super) fn unreachable_in_time() -> Trouble {
     let wait_ms = limits::CATALOG_CONNECT_MS_MAX;
     refused(format!("no connection to the database within {} s", wait_ms / 1_000)).outage()
+}
+
+/// Waits for the answer to one statement, and no longer than a server that is there would take: a server that has vanished
+/// closes no connection.
+pub(super) async fn answered<T>(statement: impl Future<Output = sqlx::Result<T>>) -> Result<T, Trouble> {
+    let wait = Duration::from_millis(limits::CATALOG_SILENT_MS_MAX);
+    match tokio::time::timeout(wait, statement).await {
+        Ok(answer) => answer.map_err(trouble),
+        Err(_) => Err(refused(format!("the database said nothing for {} s", wait.as_secs())).outage()),
+    }
 }
 
 /// SQLSTATEs that speak of the server, not of the statement: broken connections (08), no connection, memory or disk

@@ -19,7 +19,8 @@ pub enum Exit {
     Paused,
     /// Done, some images drifted.
     SomeDrifted,
-    /// Done, and what was looked at is not as it should be: `verify`, `audit --live`, `reconcile`, `doctor`.
+    /// Done, and what was looked at is not as it should be: `verify`, `audit --live`, `reconcile`, `doctor`, `ledger
+    /// verify`.
     Findings,
     /// The ledger is damaged.
     Damaged,

@@ -10,6 +10,7 @@ mod rollout;
 mod standing;
 mod times;
 mod trail;
+mod unaccounted;
 
 pub use added::{Added, added};
 pub use advice::{
@@ -23,3 +24,4 @@ pub use rollout::{By, Report, ReportFold, ReportLine};
 pub use standing::{CountryStanding, Counts, Standing, UnfinishedRun, Waiting, standing};
 pub use times::{Milliseconds, Pace};
 pub use trail::Trail;
+pub use unaccounted::{Unaccounted, unaccounted};

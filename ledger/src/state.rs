@@ -5,6 +5,7 @@ mod apply;
 mod digest;
 mod image;
 mod run;
+mod supersede;
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -8,6 +8,7 @@ use ledger::chain::Head;
 use ledger::event::{Event, Record};
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
+use ledger::report::{Unaccounted, unaccounted};
 use serde::Serialize;
 
 use super::Context;
@@ -19,7 +20,7 @@ use crate::show;
 /// What can be done with a ledger.
 #[derive(Debug, Subcommand)]
 pub enum LedgerVerb {
-    /// Recompute every hash and replay every event; name the first bad one.
+    /// Recompute every hash, replay every event and name the first bad one; see that reports count what rows hold.
     Verify {
         /// A head kept elsewhere, as each run prints it: it shows a cut-off tail, and another history.
         #[arg(long, value_name = "SEQ:HASH")]
@@ -41,6 +42,8 @@ struct Verified {
     head: String,
     /// The head that was kept elsewhere, found in its place.
     kept_head: Option<String>,
+    /// Images that a row holds by what was recorded, and that no report counts.
+    unaccounted: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -91,13 +94,24 @@ fn verify(context: &Context<'_>, kept: Option<&Head>) -> Result<Exit, Failure> {
             show::count(head.seq.0 - kept.seq.0, "event")
         ),
     });
+    let found = unaccounted(ledger.state(), ledger.store())?;
+    for Unaccounted { venue, image, updated } in &found {
+        lines.push(format!(
+            "Image {image} of venue {venue} is in its row by event {updated}, and no report or export counts it."
+        ));
+    }
+    let exit = if found.is_empty() { Exit::Done } else { Exit::Findings };
+    if exit == Exit::Findings {
+        lines.push("That is a fault of this program, not of the ledger: `rollback` takes such images back.".into());
+    }
     let answer = Verified {
         ledger: ledger.store().id().to_string(),
         events: head.seq.0,
         head: head.to_string(),
         kept_head: kept.map(Head::to_string),
+        unaccounted: found.iter().map(|of| of.image.to_string()).collect(),
     };
-    say(context, &answer, &lines)
+    say(context, &answer, &lines).map(|_| exit)
 }
 
 /// Sees that the chain goes through a head that was kept elsewhere.

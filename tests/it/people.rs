@@ -9,3 +9,4 @@ mod pasted;
 mod retry;
 mod shared;
 mod skip;
+mod twins;

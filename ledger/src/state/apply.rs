@@ -301,7 +301,7 @@ impl State {
             Aim::Back(images) => images.len() as u64,
         };
         match &aim {
-            Aim::Forward | Aim::Add => self.supersede(planned.venue, &aim, &images),
+            Aim::Forward | Aim::Add => self.supersede(planned, &aim, &images),
             Aim::Back(images) => {
                 for id in images {
                     let venue = self.plan(id.planned).map(|plan| plan.venue);
@@ -321,22 +321,6 @@ impl State {
         self.plans.insert(seq, plan);
         self.venues.entry(planned.venue).or_default().0.push(seq);
         Ok(())
-    }
-
-    /// A new plan speaks for all the venue's pictures that its kind of run has not settled for good, and for those it
-    /// names again.
-    fn supersede(&mut self, venue: VenueId, aim: &Aim, new: &[Image]) {
-        for planned in self.venues.get(&venue).map_or(&[][..], |plans| plans.all()) {
-            let plan = self.plans.get_mut(planned).expect("a venue names plans that exist");
-            if plan.aim != *aim {
-                continue;
-            }
-            for old in &mut plan.images {
-                let stays =
-                    matches!(old.rung, Rung::DbUpdated | Rung::RolledBack) || old.mark == Some(Mark::Closed);
-                old.is_current &= stays && new.iter().all(|image| image.picture != old.picture);
-            }
-        }
     }
 
     fn place_number(&mut self, place: Place) -> u32 {

@@ -15,3 +15,4 @@ mod questions;
 mod reports;
 mod rules;
 mod support;
+mod twins;

@@ -1,4 +1,5 @@
-//! What the memory and the mind cost: appending to a real file, reading it back, editing an array, choosing steps.
+//! What the memory and the mind cost: appending to a real file, reading it back, editing an array, choosing steps,
+//! and looking up what they need.
 //! Criterion's elements are events for the first two groups, so that `thrpt` is events a second.
 //!
 //!     cargo bench --bench ledger
@@ -11,6 +12,7 @@ use ledger::event::*;
 use ledger::ids::{CdnPath, ContentHash, Format, ImageId, LedgerId, RunId, Seq, VenueId};
 use ledger::images::{CdnFacts, Change, Entry, edit};
 use ledger::ledger::Ledger;
+use ledger::order::order;
 use ledger::plan::{Agenda, Step, upload_path};
 use ledger::state::State;
 use ledger::store::Store;
@@ -38,8 +40,8 @@ fn opened() -> Opened {
     Opened { format: 1, ledger: LedgerId([7; 16]), shard: None, target }
 }
 
-fn planned(venue: i64) -> Planned {
-    let entries: Vec<String> = (0..IMAGES_A_VENUE).map(|index| entry(venue, index)).collect();
+fn planned(venue: i64, images: u32) -> Planned {
+    let entries: Vec<String> = (0..images).map(|index| entry(venue, index)).collect();
     Planned {
         venue: VenueId(venue),
         slug: Some(format!("pub-{venue}")),
@@ -51,8 +53,8 @@ fn planned(venue: i64) -> Planned {
     }
 }
 
-/// A run of so many venues, planned: its first effect comes next.
-fn plans(venues: usize) -> Vec<Record> {
+/// A run of so many venues of so many images each, planned: its first effect comes next.
+fn plans(venues: usize, images: u32) -> Vec<Record> {
     let operator = Operator { user: "anna".into(), host: "desk".into(), version: "0.1.0".into() };
     let options = Options::new(8, 25_000_000, 300_000);
     let scope =
@@ -60,8 +62,9 @@ fn plans(venues: usize) -> Vec<Record> {
     let started = RunStarted { verb: Verb::Migrate, scope, options, operator };
     let mut records =
         vec![record(None, Event::Opened(opened())), record(Some(RUN), Event::RunStarted(started))];
-    records.extend((1..=venues as i64).map(|venue| record(Some(RUN), Event::Planned(planned(venue)))));
-    let (venues, images) = (venues as u64, venues as u64 * u64::from(IMAGES_A_VENUE));
+    records
+        .extend((1..=venues as i64).map(|venue| record(Some(RUN), Event::Planned(planned(venue, images)))));
+    let (venues, images) = (venues as u64, venues as u64 * u64::from(images));
     records.push(record(Some(RUN), Event::PlanningDone(PlanningDone { venues, images })));
     records
 }
@@ -80,10 +83,26 @@ fn image(venue: i64, index: u32) -> [Record; 2] {
     [Event::Downloaded(downloaded), Event::Uploaded(uploaded)].map(|event| record(Some(RUN), event))
 }
 
+/// What a venue's row update ends with: every image of it in the row.
+fn row(venue: i64, images: u32) -> Record {
+    let planned = Seq(venue as u64 + 2);
+    let edit = |index| {
+        let [_, uploaded] = image(venue, index);
+        let Event::Uploaded(Uploaded { url, .. }) = uploaded.event else { unreachable!("it is the second") };
+        let (before, after) = (Some(entry(venue, index)), Some(entry(venue, index).replace("https:", &url)));
+        Edit { image: ImageId { planned, index }, before, after }
+    };
+    let edits = (0..images).map(edit).collect();
+    let (array_before, array_after, ms) = (Some("[]".to_owned()), "[]".to_owned(), 4);
+    let updated =
+        DbUpdated { venue: VenueId(venue), edits, array_before, array_after, ms, found_done: false };
+    record(Some(RUN), Event::DbUpdated(updated))
+}
+
 /// A legal history of at least so many events.
 fn history(events: usize) -> Vec<Record> {
     let venues = events / (1 + 2 * IMAGES_A_VENUE as usize) + 1;
-    let mut records = plans(venues);
+    let mut records = plans(venues, IMAGES_A_VENUE);
     let images = (1..=venues as i64).flat_map(|venue| (0..IMAGES_A_VENUE).map(move |index| (venue, index)));
     records.extend(images.flat_map(|(venue, index)| image(venue, index)));
     records
@@ -107,6 +126,14 @@ fn append(criterion: &mut Criterion) {
             bencher.iter(|| store.append(&records).expect("the disk has room"));
         });
     }
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path = dir.path().join("bench.ledger");
+    let mut store = Store::create(&path, opened().ledger, &event, "bench").expect("a fresh directory");
+    let large = [record(Some(RUN), Event::Planned(planned(1, 5_900)))];
+    group.throughput(Throughput::Elements(1)).sample_size(10);
+    group.bench_function("planned, 3.6 MB", |bencher| {
+        bencher.iter(|| store.append(&large).expect("the disk has room"));
+    });
     group.finish();
 }
 
@@ -154,11 +181,22 @@ fn edits(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// What becomes of a step where all goes well.
+fn outcome(step: Step, images: u32) -> Record {
+    let venue = step.planned().0 as i64 - 2;
+    match step {
+        Step::Download(id) => image(venue, id.index)[0].clone(),
+        Step::Upload(id) => image(venue, id.index)[1].clone(),
+        Step::UpdateRow(_) => row(venue, images),
+        Step::RestoreRow(_) => unreachable!("the run goes forward"),
+    }
+}
+
 /// Every step of a run handed out and settled, its events applied between.
 fn agenda(criterion: &mut Criterion) {
     const VENUES: usize = 2_000;
     let mut planned = State::default();
-    for (seq, record) in (1..).map(Seq).zip(&plans(VENUES)) {
+    for (seq, record) in (1..).map(Seq).zip(&plans(VENUES, IMAGES_A_VENUE)) {
         planned.apply(seq, record).expect("the history is legal");
     }
     let images = VENUES as u64 * u64::from(IMAGES_A_VENUE);
@@ -171,11 +209,8 @@ fn agenda(criterion: &mut Criterion) {
                 let mut agenda = Agenda::new(RUN);
                 while let Some(step) = agenda.take(state) {
                     let path = upload_path(state, step);
-                    if let Step::Download(id) | Step::Upload(id) = step {
-                        let [downloaded, uploaded] = image(id.planned.0 as i64 - 2, id.index);
-                        let record = if matches!(step, Step::Download(_)) { downloaded } else { uploaded };
-                        state.apply(state.last().next(), &record).expect("the step was due");
-                    }
+                    // A step that is settled without its event would be due again, for ever.
+                    state.apply(state.last().next(), &outcome(step, IMAGES_A_VENUE)).expect("it was due");
                     agenda.settle(state, step, path);
                 }
             },
@@ -185,5 +220,39 @@ fn agenda(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, append, replay, edits, agenda);
+/// The orders of one venue's run, read back from a real file: what an image costs must not grow with its venue.
+fn orders(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("order");
+    group.sample_size(10);
+    for images in [250, 500, 1_000, 2_000] {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("bench.ledger");
+        let mut records = plans(1, images);
+        let planned = records.len();
+        records.extend((0..images).flat_map(|index| image(1, index)));
+        write(&path, &records);
+        let store = Store::read(&path).expect("it was just written");
+        group.throughput(Throughput::Elements(u64::from(images)));
+        group.bench_function(BenchmarkId::from_parameter(images), |bencher| {
+            bencher.iter(|| {
+                let mut state = State::default();
+                let apply = |state: &mut State, record: &Record| {
+                    state.apply(state.last().next(), record).expect("the history is legal");
+                };
+                records[..planned].iter().for_each(|record| apply(&mut state, record));
+                for (index, pair) in (0..).zip(records[planned..].chunks(2)) {
+                    let id = ImageId { planned: Seq(3), index };
+                    for (step, record) in [Step::Download(id), Step::Upload(id)].into_iter().zip(pair) {
+                        black_box(order(&state, &store, RUN, step).expect("the file is well"));
+                        apply(&mut state, record);
+                    }
+                }
+                order(&state, &store, RUN, Step::UpdateRow(Seq(3))).expect("the file is well")
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, append, replay, edits, agenda, orders);
 criterion_main!(benches);

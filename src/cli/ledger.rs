@@ -102,7 +102,9 @@ fn verify(context: &Context<'_>, kept: Option<&Head>) -> Result<Exit, Failure> {
     }
     let exit = if found.is_empty() { Exit::Done } else { Exit::Findings };
     if exit == Exit::Findings {
-        lines.push("That is a fault of this program, not of the ledger: `rollback` takes such images back.".into());
+        lines.push(
+            "That is a fault of this program, not of the ledger: `rollback` takes such images back.".into(),
+        );
     }
     let answer = Verified {
         ledger: ledger.store().id().to_string(),

@@ -26,7 +26,8 @@ impl State {
                 let is_same = plan.aim == *aim;
                 let images = plan.images.iter_mut().filter(|_| is_same);
                 for image in images.filter(|image| image.is_current && Kind::of(image) == kind) {
-                    let again = named.get_mut(&image.picture).filter(|left| **left > 0 || kind == Kind::InRow);
+                    let again =
+                        named.get_mut(&image.picture).filter(|left| **left > 0 || kind == Kind::InRow);
                     let is_over = match kind {
                         Kind::Open => true,
                         // Its own entry may be there beside one that was added since, or that had failed. An appended

@@ -80,7 +80,8 @@ fn rollback_data(kind: Kind) {
     let said: Document = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(said.country.as_deref(), Some("Poland"));
     assert_eq!(said.total_venues, said.venues.len());
-    let first = "SELECT json_extract(body, '$.at') FROM event WHERE kind = 'db_updated' ORDER BY seq LIMIT 1";
+    let first =
+        "SELECT json_extract(body, '$.at') FROM event_search WHERE kind = 'db_updated' ORDER BY seq LIMIT 1";
     assert!(at.ask_ledger(first).unwrap() <= said.migration_timestamp);
     let mut images = 0;
     for venue in &said.venues {

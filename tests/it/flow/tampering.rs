@@ -57,7 +57,7 @@ fn e7_an_altered_ledger_is_refused_with_the_first_bad_event() {
     let at = with_a_ledger();
     let last = at.run_json(&["ledger", "verify"]).json()["events"].as_u64().unwrap();
     let uploaded: u64 = {
-        let seq = "SELECT CAST(min(seq) AS TEXT) FROM event WHERE kind = 'uploaded'";
+        let seq = "SELECT CAST(min(seq) AS TEXT) FROM event_search WHERE kind = 'uploaded'";
         at.ask_ledger(seq).unwrap().parse().unwrap()
     };
     let flip =

@@ -1,18 +1,22 @@
-//! A whole ledger of version 1: one country migrated with every kind of trouble, one image rolled back.
+//! Whole ledgers: one country migrated with every kind of trouble, one image rolled back. `v1.ledger` has columns that are
+//! computed from the events, `v2.ledger` a view.
+
+use std::path::PathBuf;
 
 use ledger::decide::Outcome;
-use ledger::event::{Event, Verb, Work};
+use ledger::event::{Event, Record, RunStarted, Verb, Work};
 use ledger::ids::Seq;
 use ledger::ledger::Ledger;
 use ledger::plan::{Step, take_backs};
 use ledger::report::{Counts, standing};
+use ledger::timestamp::Timestamp;
 use ledger::trouble::TroubleKind;
 use ledger::wire::decode;
 
 use super::{chain, path};
 use crate::support::*;
 
-/// What `v1.ledger` tells.
+/// What both tell.
 fn story() -> History {
     let mut history = History::new();
     let entries = ["a", "b", "c"].map(|name| external(&format!("https://o/{name}.jpg")));
@@ -39,36 +43,79 @@ fn story() -> History {
     history
 }
 
+/// A copy to work on.
+fn copied(name: &str, dir: &tempfile::TempDir) -> PathBuf {
+    let copy = dir.path().join(name);
+    std::fs::copy(path(name), &copy).unwrap();
+    copy
+}
+
 #[test]
-fn e7_a_ledger_of_version_1_is_read_verified_and_says_what_it_said() {
+fn e7_a_ledger_of_every_version_is_read_verified_and_says_what_it_said() {
     let dir = tempfile::tempdir().unwrap();
-    let copy = dir.path().join("v1.ledger");
-    std::fs::copy(path("v1.ledger"), &copy).unwrap();
-    let ledger = Ledger::read(&copy).unwrap();
-    assert_eq!(ledger.head().to_string(), HEAD);
-    let said = standing(ledger.state());
-    let counts = Counts { failed: 1, drifted: 1, rolled_back: 1, ..Counts::default() };
-    assert_eq!(said.total, counts);
-    let [poland] = &said.countries[..] else { panic!("{said:?}") };
-    assert_eq!((poland.code.as_deref(), poland.venues, poland.images), (Some("PL"), 2, 3));
-    let waiting: Vec<_> = said.waiting.iter().map(|w| (w.error_type, w.images, w.venue.0)).collect();
-    assert_eq!(waiting, [("drifted", 1, 2), ("not_found", 1, 1)]);
-    assert_eq!(said.unfinished, []);
-    assert_eq!(ledger.state().checkpoint().digest, DIGEST);
-    assert_eq!(ledger.store().record(Seq(1)).unwrap().event, Event::Opened(opened()));
+    for (name, head) in HEADS {
+        let ledger = Ledger::read(&copied(name, &dir)).unwrap();
+        assert_eq!(ledger.head().to_string(), head);
+        let said = standing(ledger.state());
+        let counts = Counts { failed: 1, drifted: 1, rolled_back: 1, ..Counts::default() };
+        assert_eq!(said.total, counts);
+        let [poland] = &said.countries[..] else { panic!("{said:?}") };
+        assert_eq!((poland.code.as_deref(), poland.venues, poland.images), (Some("PL"), 2, 3));
+        let waiting: Vec<_> = said.waiting.iter().map(|w| (w.error_type, w.images, w.venue.0)).collect();
+        assert_eq!(waiting, [("drifted", 1, 2), ("not_found", 1, 1)]);
+        assert_eq!(said.unfinished, []);
+        assert_eq!(ledger.state().checkpoint().digest, DIGEST);
+        assert_eq!(ledger.store().record(Seq(1)).unwrap().event, Event::Opened(opened()));
+    }
 }
 
 #[test]
 fn e7_the_chain_is_the_written_formula() {
     let dir = tempfile::tempdir().unwrap();
-    let copy = dir.path().join("v1.ledger");
-    std::fs::copy(path("v1.ledger"), &copy).unwrap();
-    let events = chain::by_hand(&copy);
-    let (seq, _, hash) = events.last().unwrap();
-    assert_eq!(format!("{seq}:{hash}"), HEAD);
-    // The crate reads today what it said then.
-    let told: Vec<_> = events.iter().map(|(_, body, _)| decode(body).unwrap()).collect();
-    assert_eq!(told, story().records);
+    for (name, head) in HEADS {
+        let events = chain::by_hand(&copied(name, &dir));
+        let (seq, _, hash) = events.last().unwrap();
+        assert_eq!(format!("{seq}:{hash}"), head);
+        // The crate reads today what it said then.
+        let told: Vec<_> = events.iter().map(|(_, body, _)| decode(body).unwrap()).collect();
+        assert_eq!(told, story().records);
+    }
+}
+
+#[test]
+fn e7_a_ledger_of_every_version_goes_on_in_its_own_form() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, search) in [("v1.ledger", "event"), ("v2.ledger", "event_search")] {
+        let copy = copied(name, &dir);
+        let schema = || {
+            let file = rusqlite::Connection::open(&copy).unwrap();
+            let mut all = file.prepare("SELECT coalesce(sql, '') FROM sqlite_schema ORDER BY name").unwrap();
+            let all = all.query_map([], |row| row.get::<_, String>(0)).unwrap();
+            all.map(Result::unwrap).collect::<Vec<_>>()
+        };
+        let before = schema();
+        let mut ledger = Ledger::open(&copy, "test").unwrap();
+        let scope = ledger::event::Scope::Country(country("PL"));
+        let started = RunStarted { verb: Verb::Migrate, scope, options: options(), operator: operator() };
+        let run = ledger.next_run(0);
+        let plan = Event::Planned(moving(1, &array(&[&external("https://o/again.jpg")])));
+        let events = [Event::RunStarted(started), plan];
+        let record = |event| Record { at: Timestamp::from_millis(DAWN), run: Some(run), event };
+        ledger.append(&events.map(record)).unwrap();
+        let head = ledger.head();
+        drop(ledger);
+        assert_eq!(Ledger::read(&copy).unwrap().head(), head);
+        assert_eq!(schema(), before, "nobody alters a ledger's form");
+        // By hand, too.
+        let sql = format!("SELECT group_concat(seq) FROM {search} WHERE venue = 1 AND kind = 'planned'");
+        let file = rusqlite::Connection::open(&copy).unwrap();
+        assert_eq!(file.query_row(&sql, [], |row| row.get::<_, String>(0)).unwrap(), "3,16,21");
+        let sql =
+            format!("SELECT kind, at, run, image FROM {search} WHERE image LIKE '3:%' ORDER BY seq LIMIT 1");
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+        let found: (String, String, i64, String) = file.query_row(&sql, [], read).unwrap();
+        assert_eq!(found, ("downloaded".into(), "2026-11-22T15:40:06.000Z".into(), 2, "3:0".into()));
+    }
 }
 
 #[test]
@@ -85,5 +132,8 @@ fn e7_the_digest_of_a_checkpoint_is_the_written_formula() {
     assert_eq!(format!("{sum:032x}"), DIGEST);
 }
 
-const HEAD: &str = "19:91391c6ca9dbe25e936b095e26472c3b07135b7d24e09265251281da59ae9f39";
+const HEADS: [(&str, &str); 2] = [
+    ("v1.ledger", "19:91391c6ca9dbe25e936b095e26472c3b07135b7d24e09265251281da59ae9f39"),
+    ("v2.ledger", "19:d95e09bf3ecf70db92cd15878a979a7397f10b94ce151ab200b455b09f089d22"),
+];
 const DIGEST: &str = "75613fd609297d1808e4490bd9d81174";

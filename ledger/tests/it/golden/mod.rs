@@ -1,5 +1,5 @@
 //! Bytes of every version that was ever written. `tests/golden/vN.jsonl` holds a line for every event and every variant
-//! in it, `tests/golden/v1.ledger` a whole small ledger. None is ever written again: what was in a ledger once must
+//! in it, `tests/golden/vN.ledger` is a whole small ledger. None is ever written again: what was in a ledger once must
 //! be read for ever. A new version adds files of its own beside them, and its values here.
 
 mod chain;

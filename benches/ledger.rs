@@ -12,7 +12,7 @@ use ledger::event::*;
 use ledger::ids::{CdnPath, ContentHash, Format, ImageId, LedgerId, RunId, Seq, VenueId};
 use ledger::images::{CdnFacts, Change, Entry, edit};
 use ledger::ledger::Ledger;
-use ledger::order::order;
+use ledger::order::{Origins, order};
 use ledger::plan::{Agenda, Step, upload_path};
 use ledger::state::State;
 use ledger::store::Store;
@@ -235,7 +235,7 @@ fn orders(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(u64::from(images)));
         group.bench_function(BenchmarkId::from_parameter(images), |bencher| {
             bencher.iter(|| {
-                let mut state = State::default();
+                let (mut state, mut origins) = (State::default(), Origins::new(1 << 20));
                 let apply = |state: &mut State, record: &Record| {
                     state.apply(state.last().next(), record).expect("the history is legal");
                 };
@@ -243,11 +243,11 @@ fn orders(criterion: &mut Criterion) {
                 for (index, pair) in (0..).zip(records[planned..].chunks(2)) {
                     let id = ImageId { planned: Seq(3), index };
                     for (step, record) in [Step::Download(id), Step::Upload(id)].into_iter().zip(pair) {
-                        black_box(order(&state, &store, RUN, step).expect("the file is well"));
+                        black_box(order(&state, &store, &mut origins, RUN, step).expect("the file is well"));
                         apply(&mut state, record);
                     }
                 }
-                order(&state, &store, RUN, Step::UpdateRow(Seq(3))).expect("the file is well")
+                order(&state, &store, &mut origins, RUN, Step::UpdateRow(Seq(3))).expect("the file is well")
             });
         });
     }

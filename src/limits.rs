@@ -134,6 +134,10 @@ pub const CLAIM_IDLE_MS_MAX: u64 = 120_000;
 /// How long taking a claim is tried: the backend of a killed program may still be busy.
 pub const CLAIM_TRY_MS_MAX: u64 = 10_000;
 
+/// What is remembered of the venues whose images are in the air, so that a venue's plan is not read again for each of
+/// them: the URLs of some 100,000 images.
+pub const ORIGINS_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// Outcomes that are appended in one transaction: beyond this, a group commit gains nothing more.
 pub const APPEND_BATCH_MAX: usize = 256;
 /// A checkpoint is written whenever this many images have settled since the last.

@@ -34,21 +34,12 @@ impl Step {
 /// is looked at again, which is an `Upload`, before the row may point at it.
 pub fn plan(state: &State, planned: Seq) -> Vec<Step> {
     let Some(plan) = state.plan(planned) else { return Vec::new() };
+    let since = going_since(state, plan);
     match plan.aim {
-        Aim::Back(_) if plan.whole == Whole::Open => vec![Step::RestoreRow(planned)],
-        Aim::Back(_) => Vec::new(),
-        Aim::Add => {
-            let is_open = plan.images.iter().any(|image| !image.is_settled());
-            if is_open { vec![Step::UpdateRow(planned)] } else { Vec::new() }
-        }
-        Aim::Forward => {
-            let since = going_since(state, plan);
-            let steps: Vec<Step> =
-                plan.ids(planned).filter_map(|(id, image)| plan_image(id, image, since)).collect();
-            let has_news =
-                plan.images.iter().any(|image| image.rung == Rung::Uploaded && image.mark.is_none());
-            if steps.is_empty() && has_news { vec![Step::UpdateRow(planned)] } else { steps }
-        }
+        Aim::Back(_) if plan.is_row_due(since) => vec![Step::RestoreRow(planned)],
+        Aim::Forward | Aim::Add if plan.is_row_due(since) => vec![Step::UpdateRow(planned)],
+        Aim::Forward => plan.ids(planned).filter_map(|(id, image)| plan_image(id, image, since)).collect(),
+        Aim::Back(_) | Aim::Add => Vec::new(),
     }
 }
 
@@ -161,20 +152,18 @@ impl Agenda {
                 let image = venue.images.get(id.index as usize);
                 match image.and_then(|image| plan_image(id, image, since)) {
                     Some(next) => self.ready.push_front(next),
-                    None if plan(state, planned) == [Step::UpdateRow(planned)]
-                        && self.rows.insert(planned) =>
-                    {
+                    None if venue.is_row_due(since) && self.rows.insert(planned) => {
                         self.ready.push_front(Step::UpdateRow(planned));
                     }
                     None => {}
                 }
             }
             // Given up before anything came of it: it is due as before.
-            Step::UpdateRow(_) if plan(state, planned) == [step] => {
+            Step::UpdateRow(_) if venue.is_row_due(since) => {
                 self.rows.insert(planned);
                 self.ready.push_front(step);
             }
-            Step::RestoreRow(_) if plan(state, planned) == [step] => self.ready.push_front(step),
+            Step::RestoreRow(_) if venue.is_row_due(since) => self.ready.push_front(step),
             Step::UpdateRow(_) | Step::RestoreRow(_) => {}
         }
     }

@@ -68,6 +68,11 @@ pub struct Plan {
     /// What a `populate` could not make entries of.
     pub left_out: u32,
     place: u32,
+    /// How many of its images are not settled, counted along: each step of each of them asks.
+    open: u32,
+    /// How many of those wait for nothing but their row, since their run was started or resumed at `ready_since`.
+    ready: u32,
+    ready_since: Seq,
 }
 
 /// The plans that ever named a venue, oldest first. It belongs to the last.
@@ -265,8 +270,17 @@ impl Plan {
     /// Whether nothing is left to be done for it.
     pub fn is_settled(&self) -> bool {
         match self.aim {
-            Aim::Forward | Aim::Add => self.images.iter().all(Image::is_settled),
+            Aim::Forward | Aim::Add => self.open == 0,
             Aim::Back(_) => self.whole != Whole::Open,
+        }
+    }
+    /// Whether its row is to be written next: nothing of it has to be downloaded, uploaded or looked at again before.
+    /// `since` is where its run was last started or resumed.
+    pub fn is_row_due(&self, since: Seq) -> bool {
+        match self.aim {
+            Aim::Forward => self.open > 0 && self.open == self.ready && self.ready_since == since,
+            Aim::Add => self.open > 0,
+            Aim::Back(_) => self.whole == Whole::Open,
         }
     }
     /// The ids of its own images.

@@ -9,7 +9,7 @@ use ledger::decide::{Verdict, decide};
 use ledger::event::{AlertAbout, Alerted, Ending, Event, Operator, Paused, Record, RunFinished};
 use ledger::ids::{ContentHash, RunId};
 use ledger::ledger::Ledger;
-use ledger::order::{self, Order};
+use ledger::order::{Order, Origins, last_completed, order};
 use ledger::plan::{Agenda, Step, is_upload_due, upload_path};
 use ledger::state::{PathKey, State};
 use ledger::timestamp::Timestamp;
@@ -24,7 +24,7 @@ use super::steer::{Rest, alert_of};
 use super::waits::Waits;
 use super::witness::Given;
 use super::{Claims, End, Message, Moment, Probe, RunError, Selection, Told, Watch, log};
-use crate::limits::{APPEND_BATCH_MAX, CHECKPOINT_IMAGES};
+use crate::limits::{APPEND_BATCH_MAX, CHECKPOINT_IMAGES, ORIGINS_BYTES_MAX};
 
 /// What a wheel turns with.
 pub struct Setting<'a> {
@@ -68,6 +68,7 @@ pub struct Wheel<'a> {
     /// Images that need a spooled file, by its hash: it goes when the last is served.
     spooled: HashMap<ContentHash, u32>,
     settled_since_checkpoint: u64,
+    origins: Origins,
 }
 
 impl<'a> Wheel<'a> {
@@ -90,6 +91,7 @@ impl<'a> Wheel<'a> {
             phase: Phase::Planning,
             spooled: HashMap::new(),
             settled_since_checkpoint: 0,
+            origins: Origins::new(ORIGINS_BYTES_MAX),
         };
         wheel.obey_rate();
         wheel
@@ -149,7 +151,7 @@ impl<'a> Wheel<'a> {
 
     fn performer(&self) -> Result<Performer, RunError> {
         let options = self.state().run(self.run).expect("the run was started").options();
-        let before = order::last_completed(self.ledger.state(), self.ledger.store())?;
+        let before = last_completed(self.ledger.state(), self.ledger.store())?;
         let given = |forward| Arc::new(Given::new(forward, options.bytes_max, before));
         let given = self.setting.world.forward.clone().map(given);
         let witness = given.clone().map(|given| given as Arc<dyn Witness>);
@@ -181,7 +183,7 @@ impl<'a> Wheel<'a> {
                 self.pause(paused, agenda.in_air());
                 break;
             }
-            let order = order::order(self.ledger.state(), self.ledger.store(), self.run, step)?;
+            let order = order(self.ledger.state(), self.ledger.store(), &mut self.origins, self.run, step)?;
             self.spawn(step, order, performer.clone());
         }
         Ok(())

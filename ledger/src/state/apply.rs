@@ -252,16 +252,25 @@ impl State {
         happening: Happening,
         and: impl FnOnce(&mut Image),
     ) -> Result<&mut Image, Illegal> {
-        let plan = self.plans.get_mut(&id.planned);
-        let image = plan.and_then(|plan| plan.images.get_mut(id.index as usize));
-        let image = image.ok_or_else(|| Illegal(format!("there is no image {id}")))?;
+        let no_image = || Illegal(format!("there is no image {id}"));
+        let plan = self.plans.get_mut(&id.planned).ok_or_else(no_image)?;
+        let since = self.runs[&plan.run].going_since;
+        if plan.ready_since != since {
+            // The run was resumed: of what was ready then, nothing is.
+            (plan.ready_since, plan.ready) = (since, 0);
+        }
+        let image = plan.images.get_mut(id.index as usize).ok_or_else(no_image)?;
         let (rung, mark) = image.after(happening)?;
         self.digest = self.digest.wrapping_sub(digest::share(id, image));
         *self.rungs.of(image.rung) -= 1;
         let used = |image: &Image| image.path.filter(|_| image.is_used());
         let before = used(image);
+        plan.open -= u32::from(!image.is_settled());
+        plan.ready -= u32::from(image.is_ready(since));
         (image.rung, image.mark) = (rung, mark);
         and(image);
+        plan.open += u32::from(!image.is_settled());
+        plan.ready += u32::from(image.is_ready(since));
         *self.rungs.of(image.rung) += 1;
         let after = used(image);
         if before != after {
@@ -317,7 +326,20 @@ impl State {
         let place = self.place_number(Place { country: planned.country.clone(), city: planned.city.clone() });
         let slug = planned.slug.as_deref().map(Box::from);
         let whole = if left_out == 0 { Whole::Open } else { Whole::Failed };
-        let plan = Plan { run, venue: planned.venue, slug, aim, images, whole, left_out, place };
+        let open = images.len() as u32;
+        let plan = Plan {
+            run,
+            venue: planned.venue,
+            slug,
+            aim,
+            images,
+            whole,
+            left_out,
+            place,
+            open,
+            ready: 0,
+            ready_since: Seq(0),
+        };
         self.plans.insert(seq, plan);
         self.venues.entry(planned.venue).or_default().0.push(seq);
         Ok(())

@@ -109,7 +109,16 @@ impl Image {
     /// Whether it waits for its row by the word of an event that does not come behind `since`: its file is then looked
     /// at again before the row may point at it.
     pub fn is_stale(&self, since: Seq) -> bool {
-        self.rung == Rung::Uploaded && self.mark.is_none() && self.seen.is_none_or(|seen| seen < since)
+        self.is_waiting() && self.seen.is_none_or(|seen| seen < since)
+    }
+
+    /// Whether its row may point at its file.
+    pub(super) fn is_ready(&self, since: Seq) -> bool {
+        self.is_waiting() && !self.is_stale(since)
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.rung == Rung::Uploaded && self.mark.is_none()
     }
 
     /// Whether a rollback visits it: it reached the CDN, or was planned by a `populate`, and is not rolled back,

@@ -34,7 +34,7 @@ impl State {
                         // entry has no file; it is named again only where its picture is nowhere in the row.
                         Kind::InRow if !image.is_added && again.is_some() => {
                             let there = there.get_or_insert_with(|| files_in(planned.array.as_deref()));
-                            !there.get_mut(&image.file).is_some_and(|left| take_one(left))
+                            !there.get_mut(&image.file).is_some_and(take_one)
                         }
                         Kind::InRow | Kind::RolledBack | Kind::Closed => again.is_some(),
                     };

@@ -12,6 +12,7 @@ mod planning;
 mod populate;
 mod properties;
 mod questions;
+mod reads;
 mod reports;
 mod rules;
 mod support;

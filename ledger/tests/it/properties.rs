@@ -6,7 +6,7 @@ use ledger::event::{Ending, Event, Record};
 use ledger::ids::{ImageId, Seq};
 use ledger::ledger::Ledger;
 use ledger::report::standing;
-use ledger::state::{Image, Mark, PathKey, RunStatus, Rung, State};
+use ledger::state::{Aim, Image, Mark, PathKey, RunStatus, Rung, State};
 use ledger::wire::{decode, encode};
 use proptest::prelude::*;
 
@@ -106,6 +106,20 @@ proptest! {
         }
         for (id, image) in images(&world.history.state) {
             prop_assert!(image.uploaded.is_none() || image.rung == Rung::RolledBack, "{} {:?}", id, image);
+        }
+    }
+
+    #[test]
+    fn c5_what_a_plan_counts_along_is_what_its_images_say(story in stories(true)) {
+        let world = World::after(&story);
+        for (seq, plan) in world.history.state.plans().filter(|(_, plan)| !matches!(plan.aim, Aim::Back(_))) {
+            let is_open = plan.images.iter().any(|image| !image.is_settled());
+            let since = world.history.state.run(plan.run).unwrap().going_since;
+            let is_below = |image: &Image| image.mark.is_none() && image.rung < Rung::Uploaded;
+            let is_ahead = |image: &Image| is_below(image) || image.is_stale(since);
+            let waits = plan.aim == Aim::Forward && plan.images.iter().any(is_ahead);
+            let found = (plan.is_settled(), plan.is_row_due(since));
+            prop_assert_eq!(found, (!is_open, is_open && !waits), "plan {}", seq);
         }
     }
 

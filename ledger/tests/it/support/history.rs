@@ -4,7 +4,7 @@ use ledger::decide::{Outcome, Verdict, decide};
 use ledger::event::*;
 use ledger::ids::{ImageId, LedgerId, RunId, Seq, VenueId};
 use ledger::images::movable;
-use ledger::order::{Order, Past, order};
+use ledger::order::{Order, Origins, Past, order};
 use ledger::plan::Step;
 use ledger::state::{Illegal, State};
 use ledger::store::LedgerError;
@@ -159,7 +159,7 @@ impl History {
     }
 
     pub fn order(&self, run: RunId, step: Step) -> Order {
-        order(&self.state, self, run, step).unwrap()
+        order(&self.state, self, &mut Origins::new(0), run, step).unwrap()
     }
 
     /// Orders a step and decides an outcome of it, without writing anything down.

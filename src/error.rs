@@ -132,7 +132,7 @@ impl From<LedgerError> for Failure {
                         "Let this user write to it and to its directory; what only reads works on a copy too"
                     }
                     _ if is_out_of_descriptors(&source) => MORE_DESCRIPTORS,
-                    _ => "See that its disk is well, and lets this user write to it and to its directory",
+                    _ => "See that its disk is well, that files on it may grow (`ulimit -f`), and that this user may write to it and to its directory",
                 };
                 failure.hint(hint).hint("What was written before is safe, and `longshore resume` goes on from there")
             }

@@ -43,6 +43,12 @@ fn run(cli: Cli) -> u8 {
             return Exit::CannotGoOn.code();
         }
     };
+    {
+        // With somebody who hears it, a file that may not grow (`ulimit -f`) is an error of the write; without, the
+        // system ends the program without a word.
+        let _of_this_runtime = runtime.enter();
+        let _stays_for_good = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
+    }
     let interrupt = Arc::new(Interrupt::default());
     // Before anything else, so that no signal finds the program without them.
     let signals = Signals::listen(&runtime);

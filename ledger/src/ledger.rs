@@ -61,15 +61,15 @@ impl Ledger {
     /// # Errors
     /// As [`Store::open`] and [`Store::replay`].
     pub fn open(path: &Path, holder: &str) -> Result<Self, LedgerError> {
-        let store = Store::open(path, holder).map_err(|refused| match refused {
+        let opened = Store::open(path, holder).and_then(|store| Self::replay(store, None));
+        opened.map_err(|refused| match refused {
             // What is wrong with a ledger is graver than who has it, and its holder may be the last to notice.
             LedgerError::Held { .. } => match Self::read(path) {
                 Err(graver) if graver.is_about_what_it_says() => graver,
                 _ => refused,
             },
-            _ => refused,
-        })?;
-        Self::replay(store, None)
+            _ => refused.after(|| Self::read_once(path, None).map(drop)),
+        })
     }
 
     /// Opens a ledger to read it, after verifying it whole; a writer beside does not matter.
@@ -77,7 +77,7 @@ impl Ledger {
     /// # Errors
     /// As [`Store::read`] and [`Store::replay`].
     pub fn read(path: &Path) -> Result<Self, LedgerError> {
-        Self::replay(Store::read(path)?, None)
+        Self::read_as_of(path, None)
     }
 
     /// Opens a ledger as it was at a moment. It is verified whole all the same; what came later is not looked at, so
@@ -86,6 +86,11 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::read`].
     pub fn read_as_of(path: &Path, as_of: Option<AsOf>) -> Result<Self, LedgerError> {
+        let read = Self::read_once(path, as_of);
+        read.map_err(|error| error.after(|| Self::read_once(path, None).map(drop)))
+    }
+
+    fn read_once(path: &Path, as_of: Option<AsOf>) -> Result<Self, LedgerError> {
         Self::replay(Store::read(path)?, as_of)
     }
 
@@ -144,11 +149,12 @@ impl Ledger {
     pub fn catch_up(&mut self) -> Result<Vec<Placed>, LedgerError> {
         assert!(self.upto.is_none(), "a ledger opened as of a moment does not go on");
         let (state, mut new) = (&mut self.state, Vec::new());
-        self.store.catch_up(|(seq, record)| {
+        let read = self.store.catch_up(|(seq, record)| {
             state.apply(seq, &record).map_err(|illegal| illegal.to_string())?;
             new.push((seq, record));
             Ok(())
-        })?;
+        });
+        read.map_err(|error| error.after(|| Self::read_once(self.store.path(), None).map(drop)))?;
         Ok(new)
     }
 

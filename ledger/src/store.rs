@@ -268,7 +268,15 @@ impl Store {
         mut each: impl FnMut(Row) -> Result<(), E>,
     ) -> Result<(), E> {
         let sql = format!("SELECT seq, body, hash FROM event WHERE {condition} ORDER BY seq");
-        let failed = |seq, error| LedgerError::from_sqlite(&self.path, seq, error);
+        let failed = |seq: Seq, error| {
+            let again = || {
+                let next = "SELECT body, hash FROM event WHERE seq >= ?1 ORDER BY seq LIMIT 1";
+                let mut rows = self.connection.prepare(next)?;
+                rows.query([seq.0 as i64])?.next().map(drop)
+            };
+            let again = || again().map_err(|error| LedgerError::from_sqlite(&self.path, seq, error));
+            LedgerError::from_sqlite(&self.path, seq, error).after(again)
+        };
         let mut statement = self.connection.prepare_cached(&sql).map_err(|e| failed(expected, e))?;
         if let Some(bound) = bound {
             statement.raw_bind_parameter(1, bound.0 as i64).map_err(|e| failed(expected, e))?;

@@ -9,4 +9,5 @@ mod gravest;
 mod refused;
 mod restart;
 mod small;
+mod unreadable;
 mod unwritable;

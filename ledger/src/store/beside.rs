@@ -62,6 +62,11 @@ impl Store {
         Ok(head)
     }
 
+    /// Reads every event once more, for nothing but to see that it can be read.
+    fn whole(&self) -> Result<(), LedgerError> {
+        self.scan("seq >= ?1", Some(Seq(1)), Seq(1), |_| Ok(()))
+    }
+
     /// Copies the ledger as it is at this moment into a new file, private and on the disk when this returns; a writer
     /// goes on beside it. The copy is to be verified, and after an error removed, by whoever asked for it.
     ///
@@ -72,7 +77,11 @@ impl Store {
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(disk)?;
         let name = file.to_str().ok_or_else(|| disk(std::io::ErrorKind::InvalidFilename.into()))?;
         let copied = self.connection.execute("VACUUM INTO ?1", [name]);
-        copied.map_err(|error| LedgerError::from_sqlite(file, self.head.seq, error))?;
+        copied.map_err(|error| match LedgerError::from_sqlite(&self.path, self.head.seq, error) {
+            // The disk of the copy, most likely; what is wrong with what is read is wrong with the ledger.
+            LedgerError::Disk { source, .. } => disk(source),
+            damaged => damaged.after(|| self.whole()),
+        })?;
         File::open(file).and_then(|copy| copy.sync_all()).map_err(disk)
     }
 }

@@ -1,5 +1,6 @@
 //! Why a ledger cannot be used.
 
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -68,9 +69,30 @@ impl LedgerError {
         Self::Damaged { path: path.to_owned(), seq, what: what.into() }
     }
 
-    /// SQLite's word at an event: corruption is damage there, all else is the disk's.
+    /// What is to be believed of an error after another reading: damage is what is found twice. Where the second reading
+    /// went well, or met a disk that cannot be read, the disk is at fault, and no backup is needed.
+    pub(crate) fn after(self, again: impl FnOnce() -> Result<(), Self>) -> Self {
+        let (Self::Damaged { path, .. } | Self::NotALedger { path }) = &self else { return self };
+        match again() {
+            Err(disk @ Self::Disk { .. }) => disk,
+            Err(_) => self,
+            Ok(()) => {
+                let message = format!("it could be read the second time, and not the first: {self}");
+                Self::Disk { path: path.clone(), source: std::io::Error::other(message) }
+            }
+        }
+    }
+
+    /// SQLite's word at an event: corruption is damage there, all else is the disk's. But SQLite also says corruption
+    /// where the system says that a read has failed, so that is asked again.
     pub(super) fn from_sqlite(path: &Path, seq: Seq, error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
+        let code = error.sqlite_error_code();
+        if let Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) = code
+            && let Err(source) = read_through(path)
+        {
+            return Self::Disk { path: path.to_owned(), source };
+        }
+        match code {
             Some(ErrorCode::NotADatabase) => Self::NotALedger { path: path.to_owned() },
             Some(ErrorCode::DatabaseCorrupt) | None => Self::damaged(path, seq, error.to_string()),
             Some(ErrorCode::Unknown) => Self::damaged(path, seq, error.to_string()),
@@ -87,8 +109,89 @@ impl LedgerError {
     }
 }
 
+/// Reads a ledger's two files to their end, for nothing but to see that the disk gives them. Closing them takes SQLite's
+/// own locks on them away, so whoever asks is about to give the ledger up.
+fn read_through(path: &Path) -> std::io::Result<()> {
+    let mut log = path.canonicalize().unwrap_or_else(|_| path.to_owned()).into_os_string();
+    log.push("-wal");
+    for file in [path.as_os_str(), &log] {
+        let mut file = match File::open(file) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            file => file?,
+        };
+        std::io::copy(&mut file, &mut std::io::sink())?;
+    }
+    Ok(())
+}
+
 /// Whether something failed because this process, or this machine, may open no more files.
 pub fn is_out_of_descriptors(error: &std::io::Error) -> bool {
     // ENFILE and EMFILE, which have these numbers on every Unix.
     matches!(error.raw_os_error(), Some(23 | 24))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(code: i32) -> LedgerError {
+        let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        LedgerError::from_sqlite(Path::new("/no/such.ledger"), Seq(7), error)
+    }
+
+    #[test]
+    fn e7_what_sqlite_says_about_the_disk_is_not_called_damage() {
+        use rusqlite::ffi::*;
+        let disk = [
+            SQLITE_IOERR,
+            SQLITE_IOERR_READ,
+            SQLITE_IOERR_SHORT_READ,
+            SQLITE_IOERR_WRITE,
+            SQLITE_IOERR_FSYNC,
+            SQLITE_IOERR_DIR_FSYNC,
+            SQLITE_IOERR_TRUNCATE,
+            SQLITE_IOERR_FSTAT,
+            SQLITE_IOERR_LOCK,
+            SQLITE_IOERR_ACCESS,
+            SQLITE_IOERR_SHMOPEN,
+            SQLITE_IOERR_SHMSIZE,
+            SQLITE_IOERR_SHMMAP,
+            SQLITE_IOERR_MMAP,
+            SQLITE_IOERR_NOMEM,
+            SQLITE_CANTOPEN,
+            SQLITE_CANTOPEN_ISDIR,
+            SQLITE_BUSY,
+            SQLITE_BUSY_RECOVERY,
+            SQLITE_PROTOCOL,
+            SQLITE_FULL,
+            SQLITE_NOMEM,
+            SQLITE_PERM,
+            SQLITE_READONLY,
+            SQLITE_READONLY_DIRECTORY,
+        ];
+        for code in disk {
+            assert!(matches!(of(code), LedgerError::Disk { .. }), "{code}: {:?}", of(code));
+        }
+        for code in [SQLITE_CORRUPT, SQLITE_CORRUPT_INDEX, SQLITE_ERROR] {
+            assert!(matches!(of(code), LedgerError::Damaged { seq: Seq(7), .. }), "{code}: {:?}", of(code));
+        }
+        assert!(matches!(of(SQLITE_NOTADB), LedgerError::NotALedger { .. }));
+        let kind = |code| match of(code) {
+            LedgerError::Disk { source, .. } => source.kind(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(kind(SQLITE_FULL), ErrorKind::StorageFull);
+        assert_eq!(kind(SQLITE_READONLY), ErrorKind::ReadOnlyFilesystem);
+    }
+
+    #[test]
+    fn e7_damage_is_what_is_found_twice() {
+        let found = || LedgerError::damaged(Path::new("a.ledger"), Seq(7), "its hash is another");
+        let disk = || LedgerError::Disk { path: "a.ledger".into(), source: ErrorKind::Other.into() };
+        assert!(matches!(found().after(|| Err(found())), LedgerError::Damaged { seq: Seq(7), .. }));
+        assert!(matches!(found().after(|| Err(disk())), LedgerError::Disk { .. }));
+        let said = found().after(|| Ok(())).to_string();
+        assert!(said.contains("cannot be used: it could be read the second time"), "{said}");
+        assert!(matches!(disk().after(|| panic!("it is not asked")), LedgerError::Disk { .. }));
+    }
 }

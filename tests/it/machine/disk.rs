@@ -141,9 +141,10 @@ fn e5_files_that_may_not_grow_stop_the_run_and_resume_goes_on() {
     // Half kilobytes: the ledger cannot be made, its log cannot grow, pictures cannot be spooled.
     for blocks in [4, 100, 400] {
         let work = Workplace::new(Kind::Sqlite, VENUES);
-        let limits = format!("trap '' XFSZ; ulimit -f {blocks}");
+        let limits = format!("ulimit -f {blocks}");
         let ran = Going::spawn(limited(&work, &limits, &IMPATIENT), &IMPATIENT).end();
         assert!(matches!(ran.code, Some(30 | 11)), "{blocks}: {ran}");
+        assert!(ran.stderr.contains("ulimit -f"), "{blocks}: {ran}");
         nobody_is_blamed(&work, &ran);
         comes_to_the_end(&work, &end);
     }

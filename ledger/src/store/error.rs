@@ -72,12 +72,16 @@ impl LedgerError {
     /// What is to be believed of an error after another reading: damage is what is found twice. Where the second reading
     /// went well, or met a disk that cannot be read, the disk is at fault, and no backup is needed.
     pub(crate) fn after(self, again: impl FnOnce() -> Result<(), Self>) -> Self {
-        let (Self::Damaged { path, .. } | Self::NotALedger { path }) = &self else { return self };
+        let (path, what) = match &self {
+            Self::Damaged { path, what, .. } => (path, what.as_str()),
+            Self::NotALedger { path } => (path, "it was no database then"),
+            _ => return self,
+        };
         match again() {
             Err(disk @ Self::Disk { .. }) => disk,
             Err(_) => self,
             Ok(()) => {
-                let message = format!("it could be read the second time, and not the first: {self}");
+                let message = format!("reading it failed once, and went well the second time ({what})");
                 Self::Disk { path: path.clone(), source: std::io::Error::other(message) }
             }
         }
@@ -191,7 +195,7 @@ mod tests {
         assert!(matches!(found().after(|| Err(found())), LedgerError::Damaged { seq: Seq(7), .. }));
         assert!(matches!(found().after(|| Err(disk())), LedgerError::Disk { .. }));
         let said = found().after(|| Ok(())).to_string();
-        assert!(said.contains("cannot be used: it could be read the second time"), "{said}");
+        assert!(said.contains("cannot be used: reading it failed once"), "{said}");
         assert!(matches!(disk().after(|| panic!("it is not asked")), LedgerError::Disk { .. }));
     }
 }

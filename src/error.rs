@@ -123,6 +123,20 @@ impl From<LedgerError> for Failure {
             LedgerError::Held { .. } => {
                 Self::new(Exit::Held, message).hint("`longshore status` and `longshore log` work beside it")
             }
+            LedgerError::Displaced { .. } => Self::new(Exit::Held, message)
+                .because("this process has stopped; what it wrote before is safe")
+                .hint("When the other has ended, `longshore resume` goes on; `longshore log` shows what it wrote")
+                .hint("Leave the file beside the ledger whose name ends in .lock alone while anything is at work"),
+            LedgerError::Linked { path, .. } => {
+                let path = path.display();
+                Self::usage(message)
+                    .because("SQLite keeps the newest events in a file that is named after the ledger")
+                    .hint(format!(
+                        "With no run going on, `cp -p {path} {path}.own && mv {path}.own {path}` gives this name a file \
+                         of its own"
+                    ))
+                    .hint("Go on with the name whose head is the newest: `longshore ledger verify` says it")
+            }
             LedgerError::Disk { source, .. } => {
                 let failure = Self::new(Exit::CannotGoOn, message);
                 let hint = match source.kind() {

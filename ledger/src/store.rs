@@ -6,12 +6,12 @@ mod error;
 mod lock;
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 pub use error::{LedgerError, is_out_of_descriptors};
-pub use lock::lock;
-use rusqlite::{Connection, OpenFlags, params};
+use lock::Lock;
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
 use crate::chain::{self, Head};
 use crate::event::{Placed, Record};
@@ -31,7 +31,7 @@ pub struct Store {
     id: LedgerId,
     head: Head,
     /// Held for as long as this store may write; `None` for a reader.
-    lock: Option<File>,
+    lock: Option<Lock>,
 }
 
 impl Store {
@@ -42,7 +42,7 @@ impl Store {
     /// # Errors
     /// When the file exists already, another process is creating it, or the disk refuses.
     pub fn create(path: &Path, id: LedgerId, first: &Record, holder: &str) -> Result<Self, LedgerError> {
-        let lock = lock(path, holder)?;
+        let lock = Lock::take(path, holder)?;
         let disk = |source| LedgerError::Disk { path: path.to_owned(), source };
         // A link that leads nowhere is there too: the rename would replace it.
         if path.symlink_metadata().is_ok() {
@@ -74,7 +74,7 @@ impl Store {
     /// When there is none, another process writes to it, it is newer, or it is damaged.
     pub fn open(path: &Path, holder: &str) -> Result<Self, LedgerError> {
         is_there(path)?;
-        let lock = lock(path, holder)?;
+        let lock = Lock::take(path, holder)?;
         Self::attach(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Some(lock))
     }
 
@@ -100,7 +100,7 @@ impl Store {
         }
     }
 
-    fn attach(path: &Path, flags: OpenFlags, lock: Option<File>) -> Result<Self, LedgerError> {
+    fn attach(path: &Path, flags: OpenFlags, lock: Option<Lock>) -> Result<Self, LedgerError> {
         Self::attach_as(path, path, flags, lock)
     }
 
@@ -109,7 +109,7 @@ impl Store {
         path: &Path,
         name: &Path,
         flags: OpenFlags,
-        lock: Option<File>,
+        lock: Option<Lock>,
     ) -> Result<Self, LedgerError> {
         let connection = connect(path, name, flags)?;
         let at_start = |error| LedgerError::from_sqlite(path, Seq(1), error);
@@ -138,6 +138,8 @@ impl Store {
         let head = Head { seq: Seq(0), hash: chain::genesis(id) };
         let mut store = Self { path: path.to_owned(), connection, id, head, lock };
         store.head = store.last()?.unwrap_or(head);
+        // Only now that SQLite has read is its log there.
+        store.lock.as_mut().map_or(Ok(()), Lock::take_log)?;
         Ok(store)
     }
 
@@ -226,12 +228,13 @@ impl Store {
     /// Appends records in one durable transaction; their seqs follow on the head. All or none.
     ///
     /// # Errors
-    /// When the disk refuses. What is on it is then unknown to this store, which must not be used again.
+    /// When the disk refuses, or another process has written to the ledger. What is on the disk is then unknown to this
+    /// store, which must not be used again.
     ///
     /// # Panics
     /// On a store opened for reading.
     pub fn append(&mut self, records: &[Record]) -> Result<(), LedgerError> {
-        assert!(self.lock.is_some(), "only a ledger opened for writing is appended to");
+        self.lock.as_mut().expect("only a ledger opened for writing is appended to").check()?;
         let first = self.head.seq.next();
         let mut head = self.head;
         let mut write = || -> rusqlite::Result<Head> {
@@ -248,7 +251,13 @@ impl Store {
             transaction.commit()?;
             Ok(head)
         };
-        self.head = write().map_err(|error| LedgerError::from_sqlite(&self.path, first, error))?;
+        self.head = write().map_err(|error| match error.sqlite_error_code() {
+            // An event is there already that did not come from here.
+            Some(ErrorCode::ConstraintViolation) => {
+                LedgerError::Displaced { path: self.path.clone(), by: "another process".to_owned() }
+            }
+            _ => LedgerError::from_sqlite(&self.path, first, error),
+        })?;
         Ok(())
     }
 
@@ -321,13 +330,19 @@ fn fill(part: &Path, id: LedgerId, first: &Record) -> rusqlite::Result<()> {
     write.commit()
 }
 
-/// Sees that there is something at a path. A directory that may not be looked into is trouble, not absence: a second
+/// Sees that there is something at a path, by that name alone. A directory that may not be looked into is trouble, not absence: a second
 /// ledger would be made beside the first.
 fn is_there(path: &Path) -> Result<(), LedgerError> {
-    match path.try_exists() {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(LedgerError::Missing { path: path.to_owned() }),
-        Err(source) => Err(LedgerError::Disk { path: path.to_owned(), source }),
+    let path = || path.to_owned();
+    match std::fs::metadata(path()) {
+        Ok(file) if file.is_file() && file.nlink() > 1 => {
+            Err(LedgerError::Linked { path: path(), links: file.nlink() })
+        }
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(LedgerError::Missing { path: path() })
+        }
+        Err(source) => Err(LedgerError::Disk { path: path(), source }),
     }
 }
 

@@ -6,6 +6,7 @@ mod clock;
 mod descriptors;
 mod disk;
 mod gravest;
+mod names;
 mod refused;
 mod restart;
 mod small;

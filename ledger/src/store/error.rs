@@ -49,6 +49,22 @@ pub enum LedgerError {
         /// Who, in that process's own words.
         holder: String,
     },
+    /// Another process has written to it, or may, while this one held its lock.
+    #[error("the ledger {} is written to by {by}, too: the lock file of this process was deleted or replaced", path.display())]
+    Displaced {
+        /// The file.
+        path: PathBuf,
+        /// Who, in that process's own words.
+        by: String,
+    },
+    /// The file has several names, and SQLite keeps what is newest in a file by the name.
+    #[error("the ledger {} has {links} names (hard links), and would have a history under each", path.display())]
+    Linked {
+        /// The name that was given.
+        path: PathBuf,
+        /// How many names.
+        links: u64,
+    },
     /// The disk or the operating system refused.
     #[error("the ledger {} cannot be used: {source}", path.display())]
     Disk {

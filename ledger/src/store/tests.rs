@@ -275,3 +275,62 @@ fn c12_a_copy_of_a_ledger_that_is_being_written_is_a_ledger() {
     assert!(altered.unwrap_err().to_string().contains("only ever appended to"));
     assert!(matches!(reader.copy_to(&copy), Err(LedgerError::Disk { .. })), "nothing is overwritten");
 }
+
+#[test]
+fn e6_a_writer_whose_lock_file_is_deleted_takes_it_anew_and_keeps_others_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = ten(&dir);
+    let lock = dir.path().join("a.ledger.lock");
+    let mut first = Store::open(&path, "anna on host-a").unwrap();
+    std::fs::remove_file(&lock).unwrap();
+    match Store::open(&path, "ben") {
+        Err(LedgerError::Held { holder, .. }) => {
+            assert!(holder.contains("a.ledger.lock was deleted or replaced"), "{holder}");
+        }
+        other => panic!("{other:?}"),
+    }
+    first.append(&[record(11)]).unwrap();
+    assert_eq!(std::fs::read_to_string(&lock).unwrap(), "anna on host-a");
+    assert!(
+        matches!(Store::open(&path, "ben"), Err(LedgerError::Held { holder, .. }) if holder.contains("anna"))
+    );
+    assert_eq!(replayed(&path).unwrap().0, first.head());
+}
+
+#[test]
+fn e6_a_writer_that_others_have_displaced_is_told_so_and_by_whom() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = ten(&dir);
+    let mut first = Store::open(&path, "anna").unwrap();
+    let head = first.head();
+    std::fs::remove_file(dir.path().join("a.ledger.lock")).unwrap();
+    let other = Lock::take(&path, "ben on host-b").unwrap();
+    let refused = first.append(&[record(11)]).unwrap_err();
+    assert!(matches!(&refused, LedgerError::Displaced { by, .. } if by == "ben on host-b"), "{refused:?}");
+    drop(other);
+    // Whoever knows nothing of locks has written meanwhile.
+    let file = Connection::open(&path).unwrap();
+    let body = wire::encode(&record(11));
+    let hash = chain::link(head.hash, Seq(11), &body);
+    file.execute("INSERT INTO event (seq, body, hash) VALUES (11, ?1, ?2)", params![body, hash.0]).unwrap();
+    let refused = first.append(&[record(11)]).unwrap_err();
+    assert!(matches!(refused, LedgerError::Displaced { .. }), "{refused:?}");
+    assert!(!refused.to_string().contains("disk"), "{refused}");
+    assert_eq!(replayed(&path).unwrap().0.seq, Seq(11));
+}
+
+#[test]
+fn e6_a_ledger_with_two_names_is_refused_under_both() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = ten(&dir);
+    let twin = dir.path().join("b.ledger");
+    std::fs::hard_link(&path, &twin).unwrap();
+    for name in [&path, &twin] {
+        for refused in [Store::open(name, "anna").unwrap_err(), Store::read(name).unwrap_err()] {
+            let is_it = matches!(&refused, LedgerError::Linked { path, links: 2 } if path == name);
+            assert!(is_it, "{refused:?}");
+        }
+    }
+    std::fs::remove_file(&twin).unwrap();
+    Store::open(&path, "anna").unwrap();
+}

@@ -95,7 +95,7 @@ fn c16_who_writes_to_the_ledger_and_what_is_unfinished_is_noted() {
     };
     let ran = doctor(&at).code(0);
     note(&ran, "run 2 (migrate Germany) is not finished", "longshore resume --run 2");
-    let held = ledger::store::lock(&at.ledger(), "longshore somebody@elsewhere pid 7").unwrap();
+    let held = ledger::store::Store::open(&at.ledger(), "longshore somebody@elsewhere pid 7").unwrap();
     let ran = doctor(&at).code(0);
     note(&ran, "being written to by longshore somebody@elsewhere pid 7", "Wait for it");
     drop(held);

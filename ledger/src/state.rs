@@ -14,7 +14,7 @@ pub use digest::DIGEST_VERSION;
 pub use image::{Image, Mark, Rung};
 pub use run::{Run, RunStatus, Settled};
 
-use crate::event::{Checkpoint, City, Country, Opened, Rungs, Tally};
+use crate::event::{Checkpoint, City, Country, Opened, Rungs, Scope, Tally, Verb};
 use crate::ids::{CdnPath, ImageId, RunId, Seq, VenueId};
 
 /// Where a venue was when it was planned.
@@ -195,6 +195,26 @@ impl State {
         images
             .filter(move |image| image.is_current && image.picture == picture)
             .filter_map(|image| image.mark)
+    }
+    /// Whether a plan's venue failed as a whole, or something of it could not become an entry, and that stands still: no
+    /// later plan of the same kind has named the venue, and the `populate` was not taken back. What another kind of run
+    /// does there settles nothing of it.
+    pub fn stands_failed(&self, planned: Seq) -> bool {
+        let Some(plan) = self.plan(planned).filter(|plan| plan.whole == Whole::Failed) else { return false };
+        let kind = std::mem::discriminant(&plan.aim);
+        let later = self.venue(plan.venue).map_or(&[][..], VenuePlans::all).iter().rev();
+        let later = later.take_while(|seq| **seq > planned).filter_map(|seq| self.plan(*seq));
+        let mut again = later.filter(|later| std::mem::discriminant(&later.aim) == kind);
+        let is_taken_back = |(_, run): (RunId, &Run)| {
+            run.started.verb == Verb::Rollback && run.started.scope == Scope::Run(plan.run)
+        };
+        let is_undone = || plan.aim == Aim::Add && self.runs().any(is_taken_back);
+        again.next().is_none() && !is_undone()
+    }
+    /// The plans of a venue that failed as a whole and stand so, newest first.
+    pub fn failed_whole(&self, venue: VenueId) -> impl Iterator<Item = Seq> {
+        let plans = self.venue(venue).map_or(&[][..], VenuePlans::all).iter().rev().copied();
+        plans.filter(|seq| self.stands_failed(*seq))
     }
     /// Whether a person decided to leave a venue that failed as a whole, and nobody has taken it up since.
     pub fn is_closed_whole(&self, venue: VenueId) -> bool {

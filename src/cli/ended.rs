@@ -26,6 +26,9 @@ struct Ended {
     tally: Tally,
     /// Venues whose images are all back, of those a rollback visited; null for a run forward.
     venues_restored: Option<u64>,
+    /// Venues for which there was an image, as reports count them; `tally` counts the others as well.
+    #[serde(skip)]
+    venues_with_images: u64,
     /// Files that a rollback has deleted from the CDN; null for a run forward.
     files_deleted: Option<u64>,
     /// Migrations to be rolled back first, where a `populate` could not be taken back for them.
@@ -97,7 +100,20 @@ fn ended(ledger: &Ledger, run: RunId, end: End) -> Result<Ended, Failure> {
     let files_deleted = (verb == Verb::Rollback).then(|| files_deleted(ledger, run)).transpose()?;
     let migrated_by = migrated_by(state, run);
     let tally = state.tally(run);
-    Ok(Ended { run, verb, scope, paused, tally, venues_restored, files_deleted, migrated_by, report })
+    let plans = of.plans().iter().filter_map(|seq| state.plan(*seq));
+    let venues_with_images = plans.filter(|plan| !plan.images.is_empty()).count() as u64;
+    Ok(Ended {
+        run,
+        verb,
+        scope,
+        paused,
+        tally,
+        venues_restored,
+        venues_with_images,
+        files_deleted,
+        migrated_by,
+        report,
+    })
 }
 
 fn files_deleted(ledger: &Ledger, run: RunId) -> Result<u64, LedgerError> {
@@ -171,11 +187,15 @@ fn print(ended: &Ended) -> Result<(), Failure> {
         return Ok(());
     }
     if ended.verb == Verb::Populate {
-        let (added, venues) = (show::count(tally.done, "image"), show::count(tally.venues, "venue"));
+        let with_images = ended.venues_with_images;
+        let (added, venues) = (show::count(tally.done, "image"), show::count(with_images, "venue"));
         let Tally { left_out, drifted, failed, .. } = tally;
         show::line(&format!(
             "{added} added, {venues}; {left_out} left out, {drifted} drifted, {failed} failed."
         ))?;
+        if let without @ 1.. = tally.venues - with_images {
+            show::line(&format!("{} got nothing, as all was left out.", show::count(without, "more venue")))?;
+        }
         return show::line(&format!("`longshore rollback --run {run}` takes it back."));
     }
     let Some(report) = &ended.report else { return Ok(()) };

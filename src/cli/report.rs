@@ -109,7 +109,11 @@ fn sheet(answer: &Answer) -> Sheet {
     ));
     let open = total.counts.in_progress + total.counts.untouched;
     if open > 0 {
-        sheet.line(format!("{} not moved yet.", show::count(open, "image")));
+        let waiting = match total.waiting {
+            0 => String::new(),
+            n => format!(" {n} of them on the CDN, waiting for their row: they have gone well so far."),
+        };
+        sheet.line(format!("{} not moved yet.{waiting}", show::count(open, "image")));
     }
     if total.venues_failed > 0 {
         sheet.line(format!("{} failed as a whole (bad_data).", show::count(total.venues_failed, "venue")));

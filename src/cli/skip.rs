@@ -5,7 +5,7 @@ use ledger::event::{Closed, Event, Record, Work};
 use ledger::ids::{ImageId, RunId, Seq, VenueId};
 use ledger::images::Entry;
 use ledger::ledger::Ledger;
-use ledger::state::{Image, Mark, Plan, Rung, State, Whole};
+use ledger::state::{Image, Mark, Plan, Rung, State};
 use serde::Serialize;
 
 use super::Context;
@@ -71,7 +71,7 @@ pub fn run(context: &Context<'_>, args: &SkipArgs) -> Result<Exit, Failure> {
                 false => show::address(url) == *wanted,
             })
         });
-        if images.is_empty() && (whole.is_some() || !known.is_empty()) {
+        if images.is_empty() && !(whole.is_empty() && known.is_empty()) {
             let hint = match known.is_empty() {
                 true => "The venue waits as a whole: without `--image` it is left so",
                 false => "`--image URL` names one of these",
@@ -80,13 +80,14 @@ pub fn run(context: &Context<'_>, args: &SkipArgs) -> Result<Exit, Failure> {
             return Err(known.into_iter().fold(failure, Failure::because).hint(hint));
         }
     }
-    let whole = whole.filter(|_| args.image.is_none());
-    if images.is_empty() && whole.is_none() {
+    let whole = if args.image.is_none() { whole } else { Vec::new() };
+    if images.is_empty() && whole.is_empty() {
         eprintln!("Nothing of venue {venue} waits for a decision.");
     }
     let each = images.iter().map(|left| (left.run, Some(left.image)));
     let (at, operator) = (now(), operator());
-    let records = each.chain(whole.map(|run| (run, None))).map(|(run, image)| {
+    let is_whole = !whole.is_empty();
+    let records = each.chain(whole.into_iter().map(|run| (run, None))).map(|(run, image)| {
         let (reason, operator) = (args.reason.clone(), operator.clone());
         Record { at, run: Some(run), event: Event::Closed(Closed { venue, image, reason, operator }) }
     });
@@ -96,7 +97,7 @@ pub fn run(context: &Context<'_>, args: &SkipArgs) -> Result<Exit, Failure> {
     }
     let head = ledger.head().to_string();
     images.iter_mut().for_each(|left| left.url = left.url.take().map(|url| show::address(&url)));
-    say(context, &Answer { venue_id: venue, images, whole: whole.is_some(), head })?;
+    say(context, &Answer { venue_id: venue, images, whole: is_whole, head })?;
     Ok(Exit::Done)
 }
 
@@ -139,10 +140,10 @@ fn waits(state: &State, planned: Seq, plan: &Plan, image: &Image) -> bool {
     }
 }
 
-/// The run in which the venue waits as a whole, if it does.
-fn whole(state: &State, venue: VenueId) -> Option<RunId> {
-    let plan = state.plan(state.venue(venue)?.last()?)?;
-    (plan.whole == Whole::Failed).then_some(plan.run)
+/// The runs in which the venue waits as a whole, the newest first, as they are closed.
+fn whole(state: &State, venue: VenueId) -> Vec<RunId> {
+    let plans = state.failed_whole(venue).filter_map(|planned| state.plan(planned));
+    plans.map(|plan| plan.run).collect()
 }
 
 fn say(context: &Context<'_>, answer: &Answer) -> Result<(), Failure> {

@@ -5,6 +5,7 @@ mod back;
 mod dev;
 mod far;
 mod killed;
+mod left_out;
 mod meddling;
 mod odd;
 mod verb;

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::brake::Rate;
+
 /// A rollout goes well when more than this many percent of the images tried are completed.
 pub const SUCCESS_PERCENT_GOOD: u64 = 95;
 /// A rollout goes well when fewer than this many percent of the images tried failed or were skipped.
@@ -38,10 +40,8 @@ pub struct Advice {
 
 /// What advice follows from.
 pub(super) struct Figures {
-    /// Images in the row.
-    pub completed: u64,
-    /// Images failed or skipped.
-    pub errors: u64,
+    /// How well the images go.
+    pub rate: Rate,
     /// Images that were completed and are back as they were.
     pub rolled_back: u64,
     /// Images whose content differs on the CDN.
@@ -50,24 +50,21 @@ pub(super) struct Figures {
     pub upload_ms: Option<f64>,
 }
 
-/// From this many images tried on, a rate says something: of three images, one that is missing is no reason to go back.
-pub const TRIED_TELLING: u64 = 20;
-
 /// The advice; `None` where nothing was tried yet, or all that was completed is rolled back already. Slower delivery asks for a rollback too, but no event knows it.
 pub(super) fn advice(figures: &Figures) -> Option<Advice> {
-    let tried = figures.completed + figures.errors;
-    if tried == 0 || (figures.completed == 0 && figures.rolled_back > 0) {
+    let Rate { well, troubled } = figures.rate;
+    let tried = figures.rate.tried();
+    if tried == 0 || (well == 0 && figures.rolled_back > 0) {
         return None;
     }
-    let above = |percent| tried >= TRIED_TELLING && figures.errors * 100 > tried * percent;
+    let above = |percent| figures.rate.is_above(percent);
     let found = [
         (Verdict::RollBack, figures.differing > 0, "content on the CDN differs from what was sent"),
         (Verdict::RollBack, above(ERROR_PERCENT_ROLL_BACK), "more than 20 % failed or were skipped"),
         (Verdict::Pause, above(ERROR_PERCENT_PAUSE), "more than 10 % failed or were skipped"),
         (
             Verdict::Investigate,
-            figures.errors * 100 >= tried * ERROR_PERCENT_GOOD
-                || figures.completed * 100 <= tried * SUCCESS_PERCENT_GOOD,
+            troubled * 100 >= tried * ERROR_PERCENT_GOOD || well * 100 <= tried * SUCCESS_PERCENT_GOOD,
             "5 % or more failed or were skipped",
         ),
         (
@@ -93,15 +90,16 @@ pub(super) fn advice(figures: &Figures) -> Option<Advice> {
 mod tests {
     use super::*;
 
-    fn verdict(completed: u64, errors: u64) -> Option<Verdict> {
-        let figures = Figures { completed, errors, rolled_back: 0, differing: 0, upload_ms: None };
+    fn verdict(well: u64, troubled: u64) -> Option<Verdict> {
+        let figures =
+            Figures { rate: Rate { well, troubled }, rolled_back: 0, differing: 0, upload_ms: None };
         advice(&figures).map(|advice| advice.verdict)
     }
 
     #[test]
     fn c9_the_thresholds_are_sharp() {
         use Verdict::*;
-        for (completed, errors, expected) in [
+        for (well, troubled, expected) in [
             (1, 0, GoOn),
             (9_501, 499, GoOn),
             (95, 5, Investigate),
@@ -113,17 +111,22 @@ mod tests {
             (0, 19, Investigate),
             (1, 1, Investigate),
         ] {
-            assert_eq!(verdict(completed, errors), Some(expected), "{completed} {errors}");
+            assert_eq!(verdict(well, troubled), Some(expected), "{well} {troubled}");
         }
         assert_eq!(verdict(0, 0), None);
-        let back = Figures { completed: 0, errors: 2, rolled_back: 219, differing: 0, upload_ms: None };
+        let back =
+            Figures { rate: Rate { well: 0, troubled: 2 }, rolled_back: 219, differing: 0, upload_ms: None };
         assert_eq!(advice(&back), None, "a person has decided already");
     }
 
     #[test]
     fn c9_content_that_differs_is_rolled_back_however_little_it_is() {
-        let figures =
-            Figures { completed: 9_999, errors: 1, rolled_back: 0, differing: 1, upload_ms: Some(4_999.9) };
+        let figures = Figures {
+            rate: Rate { well: 9_999, troubled: 1 },
+            rolled_back: 0,
+            differing: 1,
+            upload_ms: Some(4_999.9),
+        };
         let said = advice(&figures).unwrap();
         assert_eq!(said.verdict, Verdict::RollBack);
         assert_eq!(said.reasons, ["content on the CDN differs from what was sent"]);
@@ -131,9 +134,8 @@ mod tests {
 
     #[test]
     fn c9_slow_uploads_are_to_be_looked_at_and_each_reason_is_said_once() {
-        let figures = |errors, upload_ms| Figures {
-            completed: 70,
-            errors,
+        let figures = |troubled, upload_ms| Figures {
+            rate: Rate { well: 70, troubled },
             rolled_back: 0,
             differing: 0,
             upload_ms: Some(upload_ms),

@@ -11,7 +11,7 @@ use crate::ids::{Seq, VenueId};
 use crate::images::Entry;
 use crate::order::Past;
 use crate::plan::is_within;
-use crate::state::{Aim, Mark, Plan, State, Whole};
+use crate::state::{Aim, Mark, Plan, State};
 use crate::store::LedgerError;
 use crate::timestamp::Timestamp;
 use crate::trouble::TroubleKind;
@@ -91,7 +91,7 @@ impl<'a> Failures<'a> {
     ) -> Result<(), E> {
         for ((venue, seq), whys) in &self.plans {
             let Some(plan) = self.state.plan(*seq) else { continue };
-            let is_whole = plan.whole == Whole::Failed && self.state.is_last(*seq);
+            let is_whole = self.state.stands_failed(*seq);
             let stands = |image: &crate::state::Image| image.is_current && kind_of(image.mark).is_some();
             if !is_whole && !plan.images.iter().any(stands) {
                 continue;

@@ -7,10 +7,11 @@ use serde::Serialize;
 use super::Counts;
 use super::advice::{Advice, Figures, advice};
 use super::times::{Milliseconds, Times};
+use crate::brake::Rate;
 use crate::event::{Event, Placed, Scope};
 use crate::ids::{ImageId, RunId, Seq, VenueId};
 use crate::plan::is_within;
-use crate::state::{Aim, Image, Mark, Place, Plan, State, Whole};
+use crate::state::{Aim, Image, Mark, Place, Plan, Rung, State, Whole};
 use crate::timestamp::Timestamp;
 use crate::trouble::TroubleKind;
 
@@ -43,7 +44,9 @@ pub struct ReportLine {
     pub images: u64,
     /// Where those stand.
     pub counts: Counts,
-    /// Completed in percent of completed, failed and skipped; null where there is none of these.
+    /// Of those in progress, the images that are on the CDN and wait for their row: they have gone well so far.
+    pub waiting: u64,
+    /// Completed and waiting in percent of these, failed and skipped; null where there is none of them.
     pub success_percent: Option<f64>,
     /// Failed and skipped in percent of the same.
     pub error_percent: Option<f64>,
@@ -151,8 +154,11 @@ impl<'a> ReportFold<'a> {
                     images.map(|image| (plan, image)).collect()
                 }
             };
-            let has_failed = plan.whole == Whole::Failed && plan.images.is_empty();
-            let has_failed = has_failed && (is_run || state.is_last(planned));
+            let has_failed = match is_run {
+                true => plan.whole == Whole::Failed,
+                false => state.stands_failed(planned),
+            };
+            let has_failed = has_failed && plan.images.is_empty();
             if counted.is_empty() && !has_failed {
                 continue;
             }
@@ -162,6 +168,9 @@ impl<'a> ReportFold<'a> {
                 line.line.venues_failed += u64::from(has_failed);
                 for (plan, image) in &counted {
                     line.line.counts.add(state, plan, image);
+                    let is_going = state.run(plan.run).is_some_and(|run| !run.is_finished());
+                    let waits = is_going && image.mark.is_none() && image.rung == Rung::Uploaded;
+                    line.line.waiting += u64::from(waits);
                     if let Some(Mark::Failed(kind) | Mark::Skipped(kind)) = image.mark {
                         *line.line.by_kind.entry(kind.name()).or_default() += 1;
                     }
@@ -281,11 +290,11 @@ impl Line {
     fn finish(mut self) -> ReportLine {
         let mut line = self.line;
         let counts = line.counts;
-        let errors = counts.failed + counts.skipped;
-        let tried = counts.completed + errors;
+        let rate = Rate { well: counts.completed + line.waiting, troubled: counts.failed + counts.skipped };
+        let tried = rate.tried();
         line.images = counts.images();
-        line.success_percent = (tried > 0).then(|| percent(counts.completed, tried));
-        line.error_percent = (tried > 0).then(|| percent(errors, tried));
+        line.success_percent = (tried > 0).then(|| percent(rate.well, tried));
+        line.error_percent = (tried > 0).then(|| percent(rate.troubled, tried));
         line.upload_ms = self.upload.milliseconds();
         line.row_ms = self.row.milliseconds();
         line.running_ms += self.stretches.drain().map(|(_, stretch)| stretch.ms()).sum::<u64>();
@@ -293,8 +302,7 @@ impl Line {
         line.images_per_minute =
             (line.running_ms > 0).then(|| (self.settled as f64 / minutes * 10.0).round() / 10.0);
         line.advice = advice(&Figures {
-            completed: counts.completed,
-            errors,
+            rate,
             rolled_back: counts.rolled_back,
             differing: line.by_kind.get(TroubleKind::IntegrityMismatch.name()).copied().unwrap_or(0),
             upload_ms: line.upload_ms.map(|ms| ms.avg),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Added, added};
 use crate::event::{PauseReason, Scope, Verb};
 use crate::ids::{RunId, VenueId};
-use crate::state::{Aim, Image, Mark, Plan, RunStatus, Rung, State, Whole};
+use crate::state::{Aim, Image, Mark, Plan, RunStatus, Rung, State};
 use crate::timestamp::Timestamp;
 
 /// Images by where they stand. A picture that a later plan took over counts there alone.
@@ -169,7 +169,7 @@ pub fn standing(state: &State) -> Standing {
             }
         }
         let is_bad = plan.left_out > 0 || plan.images.is_empty();
-        if plan.whole == Whole::Failed && is_bad && state.is_last(planned) {
+        if is_bad && state.stands_failed(planned) {
             wait("bad_data", 0);
         }
         if is_moved && plan.images.iter().any(|image| image.is_current) {

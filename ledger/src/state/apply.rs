@@ -140,11 +140,11 @@ impl State {
             }
             Event::Failed(e) => {
                 self.stopped(run, e, Mark::Failed(e.error_type))?;
-                self.count_settled(run, e.image, true)
+                self.count_settled(run, e.image, |settled| settled.troubled += 1)
             }
             Event::Skipped(e) => {
                 self.stopped(run, e, Mark::Skipped(e.error_type))?;
-                self.count_settled(run, e.image, true)
+                self.count_settled(run, e.image, |settled| settled.troubled += 1)
             }
             Event::Closed(e) => match e.image {
                 Some(image) => {
@@ -153,9 +153,11 @@ impl State {
                     self.happen(image, Happening::Closed).map(drop)
                 }
                 None => {
+                    // Earlier programs closed the last plan, also where nothing of it stood any more.
                     let last = self.venue(e.venue).and_then(super::VenuePlans::last);
-                    let plan = last.and_then(|last| self.plans.get_mut(&last));
-                    let plan = plan.filter(|plan| plan.whole == Whole::Failed);
+                    let last = last.filter(|last| self.plans[last].whole == Whole::Failed);
+                    let failed = self.failed_whole(e.venue).next().or(last);
+                    let plan = failed.and_then(|failed| self.plans.get_mut(&failed));
                     let plan = plan.ok_or_else(|| Illegal(format!("venue {} has not failed", e.venue)))?;
                     plan.whole = Whole::Closed;
                     Ok(())
@@ -167,7 +169,7 @@ impl State {
                     let plan = self.own_plan(run, edit.image)?;
                     require(plan.venue == e.venue, || format!("{} is not of venue {}", edit.image, e.venue))?;
                     self.happen(edit.image, Happening::DbUpdated)?.updated = Some(seq);
-                    self.count_settled(run, Some(edit.image), false)?;
+                    self.count_settled(run, Some(edit.image), |settled| settled.done += 1)?;
                 }
                 Ok(())
             }
@@ -180,7 +182,7 @@ impl State {
                 None => {
                     self.own_plan(run, e.image)?;
                     self.happen(e.image, Happening::Drifted)?;
-                    self.count_settled(run, Some(e.image), false)
+                    self.count_settled(run, Some(e.image), |_| ())
                 }
             },
             Event::RolledBack(e) => self.rolled_back(run, e),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Illegal, Rung, State};
+use crate::brake::Rate;
 use crate::event::{Adjusted, Ending, Options, PauseReason, RunStarted};
 use crate::ids::{ImageId, RunId, Seq, VenueId};
 use crate::timestamp::Timestamp;
@@ -43,13 +44,19 @@ pub struct Run {
 /// A run's images in one country, as its brake counts them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Settled {
-    /// Settled since the run last paused for its error rate.
-    pub images: u64,
-    /// Those of them that failed, or that the program skipped.
-    pub troubled: u64,
-    /// On the CDN, and waiting for their row. They have gone well so far: not to count them would make every run begin
-    /// with its failures, which settle sooner.
-    pub uploaded: u64,
+    /// In their row since the run last paused for its error rate.
+    pub(super) done: u64,
+    /// Failed, or skipped by the program, since then.
+    pub(super) troubled: u64,
+    /// On the CDN, and waiting for their row.
+    pub(super) uploaded: u64,
+}
+
+impl Settled {
+    /// How well they go.
+    pub fn rate(self) -> Rate {
+        Rate { well: self.done + self.uploaded, troubled: self.troubled }
+    }
 }
 
 impl Run {
@@ -133,23 +140,22 @@ impl State {
     pub(super) fn count_retried(&mut self, run: RunId, image: ImageId) -> Result<(), Illegal> {
         let is_uploaded = self.image(image).is_some_and(|image| image.rung == Rung::Uploaded);
         self.count(run, Some(image), |settled| {
-            settled.images = settled.images.saturating_sub(1);
             settled.troubled = settled.troubled.saturating_sub(1);
             settled.uploaded += u64::from(is_uploaded);
         })
     }
 
+    /// An image is in its row, troubled, or neither: then it has drifted.
     pub(super) fn count_settled(
         &mut self,
         run: RunId,
         image: Option<ImageId>,
-        is_troubled: bool,
+        with: impl FnOnce(&mut Settled),
     ) -> Result<(), Illegal> {
         let of = image.and_then(|image| self.image(image));
         let was_uploaded = of.is_some_and(|image| !matches!(image.rung, Rung::Planned | Rung::Downloaded));
         self.count(run, image, |settled| {
-            settled.images += 1;
-            settled.troubled += u64::from(is_troubled);
+            with(settled);
             settled.uploaded = settled.uploaded.saturating_sub(u64::from(was_uploaded));
         })
     }

@@ -1,6 +1,6 @@
 //! The brake (requirement E2): when a run pauses because too many of its images fail.
 
-use ledger::brake::{SETTLED_MIN, brake};
+use ledger::brake::{RATE_MIN, brake};
 use ledger::decide::Outcome;
 use ledger::event::*;
 use ledger::ids::{RunId, Seq};
@@ -66,7 +66,7 @@ fn e2_from_twenty_settled_images_on_more_than_ten_percent_pauses() {
     let mut run = Rollout::new(40);
     run.fails(3, TroubleKind::NotFound);
     run.moves(16);
-    assert_eq!(SETTLED_MIN, 20);
+    assert_eq!(RATE_MIN, 20);
     assert_eq!(run.brakes(), None, "19 say nothing yet");
     run.moves(1);
     let paused = run.brakes().unwrap();

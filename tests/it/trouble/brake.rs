@@ -41,6 +41,27 @@ fn e2_bad_images_pause_the_run_and_each_resume_gets_further_to_the_end() {
     it.is_the_same_end(ran);
 }
 
+/// What the brake says of the country, the report says of it too, and advises accordingly.
+#[test]
+fn e2_c9_the_report_counts_as_the_brake_does() {
+    // Venues of five images each: while the first are in the air, hardly a row is updated.
+    let it = Trouble::sized(VENUES, "origin=404x50%");
+    let ran = it.migrate(&["--concurrency", "16"]).code(11).says("failed or were skipped");
+    let words: Vec<&str> = ran.stdout.split("paused: ").nth(1).unwrap().split(' ').collect();
+    let (troubled, images): (u64, u64) = (words[0].parse().unwrap(), words[4].parse().unwrap());
+    let report = it.work.run_json(&["report"]).code(0).json();
+    let total = &report["total"];
+    let of = |key: &str| total["counts"][key].as_u64().unwrap();
+    let tried = of("completed") + total["waiting"].as_u64().unwrap() + of("failed") + of("skipped");
+    assert!(total["waiting"].as_u64().unwrap() > 0, "nothing waits for its row: {total}");
+    // What was in the air when it paused comes on top.
+    assert!(tried >= images && of("failed") + of("skipped") >= troubled, "{ran} {total}");
+    let percent = (of("failed") + of("skipped")) as f64 * 100.0 / tried as f64;
+    assert!((total["error_percent"].as_f64().unwrap() - percent).abs() < 0.01, "{total}");
+    let verdict = total["advice"]["verdict"].as_str().unwrap();
+    assert!(["pause", "roll_back"].contains(&verdict), "{percent}: {total}");
+}
+
 #[test]
 fn e2_a_wider_limit_lets_the_same_run_go_through() {
     let it = Trouble::sized(VENUES, "origin=404x15%");

@@ -23,7 +23,7 @@ fn halfway() -> (History, RunId, [Step; 3]) {
 
 /// Requirement E1's table by hand: what a kind of trouble that did not go away comes to.
 const TABLE: [(TroubleKind, &str); 18] = [
-    (RateLimited, "pause outage"),
+    (RateLimited, "failed passing"),
     (Timeout, "failed passing"),
     (Network, "failed passing"),
     (ApiError, "failed passing"),

@@ -246,6 +246,13 @@ impl State {
         let mut later = later.filter(|plan| image.is_added && plan.aim == Aim::Add);
         later.any(|plan| plan.images.iter().any(|of| of.picture == image.picture))
     }
+    /// Whether the entry of an image was added by a `populate` that was rolled back: it is then in no row.
+    pub fn was_taken_out(&self, image: ImageId) -> bool {
+        let (Some(plan), Some(image)) = (self.plan(image.planned), self.image(image)) else { return false };
+        let plans = self.venue(plan.venue).map_or(&[][..], |plans| plans.all()).iter();
+        let mut images = plans.filter_map(|seq| self.plan(*seq)).flat_map(|plan| &plan.images);
+        images.any(|of| of.is_added && of.picture == image.picture && of.rung == Rung::RolledBack)
+    }
     /// How many images stand on each rung, over all runs.
     pub fn rungs(&self) -> Rungs {
         self.rungs

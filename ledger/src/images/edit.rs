@@ -21,12 +21,14 @@ pub struct Change {
     /// The completed one may also name another file: the image was uploaded more than once, and its row may have got what
     /// came of an earlier upload. Such an entry is put right.
     pub any_file: bool,
+    /// Nothing of it need be there: the entry was taken out by a rollback of this ledger's own.
+    pub may_be_gone: bool,
 }
 
 impl Change {
     /// A change whose two sides are known to the letter.
     pub fn exact(from: impl Into<String>, to: impl Into<String>) -> Self {
-        Self { from: from.into(), to: to.into(), any_time: false, any_file: false }
+        Self { from: from.into(), to: to.into(), any_time: false, any_file: false, may_be_gone: false }
     }
 
     /// The way back.
@@ -141,8 +143,12 @@ pub fn edit(array: &str, changes: &[Change]) -> Result<Edited, NotAnArray> {
         let place = marks.filter_map(|mark| akin.get(mark)).min()?;
         Some(elements[*place].raw.to_owned())
     };
-    let found = found.into_iter().zip(&wanted);
-    let found = found.map(|(found, sides)| found.unwrap_or_else(|| Found::Drifted { found: akin(sides) }));
+    let not_found = |index: usize| match akin(&wanted[index]) {
+        None if changes[index].may_be_gone => Found::Held { found: None },
+        found => Found::Drifted { found },
+    };
+    let found = found.into_iter().enumerate();
+    let found = found.map(|(index, found)| found.unwrap_or_else(|| not_found(index)));
     Ok(Edited { text, found: found.collect() })
 }
 

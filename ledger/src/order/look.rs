@@ -154,7 +154,8 @@ impl<'a, P: Past> Look<'a, P> {
         let from = entry(planned, id).to_owned();
         let to = Entry::parse(&from).expect("only objects are planned").complete(&facts);
         let any_time = !is_anothers(in_row, image);
-        Ok(Change { from, to, any_time, any_file: any_time && image.is_reuploaded })
+        let any_file = any_time && image.is_reuploaded;
+        Ok(Change { from, to, any_time, any_file, may_be_gone: false })
     }
 
     /// By how many images the venue's row holds which file.
@@ -190,7 +191,9 @@ impl<'a, P: Past> Look<'a, P> {
                 None => {
                     let uploaded = image.uploaded.expect("a rollback names images that were uploaded");
                     let planned = self.plan(id.planned)?;
-                    self.completion(&planned, (*id, image), uploaded, &in_row)?
+                    let may_be_gone = self.state.was_taken_out(*id);
+                    let forward = self.completion(&planned, (*id, image), uploaded, &in_row)?;
+                    Change { may_be_gone, ..forward }
                 }
             };
             changes.push(forward.reversed());

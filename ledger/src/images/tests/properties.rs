@@ -16,6 +16,7 @@ fn changes(array: &str, facts: &[CdnFacts]) -> Vec<Change> {
         to: Entry::parse(from).unwrap().complete(facts),
         any_time: true,
         any_file: false,
+        may_be_gone: false,
     };
     entries.into_iter().zip(facts).map(change).collect()
 }

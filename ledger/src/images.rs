@@ -16,6 +16,7 @@ pub use add::{append, pictures, remove};
 pub use array::{Array, NotAnArray};
 pub use compare::{Became, Compared, compare, differing_keys};
 pub use edit::{Change, Edited, Found, before, edit, take_back};
+pub(crate) use entry::number_of;
 pub use entry::{CdnFacts, Entry, same as same_entry};
 
 /// The entries of an array that are to be moved: external, and of the populate that made them (requirement C4).

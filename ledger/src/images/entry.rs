@@ -5,6 +5,7 @@ use std::fmt;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::ids::ContentHash;
 use crate::timestamp::Timestamp;
 
 /// The keys that are ours (requirement D3), in the order in which new ones are appended.
@@ -214,6 +215,22 @@ impl<'a> Entry<'a> {
 pub fn same(one: &str, other: &str) -> bool {
     one == other
         || matches!((Entry::parse(one), Entry::parse(other)), (Some(one), Some(other)) if one.members_sorted() == other.members_sorted())
+}
+
+/// One number for all texts of an entry that are the same by [`same_entry`], so that one of many is found at once.
+pub(crate) fn number_of(raw: &str) -> u128 {
+    let mut bytes = Vec::with_capacity(raw.len() + 64);
+    match Entry::parse(raw) {
+        Some(entry) => {
+            for text in entry.members_sorted().into_iter().flatten() {
+                bytes.extend((text.len() as u64).to_le_bytes());
+                bytes.extend(text.as_bytes());
+            }
+        }
+        None => bytes.extend(raw.as_bytes()),
+    }
+    let hash = ContentHash::of(&bytes).0;
+    u128::from_le_bytes(*hash.first_chunk().expect("a hash is longer"))
 }
 
 struct Members;

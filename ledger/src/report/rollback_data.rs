@@ -1,6 +1,6 @@
 //! What a rollback would need to know without this program: whole arrays, before and after (requirement C11).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -113,6 +113,7 @@ impl<'a> Migrated<'a> {
         let Some(images) = self.venues.get(&venue) else { return Ok(None) };
         let (Some(first), Some(id)) = (self.updated(images), images.last()) else { return Ok(None) };
         let Some(plan) = self.state.plan(id.planned) else { return Ok(None) };
+        let named: HashSet<ImageId> = images.iter().copied().collect();
         let (mut before, mut after) = (None, None);
         let mut changes: Vec<Change> = Vec::new();
         // Whether nothing but what is listed was done to the row since: then the array before is the one recorded.
@@ -125,7 +126,7 @@ impl<'a> Migrated<'a> {
                     }
                     after = Some(array_after);
                     for edit in edits {
-                        match (images.contains(&edit.image), edit.before, edit.after) {
+                        match (named.contains(&edit.image), edit.before, edit.after) {
                             (true, Some(from), Some(to)) => {
                                 changes.push(Change::exact(from, to));
                             }

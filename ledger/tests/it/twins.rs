@@ -141,12 +141,13 @@ proptest! {
     }
 }
 
-/// Images whose entry the row may hold, whether it was written down already or not.
+/// Images whose entry the row may hold: those on the CDN, whether what became of their row was written down or not, and
+/// those in the row that speak for their pictures.
 fn speaking(state: &State, venue: i64) -> usize {
     let plans = state.venue(VenueId(venue)).map_or(&[][..], |plans| plans.all());
     let forward = plans.iter().filter_map(|seq| state.plan(*seq)).filter(|plan| plan.aim == Aim::Forward);
     let speaks = |image: &&ledger::state::Image| {
-        image.is_current && matches!(image.rung, Rung::Uploaded | Rung::DbUpdated)
+        image.rung == Rung::Uploaded || (image.rung == Rung::DbUpdated && image.is_current)
     };
     forward.flat_map(|plan| &plan.images).filter(speaks).count()
 }

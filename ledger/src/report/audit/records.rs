@@ -2,7 +2,7 @@
 
 use crate::event::{DbUpdated, Edit, RolledBack};
 use crate::ids::ImageId;
-use crate::images::same_entry;
+use crate::images::number_of;
 
 /// An entry of ours.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub(super) struct Kept {
     before: Option<String>,
     /// What it is; none where it was taken out again.
     pub(super) now: Option<String>,
+    /// What that is known by.
+    number: Option<u128>,
     /// What it was last while it was there.
     pub(super) last: String,
 }
@@ -52,6 +54,7 @@ impl Records {
             if let Some(place) = self.of(*image) {
                 let kept = &mut self.kept[place];
                 kept.now.clone_from(&kept.before);
+                kept.number = kept.now.as_deref().map(number_of);
             }
         }
     }
@@ -63,14 +66,20 @@ impl Records {
     /// One that is known to hold this now: a `populate`'s entry becomes a `migrate`'s, and that one a later one's.
     fn holding(&self, entry: Option<&str>) -> Option<usize> {
         let entry = entry?;
-        let is_it =
-            |kept: &Kept| kept.now.as_deref().is_some_and(|now| now == entry || same_entry(now, entry));
-        self.kept.iter().position(is_it)
+        // A venue may have thousands: their texts are not compared with each other's.
+        let number = Some(number_of(entry));
+        self.kept.iter().position(|kept| kept.number == number)
     }
 
     fn put(&mut self, place: Option<usize>, edit: &Edit, before: Option<String>) {
         let last = edit.after.clone().or_else(|| edit.before.clone()).unwrap_or_default();
-        let kept = Kept { image: edit.image, before, now: edit.after.clone(), last };
+        let kept = Kept {
+            image: edit.image,
+            before,
+            now: edit.after.clone(),
+            number: edit.after.as_deref().map(number_of),
+            last,
+        };
         match place {
             Some(place) => self.kept[place] = kept,
             None => self.kept.push(kept),

@@ -21,7 +21,8 @@ pub struct Change {
     /// The completed one may also name another file: the image was uploaded more than once, and its row may have got what
     /// came of an earlier upload. Such an entry is put right.
     pub any_file: bool,
-    /// Nothing of it need be there: the entry was taken out by a rollback of this ledger's own.
+    /// Nothing of it need be there: it was never known to be in the row, and what would be there is the work of another
+    /// image of this ledger, or was taken out by it.
     pub may_be_gone: bool,
 }
 
@@ -143,9 +144,9 @@ pub fn edit(array: &str, changes: &[Change]) -> Result<Edited, NotAnArray> {
         let place = marks.filter_map(|mark| akin.get(mark)).min()?;
         Some(elements[*place].raw.to_owned())
     };
-    let not_found = |index: usize| match akin(&wanted[index]) {
-        None if changes[index].may_be_gone => Found::Held { found: None },
-        found => Found::Drifted { found },
+    let not_found = |index: usize| match changes[index].may_be_gone {
+        true => Found::Held { found: None },
+        false => Found::Drifted { found: akin(&wanted[index]) },
     };
     let found = found.into_iter().enumerate();
     let found = found.map(|(index, found)| found.unwrap_or_else(|| not_found(index)));

@@ -169,7 +169,7 @@ fn edits(criterion: &mut Criterion) {
             let uploaded_at = Timestamp::from_millis(0);
             let facts = CdnFacts { url, file_id, width: 1_600, height: 1_200, uploaded_at };
             let to = Entry::parse(from).expect("it is an object").complete(&facts);
-            Change { from: from.clone(), to, any_time: true }
+            Change { any_time: true, ..Change::exact(from.as_str(), to) }
         };
         let changes: Vec<Change> = froms.iter().map(complete).collect();
         let array = format!("[{}]", froms.join(", "));

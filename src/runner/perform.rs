@@ -58,8 +58,11 @@ pub struct Performer {
     /// Steps that others are tried before, with what was tried of them.
     pub deferred: Arc<Deferred>,
     /// Files of such steps that are stored and were not served yet.
-    pub stored: Arc<Mutex<HashMap<ImageId, Tried<(CdnFile, bool)>>>>,
+    pub stored: Arc<Mutex<HashMap<ImageId, Located>>>,
 }
+
+/// A file on the CDN, and whether it was there already.
+pub type Located = Tried<(CdnFile, bool)>;
 
 /// What came of a step.
 #[derive(Debug)]
@@ -105,7 +108,7 @@ impl Performer {
         self.given.as_ref().expect("whoever starts a run forward keeps what it was given")
     }
 
-    fn stored(&self) -> MutexGuard<'_, HashMap<ImageId, Tried<(CdnFile, bool)>>> {
+    fn stored(&self) -> MutexGuard<'_, HashMap<ImageId, Located>> {
         self.stored.lock().expect("nothing panics while it holds this")
     }
 
@@ -165,7 +168,7 @@ impl Performer {
     }
 
     /// The file that the ledger knows of, or another that is at its path by now; `None` when there is none.
-    async fn recognise(&self, put: &Put) -> Result<Option<Tried<(CdnFile, bool)>>, Halt> {
+    async fn recognise(&self, put: &Put) -> Result<Option<Located>, Halt> {
         let Some(known) = &put.known else { return Ok(None) };
         let look = || async {
             match self.forward().cdn.details(&known.file_id).await? {
@@ -190,7 +193,7 @@ impl Performer {
     }
 
     /// Sends the bytes, create-only. `None` when the spool lacks them.
-    async fn send(&self, put: &Put) -> Result<Option<Tried<(CdnFile, bool)>>, Halt> {
+    async fn send(&self, put: &Put) -> Result<Option<Located>, Halt> {
         let upload = Upload {
             path: put.path.clone(),
             hash: put.hash,

@@ -20,7 +20,7 @@ pub use advice::{
 pub use failures::{FailedImage, Failures};
 pub use files::{Believed, BelievedFile, believed, in_progress};
 pub use rollback_data::{Migrated, RollbackHead, RollbackVenue};
-pub use rollout::{By, Report, ReportFold, ReportLine};
+pub use rollout::{By, Report, ReportFold, ReportLine, Wait};
 pub use standing::{CountryStanding, Counts, Standing, UnfinishedRun, Waiting, standing};
 pub use times::{Milliseconds, Pace};
 pub use trail::Trail;

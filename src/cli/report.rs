@@ -78,7 +78,7 @@ fn verdict(advice: &Advice) -> &'static str {
 }
 
 fn sheet(answer: &Answer) -> Sheet {
-    let Report { by, lines, total } = &answer.report;
+    let Report { by, lines, total, waits } = &answer.report;
     let mut sheet = Sheet::new(format!("How well it went: {}", name_of(&answer.scope)));
     sheet.line(format!("As of event {}.", answer.upto));
     if total.images + total.venues_failed == 0 {
@@ -146,6 +146,17 @@ fn sheet(answer: &Answer) -> Sheet {
     sheet.table(tables.times(|line| line.upload_ms));
     sheet.heading("Row updates");
     sheet.table(tables.times(|line| line.row_ms));
+    if !waits.is_empty() {
+        sheet.heading("Waits");
+        let (times, time) = (Column::number("Times"), Column::seconds("Together"));
+        let mut grid = Grid::new([Column::text("For"), Column::text("Because of"), times, time]);
+        for wait in waits {
+            let (part, reason) = (show::word(&wait.part), show::word(&wait.reason).replace('_', " "));
+            let time = Cell::Seconds(wait.ms.div_ceil(1_000));
+            grid.row([part.into(), reason.into(), Cell::Count(wait.times), time]);
+        }
+        sheet.table(grid);
+    }
     if !total.by_kind.is_empty() {
         sheet.heading("Not moved");
         let mut grid = Grid::new([by_column(*by), Column::text("Kind"), Column::number("Images")]);
@@ -160,8 +171,8 @@ fn sheet(answer: &Answer) -> Sheet {
     if let Some(advice) = &total.advice {
         sheet.line(format!("Advice: {}.", advised(advice)));
     }
-    sheet.line("Not in the ledger: waits for rate limits and outages, and the speed of delivery,");
-    sheet.line("which asks for a rollback too when it is slower: `longshore verify --compare`.");
+    sheet.line("Not in the ledger: the speed of delivery, which asks for a rollback too when it is slower:");
+    sheet.line("`longshore verify --compare`.");
     if let Some(used) = &answer.usage {
         let of = |now, free| format!("{} of {} used", show::bytes(now), show::bytes(free));
         sheet.line(format!("Storage: {}.", of(used.storage_bytes, used.storage_limit_bytes)));

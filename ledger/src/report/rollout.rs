@@ -8,7 +8,7 @@ use super::Counts;
 use super::advice::{Advice, Figures, advice};
 use super::times::{Milliseconds, Times};
 use crate::brake::Rate;
-use crate::event::{Event, Placed, Scope};
+use crate::event::{Event, Part, Placed, Scope, WaitReason};
 use crate::ids::{ImageId, RunId, Seq, VenueId};
 use crate::plan::is_within;
 use crate::state::{Aim, Image, Mark, Place, Plan, Rung, State, Whole};
@@ -86,6 +86,21 @@ pub struct Report {
     pub lines: Vec<ReportLine>,
     /// All of them together.
     pub total: ReportLine,
+    /// How long the runs of all this waited for the parts of the outside.
+    pub waits: Vec<Wait>,
+}
+
+/// How long runs waited for a part, for one reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Wait {
+    /// The part.
+    pub part: Part,
+    /// Why.
+    pub reason: WaitReason,
+    /// How often it began.
+    pub times: u64,
+    /// Milliseconds in which the part answered nobody.
+    pub ms: u64,
 }
 
 /// A country by its code, or a city by its id: whatever it was called when, it is one.
@@ -116,6 +131,9 @@ pub struct ReportFold<'a> {
     since: HashMap<RunId, Timestamp>,
     lines: BTreeMap<Key, Line>,
     total: Line,
+    /// The runs that planned anything of this.
+    runs: HashSet<RunId>,
+    waits: BTreeMap<(Part, WaitReason), Wait>,
 }
 
 impl<'a> ReportFold<'a> {
@@ -127,7 +145,8 @@ impl<'a> ReportFold<'a> {
             Scope::Country(_) | Scope::City { .. } | Scope::Venue { .. } => By::City,
         };
         let (since, lines, total) = (HashMap::new(), BTreeMap::new(), Line::default());
-        let mut fold = Self { state, scope, by, since, lines, total };
+        let (runs, waits) = (HashSet::new(), BTreeMap::new());
+        let mut fold = Self { state, scope, by, since, lines, total, runs, waits };
         fold.count();
         fold
     }
@@ -143,6 +162,7 @@ impl<'a> ReportFold<'a> {
         let is_run = matches!(self.scope, Scope::Run(_));
         let mut seen: HashSet<VenueId> = HashSet::new();
         let plans: Vec<_> = state.plans().filter(|(_, plan)| self.is_counted(plan)).collect();
+        self.runs.extend(plans.iter().map(|(_, plan)| plan.run));
         for (planned, plan) in plans {
             let counted: Vec<(&Plan, &Image)> = match &plan.aim {
                 Aim::Back(images) => {
@@ -200,6 +220,15 @@ impl<'a> ReportFold<'a> {
                     line.upload.add(e.ms);
                 }
             }),
+            Event::Confirmed(e) => self.at(run, at, e.image.planned, 0, |line| {
+                line.line.retries += u64::from(e.attempts.saturating_sub(1));
+            }),
+            Event::Waited(e) if self.runs.contains(&run) => {
+                let (part, reason) = (e.part, e.reason);
+                let wait = self.waits.entry((part, reason)).or_insert(Wait { part, reason, times: 0, ms: 0 });
+                wait.times += u64::from(e.times);
+                wait.ms += e.ms;
+            }
             Event::Failed(e) | Event::Skipped(e) => {
                 if let Some(image) = e.image {
                     self.at(run, at, image.planned, 1, |line| {
@@ -269,7 +298,8 @@ impl<'a> ReportFold<'a> {
     pub fn finish(self) -> Report {
         let mut lines: Vec<ReportLine> = self.lines.into_values().map(Line::finish).collect();
         lines.sort_by(|one, other| (&one.country, &one.city).cmp(&(&other.country, &other.city)));
-        Report { by: self.by, lines, total: self.total.finish() }
+        let waits = self.waits.into_values().collect();
+        Report { by: self.by, lines, total: self.total.finish(), waits }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Asking the origin and the CDN, each as patiently as a run would, and telling one broken link from an outage
 //! (requirement E3): an outage is one failure, not a thousand findings.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ struct Answers {
     good: AtomicU32,
     none: AtomicU32,
     none_in_a_row: AtomicU32,
+    /// The last URL that was answered.
+    answered: Mutex<Option<String>>,
 }
 
 impl Asker {
@@ -61,7 +63,10 @@ impl Asker {
         let asked = self.retry.run(Outside::Origin, || self.origin.probe(url, ask)).await;
         match asked {
             Err(Halt::Trouble(trouble, _)) if is_known && !trouble.outage => Ok(Err(trouble)),
-            asked => self.of_origin.judge(asked, "the origin"),
+            asked => {
+                let again = async |url: &str| self.origin.probe(url, ask).await.is_ok();
+                self.of_origin.judge(asked, url, "the origin", again).await
+            }
         }
     }
 
@@ -75,7 +80,8 @@ impl Asker {
                 .hint("`longshore verify` again; for completed images it needs ImageKit's settings")
         })?;
         let asked = self.retry.run(Outside::Delivery, || cdn.probe(url, steps, ask)).await;
-        self.of_cdn.judge(asked, "the CDN")
+        let again = async |url: &str| cdn.probe(url, None, ask).await.is_ok();
+        self.of_cdn.judge(asked, url, "the CDN", again).await
     }
 
     /// Sees at the end that neither part was silent all the time, which few images could hide.
@@ -93,24 +99,44 @@ impl Asker {
 }
 
 impl Answers {
-    fn judge(&self, asked: Result<Tried<Seen>, Halt>, whom: &str) -> Result<Asked, Failure> {
+    /// What an answer says of the whole part. Before that is taken for away, it is asked `again` for what it has answered
+    /// before: a dozen broken images in a row are a dozen findings.
+    async fn judge(
+        &self,
+        asked: Result<Tried<Seen>, Halt>,
+        url: &str,
+        whom: &str,
+        again: impl AsyncFnOnce(&str) -> bool,
+    ) -> Result<Asked, Failure> {
         match asked {
             Ok(tried) => {
                 self.good.fetch_add(1, Relaxed);
                 self.none_in_a_row.store(0, Relaxed);
+                *self.answered() = Some(url.to_owned());
                 Ok(Ok(tried.value))
             }
             Err(Halt::Trouble(trouble, _)) if trouble.kind == TroubleKind::ForbiddenUrl => Ok(Err(trouble)),
             Err(Halt::Trouble(trouble, _)) => {
                 self.none.fetch_add(1, Relaxed);
                 let in_a_row = self.none_in_a_row.fetch_add(1, Relaxed) + 1;
-                match trouble.outage || in_a_row >= UNANSWERED_MAX {
-                    true => Err(away(whom, trouble)),
-                    false => Ok(Err(trouble)),
+                if !trouble.outage && in_a_row < UNANSWERED_MAX {
+                    return Ok(Err(trouble));
+                }
+                let before = self.answered().clone();
+                match before {
+                    Some(url) if again(&url).await => {
+                        self.none_in_a_row.store(0, Relaxed);
+                        Ok(Err(trouble))
+                    }
+                    _ => Err(away(whom, trouble)),
                 }
             }
             Err(Halt::GivenUp | Halt::Deferred) => Err(Failure::new(Exit::CannotGoOn, "it was stopped")),
         }
+    }
+
+    fn answered(&self) -> MutexGuard<'_, Option<String>> {
+        self.answered.lock().expect("nothing panics while it holds this")
     }
 }
 

@@ -6,6 +6,7 @@ use longshore::sandbox::faults::Fault;
 
 use super::{GERMANY, POLAND, migrated, ours};
 use crate::support::program::Workplace;
+use crate::support::site::Site;
 use crate::support::stage::Kind;
 
 fn answer(status: u16, header: (&str, &str)) -> Fault {
@@ -33,6 +34,18 @@ fn c7_an_origin_that_cannot_be_reached_is_an_outage() {
     at.sql(&format!("UPDATE venues SET venue_images = replace(venue_images, '{base}', '{closed}')"));
     at.settings.insert("ORIGIN_BASE_URL".into(), closed);
     at.run(&["verify", "--patience", "0"]).code(30).says("the origin is away").says("cannot be reached");
+}
+
+#[test]
+fn c7_a_dozen_images_that_alone_are_not_given_are_findings_and_no_outage() {
+    let site = Site::new(Kind::Sqlite);
+    let paths = |of: &str| (0..12).map(|n| format!("/{of}/{n}.jpg")).collect::<Vec<_>>();
+    for (id, of) in [(1, "good"), (2, "bad"), (3, "more")] {
+        site.venue(id, 1, &paths(of).iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    site.stage.order("origin/bad/*=500");
+    let answer = site.run_json(&["verify", "--concurrency", "2"]).code(13).json();
+    assert_eq!(answer["findings"].as_array().unwrap().len(), 12, "{answer}");
 }
 
 #[test]

@@ -10,8 +10,9 @@ use ledger::state::PathKey;
 
 use super::RunError;
 use super::claims::Claims;
+use super::parts::Outside;
 use super::planning::Geography;
-use super::retry::{Halt, Outside, Retry};
+use super::retry::{Halt, Retry};
 use super::uses::{Marks, every_row, first_user};
 use crate::outside::catalog::{Catalog, Venue};
 use crate::outside::imagekit::Cdn;

@@ -10,7 +10,9 @@ use ledger::order::{Fetch, Order, Put, RowOrder};
 use ledger::plan::Step;
 use ledger::trouble::TroubleKind;
 
-use super::retry::{Deferred, Halt, Outside, Retry, Tried};
+use super::deferred::Deferred;
+use super::parts::Outside;
+use super::retry::{Halt, Retry, Tried};
 use super::witness::Given;
 use crate::outside::catalog::{self, Catalog, Claim, ClaimRefused, Rewrite};
 use crate::outside::imagekit::{Cdn, CdnFile, Stored, Upload};

@@ -13,7 +13,8 @@ use ledger::plan::{is_held, is_troubled, take_backs};
 use ledger::state::State;
 use ledger::trouble::TroubleKind;
 
-use super::retry::{Halt, Outside};
+use super::parts::Outside;
+use super::retry::Halt;
 use super::wheel::Wheel;
 use super::{RunError, Selection};
 use crate::limits::CATALOG_PAGE_VENUES;

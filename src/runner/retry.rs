@@ -1,18 +1,18 @@
 //! The only retry loop of the program.
 
-use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ledger::event::{AlertAbout, Alerted, Part, WaitReason};
+use ledger::event::{AlertAbout, Alerted, WaitReason};
 use ledger::plan::Step;
 use ledger::trouble::{Treatment, TroubleKind};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::gate::{Gate, Pace};
+use super::deferred::{Deferred, Tries};
+use super::parts::{Gates, Outside};
 use super::{Message, log};
 use crate::limits::{
     NOTIFY_TRIES, OUTAGE_ANSWERS_IN_A_ROW, RATE_LIMIT_ALERT_MS, RETRIES_MAX, RETRY_WAIT_MS_FIRST,
@@ -66,107 +66,6 @@ pub struct Retry {
 pub trait Witness: Send + Sync {
     /// Whether it gives that now; `None` where nothing is known that it gave.
     async fn answers(&self, outside: Outside) -> Option<bool>;
-}
-
-/// What was tried so far of steps that were deferred.
-#[derive(Debug, Default)]
-pub struct Deferred(Mutex<HashMap<(Step, Outside), Tries>>);
-
-/// What was tried so far.
-#[derive(Debug, Clone, Copy, Default)]
-struct Tries {
-    /// Tries that count.
-    attempts: u32,
-    /// When the first one that failed was begun.
-    since: Option<Instant>,
-    /// When its failure was known.
-    failed_at: Option<Instant>,
-    /// Waits of this image's own.
-    waits: u32,
-    /// It is not to be tried again before this.
-    not_before: Option<Instant>,
-}
-
-/// The part of the outside a request goes to. ImageKit's three hosts are away or busy each by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outside {
-    /// Where the bytes are.
-    Origin,
-    /// Where they go.
-    Upload,
-    /// Where ImageKit tells of its files, changes and deletes them.
-    Api,
-    /// Where the files are served.
-    Delivery,
-    /// The database.
-    Catalog,
-}
-
-impl Outside {
-    const ALL: [Self; 5] = [Self::Origin, Self::Upload, Self::Api, Self::Delivery, Self::Catalog];
-
-    /// What people call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Origin => "the origin",
-            Self::Upload | Self::Api | Self::Delivery => "the CDN",
-            Self::Catalog => "the database",
-        }
-    }
-
-    /// What the ledger calls it.
-    pub fn part(self) -> Part {
-        match self {
-            Self::Origin => Part::Origin,
-            Self::Upload | Self::Api | Self::Delivery => Part::Cdn,
-            Self::Catalog => Part::Database,
-        }
-    }
-}
-
-/// The gates of all parts.
-#[derive(Debug)]
-pub struct Gates {
-    all: [Gate; 5],
-    cdn: Arc<Pace>,
-}
-
-impl Default for Gates {
-    fn default() -> Self {
-        let cdn = Arc::<Pace>::default();
-        let gate = |outside: Outside| match outside.part() {
-            Part::Cdn => Gate::paced(cdn.clone()),
-            Part::Origin | Part::Database => Gate::default(),
-        };
-        Self { all: Outside::ALL.map(gate), cdn }
-    }
-}
-
-impl Gates {
-    /// One of them.
-    pub fn of(&self, outside: Outside) -> &Gate {
-        &self.all[outside as usize]
-    }
-
-    /// All of them.
-    pub fn each(&self) -> impl Iterator<Item = (Outside, &Gate)> {
-        Outside::ALL.into_iter().zip(&self.all)
-    }
-
-    /// Lets at most so many requests a second through to the CDN; `None` for as many as come.
-    pub fn set_cdn_rate(&self, per_second_max: Option<u32>) {
-        self.cdn.set(per_second_max);
-    }
-
-    /// Whether a person is to be told that a part is away: not of one of ImageKit's hosts while they know of another.
-    fn alert_once(&self, outside: Outside) -> bool {
-        let is_known = |(other, gate): (Outside, &Gate)| {
-            other != outside
-                && other.part() == outside.part()
-                && gate.unanswered().is_some_and(|waiting| waiting.is_alerted)
-        };
-        !self.each().any(is_known) && self.of(outside).alert_once()
-    }
 }
 
 impl Retry {
@@ -347,19 +246,12 @@ impl Retry {
         let Some((step, deferred)) = self.step.as_ref().filter(|_| outside != Outside::Catalog) else {
             return Ok(());
         };
-        let kept = match (tries.not_before, outside) {
-            (Some(_), _) => tries,
-            // Nothing can be uploaded only to see whether that works, so what others got through since must do.
-            (None, Outside::Upload) => Tries { since: None, ..tries },
-            // It begins anew: the part may be back by then, and may go away again.
-            (None, _) => Tries::default(),
-        };
-        deferred.lock().insert((*step, outside), kept);
+        deferred.keep(*step, outside, tries);
         Err(Halt::Deferred)
     }
 
     fn recall(&self, outside: Outside) -> Tries {
-        let of = |(step, deferred): &(Step, Arc<Deferred>)| deferred.lock().remove(&(*step, outside));
+        let of = |(step, deferred): &(Step, Arc<Deferred>)| deferred.take(*step, outside);
         self.step.as_ref().and_then(of).unwrap_or_default()
     }
 
@@ -433,12 +325,6 @@ impl Retry {
             // A stop channel whose sender is gone means the same as a stop: nobody waits for the outcome.
             _ = stop.wait_for(|stopping| *stopping) => Err(Halt::GivenUp),
         }
-    }
-}
-
-impl Deferred {
-    fn lock(&self) -> MutexGuard<'_, HashMap<(Step, Outside), Tries>> {
-        self.0.lock().expect("nothing panics while it holds this")
     }
 }
 

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 
 use ledger::ids::{CdnPath, FileId, VenueId};
 
-use super::retry::{Halt, Outside, Retry};
+use super::parts::Outside;
+use super::retry::{Halt, Retry};
 use crate::limits::CATALOG_PAGE_VENUES;
 use crate::outside::catalog::{Catalog, Place, Venue};
 

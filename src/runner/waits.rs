@@ -6,7 +6,7 @@ use std::time::Duration;
 use ledger::event::{Event, Part, WaitReason, Waited};
 
 use super::gate::Waiting;
-use super::retry::{Gates, Outside};
+use super::parts::{Gates, Outside};
 use crate::limits::WAIT_WRITTEN_MS_MIN;
 
 /// Waits that are over and not written down yet.

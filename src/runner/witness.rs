@@ -5,8 +5,9 @@ use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 
+use super::parts::Outside;
 use super::perform::Forward;
-use super::retry::{Outside, Witness};
+use super::retry::Witness;
 use crate::outside::probe::{Accept, Ask, Reading};
 
 /// Below which folder the CDN is asked for one file of any name.

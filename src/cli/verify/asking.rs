@@ -1,8 +1,8 @@
 //! Asking the origin and the CDN, each as patiently as a run would, and telling one broken link from an outage
 //! (requirement E3): an outage is one failure, not a thousand findings.
 
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use ledger::trouble::TroubleKind;

@@ -15,7 +15,8 @@ use crate::outside::Trouble;
 use crate::outside::catalog::{Catalog, Venue};
 use crate::outside::imagekit::{Cdn, CdnFile};
 use crate::runner::RunError;
-use crate::runner::retry::{Halt, Outside, Retry};
+use crate::runner::parts::Outside;
+use crate::runner::retry::{Halt, Retry};
 use crate::runner::uses::{Marks, every_row};
 
 /// Below which folder Longshore's files are.

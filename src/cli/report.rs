@@ -171,8 +171,8 @@ fn sheet(answer: &Answer) -> Sheet {
     if let Some(advice) = &total.advice {
         sheet.line(format!("Advice: {}.", advised(advice)));
     }
-    sheet.line("Not in the ledger: the speed of delivery, which asks for a rollback too when it is slower:");
-    sheet.line("`longshore verify --compare`.");
+    sheet.line("Not in the ledger: the speed of delivery, which asks for a rollback too when");
+    sheet.line("it is slower: `longshore verify --compare`.");
     if let Some(used) = &answer.usage {
         let of = |now, free| format!("{} of {} used", show::bytes(now), show::bytes(free));
         sheet.line(format!("Storage: {}.", of(used.storage_bytes, used.storage_limit_bytes)));

@@ -123,7 +123,10 @@ pub(crate) fn unanswered(response: &reqwest::Response, whom: &str, own: TroubleK
         return status.is_server_error().then(|| Trouble::new(own, message));
     }
     let trouble = Trouble::new(TroubleKind::RateLimited, message);
-    Some(match asked_wait(headers) {
+    // `X-RateLimit-Reset` is in milliseconds at ImageKit, and in anything elsewhere.
+    let wait =
+        if own == TroubleKind::ApiError { asked_wait(headers) } else { unless_zero(retry_after(headers)) };
+    Some(match wait {
         Some(wait) => trouble.after(wait),
         None => trouble,
     })
@@ -142,7 +145,13 @@ pub(crate) fn is_busy(status: StatusCode, headers: &HeaderMap) -> bool {
 /// How long an answer asks to wait: ImageKit's own header in milliseconds, else `Retry-After`.
 pub(crate) fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
     let reset = headers.get("x-ratelimit-reset").and_then(|reset| reset.to_str().ok()?.trim().parse().ok());
-    reset.map(Duration::from_millis).or_else(|| retry_after(headers))
+    let asked = reset.map(Duration::from_millis).or_else(|| retry_after(headers));
+    unless_zero(asked)
+}
+
+/// Whoever is busy and says "at once" says nothing.
+fn unless_zero(wait: Option<Duration>) -> Option<Duration> {
+    wait.filter(|wait| !wait.is_zero())
 }
 
 /// Another program's text as part of a sentence of ours: without control characters and those that turn the

@@ -21,6 +21,8 @@ pub struct Tries {
     pub since: Option<Instant>,
     /// When its failure was known.
     pub failed_at: Option<Instant>,
+    /// The last of them was refused for its rate.
+    pub is_refused: bool,
     /// Waits of this image's own.
     pub waits: u32,
     /// It is not to be tried again before this.
@@ -34,6 +36,8 @@ impl Deferred {
             (Some(_), _) => tries,
             // Nothing can be uploaded only to see whether that works, so what others got through since must do.
             (None, Outside::Upload) => Tries { since: None, ..tries },
+            // Refused for its rate so far: whether others are not will be seen when it comes back.
+            (None, _) if tries.is_refused => Tries { since: None, ..tries },
             // It begins anew: the part may be back by then, and may go away again.
             (None, _) => Tries::default(),
         };

@@ -120,6 +120,16 @@ impl Gate {
         inner.failed_in_a_row
     }
 
+    /// Opens it, whatever shut it: the part answers others.
+    pub fn open(&self) {
+        self.lock().shut_until = None;
+    }
+
+    /// How long ago the latest request was begun that the part has answered; for ever, if there was none.
+    pub fn silent_for(&self) -> Duration {
+        self.lock().answered_from.map_or(Duration::MAX, |from| from.elapsed())
+    }
+
     /// Whether the part has answered a request that was begun after this. What was under way already says nothing.
     pub fn has_answered_since(&self, begun: Instant) -> bool {
         self.lock().answered_from.is_some_and(|from| from > begun)

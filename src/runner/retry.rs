@@ -146,10 +146,20 @@ impl Retry {
             let since = *tries.since.get_or_insert(begun);
             let treatment = trouble.kind.treatment();
             if treatment == Treatment::Wait {
-                self.wait_for(outside, since, trouble, tries.attempts).await?;
-                self.defer(outside, tries)?;
+                let is_alone = tries.failed_at.is_some_and(|at| gate.has_answered_since(at));
+                tries.failed_at.get_or_insert_with(Instant::now);
+                tries.is_refused = true;
+                match is_alone {
+                    // Others get through: it is no reason to keep them waiting.
+                    true => self.wait_alone(outside, &mut tries, trouble).await?,
+                    false => {
+                        self.wait_for(outside, since, trouble, tries.attempts).await?;
+                        self.defer(outside, tries)?;
+                    }
+                }
                 continue;
             }
+            tries.is_refused = false;
             if treatment != Treatment::Retry && !trouble.outage {
                 // A plain no is an answer too: the part is there. What may not be asked for was not asked.
                 if trouble.kind != TroubleKind::ForbiddenUrl {
@@ -168,6 +178,7 @@ impl Retry {
                 let _ = self.inbox.send(Message::Waiting { why: trouble.to_string(), wait });
                 tries.not_before = Some(Instant::now() + wait);
                 self.defer(outside, tries)?;
+                tries.not_before = None;
                 self.sleep(wait).await?;
                 continue;
             }
@@ -232,13 +243,38 @@ impl Retry {
             }
             shut => return shut,
         };
-        // Others were let through together with this one, and may be answered a moment later.
-        self.sleep(backoff(0)).await?;
-        if self.gates.of(outside).unanswered().is_none() {
-            return Ok(());
+        if spent.wait.is_none() {
+            // Others were let through together with this one, and may be answered a moment later.
+            self.sleep(backoff(0)).await?;
+            if self.gates.of(outside).unanswered().is_none() {
+                return Ok(());
+            }
         }
+        Err(self.spent(outside, spent, attempts).await)
+    }
+
+    /// Has an image wait that alone is refused for its rate: for as long as it is asked, and until the part has given
+    /// nobody anything for so long as the patience is.
+    async fn wait_alone(&self, outside: Outside, tries: &mut Tries, trouble: Trouble) -> Result<(), Halt> {
+        let wait = trouble.wait.unwrap_or_else(|| backoff(tries.waits));
+        if wait > self.patience || self.gates.of(outside).silent_for() >= self.patience {
+            return Err(self.spent(outside, trouble, tries.attempts).await);
+        }
+        tries.waits += 1;
+        let _ = self.inbox.send(Message::Waiting { why: trouble.to_string(), wait });
+        tries.not_before = Some(Instant::now() + wait);
+        self.defer(outside, *tries)?;
+        tries.not_before = None;
+        self.sleep(wait).await
+    }
+
+    /// What is made of trouble once the patience is spent: an outage, unless the part gives what it gave before.
+    async fn spent(&self, outside: Outside, trouble: Trouble, attempts: u32) -> Halt {
         let outage = !self.gives_what_it_gave(outside).await;
-        Err(Halt::Trouble(Trouble { outage, ..spent }, attempts.max(u32::from(!outage))))
+        if !outage {
+            self.gates.of(outside).open();
+        }
+        Halt::Trouble(Trouble { outage, ..trouble }, attempts.max(u32::from(!outage)))
     }
 
     /// Has other images tried first, where the step may wait for them; what was tried so far is kept.

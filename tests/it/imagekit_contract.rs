@@ -357,10 +357,14 @@ async fn c7_delivery_is_believed_only_when_it_shows_an_image() {
         body: "<html>soon</html>".into(),
     };
     let status = |status| Fault::Answer { status, headers: Vec::new(), body: String::new() };
-    for fault in [page("text/html"), page("image/jpeg"), status(404), status(403), status(500)] {
+    for fault in [page("text/html"), page("image/jpeg"), status(404), status(403)] {
         bench.faults.inject("delivery", 0, 1, fault.clone());
         assert_eq!(kind(client.check_delivery(&file.url).await), NotServed, "{fault:?}");
     }
+    bench.faults.inject("delivery", 0, 1, status(500));
+    assert_eq!(kind(client.check_delivery(&file.url).await), ApiError);
+    bench.faults.inject("delivery", 0, 1, status(429));
+    assert_eq!(kind(client.check_delivery(&file.url).await), RateLimited);
     bench.faults.inject("delivery", 0, 1, Fault::DropBefore);
     assert_eq!(kind(client.check_delivery(&file.url).await), Network);
     assert_eq!(kind(client.check_delivery("http://127.0.0.1:1/x.jpg").await), NotServed, "another host");

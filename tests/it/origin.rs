@@ -259,7 +259,7 @@ async fn e1_statuses_are_the_kinds_they_are() {
         (401, OriginDenied),
         (403, OriginDenied),
         (451, OriginDenied),
-        (429, OriginError),
+        (429, RateLimited),
         (500, OriginError),
         (503, OriginError),
         (204, OriginError),
@@ -277,7 +277,9 @@ async fn e1_statuses_are_the_kinds_they_are() {
         assert_eq!((trouble.wait, trouble.outage), (None, false));
     }
     let trouble = trouble_of(answer(429, &[("retry-after", "7")], b"")).await;
-    assert_eq!((trouble.kind, trouble.wait), (OriginError, Some(Duration::from_secs(7))));
+    assert_eq!((trouble.kind, trouble.wait), (RateLimited, Some(Duration::from_secs(7))));
+    let busy = trouble_of(answer(503, &[("retry-after", "7")], b"")).await;
+    assert_eq!((busy.kind, busy.wait), (RateLimited, Some(Duration::from_secs(7))));
 }
 
 #[tokio::test]

@@ -127,7 +127,8 @@ fn c9_a_run_that_was_paused_and_resumed_is_reported_as_a_whole() {
     let ended = at.run_json(&["resume", "--yes"]);
     let run = ended.json()["runs"][0].clone();
     let report = at.run_json(&["report", "--run", &run["run"].to_string()]).code(0).json();
-    let told: Value = ["by", "lines", "total"].into_iter().map(|key| (key, report[key].clone())).collect();
+    let told: Value =
+        ["by", "lines", "total", "waits"].into_iter().map(|key| (key, report[key].clone())).collect();
     assert_eq!(told, run["report"], "a run ends with its report");
     let total = &report["total"];
     assert_eq!(total["images"], run["tally"]["images"]);

@@ -102,13 +102,13 @@ fn s7_nothing_is_deleted_while_another_ledgers_run_is_at_work() {
     let site = site(Kind::Sqlite);
     site.one_run(&MIGRATE, 0);
     site.one_run(&ROLLBACK, 0);
-    site.stage.order("delivery=slow:bytes=500:every=1s");
+    // For longer than a claim is tried for.
+    site.stage.order("origin=late:by=14s");
     let args = [&MIGRATE[..], &OTHER].concat();
     let mut other = Going::spawn(site.command(&args), &args);
-    other.reach("the other run is at work", || site.stage.requests("delivery") >= 1);
+    other.reach("the other run is at work", || site.stage.requests("origin") >= 1);
     let refused = site.run(&DELETE).code(22).says("PL is being worked on by");
     assert_eq!(site.paths().len(), 3, "{refused}");
-    site.stage.order("delivery=none");
     other.end().code(0);
     assert_eq!(every_row_is_served(&site), 3);
     // What the other has adopted is its own, too.

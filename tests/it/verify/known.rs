@@ -78,7 +78,7 @@ fn c7_a_known_image_that_never_answers_is_no_outage() {
     let alone = ours(&at, "DE").into_iter().next().unwrap();
     let (venue, entry) = (alone.venue, serde_json::to_string(&alone.members).unwrap().replace('\'', "''"));
     at.sql(&format!("UPDATE venues SET venue_images = '[{entry}]' WHERE id = {venue}"));
-    at.order(&format!("origin{}=503:reset=0", alone.origin_path(&at)));
+    at.order(&format!("origin{}=500", alone.origin_path(&at)));
     let venue = venue.to_string();
     let here = ["verify", "--venue-id", &venue];
     at.run(&here).code(30).says("the origin is away");

@@ -86,6 +86,10 @@ fn planning_and_going(story: &mut Story) {
     story.says("plan", 0, &["plan", "--country", "PL", "--exact", "--out", "poland.plan"]);
     story.file("A saved plan", "poland.plan");
     story.says("plan", 0, &["migrate", "--city", "Kraków", "--dry-run"]);
+    // It is told to wait, and says so.
+    let headers = vec![("X-RateLimit-Reset".to_owned(), "1100".to_owned())];
+    let busy = Fault::Answer { status: 429, headers, body: "{}".into() };
+    story.site.stage.cdn_faults.inject("upload", 0, 1, busy);
     let first = ["migrate", "--country", "PL", "--limit", "1", "--yes", "--out", "files"];
     let ended = story.says("The end of a run", 0, &first);
     let run = ended["runs"][0]["run"].to_string();

@@ -79,6 +79,10 @@ pub const RETRY_WAIT_MS_MAX: u64 = 30_000;
 /// Answers in a row that come from a part in trouble itself (5xx, unreadable, not served), after which the part is
 /// taken for away as a whole (E3).
 pub const OUTAGE_ANSWERS_IN_A_ROW: u32 = 10;
+/// How often a worker that waits at a gate looks whether it is open again.
+pub const GATE_LOOK_MS: u64 = 500;
+/// Images of a run that its origin is asked for when it seems to be away and has given nothing yet.
+pub const WITNESSES_MAX: usize = 3;
 /// No wait that another side asks for is taken for longer than this: a day.
 pub const ASKED_WAIT_MS_MAX: u64 = 86_400_000;
 /// A rate limit that lets nothing through for longer than this is told to a person (E8).

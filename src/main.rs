@@ -84,6 +84,7 @@ impl Signals {
     /// once.
     async fn obey(mut self, interrupt: Arc<Interrupt>) {
         let is_at_a_terminal = hangup::Terminals::now();
+        let mut has_hung_up = false;
         loop {
             let came = std::future::poll_fn(|context| {
                 let ready = |signal: &mut Signal| signal.poll_recv(context).is_ready();
@@ -92,6 +93,10 @@ impl Signals {
             .await;
             if came == HANGUP {
                 is_at_a_terminal.leave();
+                // A shell and the kernel may both say that the terminal is gone: that is no second wish.
+                if std::mem::replace(&mut has_hung_up, true) {
+                    continue;
+                }
             }
             match interrupt.take() {
                 Some(reaction) => reaction(),

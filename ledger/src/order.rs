@@ -9,7 +9,7 @@ use crate::event::Record;
 use crate::ids::{CdnPath, ContentHash, FileId, Format, ImageId, RunId, Seq, VenueId};
 use crate::images::{self, Array, Change, Edited, NotAnArray, edit};
 use crate::plan::Step;
-use crate::state::{Rung, State};
+use crate::state::{Aim, Rung, State};
 use crate::store::{LedgerError, Store};
 
 /// A step, ready to be performed.
@@ -206,6 +206,33 @@ pub fn order(
         }
         Step::RestoreRow(planned) => Order::RestoreRow(look.back(planned)?),
     })
+}
+
+/// The origin URLs of some images of a run forward, spread over its venues: so many at most.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn some_origins(
+    state: &State,
+    past: &impl Past,
+    run: RunId,
+    max: usize,
+) -> Result<Vec<String>, LedgerError> {
+    let mut look = Look::new(state, past);
+    let plans = state.run(run).map_or(&[][..], |run| run.plans());
+    let is_moved = |planned: &&Seq| {
+        state.plan(**planned).is_some_and(|plan| plan.aim == Aim::Forward && !plan.images.is_empty())
+    };
+    let plans: Vec<Seq> = plans.iter().filter(is_moved).copied().collect();
+    let step = plans.len().div_ceil(max.max(1)).max(1);
+    let spread = plans.into_iter().step_by(step);
+    spread
+        .map(|planned| {
+            let last = state.plan(planned).map_or(0, |plan| plan.images.len() - 1) as u32;
+            let id = ImageId { planned, index: last };
+            Ok(Origins::new(0).of(&mut look, id)?.fetch(id).url)
+        })
+        .collect()
 }
 
 /// The last image whose row points at the CDN: the URL it had at the origin, and the one it has now. `None` where there is

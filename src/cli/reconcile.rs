@@ -24,7 +24,9 @@ use crate::limits::{PATIENCE_MS_DEFAULT, SHOWN_FILES_MAX};
 use crate::outside::catalog::Catalog;
 use crate::outside::imagekit::Cdn;
 use crate::runner::reconcile::{BelievedClass, FileClass, Grounds, Judged, ask_for_unlisted, judge, survey};
-use crate::runner::{Candidate, Claims, Deleting, Fate, Message, Retry, RunError, Swept, delete_unused};
+use crate::runner::{
+    Candidate, Claims, Deleting, Fate, Listing, Message, Retry, RunError, Swept, delete_unused,
+};
 use crate::show;
 
 /// Compare the ledger, the database and what the CDN has.
@@ -105,6 +107,7 @@ fn world(context: &Context<'_>) -> Result<World, Failure> {
         }
     });
     let retry = Retry::new(stopping, outbox, Duration::from_millis(PATIENCE_MS_DEFAULT));
+    let retry = Retry { witness: Some(Arc::new(Listing(cdn.clone()))), ..retry };
     Ok(World { catalog, cdn, grounds, retry, stop: Arc::new(stop) })
 }
 

@@ -1,7 +1,7 @@
 //! Logs of what the program does (requirement C20): off, unless a flag or `LONGSHORE_LOG` asks for them.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -85,6 +85,12 @@ fn open(path: &Path) -> Result<File, Failure> {
     }
     if about.uid() != rustix::process::geteuid().as_raw() {
         return Err(cannot().because("it belongs to another user"));
+    }
+    let mut head = [0; 16];
+    let is_database = File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok()
+        && head.starts_with(b"SQLite format 3");
+    if is_database {
+        return Err(cannot().because("it is an SQLite database, such as a ledger"));
     }
     if about.mode() & 0o077 != 0 {
         let shell = format!("chmod 600 {}", path.display());

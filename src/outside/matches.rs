@@ -99,7 +99,7 @@ pub enum MatchesError {
         /// What was seen, as the end of a sentence.
         found: &'static str,
     },
-    /// There are matches, and none can be read.
+    /// There is no match that can be read.
     #[error("nothing of the matching report {} can be used: {why}", path.display())]
     Nothing {
         /// The file.
@@ -161,8 +161,12 @@ pub fn read(path: &Path) -> Result<Matches, MatchesError> {
             Err(why) => matches.bad.push(BadRow { line, why }),
         }
     }
-    if matches.venues.is_empty() && !matches.bad.is_empty() {
-        let why = matches.unreadable().join("; ");
+    if matches.venues.is_empty() {
+        let why = match (matches.rows, matches.bad.is_empty()) {
+            (0, _) => "it has no row beneath its header".to_owned(),
+            (rows, true) => format!("none of its {rows} rows is a match (match_type no_match, or no ea_id)"),
+            (_, false) => matches.unreadable().join("; "),
+        };
         return Err(MatchesError::Nothing { path: path.to_owned(), why });
     }
     Ok(matches)

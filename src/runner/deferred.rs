@@ -19,7 +19,7 @@ pub struct Tries {
     pub attempts: u32,
     /// When the first one that failed was begun.
     pub since: Option<Instant>,
-    /// When its failure was known.
+    /// When the failure of the last one was known.
     pub failed_at: Option<Instant>,
     /// The last of them was refused for its rate.
     pub is_refused: bool,
@@ -47,6 +47,11 @@ impl Deferred {
     /// What was kept.
     pub fn take(&self, step: Step, outside: Outside) -> Option<Tries> {
         self.lock().remove(&(step, outside))
+    }
+
+    /// Forgets it all.
+    pub fn clear(&self) {
+        self.lock().clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(Step, Outside), Tries>> {

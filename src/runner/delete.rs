@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use ledger::ids::{CdnPath, FileId, LedgerId, VenueId};
 use ledger::ledger::Ledger;
 use ledger::state::PathKey;
+use ledger::trouble::{Treatment, TroubleKind};
 
 use super::RunError;
 use super::claims::Claims;
@@ -14,6 +15,7 @@ use super::parts::Outside;
 use super::planning::Geography;
 use super::retry::{Halt, Retry};
 use super::uses::{Marks, every_row, first_user};
+use crate::outside::Trouble;
 use crate::outside::catalog::{Catalog, Venue};
 use crate::outside::imagekit::Cdn;
 
@@ -50,6 +52,8 @@ pub enum Kept {
     NotOurs,
     /// Its tags name another ledger too.
     Shared(Vec<String>),
+    /// It alone could not be looked at or deleted, and why.
+    Trouble(String),
 }
 
 /// Whether all candidates were looked at.
@@ -76,7 +80,8 @@ pub struct Deleting<'a> {
 
 /// Deletes those of the candidates that S7 allows, each under the ledger's writing lock that `ledger` holds: no run of
 /// this ledger goes on beside it. A run of another ledger on the same database could adopt a file while it is being
-/// deleted, so the countries are claimed whose venues could get it: those with its slug.
+/// deleted, so the countries are claimed whose venues could get it: those with its slug, now or when the ledger planned them; all where
+/// no venue is known to have it.
 ///
 /// All rows are read once, for those claims and for what is plainly in use. Immediately before each deletion the file's tags
 /// are read by its id, so that a ledger of another database that has adopted it is seen, and the rows are asked for it once
@@ -96,7 +101,8 @@ pub async fn delete_unused<E: Into<RunError>>(
     candidates: &[Candidate],
     mut told: impl FnMut(&mut Ledger, &Candidate, Fate) -> Result<(), E>,
 ) -> Result<Swept, RunError> {
-    let Survey { users, countries } = match survey(with, candidates).await {
+    let planned = planned_in(&ledger.borrow(), candidates);
+    let Survey { users, countries } = match survey(with, candidates, planned).await {
         Ok(survey) => survey,
         Err(halt) => return stopped(halt),
     };
@@ -113,6 +119,9 @@ pub async fn delete_unused<E: Into<RunError>>(
             (false, Some(venue)) => Fate::Kept(Kept::InRow(venue)),
             (false, None) => match delete(with, id, candidate).await {
                 Ok(fate) => fate,
+                Err(Halt::Trouble(trouble, _)) if is_its_own(&trouble) => {
+                    Fate::Kept(Kept::Trouble(trouble.to_string()))
+                }
                 Err(halt) => return stopped(halt),
             },
         };
@@ -134,16 +143,35 @@ fn is_needed(ledger: &Ledger, candidate: &Candidate) -> bool {
 struct Survey {
     /// For each of them the first row that uses it.
     users: Vec<Option<VenueId>>,
-    /// For each of their folders the countries in which a venue has its slug.
-    countries: HashMap<String, BTreeSet<Option<String>>>,
+    /// For each of their folders the countries in which a venue has its slug, or had it when it was planned.
+    countries: Countries,
 }
 
-async fn survey(with: Deleting<'_>, candidates: &[Candidate]) -> Result<Survey, Halt> {
+/// Countries by folder; `None` is that of venues without one.
+type Countries = HashMap<String, BTreeSet<Option<String>>>;
+
+/// Where the ledger planned what is in the folders of some candidates: a venue may have got another slug since, and another
+/// ledger's run may have planned it when this one did.
+fn planned_in(ledger: &Ledger, candidates: &[Candidate]) -> Countries {
+    let state = ledger.state();
+    let folders: HashSet<&str> = candidates.iter().map(|candidate| candidate.path.folder()).collect();
+    let mut countries = Countries::new();
+    for (_, plan) in state.plans() {
+        let folder = CdnPath::folder_of(plan.slug.as_deref(), plan.venue);
+        if folders.contains(folder.as_str()) {
+            let country = state.place(plan).country.as_ref().map(|country| country.code.clone());
+            countries.entry(folder).or_default().insert(country);
+        }
+    }
+    countries
+}
+
+async fn survey(with: Deleting<'_>, candidates: &[Candidate], countries: Countries) -> Result<Survey, Halt> {
     let Deleting { catalog, retry, .. } = with;
     let geography = retry.run(Outside::Catalog, || Geography::read(catalog)).await?.value;
     let marks = Marks::of(candidates.iter().map(|candidate| (&candidate.file, &candidate.path)));
     let folders: HashSet<&str> = candidates.iter().map(|candidate| candidate.path.folder()).collect();
-    let mut survey = Survey { users: vec![None; candidates.len()], countries: HashMap::new() };
+    let mut survey = Survey { users: vec![None; candidates.len()], countries };
     let see = |row: Venue| {
         let folder = CdnPath::folder_of(row.slug.as_deref(), row.id);
         if folders.contains(folder.as_str()) {
@@ -155,6 +183,14 @@ async fn survey(with: Deleting<'_>, candidates: &[Candidate]) -> Result<Survey, 
         });
     };
     every_row(catalog, retry, see).await?;
+    // Of a folder that nobody knows, anybody may make use.
+    let everywhere =
+        || geography.countries().into_iter().map(|country| Some(country.code.clone())).chain([None]);
+    for folder in folders {
+        if !survey.countries.contains_key(folder) {
+            survey.countries.insert(folder.to_owned(), everywhere().collect());
+        }
+    }
     Ok(survey)
 }
 
@@ -182,6 +218,13 @@ async fn delete(with: Deleting<'_>, ledger: LedgerId, candidate: &Candidate) -> 
     Ok(Fate::Deleted)
 }
 
+/// Whether trouble is that of one file, and others may fare better.
+fn is_its_own(trouble: &Trouble) -> bool {
+    !trouble.outage
+        && trouble.kind.treatment() != Treatment::Pause
+        && trouble.kind != TroubleKind::CatalogError
+}
+
 fn stopped(halt: Halt) -> Result<Swept, RunError> {
     match halt {
         Halt::GivenUp | Halt::Deferred => Ok(Swept::Stopped),
@@ -196,6 +239,7 @@ impl std::fmt::Display for Kept {
             Self::InRow(venue) => write!(f, "the row of venue {venue} uses it"),
             Self::Moved(path) => write!(f, "it lies at {path} now"),
             Self::NotOurs => f.write_str("its tags do not name this ledger"),
+            Self::Trouble(why) => write!(f, "it could not be deleted: {why}"),
             Self::Shared(ledgers) => write!(f, "its tags name another ledger too: {}", ledgers.join(", ")),
         }
     }

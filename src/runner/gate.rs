@@ -20,7 +20,8 @@ struct Inner {
     failed_in_a_row: u32,
     /// When the latest of those requests was begun that got an answer.
     answered_from: Option<Instant>,
-    is_witness_due: bool,
+    /// The part was asked for what it gave before, since it last answered or was last found to give nothing.
+    is_witness_asked: bool,
     episode: Option<Episode>,
 }
 
@@ -102,7 +103,7 @@ impl Gate {
         episode.waits += u32::from(already.is_none());
         let shut = Shut { wait, since: episode.since, waits: episode.waits, is_news: already.is_none() };
         inner.shut_until = Some(now + wait);
-        inner.is_witness_due |= already.is_none();
+        inner.is_witness_asked &= already.is_some();
         shut
     }
 
@@ -135,15 +136,16 @@ impl Gate {
         self.lock().answered_from.is_some_and(|from| from > begun)
     }
 
-    /// Whether it is time to ask the part for something that it gave before: once each time that the gate was shut.
+    /// Whether it is time to ask the part for something that it gave before: by one worker, and again each time that it
+    /// has answered, or that the gate was shut.
     pub fn take_witness_turn(&self) -> bool {
-        std::mem::replace(&mut self.lock().is_witness_due, false)
+        !std::mem::replace(&mut self.lock().is_witness_asked, true)
     }
 
     /// The part has answered a request that was begun then. The time in which it had answered nobody, if it did so.
     pub fn answered(&self, begun: Instant) -> Option<Waiting> {
         let mut inner = self.lock();
-        inner.failed_in_a_row = 0;
+        (inner.failed_in_a_row, inner.is_witness_asked) = (0, false);
         inner.answered_from = inner.answered_from.max(Some(begun));
         inner.episode.take().map(|episode| episode.so_far())
     }

@@ -49,6 +49,7 @@ pub use saved::SavedPlan;
 pub use uses::{Marks, every_row};
 pub use watch::{Look, Watch};
 pub use wheel::Setting;
+pub use witness::Listing;
 
 use crate::outside::Trouble;
 

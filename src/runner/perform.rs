@@ -106,6 +106,12 @@ impl Performer {
         self.world.forward.as_ref().expect("whoever starts a run forward gives it an origin and a CDN")
     }
 
+    /// Forgets what was tried of steps that were put off: the run rests, and what was stored may be gone afterwards.
+    pub fn forget(&self) {
+        self.stored().clear();
+        self.deferred.clear();
+    }
+
     fn given(&self) -> &Given {
         self.given.as_ref().expect("whoever starts a run forward keeps what it was given")
     }

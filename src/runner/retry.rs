@@ -15,8 +15,8 @@ use super::deferred::{Deferred, Tries};
 use super::parts::{Gates, Outside};
 use super::{Message, log};
 use crate::limits::{
-    NOTIFY_TRIES, OUTAGE_ANSWERS_IN_A_ROW, RATE_LIMIT_ALERT_MS, RETRIES_MAX, RETRY_WAIT_MS_FIRST,
-    RETRY_WAIT_MS_MAX,
+    GATE_LOOK_MS, NOTIFY_TRIES, OUTAGE_ANSWERS_IN_A_ROW, RATE_LIMIT_ALERT_MS, RETRIES_MAX,
+    RETRY_WAIT_MS_FIRST, RETRY_WAIT_MS_MAX,
 };
 use crate::outside::{self, Trouble};
 
@@ -125,7 +125,8 @@ impl Retry {
         loop {
             let may_once = is_completing && !is_troubled;
             while let Some(wait) = gate.wait() {
-                match self.sleep(wait).await {
+                // In slices: the gate may be opened, or shut for longer, meanwhile.
+                match self.sleep(wait.min(Duration::from_millis(GATE_LOOK_MS))).await {
                     Err(Halt::GivenUp) if may_once => break,
                     slept => slept?,
                 }
@@ -147,7 +148,7 @@ impl Retry {
             let treatment = trouble.kind.treatment();
             if treatment == Treatment::Wait {
                 let is_alone = tries.failed_at.is_some_and(|at| gate.has_answered_since(at));
-                tries.failed_at.get_or_insert_with(Instant::now);
+                tries.failed_at = Some(Instant::now());
                 tries.is_refused = true;
                 match is_alone {
                     // Others get through: it is no reason to keep them waiting.
@@ -183,12 +184,12 @@ impl Retry {
                 continue;
             }
             if self.may_be_away(outside, &trouble, tries.failed_at).await {
-                tries.failed_at.get_or_insert_with(Instant::now);
+                tries.failed_at = Some(Instant::now());
                 self.wait_for(outside, since, trouble, tries.attempts).await?;
                 self.defer(outside, tries)?;
                 continue;
             }
-            tries.failed_at.get_or_insert_with(Instant::now);
+            tries.failed_at = Some(Instant::now());
             tries.attempts += 1;
             if tries.attempts > RETRIES_MAX {
                 return Err(Halt::Trouble(Trouble { outage: false, ..trouble }, tries.attempts));
@@ -201,7 +202,7 @@ impl Retry {
     }
 
     /// Whether a failed request may be the part's own trouble, and not only that of one image. It is not where the part
-    /// has answered somebody since this image first failed, or still gives what it gave before.
+    /// has answered somebody since this image last failed, or still gives what it gave before.
     async fn may_be_away(&self, outside: Outside, trouble: &Trouble, failed_at: Option<Instant>) -> bool {
         let gate = self.gates.of(outside);
         let is_in_a_row = (is_odd(trouble.kind) || trouble.outage) && gate.failed() >= self.failed_max;

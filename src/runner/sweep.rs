@@ -1,6 +1,7 @@
 //! The end of a rollback that also deletes files: those that its images had and that nothing needs any more.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use ledger::event::{CdnDeleted, Event, PauseReason, Paused, Record, Verb};
 use ledger::ledger::Ledger;
@@ -10,9 +11,10 @@ use ledger::trouble::TroubleKind;
 
 use super::control::{Answer, Ask, Asked, Phase, Request};
 use super::delete::{Candidate, Deleting, Fate, Swept, delete_unused};
-use super::retry::Retry;
+use super::retry::{Retry, Witness};
 use super::steer::rate_adjusted;
 use super::wheel::Wheel;
+use super::witness::Listing;
 use super::{Message, Moment, RunError, Told};
 use crate::limits::RETRIES_MAX;
 use crate::outside::Trouble;
@@ -35,7 +37,8 @@ impl Wheel<'_> {
         let world = self.setting.world.clone();
         let forward = world.forward.expect("whoever has a rollback delete files gives it a CDN");
         // One file goes after the other, so its own tries are all that a part in trouble is seen by.
-        let retry = Retry { failed_max: RETRIES_MAX, ..self.retry.clone() };
+        let witness: Option<Arc<dyn Witness>> = Some(Arc::new(Listing(forward.cdn.clone())));
+        let retry = Retry { failed_max: RETRIES_MAX, witness, ..self.retry.clone() };
         let (runtime, now) = (self.setting.runtime.clone(), self.setting.now);
         let (run, probe) = (self.run, self.setting.probe.clone());
         self.phase = Phase::Deleting;

@@ -9,7 +9,7 @@ use ledger::decide::{Verdict, decide};
 use ledger::event::{AlertAbout, Alerted, Ending, Event, Operator, Paused, Record, RunFinished};
 use ledger::ids::{ContentHash, RunId};
 use ledger::ledger::Ledger;
-use ledger::order::{Order, Origins, last_completed, order};
+use ledger::order::{Order, Origins, last_completed, order, some_origins};
 use ledger::plan::{Agenda, Step, is_upload_due, upload_path};
 use ledger::state::{PathKey, State};
 use ledger::timestamp::Timestamp;
@@ -24,7 +24,7 @@ use super::steer::{Rest, alert_of};
 use super::waits::Waits;
 use super::witness::Given;
 use super::{Claims, End, Message, Moment, Probe, RunError, Selection, Told, Watch, log};
-use crate::limits::{APPEND_BATCH_MAX, CHECKPOINT_IMAGES, ORIGINS_BYTES_MAX};
+use crate::limits::{APPEND_BATCH_MAX, CHECKPOINT_IMAGES, ORIGINS_BYTES_MAX, WITNESSES_MAX};
 
 /// What a wheel turns with.
 pub struct Setting<'a> {
@@ -121,6 +121,7 @@ impl<'a> Wheel<'a> {
                 self.rest()?;
                 // What was uploaded before the rest is looked at again, as by another process.
                 agenda = Agenda::new(self.run);
+                performer.forget();
                 continue;
             }
             let first = self.setting.inbox.blocking_recv().expect("the wheel itself holds a sender");
@@ -152,7 +153,8 @@ impl<'a> Wheel<'a> {
     fn performer(&self) -> Result<Performer, RunError> {
         let options = self.state().run(self.run).expect("the run was started").options();
         let before = last_completed(self.ledger.state(), self.ledger.store())?;
-        let given = |forward| Arc::new(Given::new(forward, options.bytes_max, before));
+        let planned = some_origins(self.ledger.state(), self.ledger.store(), self.run, WITNESSES_MAX)?;
+        let given = |forward| Arc::new(Given::new(forward, options.bytes_max, before, planned));
         let given = self.setting.world.forward.clone().map(given);
         let witness = given.clone().map(|given| given as Arc<dyn Witness>);
         Ok(Performer {

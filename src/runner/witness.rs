@@ -1,13 +1,14 @@
 //! What the parts of the outside are known to have given: asked for again when one of them seems to be away, it tells an
 //! outage from images that alone are not given.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 
 use super::parts::Outside;
 use super::perform::Forward;
 use super::retry::Witness;
+use crate::outside::imagekit::Cdn;
 use crate::outside::probe::{Accept, Ask, Reading};
 
 /// Below which folder the CDN is asked for one file of any name.
@@ -22,20 +23,28 @@ pub struct Given {
 
 #[derive(Debug, Clone, Default)]
 struct Urls {
-    origin: Option<String>,
+    /// Of an image that it gave, or else of some that it is asked for.
+    origin: Vec<String>,
     served: Option<String>,
 }
 
 impl Given {
-    /// Begins with the URLs of an image that an earlier run completed, at the origin and on the CDN.
-    pub fn new(forward: Forward, bytes_max: u64, completed: Option<(String, String)>) -> Self {
+    /// Begins with the URLs of an image that an earlier run completed, at the origin and on the CDN, and with some that this
+    /// run will ask the origin for: while nothing was given yet, other images tell whether it gives anything.
+    pub fn new(
+        forward: Forward,
+        bytes_max: u64,
+        completed: Option<(String, String)>,
+        planned: Vec<String>,
+    ) -> Self {
         let (origin, served) = completed.unzip();
+        let origin = origin.into_iter().chain(planned).collect();
         Self { forward, bytes_max, urls: Mutex::new(Urls { origin, served }) }
     }
 
     /// The origin has given this.
     pub fn fetched(&self, url: &str) {
-        self.lock().origin = Some(url.to_owned());
+        self.lock().origin = vec![url.to_owned()];
     }
 
     /// The CDN serves this.
@@ -56,13 +65,31 @@ impl Witness for Given {
             Outside::Origin => {
                 let bytes_max = self.bytes_max;
                 let ask = Ask { accept: Accept::Modern, site: None, reading: Reading::Header, bytes_max };
-                let seen = self.forward.origin.probe(&urls.origin?, &ask).await;
-                Some(seen.is_ok_and(|seen| seen.status == 200 && seen.picture.is_ok()))
+                for url in &urls.origin {
+                    // A plain no is an answer, too.
+                    if self.forward.origin.probe(url, &ask).await.is_ok() {
+                        return Some(true);
+                    }
+                }
+                (!urls.origin.is_empty()).then_some(false)
             }
             Outside::Delivery => Some(self.forward.cdn.check_delivery(&urls.served?).await.is_ok()),
             Outside::Api => Some(self.forward.cdn.list(FOLDER, 0, 1).await.is_ok()),
             // Nothing can be stored, and no row written, only to see whether that works.
             Outside::Upload | Outside::Catalog => None,
+        }
+    }
+}
+
+/// Asks ImageKit's API for a page of its listing: for what deletes files, and has nothing else to ask for.
+pub struct Listing(pub Arc<dyn Cdn>);
+
+#[async_trait]
+impl Witness for Listing {
+    async fn answers(&self, outside: Outside) -> Option<bool> {
+        match outside {
+            Outside::Api => Some(self.0.list(FOLDER, 0, 1).await.is_ok()),
+            _ => None,
         }
     }
 }

@@ -39,8 +39,11 @@ pub(super) fn read(url: &str) -> Result<Said, String> {
     }
     let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
     let (authority, path) = place.split_once('/').unwrap_or((place, ""));
-    let is_torn = !authority.contains('@')
-        && (path.contains('@') || (!authority.is_empty() && query.is_some_and(|query| query.contains('@'))));
+    // A database whose name has an @ is written with %40, so one there belongs to what stands before the hosts.
+    let is_torn = path.contains('@')
+        || (!authority.contains('@')
+            && !authority.is_empty()
+            && query.is_some_and(|query| query.contains('@')));
     if is_torn {
         let what = "holds a / or ? before its @, and so names no host: in a user's name or a password write %2F for /";
         return Err(format!("{what} and %3F for ?"));

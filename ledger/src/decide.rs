@@ -286,14 +286,20 @@ fn settle(order: &RowOrder, seen: Seen) -> Settled {
 /// What became of each entry in an array; `None` is a row that is gone, or that holds NULL where there is nothing to
 /// append.
 fn found(order: &RowOrder, array: Option<&str>) -> Vec<Found> {
-    let gone = |found: fn() -> Found| order.images.iter().map(|_| found()).collect();
-    match (array, &order.work) {
-        // Nothing there, nothing to take out.
-        (None, RowWork::Remove { .. }) => gone(|| Found::Held { found: None }),
-        (None, _) => gone(|| Found::Drifted { found: None }),
-        (Some(array), _) => order
-            .edit(array)
-            .map_or_else(|images::NotAnArray| gone(|| Found::Drifted { found: None }), |edited| edited.found),
+    let drifted = || Found::Drifted { found: None };
+    let in_none = |index: usize| match &order.work {
+        // Nothing there, nothing to take out. A `populate`'s rollback may have brought NULL back.
+        RowWork::Remove { .. } => Found::Held { found: None },
+        RowWork::Replace(changes) if changes[index].may_be_gone => Found::Held { found: None },
+        RowWork::Replace(_) | RowWork::Append(_) => drifted(),
+    };
+    let images = 0..order.images.len();
+    match array {
+        None => images.map(in_none).collect(),
+        Some(array) => match order.edit(array) {
+            Ok(edited) => edited.found,
+            Err(images::NotAnArray) => images.map(|_| drifted()).collect(),
+        },
     }
 }
 

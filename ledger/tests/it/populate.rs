@@ -1,5 +1,6 @@
 //! Entries that a `populate` appends: what its orders carry, what its outcomes mean, and the way back (requirement C1).
 
+use ledger::decide::{Outcome, Row, Seen};
 use ledger::event::*;
 use ledger::ids::{RunId, Seq, VenueId};
 use ledger::plan::{Step, is_taken_over, retryable, take_backs};
@@ -233,4 +234,44 @@ fn c1_populates_taken_back_oldest_first_bring_null_back_too() {
     assert_eq!(row, Some(array(&[&external("b")])));
     back(&mut history, second, &mut row);
     assert_eq!(row, None);
+}
+
+/// An image that is on the CDN and not in the row, whose entry a `populate` had added and a rollback took out since.
+fn taken_out(home: Option<&str>) -> (History, Seq, Option<String>) {
+    let mut history = History::new();
+    let mut row = home.map(str::to_owned);
+    let (run, plans) = populate(&mut history, vec![adding(1, home, &["a"])]);
+    history.row(run, Step::UpdateRow(plans[0]), &mut row);
+    history.finish(run, Ending::Done);
+    let (forward, plans) = history.forward(&[row.as_deref().unwrap()]);
+    history.upload(forward, image(plans[0], 0), "a");
+    history.finish(forward, Ending::Closed);
+    back(&mut history, run, &mut row);
+    assert_eq!(row.as_deref(), home);
+    (history, plans[0], row)
+}
+
+#[test]
+fn c6_nothing_has_drifted_where_a_populate_s_rollback_took_the_entry_out() {
+    let home = ["[]", "[ 7 ]"].map(Some);
+    for (home, others, drifted) in [
+        (None, None, 0),
+        (home[0], None, 0),
+        (home[1], None, 0),
+        // What others have made of the row since is said.
+        (None, Some("7"), 1),
+    ] {
+        let (mut history, plan, mut row) = taken_out(home);
+        row = others.map_or(row, |others| Some(others.to_owned()));
+        let held = row.clone();
+        let (run, visit) = history.back(1, held.as_deref(), vec![image(plan, 0)]);
+        history.row(run, Step::RestoreRow(visit), &mut row);
+        assert_eq!((history.finish(run, Ending::Done).drifted, &row), (drifted, &held), "{home:?}");
+    }
+    // The venue has no row any more: nothing of the image is there to be taken back.
+    let (mut history, plan, _) = taken_out(None);
+    let (run, visit) = history.back(1, None, vec![image(plan, 0)]);
+    let gone = Outcome::Row(Row { seen: Seen::Missing, ms: 5 });
+    history.turn(run, Step::RestoreRow(visit), gone);
+    assert_eq!(history.finish(run, Ending::Done).done, 1);
 }

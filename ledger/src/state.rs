@@ -246,12 +246,19 @@ impl State {
         let mut later = later.filter(|plan| image.is_added && plan.aim == Aim::Add);
         later.any(|plan| plan.images.iter().any(|of| of.picture == image.picture))
     }
-    /// Whether the entry of an image was added by a `populate` that was rolled back: it is then in no row.
-    pub fn was_taken_out(&self, image: ImageId) -> bool {
-        let (Some(plan), Some(image)) = (self.plan(image.planned), self.image(image)) else { return false };
+    /// Whether nothing of an image that was never known to be in its row need be there, by what this ledger did since: a
+    /// later image has taken its picture over and has the entry, or the rollback of a `populate` took the entry out.
+    pub fn may_be_gone(&self, id: ImageId) -> bool {
+        let (Some(plan), Some(image)) = (self.plan(id.planned), self.image(id)) else { return false };
         let plans = self.venue(plan.venue).map_or(&[][..], |plans| plans.all()).iter();
-        let mut images = plans.filter_map(|seq| self.plan(*seq)).flat_map(|plan| &plan.images);
-        images.any(|of| of.is_added && of.picture == image.picture && of.rung == Rung::RolledBack)
+        let mut later = plans.filter(|seq| **seq > id.planned).filter_map(|seq| self.plan(*seq));
+        let has_it = |of: &Image| of.picture == image.picture && of.rung == Rung::DbUpdated;
+        let was_it = |of: &Image| of.is_added && of.picture == image.picture && of.rung == Rung::RolledBack;
+        later.any(|plan| match &plan.aim {
+            Aim::Forward => !image.is_current && plan.images.iter().any(has_it),
+            Aim::Back(images) => images.iter().filter_map(|id| self.image(*id)).any(was_it),
+            Aim::Add => false,
+        })
     }
     /// How many images stand on each rung, over all runs.
     pub fn rungs(&self) -> Rungs {

@@ -191,7 +191,7 @@ impl<'a, P: Past> Look<'a, P> {
                 None => {
                     let uploaded = image.uploaded.expect("a rollback names images that were uploaded");
                     let planned = self.plan(id.planned)?;
-                    let may_be_gone = is_anothers(&in_row, image) || self.state.was_taken_out(*id);
+                    let may_be_gone = self.state.may_be_gone(*id);
                     let forward = self.completion(&planned, (*id, image), uploaded, &in_row)?;
                     Change { may_be_gone, ..forward }
                 }

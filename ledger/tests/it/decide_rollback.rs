@@ -188,3 +188,23 @@ fn c6_twins_go_back_each_for_itself() {
     assert_eq!(rolled_back(&events).edits.len(), 2);
     assert_eq!(row, Some(planned));
 }
+
+#[test]
+fn c6_an_entry_that_others_took_out_is_drift_whoever_has_its_file() {
+    // A picture of the same bytes, and the same picture once more.
+    for other in ["https://o/b.jpg", "https://o/a.jpg"] {
+        let (gone, stays) = (external("https://o/a.jpg"), external(other));
+        let mut history = History::new();
+        let (run, plans) = history.forward(&[&array(&[&gone, &stays])]);
+        history.upload(run, image(plans[0], 0), "same");
+        history.upload(run, image(plans[0], 1), "same");
+        let mut row = Some(array(&[&stays]));
+        history.row(run, Step::UpdateRow(plans[0]), &mut row);
+        assert_eq!(history.finish(run, Ending::Done).drifted, 1);
+        let (run, visit) = back(&mut history, &poland(), row.as_deref());
+        let events = history.row(run, Step::RestoreRow(visit), &mut row);
+        let e = rolled_back(&events);
+        assert_eq!((e.edits.len(), e.held.len(), e.left.len()), (1, 0, 1), "{other}");
+        assert_eq!(row, Some(array(&[&stays])));
+    }
+}

@@ -275,3 +275,18 @@ fn c6_nothing_has_drifted_where_a_populate_s_rollback_took_the_entry_out() {
     history.turn(run, Step::RestoreRow(visit), gone);
     assert_eq!(history.finish(run, Ending::Done).done, 1);
 }
+
+#[test]
+fn c6_an_entry_that_a_later_populate_added_again_and_others_took_out_is_drift() {
+    let (mut history, _, mut row) = taken_out(Some("[]"));
+    let (run, plans) = populate(&mut history, vec![adding(1, row.as_deref(), &["a"])]);
+    history.row(run, Step::UpdateRow(plans[0]), &mut row);
+    history.finish(run, Ending::Done);
+    let (forward, plans) = history.forward(&[row.as_deref().unwrap()]);
+    history.upload(forward, image(plans[0], 0), "a");
+    history.finish(forward, Ending::Closed);
+    let mut row = Some("[]".to_owned());
+    let (run, visit) = history.back(1, row.as_deref(), vec![image(plans[0], 0)]);
+    history.row(run, Step::RestoreRow(visit), &mut row);
+    assert_eq!(history.finish(run, Ending::Done).drifted, 1);
+}

@@ -247,13 +247,15 @@ impl State {
         later.any(|plan| plan.images.iter().any(|of| of.picture == image.picture))
     }
     /// Whether nothing of an image that was never known to be in its row need be there, by what this ledger did since: a
-    /// later image has taken its picture over and has the entry, or the rollback of a `populate` took the entry out.
+    /// later image has taken its picture over and has the entry, or the rollback of a `populate` named the entry and did not
+    /// find it changed. That one may have taken it out and died before saying so.
     pub fn may_be_gone(&self, id: ImageId) -> bool {
         let (Some(plan), Some(image)) = (self.plan(id.planned), self.image(id)) else { return false };
         let plans = self.venue(plan.venue).map_or(&[][..], |plans| plans.all()).iter();
         let mut later = plans.filter(|seq| **seq > id.planned).filter_map(|seq| self.plan(*seq));
         let has_it = |of: &Image| of.picture == image.picture && of.rung == Rung::DbUpdated;
-        let was_it = |of: &Image| of.is_added && of.picture == image.picture && of.rung == Rung::RolledBack;
+        let is_left = |of: &Image| of.mark == Some(Mark::Drifted);
+        let was_it = |of: &Image| of.is_added && of.picture == image.picture && !is_left(of);
         later.any(|plan| match &plan.aim {
             Aim::Forward => !image.is_current && plan.images.iter().any(has_it),
             Aim::Back(images) => images.iter().filter_map(|id| self.image(*id)).any(was_it),

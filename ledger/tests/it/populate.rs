@@ -236,8 +236,9 @@ fn c1_populates_taken_back_oldest_first_bring_null_back_too() {
     assert_eq!(row, None);
 }
 
-/// An image that is on the CDN and not in the row, whose entry a `populate` had added and a rollback took out since.
-fn taken_out(home: Option<&str>) -> (History, Seq, Option<String>) {
+/// An image that is on the CDN and not in the row, whose entry a `populate` had added and a rollback took out since; or
+/// that rollback wrote the row and died before saying so.
+fn taken_out(home: Option<&str>, is_said: bool) -> (History, Seq, Option<String>) {
     let mut history = History::new();
     let mut row = home.map(str::to_owned);
     let (run, plans) = populate(&mut history, vec![adding(1, home, &["a"])]);
@@ -246,30 +247,39 @@ fn taken_out(home: Option<&str>) -> (History, Seq, Option<String>) {
     let (forward, plans) = history.forward(&[row.as_deref().unwrap()]);
     history.upload(forward, image(plans[0], 0), "a");
     history.finish(forward, Ending::Closed);
-    back(&mut history, run, &mut row);
+    let mut dying = history.clone();
+    let images = take_backs(&history.state, &Scope::Run(run)).remove(&VenueId(1)).unwrap();
+    let held = row.clone();
+    back(if is_said { &mut history } else { &mut dying }, run, &mut row);
     assert_eq!(row.as_deref(), home);
+    if !is_said {
+        let (dead, _) = history.back(1, held.as_deref(), images);
+        history.finish(dead, Ending::Closed);
+    }
     (history, plans[0], row)
 }
 
 #[test]
 fn c6_nothing_has_drifted_where_a_populate_s_rollback_took_the_entry_out() {
     let home = ["[]", "[ 7 ]"].map(Some);
-    for (home, others, drifted) in [
-        (None, None, 0),
-        (home[0], None, 0),
-        (home[1], None, 0),
+    for (home, is_said, others, drifted) in [
+        (None, true, None, 0),
+        (None, false, None, 0),
+        (home[0], true, None, 0),
+        (home[0], false, None, 0),
+        (home[1], true, None, 0),
         // What others have made of the row since is said.
-        (None, Some("7"), 1),
+        (None, true, Some("7"), 1),
     ] {
-        let (mut history, plan, mut row) = taken_out(home);
+        let (mut history, plan, mut row) = taken_out(home, is_said);
         row = others.map_or(row, |others| Some(others.to_owned()));
         let held = row.clone();
         let (run, visit) = history.back(1, held.as_deref(), vec![image(plan, 0)]);
         history.row(run, Step::RestoreRow(visit), &mut row);
-        assert_eq!((history.finish(run, Ending::Done).drifted, &row), (drifted, &held), "{home:?}");
+        assert_eq!((history.finish(run, Ending::Done).drifted, &row), (drifted, &held), "{home:?} {is_said}");
     }
     // The venue has no row any more: nothing of the image is there to be taken back.
-    let (mut history, plan, _) = taken_out(None);
+    let (mut history, plan, _) = taken_out(None, true);
     let (run, visit) = history.back(1, None, vec![image(plan, 0)]);
     let gone = Outcome::Row(Row { seen: Seen::Missing, ms: 5 });
     history.turn(run, Step::RestoreRow(visit), gone);
@@ -278,7 +288,7 @@ fn c6_nothing_has_drifted_where_a_populate_s_rollback_took_the_entry_out() {
 
 #[test]
 fn c6_an_entry_that_a_later_populate_added_again_and_others_took_out_is_drift() {
-    let (mut history, _, mut row) = taken_out(Some("[]"));
+    let (mut history, _, mut row) = taken_out(Some("[]"), true);
     let (run, plans) = populate(&mut history, vec![adding(1, row.as_deref(), &["a"])]);
     history.row(run, Step::UpdateRow(plans[0]), &mut row);
     history.finish(run, Ending::Done);

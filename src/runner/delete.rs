@@ -15,6 +15,7 @@ use super::parts::Outside;
 use super::planning::Geography;
 use super::retry::{Halt, Retry};
 use super::uses::{Marks, every_row, first_user};
+use crate::limits::OUTAGE_ANSWERS_IN_A_ROW;
 use crate::outside::Trouble;
 use crate::outside::catalog::{Catalog, Venue};
 use crate::outside::imagekit::Cdn;
@@ -109,6 +110,7 @@ pub async fn delete_unused<E: Into<RunError>>(
     for countries in countries.values() {
         claims.take(with.catalog, countries.iter().cloned(), with.holder).await?;
     }
+    let mut in_a_row = 0;
     for (candidate, user) in candidates.iter().zip(users) {
         let (is_needed, id) = (is_needed(&ledger.borrow(), candidate), ledger.borrow().store().id());
         for country in countries.get(candidate.path.folder()).into_iter().flatten() {
@@ -118,8 +120,14 @@ pub async fn delete_unused<E: Into<RunError>>(
             (true, _) => Fate::Kept(Kept::Needed),
             (false, Some(venue)) => Fate::Kept(Kept::InRow(venue)),
             (false, None) => match delete(with, id, candidate).await {
-                Ok(fate) => fate,
-                Err(Halt::Trouble(trouble, _)) if is_its_own(&trouble) => {
+                Ok(fate) => {
+                    in_a_row = 0;
+                    fate
+                }
+                Err(Halt::Trouble(trouble, _))
+                    if is_its_own(&trouble) && in_a_row < OUTAGE_ANSWERS_IN_A_ROW =>
+                {
+                    in_a_row += 1;
                     Fate::Kept(Kept::Trouble(trouble.to_string()))
                 }
                 Err(halt) => return stopped(halt),
@@ -220,9 +228,9 @@ async fn delete(with: Deleting<'_>, ledger: LedgerId, candidate: &Candidate) -> 
 
 /// Whether trouble is that of one file, and others may fare better.
 fn is_its_own(trouble: &Trouble) -> bool {
-    !trouble.outage
-        && trouble.kind.treatment() != Treatment::Pause
-        && trouble.kind != TroubleKind::CatalogError
+    let is_answer = !matches!(trouble.kind, TroubleKind::Network | TroubleKind::Timeout);
+    let is_cdns = trouble.kind != TroubleKind::CatalogError && trouble.kind.treatment() != Treatment::Pause;
+    is_answer && is_cdns && !trouble.outage
 }
 
 fn stopped(halt: Halt) -> Result<Swept, RunError> {

@@ -124,9 +124,10 @@ fn d4_each_reason_is_told_once_and_a_report_without_any_use_is_refused() {
         said.starts_with("nothing of the matching report") && said.contains(&format!("{two}; {one}")),
         "{said}"
     );
-    // Without a match there is nothing to read.
-    assert!(read_text(format!("{header}2,a,,b,no_match,1\n")).unwrap().venues.is_empty());
-    assert!(read_text(header).unwrap().venues.is_empty());
+    for (rows, why) in [("2,a,,b,no_match,1\n", "none of its 1 rows is a match"), ("", "it has no row")] {
+        let said = read_text(format!("{header}{rows}")).unwrap_err().to_string();
+        assert!(said.contains(why), "{said}");
+    }
 }
 
 #[test]

@@ -350,14 +350,66 @@ async fn e3_an_image_that_fails_while_others_get_through_fails_by_itself() {
     let put_off: Vec<u32> = (0..).zip(&ends).filter(|(_, end)| is_deferred(end)).map(|(n, _)| n).collect();
     assert!(!put_off.is_empty() && ends.iter().all(|end| is_deferred(end) || end.is_err()));
     // Another gets through, and after it they fail by themselves, however many they are.
-    assert!(tried(&ill(9), vec![]).await.0.is_ok());
-    for _ in 0..9 {
-        retry.gates.of(Outside::Upload).failed();
-    }
     for n in put_off {
-        let (end, _) = tried(&ill(n), odd()).await;
-        assert!(matches!(&end, Err(Halt::Trouble(trouble, 4)) if !trouble.outage), "{end:?}");
+        loop {
+            assert!(tried(&ill(9), vec![]).await.0.is_ok());
+            for _ in 0..9 {
+                retry.gates.of(Outside::Upload).failed();
+            }
+            match tried(&ill(n), odd()).await.0 {
+                Err(Halt::Deferred) => {}
+                Err(Halt::Trouble(trouble, 4)) if !trouble.outage => break,
+                other => panic!("{other:?}"),
+            }
+        }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e3_what_an_outage_put_off_is_not_failed_by_the_next_one() {
+    for outside in [Outside::Upload, Outside::Origin] {
+        let (retry, _stop, _told) = retry();
+        let deferred = Arc::<Deferred>::default();
+        let ill = |n| retry.of(step(n), deferred.clone());
+        let away = || async { Err::<(), _>(trouble(TroubleKind::ApiError)) };
+        for _ in 0..9 {
+            retry.gates.of(outside).failed();
+        }
+        assert!(matches!(ill(0).run(outside, away).await, Err(Halt::Deferred)));
+        // It is back, and goes away again before this image has its turn.
+        assert!(ill(1).run(outside, || async { Ok(()) }).await.is_ok());
+        for _ in 0..9 {
+            retry.gates.of(outside).failed();
+        }
+        for turn in 0..6 {
+            let end = ill(0).run(outside, away).await;
+            assert!(matches!(end, Err(Halt::Deferred)), "{outside:?} {turn} {end:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e1_an_image_that_is_told_to_come_back_in_an_hour_keeps_no_other_waiting() {
+    let (retry, _stop, _told) = retry();
+    let retry = Retry { witness: Some(Arc::new(Says(Some(true)))), ..retry };
+    let (hour, other) = (Duration::from_secs(3_600), retry.clone());
+    let waiting = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let started = Instant::now();
+        tried(&other, vec![]).await.0.unwrap();
+        started.elapsed()
+    });
+    let refused = trouble(TroubleKind::RateLimited).after(hour);
+    let answer = || async {
+        // Long enough for the other to come to the gate behind it.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        Err::<(), _>(refused.clone())
+    };
+    match retry.run(Outside::Upload, answer).await {
+        Err(Halt::Trouble(trouble, 1)) => assert!(!trouble.outage, "it is this image's own"),
+        other => panic!("{other:?}"),
+    }
+    assert!(waiting.await.unwrap() < Duration::from_secs(2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -115,3 +115,32 @@ fn s7_nothing_is_deleted_while_another_ledgers_run_is_at_work() {
     site.run(&DELETE);
     assert_eq!(every_row_is_served(&site), 3);
 }
+
+#[test]
+fn s7_a_file_that_alone_cannot_be_deleted_keeps_no_other() {
+    let site = site(Kind::Sqlite);
+    site.one_run(&MIGRATE, 0);
+    let files = site.stage.imagekit.files();
+    site.stage.order(&format!("delete/v1/files/{}=500", files[0].id));
+    let args = [&ROLLBACK[..], &["--delete-cdn-files", "--patience", "5"]].concat();
+    site.run(&args).code(0).says("it could not be deleted");
+    assert_eq!(site.paths(), [files[0].path.clone()]);
+    site.stage.order("delete=none");
+    site.run(&DELETE).code(0);
+    assert!(site.paths().is_empty());
+}
+
+#[test]
+fn s7_a_venue_that_got_another_slug_is_claimed_by_the_one_it_was_planned_with() {
+    let site = site(Kind::Sqlite);
+    site.one_run(&MIGRATE, 0);
+    site.one_run(&ROLLBACK, 0);
+    site.stage.order("origin=late:by=14s");
+    let (args, before) = ([&MIGRATE[..], &OTHER].concat(), site.stage.requests("origin"));
+    let mut other = Going::spawn(site.command(&args), &args);
+    other.reach("the other run is at work", || site.stage.requests("origin") > before);
+    site.stage.sql("UPDATE venues SET slug = slug || '-renamed'");
+    site.run(&DELETE).code(22).says("PL is being worked on by");
+    other.end().code(0);
+    assert_eq!(every_row_is_served(&site), 3);
+}

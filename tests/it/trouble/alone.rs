@@ -106,3 +106,14 @@ fn e3_where_nothing_is_given_at_all_the_run_pauses_and_fails_no_image() {
         assert!(stage.imagekit.files().iter().all(|file| file.versions == 1), "{orders}");
     }
 }
+
+#[test]
+fn e1_one_image_that_is_told_to_come_back_in_an_hour_stops_no_run() {
+    for concurrency in [1, 4] {
+        let stage = world();
+        stage.order("origin/bad/0.jpg=429:reset=3600000");
+        let how = How { concurrency, ..how() };
+        let Ok(End::Finished(Ending::Done, tally)) = stage.migrate(&how) else { panic!("{concurrency}") };
+        assert_eq!((tally.done, tally.failed), (2 * BAD as u64 - 1, 1), "{concurrency}");
+    }
+}

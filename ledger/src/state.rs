@@ -3,6 +3,7 @@
 
 mod apply;
 mod digest;
+mod happen;
 mod image;
 mod run;
 mod supersede;

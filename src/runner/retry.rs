@@ -4,7 +4,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use ledger::event::{AlertAbout, Alerted, WaitReason};
 use ledger::plan::Step;
 use ledger::trouble::{Treatment, TroubleKind};
@@ -13,6 +12,7 @@ use tokio::time::Instant;
 
 use super::deferred::{Deferred, Tries};
 use super::parts::{Gates, Outside};
+use super::witness::Witness;
 use super::{Message, log};
 use crate::limits::{
     GATE_LOOK_MS, NOTIFY_TRIES, OUTAGE_ANSWERS_IN_A_ROW, RATE_LIMIT_ALERT_MS, RETRIES_MAX,
@@ -59,13 +59,6 @@ pub struct Retry {
     pub witness: Option<Arc<dyn Witness>>,
     /// The step that is tried, where others can be tried before it.
     pub step: Option<(Step, Arc<Deferred>)>,
-}
-
-/// Asks a part for something that it gave before: what shows whether it is away, or only does not give an image.
-#[async_trait]
-pub trait Witness: Send + Sync {
-    /// Whether it gives that now; `None` where nothing is known that it gave.
-    async fn answers(&self, outside: Outside) -> Option<bool>;
 }
 
 impl Retry {

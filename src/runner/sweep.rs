@@ -11,10 +11,10 @@ use ledger::trouble::TroubleKind;
 
 use super::control::{Answer, Ask, Asked, Phase, Request};
 use super::delete::{Candidate, Deleting, Fate, Swept, delete_unused};
-use super::retry::{Retry, Witness};
+use super::retry::Retry;
 use super::steer::rate_adjusted;
 use super::wheel::Wheel;
-use super::witness::Listing;
+use super::witness::{Listing, Witness};
 use super::{Message, Moment, RunError, Told};
 use crate::limits::RETRIES_MAX;
 use crate::outside::Trouble;

@@ -19,10 +19,10 @@ use tracing::Instrument;
 
 use super::control::Phase;
 use super::perform::{Performed, Performer, World};
-use super::retry::{Retry, Witness};
+use super::retry::Retry;
 use super::steer::{Rest, alert_of};
 use super::waits::Waits;
-use super::witness::Given;
+use super::witness::{Given, Witness};
 use super::{Claims, End, Message, Moment, Probe, RunError, Selection, Told, Watch, log};
 use crate::limits::{APPEND_BATCH_MAX, CHECKPOINT_IMAGES, ORIGINS_BYTES_MAX, WITNESSES_MAX};
 

@@ -7,12 +7,18 @@ use async_trait::async_trait;
 
 use super::parts::Outside;
 use super::perform::Forward;
-use super::retry::Witness;
 use crate::outside::imagekit::Cdn;
 use crate::outside::probe::{Accept, Ask, Reading};
 
 /// Below which folder the CDN is asked for one file of any name.
 const FOLDER: &str = "/venues";
+
+/// Asks a part for something that it gave before: what shows whether it is away, or only does not give an image.
+#[async_trait]
+pub trait Witness: Send + Sync {
+    /// Whether it gives that now; `None` where nothing is known that it gave.
+    async fn answers(&self, outside: Outside) -> Option<bool>;
+}
 
 /// The last image that the origin gave and the last file that the CDN served, by their URLs.
 pub struct Given {

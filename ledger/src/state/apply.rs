@@ -3,8 +3,7 @@
 
 use super::image::Happening;
 use super::{
-    Aim, DIGEST_VERSION, FileSeen, Image, Mark, PathKey, Place, Plan, Run, RunStatus, Rung, State, Whole,
-    digest,
+    Aim, DIGEST_VERSION, FileSeen, Image, Mark, PathKey, Place, Plan, Run, RunStatus, State, Whole, digest,
 };
 use crate::event::{Ending, Event, Planned, Record, RolledBack, Stopped, Tally, Work};
 use crate::ids::{CdnPath, ImageId, RunId, Seq, VenueId};
@@ -21,7 +20,7 @@ impl Illegal {
     }
 }
 
-fn require(holds: bool, why: impl FnOnce() -> String) -> Result<(), Illegal> {
+pub(super) fn require(holds: bool, why: impl FnOnce() -> String) -> Result<(), Illegal> {
     if holds { Ok(()) } else { Err(Illegal(why())) }
 }
 
@@ -234,57 +233,6 @@ impl State {
         require(self.users_of(key) == 0, || format!("an image still needs the file at {path}"))?;
         self.files.remove(&key);
         Ok(())
-    }
-
-    /// What is on the CDN is fetched, sent or confirmed again only where its run was started or resumed since.
-    fn not_seen_yet(&self, run: RunId, id: ImageId) -> Result<(), Illegal> {
-        let image = self.image(id).filter(|image| image.rung == Rung::Uploaded && image.mark.is_none());
-        let is_due = image.is_none_or(|image| image.is_stale(self.runs[&run].going_since));
-        require(is_due, || format!("{id} was seen on the CDN since run {run} goes on"))
-    }
-
-    fn happen(&mut self, id: ImageId, happening: Happening) -> Result<&mut Image, Illegal> {
-        self.happen_with(id, happening, |_| ())
-    }
-
-    /// Moves one image, and the counts and the digest with it.
-    fn happen_with(
-        &mut self,
-        id: ImageId,
-        happening: Happening,
-        and: impl FnOnce(&mut Image),
-    ) -> Result<&mut Image, Illegal> {
-        let no_image = || Illegal(format!("there is no image {id}"));
-        let plan = self.plans.get_mut(&id.planned).ok_or_else(no_image)?;
-        let since = self.runs[&plan.run].going_since;
-        if plan.ready_since != since {
-            // The run was resumed: of what was ready then, nothing is.
-            (plan.ready_since, plan.ready) = (since, 0);
-        }
-        let image = plan.images.get_mut(id.index as usize).ok_or_else(no_image)?;
-        let (rung, mark) = image.after(happening)?;
-        self.digest = self.digest.wrapping_sub(digest::share(id, image));
-        *self.rungs.of(image.rung) -= 1;
-        let used = |image: &Image| image.path.filter(|_| image.is_used());
-        let before = used(image);
-        plan.open -= u32::from(!image.is_settled());
-        plan.ready -= u32::from(image.is_ready(since));
-        (image.rung, image.mark) = (rung, mark);
-        and(image);
-        plan.open += u32::from(!image.is_settled());
-        plan.ready += u32::from(image.is_ready(since));
-        *self.rungs.of(image.rung) += 1;
-        let after = used(image);
-        if before != after {
-            if let Some(users) = before.and_then(|path| self.users.get_mut(&path)) {
-                *users = users.saturating_sub(1);
-            }
-            if let Some(path) = after {
-                *self.users.entry(path).or_default() += 1;
-            }
-        }
-        self.digest = self.digest.wrapping_add(digest::share(id, image));
-        Ok(image)
     }
 
     fn planned(&mut self, seq: Seq, run: RunId, planned: &Planned) -> Result<(), Illegal> {

@@ -24,6 +24,15 @@ fn deleting(site: &Site, args: &[&str]) -> Going {
     going
 }
 
+/// A run of another ledger that is at work for longer than a claim is tried for.
+fn another_run(site: &Site) -> Going {
+    site.stage.order("origin=late:by=14s");
+    let (args, before) = ([&MIGRATE[..], &OTHER].concat(), site.stage.requests("origin"));
+    let mut other = Going::spawn(site.command(&args), &args);
+    other.reach("the other run is at work", || site.stage.requests("origin") > before);
+    other
+}
+
 /// Every completed entry points at a file that is there.
 #[track_caller]
 fn every_row_is_served(site: &Site) -> usize {
@@ -102,11 +111,7 @@ fn s7_nothing_is_deleted_while_another_ledgers_run_is_at_work() {
     let site = site(Kind::Sqlite);
     site.one_run(&MIGRATE, 0);
     site.one_run(&ROLLBACK, 0);
-    // For longer than a claim is tried for.
-    site.stage.order("origin=late:by=14s");
-    let (args, before) = ([&MIGRATE[..], &OTHER].concat(), site.stage.requests("origin"));
-    let mut other = Going::spawn(site.command(&args), &args);
-    other.reach("the other run is at work", || site.stage.requests("origin") > before);
+    let other = another_run(&site);
     let refused = site.run(&DELETE).code(22).says("PL is being worked on by");
     assert_eq!(site.paths().len(), 3, "{refused}");
     other.end().code(0);
@@ -135,10 +140,7 @@ fn s7_a_venue_that_got_another_slug_is_claimed_by_the_one_it_was_planned_with() 
     let site = site(Kind::Sqlite);
     site.one_run(&MIGRATE, 0);
     site.one_run(&ROLLBACK, 0);
-    site.stage.order("origin=late:by=14s");
-    let (args, before) = ([&MIGRATE[..], &OTHER].concat(), site.stage.requests("origin"));
-    let mut other = Going::spawn(site.command(&args), &args);
-    other.reach("the other run is at work", || site.stage.requests("origin") > before);
+    let other = another_run(&site);
     site.stage.sql("UPDATE venues SET slug = slug || '-renamed'");
     site.run(&DELETE).code(22).says("PL is being worked on by");
     other.end().code(0);

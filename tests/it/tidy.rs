@@ -140,6 +140,7 @@ fn only_the_retry_loop_sleeps_to_retry() {
         // The one retry loop, and its tests.
         "src/runner/retry.rs",
         "src/runner/retry/tests.rs",
+        "src/runner/retry/tests/outage.rs",
         // Keeps a claim's connection alive; and, once a run, waits for a killed program's lock to come free. That is
         // waiting for a person's turn, not for a request to go better.
         "src/outside/catalog/claims.rs",

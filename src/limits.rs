@@ -13,8 +13,8 @@ pub const DESCRIPTORS_SPARE_MIN: usize = 20;
 pub const IMAGE_BYTES_MAX: u64 = 25_000_000;
 /// ImageKit transforms no picture above 100 megapixels, so a larger one could be stored but never shown.
 pub const PIXELS_MAX: u64 = 100_000_000;
-/// Pixels being decoded at the same time over all workers; 100 MP take about 300 MB.
-pub const PIXELS_DECODING_MAX: u64 = 100_000_000;
+/// Memory of all pictures that are checked at the same time, files included: room for the largest that needs any.
+pub const PICTURE_BYTES_MAX: u64 = 128_000_000;
 
 /// A transfer that moves no byte for this long has stalled (E1: `timeout`).
 pub const IDLE_MS_MAX: u64 = 30_000;
@@ -152,14 +152,9 @@ pub const CHECKPOINT_IMAGES: u64 = 1_000;
 pub const DOWNLOAD_MS_MAX: u64 = 3_600_000;
 /// First bytes of a download looked at to see what it is; an HTML page shows itself within them.
 pub const SNIFF_BYTES: usize = 512;
-/// Pixels of all frames of an animation together: ten minutes of small video, some 20 seconds of decoding. More is
-/// a trap for decoders.
-pub const ANIMATION_PIXELS_MAX: u64 = 2_000_000_000;
-/// Pixels that a GIF's frame may have beyond those of its screen: some makers are careless by a few rows, and a megabyte
-/// for each image in the air is no matter.
-pub const GIF_FRAME_SPARE_PIXELS: u64 = 1_000_000;
-/// Memory one decoder may take: 100 megapixels of the widest kind, 16 bits in four channels, are 800 MB.
-pub const DECODER_BYTES_MAX: u64 = 1_000_000_000;
+/// Steps of one picture's check, a step being a pixel or coefficient that is looked at: ten minutes of small video. More
+/// is a trap for decoders.
+pub const PICTURE_WORK_MAX: u64 = 2_000_000_000;
 /// Read at once from the spool while uploading: large enough to be cheap, small enough to show progress.
 pub const UPLOAD_CHUNK_BYTES: usize = 64 * 1024;
 /// Characters of a foreign server's message that are kept; what matters stands at the front.

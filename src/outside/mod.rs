@@ -14,6 +14,7 @@ pub mod machine;
 pub mod matches;
 pub mod notify;
 pub mod origin;
+pub mod picture;
 pub mod probe;
 mod roots;
 pub mod spool;

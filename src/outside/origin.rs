@@ -2,13 +2,7 @@
 
 pub(crate) mod address;
 mod allowed;
-mod endings;
-mod gif;
-mod jpeg;
 mod look;
-mod picture;
-pub(crate) mod sniff;
-mod webp;
 
 use std::time::Duration;
 
@@ -21,15 +15,14 @@ use url::Url;
 
 pub use address::{Lookup, system_lookup};
 pub use allowed::NotAHost;
-pub(super) use picture::header;
 
 use self::address::Guard;
 use self::allowed::Allowed;
-use self::picture::{Darkroom, Unfit};
-use self::sniff::sniff;
 use super::http::{plain, progress, unanswered};
 use super::incoming::{Incoming, is_plain, is_whole, too_large};
 use super::log::send;
+use super::picture::sniff::sniff;
+use super::picture::{Picture, PictureError, PictureLimiter};
 use super::probe::{Ask, Seen};
 use super::spool::{Draft, Spool, disk_trouble};
 use super::{Trouble, http_client_builder};
@@ -124,7 +117,7 @@ pub struct HttpOrigin {
     allowed: Allowed,
     bytes_max: u64,
     idle: Duration,
-    darkroom: Darkroom,
+    pictures: PictureLimiter,
 }
 
 impl HttpOrigin {
@@ -136,7 +129,7 @@ impl HttpOrigin {
         let allowed = Allowed::new(&options.base, &options.allow_hosts)?;
         let client = http_client_builder().dns_resolver(Guard { lookup: options.lookup }).build()?;
         let (bytes_max, idle) = (options.bytes_max, options.idle);
-        Ok(Self { client, allowed, bytes_max, idle, darkroom: Darkroom::new() })
+        Ok(Self { client, allowed, bytes_max, idle, pictures: PictureLimiter::new() })
     }
 
     /// The answer behind all redirects, each of which is checked like the first URL.
@@ -177,11 +170,11 @@ impl HttpOrigin {
         let mut draft = spool.create().await.map_err(|error| disk_trouble(&error))?;
         let (hash, bytes, format) = receive(&mut body, &mut draft).await?;
         draft.flush().await.map_err(|error| disk_trouble(&error))?;
-        let (width, height) =
-            self.darkroom.check(draft.path(), format).await.map_err(|unfit| match unfit {
-                Unfit::Disk(error) => disk_trouble(&error),
-                unfit => invalid(&unfit.to_string()),
-            })?;
+        let checked = self.pictures.check_file(draft.path(), format).await;
+        let Picture { width, height, .. } = checked.map_err(|error| match error {
+            PictureError::Disk(error) => disk_trouble(&error),
+            PictureError::Invalid(why) => invalid(&why.to_string()),
+        })?;
         draft.commit(&hash).await.map_err(|error| disk_trouble(&error))?;
         Ok(Fetched { hash, bytes, format, width, height })
     }

@@ -14,8 +14,8 @@ use super::Trouble;
 use super::http::plain;
 use super::incoming::{Incoming, is_plain, is_whole};
 use super::knock::clock;
-use super::origin::header;
-use super::origin::sniff::{is_picture, sniff};
+use super::picture::size;
+use super::picture::sniff::{is_picture, sniff};
 use crate::limits::{MESSAGE_CHARS_MAX, PROBE_STEP_BYTES, SNIFF_BYTES};
 
 /// What today's browsers say for an `<img>`: the delivery then answers as it will answer them.
@@ -250,7 +250,7 @@ impl Body {
 fn shape(head: &[u8]) -> Result<Option<Shape>, String> {
     match sniff(head) {
         Ok(format) => {
-            let size = header(head, format);
+            let size = size(head, format);
             Ok(size.map(|size| Shape { media_type: format.media_type(), size: Some(size) }))
         }
         // A format of the CDN's own choosing, such as AVIF.

@@ -14,7 +14,7 @@ use crate::outside::Trouble;
 use crate::outside::http::{plain, progress, unanswered};
 use crate::outside::incoming::{Incoming, is_whole};
 use crate::outside::log::send;
-use crate::outside::origin::sniff::is_picture;
+use crate::outside::picture::sniff::is_picture;
 use crate::outside::probe::{ACCEPT_IMAGES, Ask, Seen};
 
 /// What messages call the other side.

@@ -7,7 +7,6 @@ use ledger::trouble::TroubleKind;
 
 use reqwest::Method;
 
-use super::sniff::sniff;
 use super::{HttpOrigin, WHOM};
 use crate::limits::DOWNLOAD_MS_MAX;
 use crate::outside::Trouble;
@@ -30,10 +29,7 @@ impl HttpOrigin {
         }
         let (mut seen, body) = ask.read(response, started, self.idle, WHOM).await?;
         if ask.reading == Reading::Decode && !seen.is_too_large && seen.picture.is_ok() {
-            seen.flaw = match sniff(&body) {
-                Ok(format) => self.darkroom.check_bytes(body, format).await.err().map(|no| no.to_string()),
-                Err(why) => Some(why),
-            };
+            seen.flaw = self.pictures.check_bytes(body).await.err().map(|why| why.to_string());
         }
         Ok(seen)
     }

@@ -13,8 +13,11 @@ pub const DESCRIPTORS_SPARE_MIN: usize = 20;
 pub const IMAGE_BYTES_MAX: u64 = 25_000_000;
 /// ImageKit transforms no picture above 100 megapixels, so a larger one could be stored but never shown.
 pub const PIXELS_MAX: u64 = 100_000_000;
-/// Memory of all pictures that are checked at the same time, files included: room for the largest that needs any.
-pub const PICTURE_BYTES_MAX: u64 = 128_000_000;
+/// Files held in memory at the same time, to see whether they are whole pictures: four of the largest size.
+pub const PICTURE_FILES_BYTES_MAX: u64 = 100_000_000;
+/// What all checks of pictures remember at the same time: the largest of them, a progressive JPEG of 100 MP in four
+/// colours, alone.
+pub const PICTURE_STATES_BYTES_MAX: u64 = 50_000_000;
 
 /// A transfer that moves no byte for this long has stalled (E1: `timeout`).
 pub const IDLE_MS_MAX: u64 = 30_000;

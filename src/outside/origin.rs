@@ -170,7 +170,7 @@ impl HttpOrigin {
         let mut draft = spool.create().await.map_err(|error| disk_trouble(&error))?;
         let (hash, bytes, format) = receive(&mut body, &mut draft).await?;
         draft.flush().await.map_err(|error| disk_trouble(&error))?;
-        let checked = self.pictures.check_file(draft.path(), format).await;
+        let checked = self.pictures.check_file(draft.path(), bytes).await;
         let Picture { width, height, .. } = checked.map_err(|error| match error {
             PictureError::Disk(error) => disk_trouble(&error),
             PictureError::Invalid(why) => invalid(&why.to_string()),

@@ -14,7 +14,7 @@ use super::Trouble;
 use super::http::plain;
 use super::incoming::{Incoming, is_plain, is_whole};
 use super::knock::clock;
-use super::picture::size;
+use super::picture::shape_of;
 use super::picture::sniff::{is_picture, sniff};
 use crate::limits::{MESSAGE_CHARS_MAX, PROBE_STEP_BYTES, SNIFF_BYTES};
 
@@ -109,6 +109,12 @@ impl Ask<'_> {
         headers
     }
 
+    /// How long an answer's body may be: as announced, and never more than is to be read.
+    pub(super) fn body_bytes_max(&self, response: &reqwest::Response) -> u64 {
+        let announced = response.content_length().filter(|_| is_plain(response.headers()));
+        announced.unwrap_or(self.bytes_max).min(self.bytes_max)
+    }
+
     /// Reads an answer as far as it is wanted. The body comes along where it was to be decoded.
     pub(super) async fn read(
         &self,
@@ -144,6 +150,9 @@ impl Ask<'_> {
         // What is announced as too large is not read to see that it is.
         let is_long = seen.bytes.is_some_and(|bytes| bytes > self.bytes_max);
         let mut body = Body::new(if is_long { Reading::Header } else { self.reading });
+        if body.reading == Reading::Decode {
+            body.kept.reserve_exact(usize::try_from(self.body_bytes_max(&response)).unwrap_or(0));
+        }
         let read = read(response, &mut body, (seen.bytes, self.bytes_max), idle, whom).await;
         seen.total = started.elapsed();
         seen.is_too_large = seen.bytes.unwrap_or(body.bytes) > self.bytes_max;
@@ -250,7 +259,7 @@ impl Body {
 fn shape(head: &[u8]) -> Result<Option<Shape>, String> {
     match sniff(head) {
         Ok(format) => {
-            let size = size(head, format);
+            let size = shape_of(head).map(|(_, width, height)| (width, height));
             Ok(size.map(|size| Shape { media_type: format.media_type(), size: Some(size) }))
         }
         // A format of the CDN's own choosing, such as AVIF.

@@ -373,7 +373,7 @@ async fn e3_a_refused_connection_is_an_outage() {
 }
 
 #[tokio::test]
-async fn many_at_once_share_the_darkroom() {
+async fn many_at_once_share_the_memory_for_checks() {
     let body = jpeg(2_000, 1_500);
     let server = RawServer::start(move |_| answer(200, &[], &body)).await;
     let bench = Bench::on(&server);

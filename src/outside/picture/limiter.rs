@@ -1,16 +1,14 @@
-//! How many pictures are checked at the same time: as many as fit into a budget of bytes.
+//! How many pictures are in memory at the same time: as many as fit into two budgets of bytes.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use ledger::ids::Format;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
 use super::{InvalidPicture, Picture, check, header};
-use crate::limits::PICTURE_BYTES_MAX;
+use crate::limits::{PICTURE_FILES_BYTES_MAX, PICTURE_STATES_BYTES_MAX};
 
 /// Why there is no [`Picture`].
 #[derive(Debug, thiserror::Error)]
@@ -20,74 +18,75 @@ pub(crate) enum PictureError {
     Invalid(#[from] InvalidPicture),
     /// This machine could not read it back.
     #[error(transparent)]
-    Disk(#[from] std::io::Error),
+    Disk(#[from] io::Error),
 }
 
-/// Checks pictures for all workers, who share a budget of memory.
+/// Checks pictures for all workers, who share what memory there is for it.
 #[derive(Debug, Clone)]
 pub(crate) struct PictureLimiter {
-    /// Thousands of bytes.
-    budget: Arc<Semaphore>,
+    files: Budget,
+    states: Budget,
 }
+
+/// Room for a file in memory, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Room(#[expect(dead_code, reason = "it is held, not read")] OwnedSemaphorePermit);
 
 impl PictureLimiter {
     pub(crate) fn new() -> Self {
-        Self { budget: Arc::new(Semaphore::new(kilo(PICTURE_BYTES_MAX) as usize)) }
+        Self { files: Budget::of(PICTURE_FILES_BYTES_MAX), states: Budget::of(PICTURE_STATES_BYTES_MAX) }
     }
 
-    /// [`check`] of a file. Its header is read first: what the check needs is known before it is taken.
-    pub(crate) async fn check_file(&self, path: &Path, format: Format) -> Result<Picture, PictureError> {
-        let file = path.to_owned();
-        let bytes = on_a_thread(move || {
-            let file = File::open(file)?;
-            let bytes = file.metadata()?.len();
-            Ok(bytes + header(BufReader::new(file), format)?.memory)
-        })
-        .await?;
-        let path = path.to_owned();
-        self.within(bytes, move || {
-            let mut bytes = Vec::new();
-            File::open(path)?.read_to_end(&mut bytes)?;
-            Ok(check(&bytes)?)
-        })
-        .await
+    /// Waits until a file of so many bytes may be held in memory.
+    pub(crate) async fn room(&self, bytes: u64) -> io::Result<Room> {
+        self.files.take(bytes).await
     }
 
-    /// [`check`] of what is held in memory.
-    pub(crate) async fn check_bytes(&self, bytes: Vec<u8>) -> Result<Picture, PictureError> {
-        self.within(bytes.len() as u64, move || Ok(check(&bytes)?)).await
+    /// [`check`] of a file on the disk that has so many bytes.
+    pub(crate) async fn check_file(&self, path: &Path, bytes: u64) -> Result<Picture, PictureError> {
+        let room = self.room(bytes).await?;
+        self.check_bytes(tokio::fs::read(path).await?, room).await
     }
 
-    async fn within(
-        &self,
-        bytes: u64,
-        work: impl FnOnce() -> Result<Picture, PictureError> + Send + 'static,
-    ) -> Result<Picture, PictureError> {
-        // Whoever needs more than there is gets all of it, and so runs alone.
-        let cost = kilo(bytes.min(PICTURE_BYTES_MAX));
-        let permit =
-            Arc::clone(&self.budget).acquire_many_owned(cost).await.map_err(std::io::Error::other)?;
-        on_a_thread(move || {
-            // The permit goes along: a check runs to its end even when nobody waits for it any more.
-            let _permit = permit;
-            work()
-        })
-        .await
+    /// [`check`] of a file in memory, for which there was [`PictureLimiter::room`].
+    pub(crate) async fn check_bytes(&self, bytes: Vec<u8>, room: Room) -> Result<Picture, PictureError> {
+        // Whoever has room for its check waits for nothing more, so that nobody waits for ever.
+        let state = self.states.take(header(&bytes)?.1.memory).await?;
+        let checked = spawn_blocking(move || {
+            // The room goes along: a check runs to its end even when nobody waits for it any more.
+            let _held = (room, state);
+            check(&bytes)
+        });
+        match checked.await {
+            Ok(picture) => Ok(picture?),
+            // A check that panics is a bug, and goes on as a panic.
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(error) => Err(io::Error::other(error).into()),
+        }
     }
 }
 
-/// Thousands of bytes, at least one.
+/// Memory that is shared.
+#[derive(Debug, Clone)]
+struct Budget {
+    /// In thousands of bytes, since a semaphore's permits are few.
+    left: Arc<Semaphore>,
+    all: u32,
+}
+
+impl Budget {
+    fn of(bytes: u64) -> Self {
+        let all = kilo(bytes);
+        Self { left: Arc::new(Semaphore::new(all as usize)), all }
+    }
+
+    /// Whoever needs more than there is gets all of it, and so runs alone.
+    async fn take(&self, bytes: u64) -> io::Result<Room> {
+        let needed = kilo(bytes).min(self.all);
+        Arc::clone(&self.left).acquire_many_owned(needed).await.map(Room).map_err(io::Error::other)
+    }
+}
+
 fn kilo(bytes: u64) -> u32 {
-    u32::try_from(bytes.div_ceil(1_000).max(1)).unwrap_or(u32::MAX)
-}
-
-/// Runs blocking work. A check that panics is a bug, and goes on as a panic.
-async fn on_a_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, PictureError> + Send + 'static,
-) -> Result<T, PictureError> {
-    match spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(error) => Err(PictureError::Disk(std::io::Error::other(error))),
-    }
+    u32::try_from(bytes.div_ceil(1_000)).unwrap_or(u32::MAX)
 }

@@ -13,13 +13,15 @@ pub(crate) mod sniff;
 mod webp;
 mod work;
 
-use std::io::{BufRead, Cursor, Seek};
+use std::io::Cursor;
 
 use ledger::ids::Format;
 
-pub(crate) use self::limiter::{PictureError, PictureLimiter};
+pub(crate) use self::limiter::{PictureError, PictureLimiter, Room};
 use self::sniff::sniff;
 use self::work::Work;
+#[cfg(doc)]
+use crate::limits::PICTURE_STATES_BYTES_MAX;
 use crate::limits::PIXELS_MAX;
 
 /// A whole picture.
@@ -54,7 +56,7 @@ struct Header {
     width: u32,
     /// Pixels down.
     height: u32,
-    /// Bytes of memory that [`check`] takes at most beside the file's own.
+    /// Bytes of memory that [`check`] takes at most beside the file's own: see [`PICTURE_STATES_BYTES_MAX`].
     memory: u64,
 }
 
@@ -64,12 +66,7 @@ struct Header {
 /// # Errors
 /// Why it is none.
 pub fn check(bytes: &[u8]) -> Result<Picture, InvalidPicture> {
-    let format = sniff(bytes).map_err(InvalidPicture)?;
-    let Header { width, height, .. } = match header(Cursor::new(bytes), format) {
-        Ok(header) => header,
-        Err(PictureError::Invalid(why)) => return Err(why),
-        Err(PictureError::Disk(error)) => return Err(InvalidPicture::damaged(error)),
-    };
+    let (format, Header { width, height, .. }) = header(bytes)?;
     let mut work = Work::new();
     let animated = match format {
         Format::Jpeg => jpeg::check(bytes, &mut work).map(|()| false),
@@ -80,24 +77,30 @@ pub fn check(bytes: &[u8]) -> Result<Picture, InvalidPicture> {
     Ok(Picture { format, width, height, animated })
 }
 
-/// Width and height in pixels, where these first bytes of a file say them.
-pub(crate) fn size(bytes: &[u8], format: Format) -> Option<(u32, u32)> {
-    header(Cursor::new(bytes), format).ok().map(|header| (header.width, header.height))
+/// Format, width and height in pixels, where these first bytes of a file say them.
+pub(crate) fn shape_of(bytes: &[u8]) -> Option<(Format, u32, u32)> {
+    header(bytes).ok().map(|(format, header)| (format, header.width, header.height))
 }
 
 /// Reads a file's header, and refuses sides that are not allowed.
-fn header(mut file: impl BufRead + Seek, format: Format) -> Result<Header, PictureError> {
+fn header(bytes: &[u8]) -> Result<(Format, Header), InvalidPicture> {
+    let format = sniff(bytes).map_err(InvalidPicture)?;
+    let file = &mut Cursor::new(bytes);
     let header = match format {
-        Format::Jpeg => jpeg::header(&mut file),
-        Format::Png => png::header(&mut file),
-        Format::Gif => gif::header(&mut file),
-        Format::Webp => webp::header(&mut file),
-    }?;
+        Format::Jpeg => jpeg::header(file),
+        Format::Png => png::header(file),
+        Format::Gif => gif::header(file),
+        Format::Webp => webp::header(file),
+    };
+    let header = header.map_err(|error| match error {
+        PictureError::Invalid(why) => why,
+        PictureError::Disk(error) => InvalidPicture::damaged(error),
+    })?;
     let Header { width, height, .. } = header;
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 || pixels > PIXELS_MAX {
         let why = format!("it has {width} × {height} pixels, and 1 to {PIXELS_MAX} are taken");
-        return Err(InvalidPicture(why).into());
+        return Err(InvalidPicture(why));
     }
-    Ok(header)
+    Ok((format, header))
 }

@@ -243,6 +243,10 @@ pub const CLOCK_OFF_MS_MAX: u64 = 10_000;
 /// Less room on the disk is a finding: 16 images in flight of the largest size are 400 MB, and the ledger of a hundred
 /// thousand images is another 400 MB.
 pub const DISK_FREE_BYTES_MIN: u64 = 1_000_000_000;
+/// Address space that the process stays below with 16 images in flight, whatever the pictures are: 150 MB for files and
+/// checks of pictures, about 100 MB for all else, and what glibc sets aside for threads before they need it, which is the
+/// most by far and grows with the cores: this is for two.
+pub const MEMORY_BYTES_MAX: u64 = 1_500_000_000;
 /// Descriptors that an image in flight may hold: its file in the spool, and a connection to the origin and to the CDN.
 pub const DESCRIPTORS_AN_IMAGE: u64 = 3;
 /// Descriptors beside those of images: the database's connections, the ledger's files and the runtime's own.

@@ -25,3 +25,8 @@ pub fn is_writable(path: &Path) -> bool {
 pub fn descriptors_max() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
+
+/// How many bytes of address space this process may have; `None` without a limit.
+pub fn memory_max() -> Option<u64> {
+    getrlimit(Resource::As).current
+}

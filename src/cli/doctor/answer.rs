@@ -41,6 +41,7 @@ pub enum Check {
     Disk,
     /// Files and connections that may be open at once.
     Descriptors,
+    Memory,
     /// The address of the socket by which a run is steered.
     Socket,
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::answer::{Check, Line};
 use crate::limits::{
     DESCRIPTORS_AN_IMAGE, DESCRIPTORS_BESIDE, DISK_FREE_BYTES_MIN, IN_FLIGHT_DEFAULT, IN_FLIGHT_MAX,
-    SOCKET_PATH_BYTES_MAX,
+    MEMORY_BYTES_MAX, SOCKET_PATH_BYTES_MAX,
 };
 use crate::outside::machine;
 use crate::runner::control::Socket;
@@ -63,4 +63,17 @@ pub fn descriptors() -> Line {
     }
     let enough = enough.min(IN_FLIGHT_MAX as u64);
     Line::ok(Check::Descriptors, format!("{most}, enough for --concurrency {enough}"))
+}
+
+/// Memory that this process may have: with less than it takes at most, the system ends it in the middle of a run.
+pub fn memory() -> Line {
+    match machine::memory_max() {
+        Some(most) if most < MEMORY_BYTES_MAX => {
+            let (most, needed) = (show::bytes(most), show::bytes(MEMORY_BYTES_MAX));
+            let found = format!("a process may take {most}, a run needs up to {needed}");
+            Line::finding(Check::Memory, found, "In the shell that starts the run: ulimit -v unlimited")
+        }
+        Some(most) => Line::ok(Check::Memory, format!("a process may take {}", show::bytes(most))),
+        None => Line::ok(Check::Memory, "as much as there is"),
+    }
 }

@@ -71,6 +71,7 @@ pub fn run(context: &Context<'_>, args: &DoctorArgs, wrong: Vec<Failure>) -> Res
     lines.extend([
         machine::disk(&path, &context.spool_path()),
         machine::descriptors(),
+        machine::memory(),
         machine::socket(&path),
     ]);
     let answer = Answer::new(context.target.name(), &path, lines);

@@ -114,21 +114,27 @@ fn c16_a_disk_without_room_is_told() {
 #[test]
 fn c16_too_few_descriptors_are_told() {
     let at = Workplace::new(Kind::Sqlite, 4);
-    let with = |most: u32| {
-        let script = format!("ulimit -n {most} && exec \"$0\" doctor --format json");
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &script, env!("CARGO_BIN_EXE_longshore")]).current_dir(at.work());
-        shell.env_clear().envs(&at.settings);
-        Ran::new(&["doctor"], shell.output().unwrap())
-    };
-    finds(
-        &with(100),
-        "descriptors",
-        "100 files and connections may be open, a run needs 112",
-        "ulimit -n 1024",
-    );
-    let enough = with(160).code(0);
+    let few = limited(&at, "ulimit -n 100");
+    finds(&few, "descriptors", "100 files and connections may be open, a run needs 112", "ulimit -n 1024");
+    let enough = limited(&at, "ulimit -n 160").code(0);
     assert!(lines(&enough, "descriptors")[0]["found"].to_string().contains("--concurrency 32"), "{enough}");
+}
+
+#[test]
+fn c16_too_little_memory_is_told() {
+    let at = Workplace::new(Kind::Sqlite, 4);
+    let little = limited(&at, "ulimit -v 1000000");
+    finds(&little, "memory", "may take 1.02 GB, a run needs up to 1.50 GB", "ulimit -v unlimited");
+    stands(&limited(&at, "ulimit -v 2000000").code(0), "memory", "ok");
+}
+
+/// `doctor` under a limit of the shell.
+fn limited(at: &Workplace, limit: &str) -> Ran {
+    let script = format!("{limit} && exec \"$0\" doctor --format json");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_longshore")]).current_dir(at.work());
+    shell.env_clear().envs(&at.settings);
+    Ran::new(&["doctor"], shell.output().unwrap())
 }
 
 #[test]

@@ -203,6 +203,8 @@ pub const SANDBOX_JPEG_QUALITY: u8 = 75;
 pub const SANDBOX_FIELD_BYTES_MAX: u64 = 1_000_000;
 /// Pictures that the sandbox decodes at the same time: enough for a few cores, and 100 MP take 300 MB each.
 pub const SANDBOX_PICTURES_AT_ONCE_MAX: usize = 4;
+/// Templates of whose pictures the sandbox keeps the WebP ready: more than it has.
+pub const SANDBOX_READY_MAX: usize = 256;
 /// How long a stopping sandbox waits for requests in the air.
 pub const SANDBOX_STOP_MS_MAX: u64 = 5_000;
 /// What the sandbox's oversized images say they hold: above any limit, and streamed, so that only the wire pays.

@@ -13,6 +13,7 @@ use crate::outside::{catalog, matches};
 use crate::sandbox::faults::Order;
 use crate::sandbox::faults::kinds::KINDS;
 use crate::sandbox::faults::order::{CDN_OPERATIONS, ORIGIN_OPERATIONS};
+use crate::sandbox::pictures::Pictures;
 use crate::sandbox::seed::VENUES_FULL;
 use crate::sandbox::whole::{CONTROL, Options, Sandbox, SandboxError};
 use crate::show;
@@ -30,6 +31,9 @@ pub struct SandboxArgs {
     /// Venues with something to migrate.
     #[arg(long, value_name = "N", default_value_t = VENUES_FULL, value_parser = clap::value_parser!(u32).range(4..))]
     venues: u32,
+    /// Which pictures the origin has; small ones unless said otherwise.
+    #[arg(long, value_name = "KIND", value_enum)]
+    pictures: Option<Pictures>,
     /// Make databases that fit this matching report, before anything was populated.
     #[arg(long, value_name = "FILE", conflicts_with = "venues")]
     matches: Option<PathBuf>,
@@ -62,6 +66,7 @@ pub fn run(context: &Context<'_>, args: &SandboxArgs) -> Result<Exit, Failure> {
         dir: args.dir.clone(),
         seed: args.seed,
         venues: args.venues,
+        pictures: args.pictures,
         matches: args.matches.clone(),
         catalog: args.catalog.clone(),
         latency: Duration::from_millis(args.latency),
@@ -101,7 +106,7 @@ impl From<SandboxError> for Failure {
                 Self::usage(message).hint("`--dir` wants an empty or missing directory")
             }
             SandboxError::Other { .. } => Self::usage(message)
-                .hint("Open it with that --seed and --venues or --matches, or name another --dir"),
+                .hint("Open it with that --seed, --pictures and --venues or --matches, or name another --dir"),
             SandboxError::Report(_) => {
                 Self::usage(message).hint("`--matches` wants a CSV with all columns of a matching report")
             }

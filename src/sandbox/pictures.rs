@@ -7,7 +7,38 @@
 mod comment;
 mod templates;
 
+use std::fmt;
+
+use clap::ValueEnum;
 use ledger::ids::Format;
+use serde::{Deserialize, Serialize};
+
+/// Which pictures a world has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Pictures {
+    /// Of some 20,000 pixels: quickly made and looked at.
+    #[default]
+    Small,
+    /// Of 0.5 to 12 megapixels, a quarter of the JPEGs progressive: as large as what people upload.
+    Photos,
+}
+
+impl fmt::Display for Pictures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Small => "small pictures",
+            Self::Photos => "photos",
+        })
+    }
+}
+
+impl Pictures {
+    /// The picture of a key in the world of a seed. Two keys never share bytes.
+    pub fn picture(self, seed: u64, key: &str) -> Picture {
+        Picture { seed, key: key.to_owned(), template: templates::pick(self, &mut rng(seed, key)) }
+    }
+}
 
 /// One picture: what it looks like is drawn from its seed and key, and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -18,9 +49,9 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// The picture of a key in the world of a seed. Two keys never share bytes.
+    /// A small one, see [`Pictures::picture`].
     pub fn new(seed: u64, key: &str) -> Self {
-        Self { seed, key: key.to_owned(), template: templates::pick(&mut rng(seed, key)) }
+        Pictures::Small.picture(seed, key)
     }
 
     /// The real format, whatever the extension of its URL.
@@ -38,11 +69,28 @@ impl Picture {
         templates::look_of(self.template).height
     }
 
-    /// The whole file: 20 KB to 1 MB.
+    /// The whole file: 20 KB to 1 MB of a small picture, up to 4 MB of a photo.
     pub fn bytes(&self) -> Vec<u8> {
-        let note = format!("Longshore sandbox, seed {}, {}", self.seed, self.key);
-        comment::insert(self.format(), templates::encoded(self.template), &note)
+        let key = format!("seed {}, {}", self.seed, self.key);
+        with_comment(self.format(), templates::encoded(self.template), &key)
     }
+}
+
+/// A photo of these sides, encoded anew: no two calls need share a template.
+pub fn photo(format: Format, width: u32, height: u32, is_progressive: bool) -> Vec<u8> {
+    templates::encode(templates::photo(format, width, height, is_progressive), 0)
+}
+
+/// A picture without comment as a file of its own.
+pub fn with_comment(format: Format, picture: &[u8], key: &str) -> Vec<u8> {
+    comment::insert(format, picture, &format!("{}{key}", comment::BEGINS))
+}
+
+/// Says of a JPEG or PNG which template it was made from: the same for all of that template, and nothing for what has
+/// no comment of the sandbox.
+pub(super) fn fingerprint(file: &[u8]) -> Option<blake3::Hash> {
+    let (before, behind) = comment::around(file)?;
+    Some(blake3::Hasher::new().update(before).update(behind).finalize())
 }
 
 /// A generator that depends on nothing but a seed and a word.

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::entries::Images;
-use super::pictures::Picture;
+use super::pictures::{Picture, Pictures};
 use crate::outside::catalog::{City, Country};
 
 /// Venues with something to migrate when nothing is scaled (requirement D5).
@@ -121,12 +121,17 @@ impl World {
     /// The world of a seed in which `venues` venues have something to migrate, spread over the countries as in
     /// requirement D5; fewer than one a country (4) cannot be had. External images are in the venues already.
     pub fn new(seed: u64, venues: u32) -> Self {
-        build::world(seed, venues)
+        Self::with(seed, venues, Pictures::Small)
+    }
+
+    /// The same with pictures of a kind; only their bytes and sides differ.
+    pub fn with(seed: u64, venues: u32, pictures: Pictures) -> Self {
+        build::world(seed, venues, pictures)
     }
 
     /// The world that fits a matching report: its venues have no images yet, `populate` would give them some.
-    pub fn fitting(seed: u64, matches: Vec<MatchRow>) -> Self {
-        fitted::world(seed, matches)
+    pub fn fitting(seed: u64, matches: Vec<MatchRow>, pictures: Pictures) -> Self {
+        fitted::world(seed, matches, pictures)
     }
 
     /// What the origin has at a path (not percent-encoded), if it knows the path; that may be an

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::databases::{self, FillError};
 use super::faults::{Faults, Order};
+use super::pictures::Pictures;
 use super::seed::{VENUES_FULL, World};
 use super::{control, imagekit, origin};
 
@@ -17,6 +18,9 @@ use super::{control, imagekit, origin};
 struct Made {
     seed: u64,
     venues: u32,
+    /// Sandboxes of before there were photos have small ones.
+    #[serde(default)]
+    pictures: Pictures,
     /// BLAKE3 of the report that the world was made to fit; sandboxes of before this was known have none.
     #[serde(default)]
     matches: Option<String>,
@@ -34,7 +38,7 @@ impl Made {
             Some(digest) => format!("that fits a matching report (BLAKE3 {digest})"),
             None => format!("with {} venues", self.venues),
         };
-        format!("of seed {} {of}", self.seed)
+        format!("of seed {} {of} and {}", self.seed, self.pictures)
     }
 }
 
@@ -53,6 +57,9 @@ pub struct Options {
     pub seed: u64,
     /// Venues with something to migrate; of no meaning with a report.
     pub venues: u32,
+    /// Which pictures there are; none named means small ones in a new directory, and what there is in one that is opened
+    /// again.
+    pub pictures: Option<Pictures>,
     /// A matching report that the databases are to fit, before anything was populated. A directory that is opened
     /// again fits what it did, with or without naming it.
     pub matches: Option<PathBuf>,
@@ -73,6 +80,7 @@ impl Options {
             dir: dir.into(),
             seed: 1,
             venues: VENUES_FULL,
+            pictures: None,
             matches: None,
             catalog: None,
             latency: Duration::ZERO,
@@ -216,8 +224,9 @@ fn read(options: &Options) -> Result<Option<Made>, SandboxError> {
         None => true,
     };
     let is_same_world = (made.seed, made.venues) == (options.seed, options.venues) && is_same_report;
+    let is_same_kind = options.pictures.is_none_or(|pictures| pictures == made.pictures);
     let is_same_catalog = options.catalog.as_ref().is_none_or(|url| *url == made.production_database_url);
-    if !is_same_world || !is_same_catalog {
+    if !is_same_world || !is_same_kind || !is_same_catalog {
         return Err(SandboxError::Other { dir: dir.clone(), what: made.what() });
     }
     Ok(Some(made))
@@ -229,8 +238,10 @@ fn world(options: &Options, made: Option<&Made>) -> Result<World, SandboxError> 
         Some(made) => made.matches.as_ref().map(|_| options.dir.join(FITTED)),
         None => options.matches.clone(),
     };
-    let Some(report) = report else { return Ok(World::new(options.seed, options.venues)) };
-    Ok(World::fitting(options.seed, databases::read_report(&report).map_err(SandboxError::Report)?))
+    let pictures = made.map(|made| made.pictures).or(options.pictures).unwrap_or_default();
+    let Some(report) = report else { return Ok(World::with(options.seed, options.venues, pictures)) };
+    let matches = databases::read_report(&report).map_err(SandboxError::Report)?;
+    Ok(World::fitting(options.seed, matches, pictures))
 }
 
 /// BLAKE3 of a report, in hex.
@@ -275,6 +286,7 @@ async fn fill(
     Ok(Made {
         seed: options.seed,
         venues: options.venues,
+        pictures: options.pictures.unwrap_or_default(),
         matches,
         origin_port,
         imagekit_port,

@@ -2,6 +2,7 @@
 
 mod look;
 mod memory;
+mod photos;
 mod poland;
 mod refusals;
 mod sandbox_verb;

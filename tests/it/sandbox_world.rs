@@ -11,7 +11,7 @@ use std::io::Cursor;
 
 use ledger::ids::{ContentHash, Format};
 use longshore::sandbox::databases::{read_report, write_report};
-use longshore::sandbox::pictures::Picture;
+use longshore::sandbox::pictures::{Picture, Pictures};
 use longshore::sandbox::seed::{Awkward, Image, Images, VENUES_FULL, World};
 
 /// Where the tests say the origin is, when none has to answer.
@@ -81,6 +81,45 @@ fn c14_every_template_decodes_strictly_and_lies_within_the_bounds() {
             "{picture:?}"
         );
     }
+}
+
+#[test]
+fn c14_photos_are_as_large_as_what_people_upload_and_a_quarter_is_progressive() {
+    let (mut looks, mut jpegs, mut progressive) = (HashMap::new(), 0, 0);
+    for key in 0..1_000 {
+        let picture = Pictures::Photos.picture(1, &key.to_string());
+        looks.entry((picture.format(), picture.width(), picture.height())).or_insert(picture);
+    }
+    for picture in looks.values() {
+        let bytes = picture.bytes();
+        let sides = (picture.width(), picture.height());
+        assert_eq!(strictly_decoded(picture.format(), &bytes), sides, "{picture:?}");
+        let (pixels, bytes_a_pixel) = (sides.0 * sides.1, bytes.len() as f64 / f64::from(sides.0 * sides.1));
+        assert!((490_000..12_300_000).contains(&pixels), "{picture:?}");
+        if picture.format() == Format::Jpeg {
+            assert!((0.12..0.3).contains(&bytes_a_pixel), "{picture:?}: {bytes_a_pixel} bytes a pixel");
+        }
+    }
+    assert!(looks.len() >= 15, "{}", looks.len());
+    // Those of one shape differ in their scans alone, so that each is asked.
+    for key in 0..100 {
+        let picture = Pictures::Photos.picture(1, &key.to_string());
+        if picture.format() == Format::Jpeg {
+            jpegs += 1;
+            progressive += u32::from(picture.bytes().windows(2).any(|marker| marker == [0xff, 0xc2]));
+        }
+    }
+    assert!((jpegs / 6..jpegs / 3).contains(&progressive), "{progressive} of {jpegs}");
+}
+
+#[test]
+fn c14_a_world_with_photos_is_the_same_world() {
+    let (small, photos) = (World::new(7, 20), World::with(7, 20, Pictures::Photos));
+    let paths = |world: &World| world.images().iter().map(|image| image.path.clone()).collect::<Vec<_>>();
+    assert_eq!(paths(&small), paths(&photos));
+    assert_eq!(everything(&photos), everything(&World::with(7, 20, Pictures::Photos)));
+    let sides: Vec<_> = photos.images().iter().map(|image| image.picture.width()).collect();
+    assert!(sides.iter().all(|width| *width >= 683), "{sides:?}");
 }
 
 /// The dimensions of a picture that decodes whole, is of the format it is taken for, and ends where that ends.
@@ -234,7 +273,7 @@ fn c14_the_world_scales_and_a_report_can_be_fitted() {
     write_report(&path, &world).unwrap();
     let rows = read_report(&path).unwrap();
     assert_eq!(rows, world.matches);
-    let fitted = World::fitting(3, rows);
+    let fitted = World::fitting(3, rows, Pictures::Small);
     assert_eq!(fitted.matches, world.matches);
     assert!(fitted.venues.iter().all(|venue| venue.images.to_migrate().next().is_none()), "not populated");
     for row in world.matches.iter().filter(|row| row.ea_id.is_some()) {

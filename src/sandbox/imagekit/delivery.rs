@@ -6,11 +6,12 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 
 use super::answer::Refusal;
 use super::picture::{self, Unfit};
 use super::steps::Wanted;
-use super::{App, names, params};
+use super::{App, names, params, ready};
 use crate::sandbox::spoil;
 
 /// A year, as ImageKit's own CDN keeps files.
@@ -81,7 +82,7 @@ impl Asked {
 }
 
 struct Found {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     mime: String,
     modified: String,
 }
@@ -137,8 +138,22 @@ async fn find(app: &App, asked: &Asked, takes_webp: bool) -> Result<Found, Faile
     };
     let wanted = asked.wanted.clone().ok_or(Failed::INVALID)?;
     // Deleted in this very moment: then it is as if the request had come a little later.
-    let bytes = tokio::fs::read(&place).await.map_err(|_| Failed::MISSING)?;
+    let bytes = Bytes::from(tokio::fs::read(&place).await.map_err(|_| Failed::MISSING)?);
     let Some(steps) = wanted.steps() else { return Ok(Found { bytes, mime, modified }) };
+    if steps.is_empty()
+        && takes_webp
+        && let Some(place) = app.ready.place(&bytes)
+    {
+        let webp = match place.get() {
+            Some(webp) => webp.clone(),
+            None => {
+                let bytes = bytes.clone();
+                app.pictures(move || ready::webp(&place, &bytes)).await
+            }
+        };
+        let mime = if webp.is_some() { "image/webp".to_owned() } else { mime };
+        return Ok(Found { bytes: webp.unwrap_or(bytes), mime, modified });
+    }
     let made = app.pictures(move || picture::deliver(bytes, &mime, &steps, takes_webp)).await;
     match made {
         Ok((bytes, mime)) => Ok(Found { bytes, mime: mime.into_owned(), modified }),

@@ -19,6 +19,7 @@ mod model;
 mod names;
 mod picture;
 mod query;
+mod ready;
 mod routes;
 mod shape;
 mod steps;
@@ -180,6 +181,7 @@ struct App {
     purges: Mutex<HashMap<String, bool>>,
     rates: front::Rates,
     pictures: Semaphore,
+    ready: ready::Ready,
 }
 
 impl App {
@@ -215,6 +217,7 @@ impl App {
             purges: Mutex::default(),
             rates: front::Rates::default(),
             pictures: Semaphore::new(limits::SANDBOX_PICTURES_AT_ONCE_MAX),
+            ready: ready::Ready::default(),
         })
     }
 

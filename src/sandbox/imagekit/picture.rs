@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{Cursor, Read};
 use std::path::Path;
 
+use bytes::Bytes;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
@@ -73,43 +74,48 @@ pub(super) fn before_storing(mut file: Incoming, steps: &[Step]) -> Answer<Incom
 /// The bytes to deliver and their media type: transformed, in the format asked for or the one it has, and as WebP
 /// where the client takes that and it is smaller.
 pub(super) fn deliver(
-    bytes: Vec<u8>,
+    bytes: Bytes,
     mime: &str,
     steps: &[Step],
     takes_webp: bool,
-) -> Result<(Vec<u8>, Cow<'static, str>), Unfit> {
+) -> Result<(Bytes, Cow<'static, str>), Unfit> {
     let forced = steps.iter().rev().find_map(|step| step.format);
     let own = match image::guess_format(&bytes) {
         Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::Gif | ImageFormat::WebP)) => format,
         // Whatever is no picture to the decoders goes out as it came in.
         _ => return Ok((bytes, mime.to_owned().into())),
     };
-    let plain = steps.is_empty();
     let tries_webp = takes_webp && forced.is_none() && matches!(own, ImageFormat::Jpeg | ImageFormat::Png);
-    if plain && !tries_webp {
-        return Ok((bytes, own.to_mime_type().into()));
+    if steps.is_empty() {
+        return match if tries_webp { webp(&bytes)? } else { None } {
+            Some(webp) => Ok((webp, ImageFormat::WebP.to_mime_type().into())),
+            None => Ok((bytes, own.to_mime_type().into())),
+        };
     }
-    let picture = match decode(&bytes) {
-        // A plain delivery does not depend on the bytes being any good.
-        Err(_) if plain => return Ok((bytes, own.to_mime_type().into())),
-        read => transform(read?, steps)?,
-    };
+    let picture = transform(decode(&bytes)?, steps)?;
     let format = forced.unwrap_or(match own {
         ImageFormat::WebP if !takes_webp => ImageFormat::Png,
         own => own,
     });
     let usual = match format {
-        _ if plain => bytes,
         ImageFormat::WebP => encode(&coarser(&picture), format, quality(steps))?,
         _ => encode(&picture, format, quality(steps))?,
     };
     if tries_webp {
         let modern = encode(&coarser(&picture), ImageFormat::WebP, quality(steps))?;
         if modern.len() < usual.len() {
-            return Ok((modern, ImageFormat::WebP.to_mime_type().into()));
+            return Ok((modern.into(), ImageFormat::WebP.to_mime_type().into()));
         }
     }
-    Ok((usual, format.to_mime_type().into()))
+    Ok((usual.into(), format.to_mime_type().into()))
+}
+
+/// The WebP of a picture as it is; `None` where that is not smaller, or the bytes do not decode: a plain delivery does
+/// not depend on their being any good.
+pub(super) fn webp(bytes: &[u8]) -> Result<Option<Bytes>, Unfit> {
+    let Ok(picture) = decode(bytes) else { return Ok(None) };
+    let webp = encode(&coarser(&picture), ImageFormat::WebP, limits::SANDBOX_JPEG_QUALITY)?;
+    Ok((webp.len() < bytes.len()).then(|| webp.into()))
 }
 
 fn quality(steps: &[Step]) -> u8 {

@@ -9,6 +9,11 @@ const RIFF_HEAD_BYTES: usize = 12;
 /// A block of a GIF's comment holds this many bytes at most.
 const GIF_BLOCK_BYTES_MAX: usize = 255;
 
+/// What every comment of the sandbox begins with.
+pub(super) const BEGINS: &str = "Longshore sandbox, ";
+/// The text chunk's name and its keyword, which stand before a PNG's comment.
+const PNG_KEYWORD: &[u8] = b"tEXtComment\0";
+
 /// The picture with the note in it.
 pub(super) fn insert(format: Format, picture: &[u8], note: &str) -> Vec<u8> {
     match format {
@@ -17,6 +22,23 @@ pub(super) fn insert(format: Format, picture: &[u8], note: &str) -> Vec<u8> {
         Format::Gif => gif(picture, note.as_bytes()),
         Format::Webp => webp(picture, note.as_bytes()),
     }
+}
+
+/// What stands before and behind the sandbox's comment in a JPEG or PNG: all that the pixels depend on.
+pub(super) fn around(file: &[u8]) -> Option<(&[u8], &[u8])> {
+    // A segment's length counts its own two bytes, a chunk's neither itself nor name and checksum.
+    let (at, text_at, length) = if file.starts_with(&[0xff, 0xd8, 0xff, 0xe0]) {
+        let at = 4 + usize::from(u16::from_be_bytes(*file.get(4..)?.first_chunk()?));
+        let length = 2 + usize::from(u16::from_be_bytes(*file.get(at + 2..)?.first_chunk()?));
+        (at, at + 4, file.get(at..)?.starts_with(&[0xff, 0xfe]).then_some(length)?)
+    } else {
+        let chunk = file.get(PNG_HEAD_BYTES..)?;
+        let length = 12_usize.checked_add(u32::from_be_bytes(*chunk.first_chunk()?) as usize)?;
+        let is_comment = file.starts_with(b"\x89PNG\r\n\x1a\n") && chunk.get(4..)?.starts_with(PNG_KEYWORD);
+        (PNG_HEAD_BYTES, PNG_HEAD_BYTES + 4 + PNG_KEYWORD.len(), is_comment.then_some(length)?)
+    };
+    let is_ours = file.get(text_at..)?.starts_with(BEGINS.as_bytes());
+    Some((&file[..at], file.get(at.checked_add(length)?..)?)).filter(|_| is_ours)
 }
 
 fn spliced(picture: &[u8], at: usize, part: &[u8]) -> Vec<u8> {
@@ -34,7 +56,7 @@ fn jpeg(picture: &[u8], note: &[u8]) -> Vec<u8> {
 
 /// A tEXt chunk behind the header chunk.
 fn png(picture: &[u8], note: &[u8]) -> Vec<u8> {
-    let checked = [b"tEXtComment\0".as_slice(), note].concat();
+    let checked = [PNG_KEYWORD, note].concat();
     let mut chunk = u32::try_from(checked.len() - 4).unwrap_or(u32::MAX).to_be_bytes().to_vec();
     chunk.extend(&checked);
     chunk.extend(crc32fast::hash(&checked).to_be_bytes());

@@ -1,6 +1,6 @@
 //! Puts a world together: first who is where and how many images each has, then what is special about a few.
 
-use crate::sandbox::pictures::rng;
+use crate::sandbox::pictures::{Pictures, rng};
 
 use super::awkward::{self, Candidate};
 use super::entries::moment;
@@ -39,7 +39,7 @@ const EXTRAS_MIN: usize = 14;
 const VENUES_PER_ODD: usize = 16;
 const VENUES_PER_TWINS: usize = 12;
 
-pub(super) fn world(seed: u64, venues: u32) -> World {
+pub(super) fn world(seed: u64, venues: u32, pictures: Pictures) -> World {
     let rng = &mut rng(seed, "world");
     let mut drafts = drafts(venues, rng);
     rng.shuffle(&mut drafts);
@@ -51,7 +51,7 @@ pub(super) fn world(seed: u64, venues: u32) -> World {
     let places = Places::new();
     let mut namer = Namer::default();
     let mut id = 100;
-    let mut made = Made::new(seed);
+    let mut made = Made::new(seed, pictures);
     for draft in drafts {
         id += rng.i64(1..=3);
         let city = draft.city.map(|city| places.city(draft.land, city));

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::sandbox::pictures::{Picture, rng};
+use crate::sandbox::pictures::{Pictures, rng};
 
 use super::awkward::{self, Candidate};
 use super::entries::{Images, moment};
 use super::venues::{Places, local_path, ta_image};
 use super::{Image, MatchRow, TaVenue, Venue, World, layout};
 
-pub(super) fn world(seed: u64, mut matches: Vec<MatchRow>) -> World {
+pub(super) fn world(seed: u64, mut matches: Vec<MatchRow>, pictures: Pictures) -> World {
     let rng = &mut rng(seed, "fitted");
     matches.sort_by_key(|row| row.ta_id);
     let (mut ta_venues, mut images_of) = (Vec::new(), BTreeMap::<i64, Vec<Image>>::new());
@@ -17,7 +17,7 @@ pub(super) fn world(seed: u64, mut matches: Vec<MatchRow>) -> World {
         let mut images = Vec::new();
         for number in 1..=row.images_count as usize {
             let path = local_path(&row.ta_slug, number);
-            let picture = Picture::new(seed, &path);
+            let picture = pictures.picture(seed, &path);
             images.push(ta_image(&path, number, &picture, rng));
             if let Some(venue) = row.ea_id {
                 images_of.entry(venue).or_default().push(Image { path, venue, picture, awkward: None });

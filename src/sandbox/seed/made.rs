@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::sandbox::pictures::Picture;
+use crate::sandbox::pictures::{Picture, Pictures};
 
 use super::build::{Draft, Twins};
 use super::entries::{self, Element, Entry, Images, moment_ms};
@@ -15,6 +15,7 @@ use super::{Image, MatchRow, TaVenue, Venue};
 #[derive(Default)]
 pub(super) struct Made {
     seed: u64,
+    pictures: Pictures,
     extras: usize,
     pub(super) venues: Vec<Venue>,
     pub(super) ta: Vec<(TaVenue, MatchRow)>,
@@ -22,8 +23,8 @@ pub(super) struct Made {
 }
 
 impl Made {
-    pub(super) fn new(seed: u64) -> Self {
-        Self { seed, ..Self::default() }
+    pub(super) fn new(seed: u64, pictures: Pictures) -> Self {
+        Self { seed, pictures, ..Self::default() }
     }
 
     /// The array of a venue with something to migrate; what the origin and Trivia Advisor have of it is noted.
@@ -46,7 +47,7 @@ impl Made {
                 continue;
             }
             let key_of = if at == 1 && draft.twins == Some(Twins::Bytes) { 0 } else { at };
-            let picture = Picture::new(self.seed, &format!("venue {id}, picture {key_of}"));
+            let picture = self.pictures.picture(self.seed, &format!("venue {id}, picture {key_of}"));
             let (is_second, number) = (at >= second_from, at + 1);
             let path = local_path(if is_second { &second_slug } else { ta_slug }, number);
             ta[usize::from(is_second)].push(ta_image(&path, number, &picture, rng));
@@ -123,7 +124,7 @@ impl Made {
     pub(super) fn unmatched(&mut self, namer: &mut Namer, rng: &mut fastrand::Rng) {
         for number in 0..self.ta.len() / 5 + 3 {
             let (name, slug) = namer.name(number % LANDS.len(), "Elsewhere", rng);
-            let picture = Picture::new(self.seed, &slug);
+            let picture = self.pictures.picture(self.seed, &slug);
             let images =
                 (1..=number % 6).map(|at| ta_image(&local_path(&slug, at), at, &picture, rng)).collect();
             self.ta(&slug, &name, images, None, false, rng);

@@ -160,6 +160,29 @@ fn c14_a_directory_of_something_else_is_refused() {
 }
 
 #[test]
+fn c14_a_sandbox_of_photos_stays_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let photos = [&SMALL[..], &["--pictures", "photos"]].concat();
+    assert_eq!(Foreground::start(dir, &photos).stop("-TERM"), Some(0));
+    let images = venues(dir, "eventasaurus.db", "venue_images");
+    assert_eq!(Foreground::start(dir, &SMALL).stop("-TERM"), Some(0));
+    assert_eq!(venues(dir, "eventasaurus.db", "venue_images"), images);
+    let small = [&["sandbox", "--dir", "sb"], &SMALL[..], &["--pictures", "small"]].concat();
+    let output = program(dir, &small).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let says = "holds a sandbox of seed 1 with 4 venues and photos";
+    assert!(output.status.code() == Some(2) && said.contains(says), "{:?} {said}", output.status);
+
+    let made = dir.join("sb/sandbox.json");
+    let mut old: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&made).unwrap()).unwrap();
+    assert_eq!(old.as_object_mut().unwrap().remove("pictures"), Some("photos".into()));
+    std::fs::write(&made, old.to_string()).unwrap();
+    let again = Foreground::start(dir, &[&SMALL[..], &["--pictures", "small"]].concat());
+    assert_eq!(again.stop("-TERM"), Some(0), "before there were photos, pictures were small");
+}
+
+#[test]
 fn c14_faults_come_by_flag_and_are_taken_back_at_the_control_address() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

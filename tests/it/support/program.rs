@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use longshore::sandbox::pictures::Pictures;
 use longshore::sandbox::whole::{Options, Sandbox};
 use rusqlite::OptionalExtension;
 use serde_json::Value;
@@ -120,6 +121,11 @@ impl Workplace {
     /// The same on a PostgreSQL server of the test's own.
     pub fn on_server(url: &str, venues: u32) -> Self {
         Self::made(Kind::Postgres, Some(SandboxDatabases::on(url)), |options| options.venues = venues)
+    }
+
+    /// The same with photos as large as those that people upload.
+    pub fn with_photos(kind: Kind, venues: u32) -> Self {
+        Self::with(kind, |options| (options.venues, options.pictures) = (venues, Some(Pictures::Photos)))
     }
 
     fn with(kind: Kind, how: impl FnOnce(&mut Options)) -> Self {

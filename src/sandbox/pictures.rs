@@ -69,7 +69,7 @@ impl Picture {
         templates::look_of(self.template).height
     }
 
-    /// The whole file: 20 KB to 1 MB of a small picture, up to 4 MB of a photo.
+    /// The whole file: 20 KB to 1 MB of a small picture, up to some 2 MB of a photo.
     pub fn bytes(&self) -> Vec<u8> {
         let key = format!("seed {}, {}", self.seed, self.key);
         with_comment(self.format(), templates::encoded(self.template), &key)

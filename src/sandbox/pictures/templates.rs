@@ -34,7 +34,7 @@ const fn look(format: Format, width: u32, height: u32, noise: u8) -> Look {
 
 /// A photo: as many bytes for a pixel as cameras and editors write.
 pub(super) const fn photo(format: Format, width: u32, height: u32, is_progressive: bool) -> Look {
-    Look { format, width, height, noise: 12, quality: 82, is_progressive }
+    Look { format, width, height, noise: 13, quality: 82, is_progressive }
 }
 
 /// Landscape, portrait, square, panorama and odd numbers of pixels; noise tuned so that all files lie within 20 KB
@@ -71,7 +71,7 @@ const SMALL_SHARES: &[(Range<usize>, u32)] =
 /// Every small shape comes in this many colourings.
 const COLOURINGS: usize = 4;
 
-/// Half a megapixel to twelve, from 80 kB to 3 MB.
+/// Half a megapixel to twelve, from 80 kB to 2 MB.
 const PHOTOS: [Look; 16] = [
     photo(Format::Jpeg, 816, 612, false),
     photo(Format::Jpeg, 683, 1_024, false),

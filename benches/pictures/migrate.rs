@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::io::Read;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use ledger::ids::Format;
 use longshore::sandbox::pictures::{photo, with_comment};
@@ -26,7 +28,7 @@ pub fn serve(dir: &Path, venues: u32) {
     runtime.block_on(async {
         let options = Options { venues, ..Options::new(dir.join("sandbox")) };
         let sandbox = Sandbox::open(&options).await.unwrap();
-        let templates = [false, true].map(|is_progressive| template(is_progressive));
+        let templates = [false, true].map(template);
         for (at, image) in sandbox.world.images().into_iter().enumerate() {
             let template = &templates[usize::from(at % PROGRESSIVE_EVERY == 0)];
             sandbox.origin.put(&image.path, "image/jpeg", with_comment(Format::Jpeg, template, &image.path));
@@ -84,8 +86,11 @@ pub fn run(venues: u32, decodes: u32) {
     let [few_took, many_took] = [FEW, MANY].map(|code| watch(place.migrate(code)));
     line("longshore migrate, 16 in flight", few_took, many_took);
     if tools::has("rclone", "rclone") {
-        let [few_took, many_took] = [FEW, MANY].map(|code| watch(place.rclone(code)));
-        line("rclone copy (HTTP to disk)", few_took, many_took);
+        let [few_took, many_took] = [FEW, MANY].map(|code| watch(place.rclone(code, &place.to_disk(code))));
+        line("rclone copy, HTTP to disk", few_took, many_took);
+        let webdav = Webdav::new(&place.dir);
+        let [few_took, many_took] = [FEW, MANY].map(|code| watch(place.rclone(code, &webdav.args(code))));
+        line("rclone copy, HTTP to WebDAV", few_took, many_took);
     }
     let before = children_seconds();
     drop(place);
@@ -110,7 +115,7 @@ impl Place {
         let mut place = Self { dir: dir.to_owned(), settings: HashMap::new(), sandbox };
         while !dir.join("ready").exists() {
             assert!(place.sandbox.try_wait().unwrap().is_none(), "the sandbox has ended");
-            std::thread::sleep(std::time::Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(10));
         }
         let env = std::fs::read_to_string(dir.join("sandbox/env")).unwrap();
         let setting = |line: &str| {
@@ -129,10 +134,14 @@ impl Place {
         command.spawn().unwrap()
     }
 
-    fn rclone(&self, code: &str) -> Child {
-        let (list, into) = (self.dir.join(code), self.dir.join(format!("{code}.copy")));
+    fn to_disk(&self, code: &str) -> Vec<String> {
+        vec![self.dir.join(format!("{code}.copy")).to_str().unwrap().to_owned()]
+    }
+
+    fn rclone(&self, code: &str, to: &[String]) -> Child {
+        let list = self.dir.join(code);
         let mut command = Command::new("rclone");
-        command.args(["copy", ":http:", into.to_str().unwrap(), "--config", "/dev/null", "--transfers", "16"]);
+        command.args(["copy", ":http:"]).args(to).args(["--config", "/dev/null", "--transfers", "16"]);
         command.args(["--no-traverse", "--http-url", &self.settings["ORIGIN_BASE_URL"]]);
         command.args(["--files-from-raw", list.to_str().unwrap()]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
@@ -143,5 +152,44 @@ impl Drop for Place {
     fn drop(&mut self) {
         drop(self.sandbox.stdin.take());
         let _it_ends = self.sandbox.wait();
+    }
+}
+
+/// A server for `rclone` to upload to.
+struct Webdav {
+    url: String,
+    server: Child,
+}
+
+impl Webdav {
+    fn new(dir: &Path) -> Self {
+        let place = dir.join("webdav");
+        std::fs::create_dir(&place).unwrap();
+        // Free when this is over, and taken again at once.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = Command::new("rclone");
+        command.args(["serve", "webdav", place.to_str().unwrap(), "--addr", &address.to_string()]);
+        command
+            .args(["--config", "/dev/null"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let server = command.spawn().unwrap();
+        let begun = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "rclone does not serve");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Self { url: format!("http://{address}"), server }
+    }
+
+    fn args(&self, code: &str) -> Vec<String> {
+        vec![format!(":webdav:{code}"), "--webdav-url".to_owned(), self.url.clone()]
+    }
+}
+
+impl Drop for Webdav {
+    fn drop(&mut self) {
+        let _it_ends = self.server.kill().and_then(|()| self.server.wait());
     }
 }

@@ -105,8 +105,9 @@ impl From<SandboxError> for Failure {
             SandboxError::Occupied(_) => {
                 Self::usage(message).hint("`--dir` wants an empty or missing directory")
             }
-            SandboxError::Other { .. } => Self::usage(message)
-                .hint("Open it with that --seed, --pictures and --venues or --matches, or name another --dir"),
+            SandboxError::Other { .. } => Self::usage(message).hint(
+                "Open it with that --seed, --pictures and --venues or --matches, or name another --dir",
+            ),
             SandboxError::Report(_) => {
                 Self::usage(message).hint("`--matches` wants a CSV with all columns of a matching report")
             }

@@ -34,7 +34,12 @@ const fn look(format: Format, width: u32, height: u32, noise: u8) -> Look {
 
 /// A photo: as many bytes for a pixel as cameras and editors write.
 pub(super) const fn photo(format: Format, width: u32, height: u32, is_progressive: bool) -> Look {
-    Look { format, width, height, noise: 13, quality: 82, is_progressive }
+    let noise = match (format, width * height) {
+        // Without loss, a large one with so much noise would be larger than any that is moved.
+        (Format::Png | Format::Webp | Format::Gif, 3_000_000..) => 1,
+        _ => 13,
+    };
+    Look { format, width, height, noise, quality: 82, is_progressive }
 }
 
 /// Landscape, portrait, square, panorama and odd numbers of pixels; noise tuned so that all files lie within 20 KB
@@ -91,15 +96,8 @@ const PHOTOS: [Look; 16] = [
     photo(Format::Gif, 816, 612, false),
 ];
 /// The same as for the small ones. A quarter of the JPEGs has several scans.
-const PHOTO_SHARES: &[(Range<usize>, u32)] = &[
-    (0..7, 590),
-    (7..9, 48),
-    (9..12, 196),
-    (12..13, 16),
-    (13..14, 60),
-    (14..15, 60),
-    (15..16, 30),
-];
+const PHOTO_SHARES: &[(Range<usize>, u32)] =
+    &[(0..7, 590), (7..9, 48), (9..12, 196), (12..13, 16), (13..14, 60), (14..15, 60), (15..16, 30)];
 
 const TEMPLATES: usize = SMALL.len() * COLOURINGS + PHOTOS.len();
 
@@ -145,9 +143,9 @@ pub(super) fn encode(look: Look, seed: u64) -> Vec<u8> {
         Format::Png => {
             PngEncoder::new(&mut file).write_image(&painted, width, height, colours).map_err(Into::into)
         }
-        Format::Webp => WebPEncoder::new_lossless(&mut file)
-            .encode(&painted, width, height, colours)
-            .map_err(Into::into),
+        Format::Webp => {
+            WebPEncoder::new_lossless(&mut file).encode(&painted, width, height, colours).map_err(Into::into)
+        }
         Format::Gif => GifEncoder::new_with_speed(&mut file, 30)
             .encode(&painted, width, height, colours)
             .map_err(Into::into),

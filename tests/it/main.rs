@@ -21,6 +21,7 @@ mod origin_odd;
 mod origin_sizes;
 mod overlap;
 mod people;
+mod pictures;
 mod planning;
 mod populate;
 mod recheck;

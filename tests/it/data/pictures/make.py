@@ -89,7 +89,8 @@ def jpegs(folder):
         for kind in ([], ["-progressive"]):
             name = f"jpeg-size-{width}x{height}{'-prog' if kind else ''}.jpg"
             run("cjpeg", "-quality", 60, *kind, "-outfile", out(name), ppm)
-    cmyk = photo(53, 37).convert("CMYK")
+    black = photo(53, 37, 5).getchannel(0).point(lambda value: value // 3)
+    cmyk = Image.merge("CMYK", [*photo(53, 37).split(), black])
     cmyk.save(out("jpeg-cmyk.jpg"), quality=60)
     cmyk.save(out("jpeg-cmyk-prog.jpg"), quality=60, progressive=True)
     photo(320, 240).save(ppm)

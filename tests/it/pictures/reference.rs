@@ -136,7 +136,7 @@ fn the_corpus_has_enough_pictures_of_every_kind() {
         "-cmyk", "-adobe", "-orientation-8", "+mpo", "+jfif-thumbnail", "+behind", "+fill-d0", "+fill-d9", "+stray",
         "+no-huffman-tables", "-sequential-apart", "1x1", "png-c0-d1", "png-c2-d16", "png-c3-d2", "png-c4-d8",
         "png-c6-d16", "-i1", "-f4", "+each-byte", "+empty-first", "+iccp", "+ztxt", "+exif", "apng-c2-d16-i1",
-        "-no-frames", "-still-outside", "-disposal-2", "gif-87a", "gif-local", "gif-global", "gif-transparent",
+        "-still-outside", "-disposal-2", "gif-87a", "gif-local", "gif-global", "gif-transparent",
         "+no-trailer", "+unknown", "gif-screen-0", "gif-frame-partly-outside", "gif-animated-comments",
         "webp-lossy", "webp-lossless", "webp-lossy-alpha", "webp-animated", "+extended-flag-exif", "webp-made",
     ];

@@ -2,10 +2,12 @@
 //! and whole decoders make of each.
 
 mod apng;
+pub mod bombs;
 mod corpus;
 mod damaged_jpeg;
 mod gif;
 mod jpeg;
+mod jpeg_bombs;
 mod lzw;
 mod png;
 mod reference;

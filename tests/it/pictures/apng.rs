@@ -6,17 +6,17 @@ use super::zlib;
 
 /// How a frame lies on the canvas.
 #[derive(Clone, Copy)]
-struct Frame {
-    shape: Shape,
-    x: u32,
-    y: u32,
-    disposal: u8,
-    blend: u8,
+pub struct Frame {
+    pub shape: Shape,
+    pub x: u32,
+    pub y: u32,
+    pub disposal: u8,
+    pub blend: u8,
 }
 
 /// Numbers the animation's chunks in their order.
 #[derive(Default)]
-struct Sequence(u32);
+pub struct Sequence(u32);
 
 impl Sequence {
     fn next(&mut self) -> [u8; 4] {
@@ -24,13 +24,14 @@ impl Sequence {
         (self.0 - 1).to_be_bytes()
     }
 
-    fn control(&mut self, frame: Frame) -> Vec<u8> {
-        let numbers = [frame.shape.width, frame.shape.height, frame.x, frame.y].map(u32::to_be_bytes).concat();
+    pub fn control(&mut self, frame: Frame) -> Vec<u8> {
+        let numbers =
+            [frame.shape.width, frame.shape.height, frame.x, frame.y].map(u32::to_be_bytes).concat();
         let rest = [0, 1, 0, 10, frame.disposal, frame.blend];
         chunk(b"fcTL", &[&self.next(), &numbers[..], &rest].concat())
     }
 
-    fn data(&mut self, data: &[u8]) -> Vec<u8> {
+    pub fn data(&mut self, data: &[u8]) -> Vec<u8> {
         chunk(b"fdAT", &[&self.next(), data].concat())
     }
 }
@@ -85,7 +86,11 @@ pub fn fill(corpus: &mut Corpus) {
         corpus.cut(name, |head| [head, &end()].concat());
         let bytes = corpus.bytes(name);
         corpus.flip(name, 33..bytes.len(), 16);
-        let shape = if name.contains("c2") { Shape { depth: 16, color: 2, interlaced: true, ..shape } } else { shape };
+        let shape = if name.contains("c2") {
+            Shape { depth: 16, color: 2, interlaced: true, ..shape }
+        } else {
+            shape
+        };
         shapes(corpus, stem, shape);
         damaged(corpus, stem, shape);
     }
@@ -96,7 +101,12 @@ fn shapes(corpus: &mut Corpus, stem: &str, shape: Shape) {
     let mut add = |what: &str, chunks: &[Vec<u8>]| corpus.add(&format!("{stem}-{what}.png"), joined(chunks));
     let usual = frames(shape, 0, 0);
     let without = |gone: &[usize]| -> Vec<Vec<u8>> {
-        usual.iter().enumerate().filter(|(at, _)| !gone.contains(at)).map(|(_, chunk)| chunk.clone()).collect()
+        usual
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| !gone.contains(at))
+            .map(|(_, chunk)| chunk.clone())
+            .collect()
     };
     let with_control = |frames: u32| [&usual[..1], &[actl(frames)], &usual[2..]].concat();
     add("no-actl", &without(&[1]));
@@ -126,7 +136,8 @@ fn shapes(corpus: &mut Corpus, stem: &str, shape: Shape) {
     let wrong = [&usual[..3], &[Sequence::default().control(first)], &usual[4..]].concat();
     add("first-frame-smaller", &wrong);
     let mut far = Sequence(1);
-    let outside = far.control(Frame { x: 30, y: 15, shape: Shape { width: 26, height: 16, ..shape }, ..frame });
+    let outside =
+        far.control(Frame { x: 30, y: 15, shape: Shape { width: 26, height: 16, ..shape }, ..frame });
     add("frame-outside", &[&usual[..5], &[outside], &usual[6..]].concat());
     add("disposal-7", &frames(shape, 7, 0));
     add("blend-7", &frames(shape, 0, 7));
@@ -134,7 +145,8 @@ fn shapes(corpus: &mut Corpus, stem: &str, shape: Shape) {
 
 /// Frames that are gone, cut, out of order, or wrongly numbered.
 fn damaged(corpus: &mut Corpus, stem: &str, shape: Shape) {
-    let name = if stem.contains("disposal") { format!("{stem}.png") } else { "apng-c2-d16-i1.png".to_owned() };
+    let name =
+        if stem.contains("disposal") { format!("{stem}.png") } else { "apng-c2-d16-i1.png".to_owned() };
     let usual = frames(shape, 0, 0);
     let mut vary = |what: &str, chunks: &[Vec<u8>]| corpus.vary(&name, what, joined(chunks));
     for gone in 2..usual.len() - 1 {

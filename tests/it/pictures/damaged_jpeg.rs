@@ -69,7 +69,8 @@ fn intervals(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
     let scans: Vec<_> = segments(bytes).into_iter().filter(|found| found.marker == SOS).collect();
     for (number, scan) in scans.iter().enumerate().take(2) {
         let marks = restarts(bytes, &scan.data);
-        let mut vary = |what: String, bytes: Vec<u8>| corpus.vary(name, &format!("scan{number}-{what}"), bytes);
+        let mut vary =
+            |what: String, bytes: Vec<u8>| corpus.vary(name, &format!("scan{number}-{what}"), bytes);
         let ends: Vec<_> = marks.iter().copied().skip(1).chain([scan.data.end]).collect();
         let every = marks.len().div_ceil(3).max(1);
         for (at, (&start, &end)) in marks.iter().zip(&ends).enumerate().step_by(every) {

@@ -45,7 +45,8 @@ impl Frame {
     fn pixels(self, seed: usize) -> Vec<u8> {
         let mask = (1_usize << self.bits) - 1;
         let (width, height) = (usize::from(self.width), usize::from(self.height));
-        let pixel = |at: usize| ((at % width.max(1) * 3 + at / width.max(1) * 5 + at * at % 7 + seed) & mask) as u8;
+        let pixel =
+            |at: usize| ((at % width.max(1) * 3 + at / width.max(1) * 5 + at * at % 7 + seed) & mask) as u8;
         (0..width * height).map(pixel).collect()
     }
 
@@ -58,7 +59,8 @@ impl Frame {
 
 /// Data in blocks of so many bytes, with the empty one.
 pub fn blocks(data: &[u8], size: usize) -> Vec<u8> {
-    let mut blocks: Vec<u8> = data.chunks(size).flat_map(|part| [&[part.len() as u8], part].concat()).collect();
+    let mut blocks: Vec<u8> =
+        data.chunks(size).flat_map(|part| [&[part.len() as u8], part].concat()).collect();
     blocks.push(0);
     blocks
 }
@@ -77,16 +79,21 @@ pub fn fill(corpus: &mut Corpus) {
     }
     still(corpus);
     animated(corpus);
-    for name in ["gif-still.gif", "gif-animated.gif", "gif-gifsicle.gif", "gif-pillow.gif", "gif-interlaced.gif"] {
+    for name in
+        ["gif-still.gif", "gif-animated.gif", "gif-gifsicle.gif", "gif-pillow.gif", "gif-interlaced.gif"]
+    {
         corpus.cut(name, |head| [head, &[0, TRAILER]].concat());
         let bytes = corpus.bytes(name);
         let end = bytes.len();
         corpus.flip(name, 6..end, 12);
         corpus.vary(name, "no-trailer", bytes[..end - 1].to_vec());
         corpus.vary(name, "no-last-block", bytes[..end - 2].to_vec());
-        for (kind, more) in
-            [("zeros", vec![0; 3_000]), ("text", b"\r\n".to_vec()), ("gif", bytes.clone()), ("image", vec![0x2c; 9])]
-        {
+        for (kind, more) in [
+            ("zeros", vec![0; 3_000]),
+            ("text", b"\r\n".to_vec()),
+            ("gif", bytes.clone()),
+            ("image", vec![0x2c; 9]),
+        ] {
             corpus.vary(name, &format!("behind-{kind}"), inserted(&bytes, end, &more));
         }
         for time in 0..4 {
@@ -139,7 +146,8 @@ fn animated(corpus: &mut Corpus) {
     let made = |parts: &[Vec<u8>]| [&head[..], &parts.concat(), &[TRAILER]].concat();
     let mut add = |name: &str, bytes: Vec<u8>| corpus.add(&format!("gif-{name}.gif"), bytes);
     let three = |disposal: u8, transparent: Option<u8>| {
-        [first.whole(1), small.whole(2), first.whole(3)].map(|frame| [control(disposal, transparent), frame].concat())
+        [first.whole(1), small.whole(2), first.whole(3)]
+            .map(|frame| [control(disposal, transparent), frame].concat())
     };
     add("animated", made(&[&[LOOP.to_vec()], &three(0, None)[..]].concat()));
     for disposal in 0..8 {
@@ -147,17 +155,29 @@ fn animated(corpus: &mut Corpus) {
         add(&format!("animated-disposal-{disposal}"), made(&three(disposal, transparent)));
     }
     add("animated-no-control", made(&[first.whole(1), small.whole(2)]));
-    add("animated-twice-control", made(&[control(1, None), control(2, None), first.whole(1), small.whole(2)]));
+    add(
+        "animated-twice-control",
+        made(&[control(1, None), control(2, None), first.whole(1), small.whole(2)]),
+    );
     let text = [b"\x21\x01\x0c".as_slice(), &[0; 12], &blocks(b"plain text", 255)].concat();
-    add("animated-comments", made(&[comment(b"a"), first.whole(1), comment(&[b'b'; 700]), text, small.whole(2), comment(b"")]));
+    add(
+        "animated-comments",
+        made(&[comment(b"a"), first.whole(1), comment(&[b'b'; 700]), text, small.whole(2), comment(b"")]),
+    );
     add("animated-outside", made(&[first.whole(1), Frame::at(30, 20, 45, 31).whole(2), first.whole(3)]));
     add("animated-grows", made(&[small.whole(1), first.whole(2)]));
-    add("animated-mixed", made(&[
-        first.whole(1),
-        Frame { table: Some(5), bits: 6, interlaced: true, ..small }.whole(2),
-        Frame { bits: 1, table: Some(0), ..first }.whole(3),
-    ]));
-    add("animated-many", made(&(0..40).map(|seed| Frame::at(seed, 3, 4, 4).whole(usize::from(seed))).collect::<Vec<_>>()));
+    add(
+        "animated-mixed",
+        made(&[
+            first.whole(1),
+            Frame { table: Some(5), bits: 6, interlaced: true, ..small }.whole(2),
+            Frame { bits: 1, table: Some(0), ..first }.whole(3),
+        ]),
+    );
+    add(
+        "animated-many",
+        made(&(0..40).map(|seed| Frame::at(seed, 3, 4, 4).whole(usize::from(seed))).collect::<Vec<_>>()),
+    );
     add("animated-empty-frame", made(&[first.whole(1), Frame::at(0, 0, 0, 9).whole(1), first.whole(3)]));
 }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::corpus::{Corpus, base_files, inserted, replaced, without};
+use super::jpeg_bombs;
 use crate::support::pictures::CMYK_JPEG;
 
 /// A marker with its segment, and the coded data behind it where it begins a scan.
@@ -194,7 +195,8 @@ fn metadata(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
         let (stem, _) = name.rsplit_once('.').unwrap();
         corpus.add(&format!("{stem}-orientation-{turn}.jpg"), turned);
     }
-    let mpf = [b"MPF\0MM\0\x2a\0\0\0\x08\0\x01\xb0\0\0\x07\0\0\0\x04\x30\x31\x30\x30\0\0\0\0".as_slice()].concat();
+    let mpf =
+        [b"MPF\0MM\0\x2a\0\0\0\x08\0\x01\xb0\0\0\x07\0\0\0\x04\x30\x31\x30\x30\0\0\0\0".as_slice()].concat();
     let second = inserted(bytes, 2, &segment(0xe2, &mpf));
     corpus.vary(name, "mpo", [&second[..], bytes].concat());
     corpus.vary(name, "mpo-padded", [&second[..], &[0; 500], bytes].concat());
@@ -233,6 +235,9 @@ fn headers(corpus: &mut Corpus) {
         corpus.vary(name, "dnl-again", inserted(&bytes, end, &segment(0xdc, &height)));
         corpus.vary(name, "dnl-missing", zero);
     }
+    // libjpeg takes no side above 65,500, though the format knows larger ones.
+    corpus.add("jpeg-wide-30000.jpg", jpeg_bombs::empty(30_000, 40));
+    corpus.add("jpeg-wide-65535.jpg", jpeg_bombs::empty(65_535, 16));
     let cmyk = corpus.bytes("jpeg-cmyk.jpg");
     let adobe = find(&cmyk, 0xee);
     for transform in [0, 1, 2, 9] {

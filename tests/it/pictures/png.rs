@@ -50,7 +50,15 @@ impl Shape {
         if !self.interlaced {
             return vec![(width, height)];
         }
-        let steps = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)];
+        let steps = [
+            (0, 0, 8, 8),
+            (4, 0, 8, 8),
+            (0, 4, 4, 8),
+            (2, 0, 4, 4),
+            (0, 2, 2, 4),
+            (1, 0, 2, 2),
+            (0, 1, 1, 2),
+        ];
         let side = |side: usize, from: usize, step: usize| side.saturating_sub(from).div_ceil(step);
         let sides = steps.map(|(x, y, dx, dy)| (side(width, x, dx), side(height, y, dy)));
         sides.into_iter().filter(|(width, height)| *width > 0 && *height > 0).collect()
@@ -162,7 +170,13 @@ fn ancillary(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
     let kinds: [(&str, &[u8], Vec<u8>); 20] = [
         ("gama", b"gAMA", 45_455_u32.to_be_bytes().to_vec()),
         ("gama-short", b"gAMA", vec![1]),
-        ("chrm", b"cHRM", [31_270_u32, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000].map(u32::to_be_bytes).concat()),
+        (
+            "chrm",
+            b"cHRM",
+            [31_270_u32, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000]
+                .map(u32::to_be_bytes)
+                .concat(),
+        ),
         ("srgb", b"sRGB", vec![0]),
         ("srgb-wrong", b"sRGB", vec![200, 1]),
         ("iccp-broken", b"iCCP", profile),
@@ -195,7 +209,9 @@ fn ancillary(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
     corpus.vary(name, "palette-behind", inserted(bytes, last, &palette(4)));
     corpus.vary(name, "header-twice", inserted(bytes, head, &bytes[8..head]));
     corpus.vary(name, "header-late", [SIGNATURE, &chunk(b"tEXt", b"a\0b"), &bytes[8..]].concat());
-    for (kind, more) in [("zeros", vec![0; 5_000]), ("text", b"\n<!-- proxy -->".to_vec()), ("png", bytes.to_vec())] {
+    for (kind, more) in
+        [("zeros", vec![0; 5_000]), ("text", b"\n<!-- proxy -->".to_vec()), ("png", bytes.to_vec())]
+    {
         corpus.vary(name, &format!("behind-{kind}"), [bytes, &more].concat());
     }
 }
@@ -203,11 +219,17 @@ fn ancillary(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
 /// The same compressed data in other pieces, and compressed otherwise.
 fn data(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
     let all = chunks(bytes);
-    let idats: Vec<_> = all.iter().filter(|(kind, _)| kind == b"IDAT").map(|(_, range)| range.clone()).collect();
-    let data: Vec<u8> = idats.iter().flat_map(|range| bytes[range.start + 8..range.end - 4].to_vec()).collect();
+    let idats: Vec<_> =
+        all.iter().filter(|(kind, _)| kind == b"IDAT").map(|(_, range)| range.clone()).collect();
+    let data: Vec<u8> =
+        idats.iter().flat_map(|range| bytes[range.start + 8..range.end - 4].to_vec()).collect();
     let place = idats[0].start..idats.last().unwrap().end;
     let of = |pieces: &[&[u8]]| -> Vec<u8> {
-        replaced(bytes, place.clone(), &pieces.iter().map(|piece| chunk(b"IDAT", piece)).collect::<Vec<_>>().concat())
+        replaced(
+            bytes,
+            place.clone(),
+            &pieces.iter().map(|piece| chunk(b"IDAT", piece)).collect::<Vec<_>>().concat(),
+        )
     };
     corpus.vary(name, "each-byte", of(&data.chunks(1).collect::<Vec<_>>()));
     corpus.vary(name, "each-11-bytes", of(&data.chunks(11).collect::<Vec<_>>()));
@@ -223,15 +245,25 @@ fn data(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
     let mut wrong = data.clone();
     *wrong.last_mut().unwrap() ^= 1;
     corpus.vary(name, "wrong-sum", of(&[&wrong]));
-    for (what, window) in [("small-window", [0x08, 0x1d]), ("window-64k", [0x88, 0x1c]), ("dictionary", [0x78, 0x20])] {
+    for (what, window) in
+        [("small-window", [0x08, 0x1d]), ("window-64k", [0x88, 0x1c]), ("dictionary", [0x78, 0x20])]
+    {
         corpus.vary(name, what, of(&[&[&window, &data[2..]].concat()]));
     }
     // Damage that leaves every chunk's sum right.
     for part in 1..8 {
         let cut = &data[..data.len() * part / 8];
         corpus.vary(name, &format!("data-{part}-8"), of(&[cut]));
-        corpus.vary(name, &format!("data-zeroed-{part}-8"), of(&[&zeroed(&data, cut.len()..data.len().min(cut.len() + 30))]));
-        corpus.vary(name, &format!("data-hole-{part}-8"), of(&[&without(&data, cut.len()..data.len().min(cut.len() + 9))]));
+        corpus.vary(
+            name,
+            &format!("data-zeroed-{part}-8"),
+            of(&[&zeroed(&data, cut.len()..data.len().min(cut.len() + 30))]),
+        );
+        corpus.vary(
+            name,
+            &format!("data-hole-{part}-8"),
+            of(&[&without(&data, cut.len()..data.len().min(cut.len() + 9))]),
+        );
         let mut flipped = data.clone();
         flipped[spread(part, data.len())] ^= 0x10;
         corpus.vary(name, &format!("data-flipped-{part}"), of(&[&flipped]));
@@ -245,10 +277,16 @@ fn damaged(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
     for (kind, range) in chunks(bytes) {
         let kind = String::from_utf8(kind).unwrap().to_lowercase();
         let at = range.end - 1;
-        corpus.vary(name, &format!("{kind}-{}-wrong-sum", range.start), replaced(bytes, at..range.end, &[bytes[at] ^ 1]));
+        corpus.vary(
+            name,
+            &format!("{kind}-{}-wrong-sum", range.start),
+            replaced(bytes, at..range.end, &[bytes[at] ^ 1]),
+        );
         corpus.vary(name, &format!("{kind}-{}-gone", range.start), without(bytes, range.clone()));
         for (what, change) in [("long", 1_i64), ("short", -1), ("longest", i64::from(u32::MAX) / 2)] {
-            let length = i64::from(u32::from_be_bytes(bytes[range.start..range.start + 4].try_into().unwrap())) + change;
+            let length =
+                i64::from(u32::from_be_bytes(bytes[range.start..range.start + 4].try_into().unwrap()))
+                    + change;
             let Ok(length) = u32::try_from(length) else { continue };
             let wrong = replaced(bytes, range.start..range.start + 4, &length.to_be_bytes());
             corpus.vary(name, &format!("{kind}-{}-{what}", range.start), wrong);

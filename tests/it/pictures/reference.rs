@@ -47,9 +47,9 @@ fn differences() -> Vec<(&'static str, &'static str)> {
 fn fits(name: &str, pattern: &str) -> bool {
     match pattern.split_once('*') {
         None => name == pattern,
-        Some((head, rest)) => name
-            .strip_prefix(head)
-            .is_some_and(|name| (0..=name.len()).any(|at| name.is_char_boundary(at) && fits(&name[at..], rest))),
+        Some((head, rest)) => name.strip_prefix(head).is_some_and(|name| {
+            (0..=name.len()).any(|at| name.is_char_boundary(at) && fits(&name[at..], rest))
+        }),
     }
 }
 
@@ -110,7 +110,8 @@ fn e1_the_check_says_what_browsers_show() {
     for ((format, verdict, ours), count) in &count {
         println!("{format} {verdict} {ours}: {count}");
     }
-    let stale: Vec<_> = (0..differences.len()).filter(|at| !used.contains(at)).map(|at| differences[at]).collect();
+    let stale: Vec<_> =
+        (0..differences.len()).filter(|at| !used.contains(at)).map(|at| differences[at]).collect();
     assert!(wrong.is_empty(), "{} pictures are judged otherwise:\n{}", wrong.len(), wrong.join("\n"));
     assert!(stale.is_empty(), "docs/pictures.md names differences that are none: {stale:?}");
 }
@@ -131,23 +132,93 @@ fn the_corpus_has_enough_pictures_of_every_kind() {
     }
     // Each kind by a word of its names: a name that nothing has is a kind that went away.
     let kinds_of_whole = [
-        "jpeg-444", "jpeg-422", "jpeg-420", "jpeg-440", "jpeg-411", "jpeg-410", "jpeg-odd", "-prog", "-spectral",
-        "-approximation", "-optimised", "-arithmetic", "-restart-1", "-restart-row", "-restart-large", "-grey",
-        "-cmyk", "-adobe", "-orientation-8", "+mpo", "+jfif-thumbnail", "+behind", "+fill-d0", "+fill-d9", "+stray",
-        "+no-huffman-tables", "-sequential-apart", "1x1", "png-c0-d1", "png-c2-d16", "png-c3-d2", "png-c4-d8",
-        "png-c6-d16", "-i1", "-f4", "+each-byte", "+empty-first", "+iccp", "+ztxt", "+exif", "apng-c2-d16-i1",
-        "-still-outside", "-disposal-2", "gif-87a", "gif-local", "gif-global", "gif-transparent",
-        "+no-trailer", "+unknown", "gif-screen-0", "gif-frame-partly-outside", "gif-animated-comments",
-        "webp-lossy", "webp-lossless", "webp-lossy-alpha", "webp-animated", "+extended-flag-exif", "webp-made",
+        "jpeg-444",
+        "jpeg-422",
+        "jpeg-420",
+        "jpeg-440",
+        "jpeg-411",
+        "jpeg-410",
+        "jpeg-odd",
+        "-prog",
+        "-spectral",
+        "-approximation",
+        "-optimised",
+        "-arithmetic",
+        "-restart-1",
+        "-restart-row",
+        "-restart-large",
+        "-grey",
+        "-cmyk",
+        "-adobe",
+        "-orientation-8",
+        "+mpo",
+        "+jfif-thumbnail",
+        "+behind",
+        "+fill-d0",
+        "+fill-d9",
+        "+stray",
+        "+no-huffman-tables",
+        "-sequential-apart",
+        "1x1",
+        "png-c0-d1",
+        "png-c2-d16",
+        "png-c3-d2",
+        "png-c4-d8",
+        "png-c6-d16",
+        "-i1",
+        "-f4",
+        "+each-byte",
+        "+empty-first",
+        "+iccp",
+        "+ztxt",
+        "+exif",
+        "apng-c2-d16-i1",
+        "-still-outside",
+        "-disposal-2",
+        "gif-87a",
+        "gif-local",
+        "gif-global",
+        "gif-transparent",
+        "+no-trailer",
+        "+unknown",
+        "gif-screen-0",
+        "gif-frame-partly-outside",
+        "gif-animated-comments",
+        "webp-lossy",
+        "webp-lossless",
+        "webp-lossy-alpha",
+        "webp-animated",
+        "+extended-flag-exif",
+        "webp-made",
     ];
     let kinds_of_damaged = [
-        "+cut-01.", "+cut-15-closed", "+scan0-hole", "+scan1-second-half-gone", "+scan0-empty", "interval0-half",
-        "interval0-gone", "+scan0-swapped", "+flip", "+zeros", "+lost", "-wrong-sum", "-long", "+data-hole",
-        "+data-4-8", "+chunk-9-half", "+frame1-half", "+frame2-hole", "+chunk0-size", "+size-2-more", "+partition",
-        "-picture-half", "+taller",
+        "+cut-01.",
+        "+cut-15-closed",
+        "+scan0-hole",
+        "+scan1-second-half-gone",
+        "+scan0-empty",
+        "interval0-half",
+        "interval0-gone",
+        "+scan0-swapped",
+        "+flip",
+        "+zeros",
+        "+lost",
+        "-wrong-sum",
+        "-long",
+        "+data-hole",
+        "+data-4-8",
+        "+chunk-9-half",
+        "+frame1-half",
+        "+frame2-hole",
+        "+chunk0-size",
+        "+size-2-more",
+        "+partition",
+        "-picture-half",
+        "+taller",
     ];
     for (pictures, kinds) in [(&whole, &kinds_of_whole[..]), (&damaged, &kinds_of_damaged[..])] {
-        let missing: Vec<_> = kinds.iter().filter(|kind| !pictures.iter().any(|name| name.contains(**kind))).collect();
+        let missing: Vec<_> =
+            kinds.iter().filter(|kind| !pictures.iter().any(|name| name.contains(**kind))).collect();
         assert!(missing.is_empty(), "{missing:?}");
     }
 }

@@ -126,13 +126,20 @@ fn closed(head: &[u8]) -> Vec<u8> {
 fn sizes(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
     let length = u32::from_le_bytes(bytes[4..8].try_into().unwrap());
     let sized = |length: u32| replaced(bytes, 4..8, &length.to_le_bytes());
-    for (what, change) in [("2-less", -2_i64), ("1-less", -1), ("1-more", 1), ("2-more", 2), ("900-more", 900)] {
+    for (what, change) in
+        [("2-less", -2_i64), ("1-less", -1), ("1-more", 1), ("2-more", 2), ("900-more", 900)]
+    {
         corpus.vary(name, &format!("size-{what}"), sized((i64::from(length) + change) as u32));
     }
     corpus.vary(name, "size-half", sized(length / 2));
     corpus.vary(name, "size-0", sized(0));
     corpus.vary(name, "size-largest", sized(u32::MAX));
-    for (what, more) in [("zero", vec![0]), ("zeros", vec![0; 2_000]), ("text", b"\r\n<!-- -->".to_vec()), ("webp", bytes.to_vec())] {
+    for (what, more) in [
+        ("zero", vec![0]),
+        ("zeros", vec![0; 2_000]),
+        ("text", b"\r\n<!-- -->".to_vec()),
+        ("webp", bytes.to_vec()),
+    ] {
         let behind = [bytes, &more].concat();
         corpus.vary(name, &format!("behind-{what}"), behind.clone());
         let covered = (behind.len() as u32 - 8).to_le_bytes();
@@ -146,10 +153,13 @@ fn envelopes(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
     if name.contains("-size-") && !name.contains("7x9") {
         return;
     }
-    let Some(picture) = all.iter().find(|(kind, _)| kind.starts_with(b"VP8") && kind != b"VP8X") else { return };
+    let Some(picture) = all.iter().find(|(kind, _)| kind.starts_with(b"VP8") && kind != b"VP8X") else {
+        return;
+    };
     let (width, height) = sides(picture);
     let inner: Vec<Chunk> = all.iter().filter(|(kind, _)| kind != b"VP8X").cloned().collect();
-    let is_clear = all.iter().any(|(kind, _)| kind == b"ALPH") || (picture.0 == b"VP8L" && picture.1[4] & 0x10 != 0);
+    let is_clear =
+        all.iter().any(|(kind, _)| kind == b"ALPH") || (picture.0 == b"VP8L" && picture.1[4] & 0x10 != 0);
     let alpha = if is_clear { ALPHA } else { 0 };
     let with = |flags: u8, before: &[Chunk], after: &[Chunk]| -> Vec<u8> {
         riff(&[&[vp8x(alpha | flags, width, height)], before, &inner, after].concat())
@@ -169,7 +179,10 @@ fn envelopes(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
     let other_sides = |width: u32, height: u32| riff(&[&[vp8x(alpha, width, height)], &inner[..]].concat());
     vary("canvas-larger", other_sides(width + 3, height + 5));
     vary("canvas-smaller", other_sides((width / 2).max(1), (height / 2).max(1)));
-    vary("extended-twice", riff(&[&[vp8x(alpha, width, height)], &[vp8x(alpha, width, height)], &inner[..]].concat()));
+    vary(
+        "extended-twice",
+        riff(&[&[vp8x(alpha, width, height)], &[vp8x(alpha, width, height)], &inner[..]].concat()),
+    );
     vary("picture-twice", with(0, &[], std::slice::from_ref(picture)));
     if all.len() == 1 {
         vary("unknown-simple-behind", riff(&[all.clone(), vec![other(b"EVER", b"!?")]].concat()));
@@ -203,8 +216,13 @@ fn data(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
             flipped[10 + spread(time, length - 10)] ^= 4;
             vary(&format!("flipped-{time}"), flipped);
         }
-        corpus.vary(name, &format!("chunk{number}-gone"), riff(&[&all[..number], &all[number + 1..]].concat()));
-        let place = bytes.windows(8).position(|at| at[..4] == kind[..] && at[4..] == (length as u32).to_le_bytes());
+        corpus.vary(
+            name,
+            &format!("chunk{number}-gone"),
+            riff(&[&all[..number], &all[number + 1..]].concat()),
+        );
+        let place =
+            bytes.windows(8).position(|at| at[..4] == kind[..] && at[4..] == (length as u32).to_le_bytes());
         for (what, length) in [("short", length - 3), ("long", length + 9), ("longest", usize::MAX / 2)] {
             let length = (length as u32).to_le_bytes();
             let at = place.unwrap() + 4;
@@ -251,8 +269,20 @@ fn animations(corpus: &mut Corpus) {
     corpus.add(&stem("frame-outside"), file(&[anmf(40, 0, (83, 61), 0, &lossy)]));
     corpus.add(&stem("frame-other-sides"), file(&[anmf(0, 0, (80, 61), 0, &lossy)]));
     corpus.add(&stem("still-too"), riff(&[&[head.clone()], &lossy[..], &[anim()], &frames[..]].concat()));
-    corpus.vary(name, "unknown-inside", file(&[anmf(0, 0, (83, 61), 0, &[&lossy[..], &[other(b"WHAT", b"?")]].concat()), frames[1].clone(), frames[2].clone()]));
-    corpus.vary(name, "unknown-between", file(&[frames[0].clone(), other(b"WHAT", b"?"), frames[1].clone(), frames[2].clone()]));
+    corpus.vary(
+        name,
+        "unknown-inside",
+        file(&[
+            anmf(0, 0, (83, 61), 0, &[&lossy[..], &[other(b"WHAT", b"?")]].concat()),
+            frames[1].clone(),
+            frames[2].clone(),
+        ]),
+    );
+    corpus.vary(
+        name,
+        "unknown-between",
+        file(&[frames[0].clone(), other(b"WHAT", b"?"), frames[1].clone(), frames[2].clone()]),
+    );
     corpus.vary(name, "exif-behind", file(&[&frames[..], &[other(b"EXIF", b"odd")]].concat()));
     corpus.cut(name, closed);
     for number in 0..3 {

@@ -158,6 +158,20 @@ pub const SNIFF_BYTES: usize = 512;
 /// Steps of one picture's check, a step being a pixel or coefficient that is looked at: ten minutes of small video. More
 /// is a trap for decoders.
 pub const PICTURE_WORK_MAX: u64 = 2_000_000_000;
+/// Entries, of two bytes each, of the tables of all prefix codes of a lossless WebP: a hundred times what its encoder was
+/// seen to need for a collage of four megapixels.
+pub const WEBP_TABLES_MAX: usize = 6_000_000;
+/// How many of them there may be, beside one for each byte, however small the picture is.
+pub const WEBP_TABLES_MIN: usize = 250_000;
+/// Steps that a frame of a WebP costs beside its pixels: its headers and probabilities.
+pub const WEBP_FRAME_STEPS: u64 = 1_000;
+/// Steps of a macroblock of a lossy WebP, whose modes and contexts are looked at even where it has no coefficients.
+pub const WEBP_BLOCK_STEPS: u64 = 64;
+/// Steps of a coefficient of a lossy WebP.
+pub const WEBP_COEFFICIENT_STEPS: u64 = 8;
+/// Steps of a row of a tile of a lossless WebP that has several sets of prefix codes: another set may have to come from
+/// far away in memory.
+pub const WEBP_TILE_STEPS: u64 = 64;
 /// Read at once from the spool while uploading: large enough to be cheap, small enough to show progress.
 pub const UPLOAD_CHUNK_BYTES: usize = 64 * 1024;
 /// Characters of a foreign server's message that are kept; what matters stands at the front.

@@ -172,6 +172,10 @@ pub const WEBP_COEFFICIENT_STEPS: u64 = 8;
 /// Steps of a row of a tile of a lossless WebP that has several sets of prefix codes: another set may have to come from
 /// far away in memory.
 pub const WEBP_TILE_STEPS: u64 = 64;
+/// What a PNG's pixels are inflated into, piece by piece. The format looks back at most 32 KiB.
+pub const PNG_INFLATE_BYTES: usize = 128 * 1024;
+/// Steps that each frame of a PNG costs besides its pixels.
+pub const PNG_FRAME_STEPS: u64 = 4_000;
 /// Read at once from the spool while uploading: large enough to be cheap, small enough to show progress.
 pub const UPLOAD_CHUNK_BYTES: usize = 64 * 1024;
 /// Characters of a foreign server's message that are kept; what matters stands at the front.

@@ -71,7 +71,7 @@ pub fn check(bytes: &[u8]) -> Result<Picture, InvalidPicture> {
     let animated = match format {
         Format::Jpeg => jpeg::check(bytes, &mut work).map(|()| false),
         Format::Png => png::check(bytes, &mut work),
-        Format::Gif => gif::check(bytes, &mut work),
+        Format::Gif => gif::check(bytes),
         Format::Webp => webp::check(bytes, &mut work),
     }?;
     Ok(Picture { format, width, height, animated })

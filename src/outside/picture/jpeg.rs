@@ -1,62 +1,151 @@
 //! JPEG, whose decoders are the most forgiving: what is missing they fill with grey and say nothing.
+//!
+//! So each scan is read as a decoder reads it, but only its Huffman codes: that tells how many blocks it holds, which
+//! have to be as many as the picture has. Nothing is dequantised, transformed or coloured. The rest of the file matters
+//! as far as browsers care: segments are passed over by their lengths, and what lies between or behind them as well.
 
-use std::io::BufRead;
-use std::io::Seek;
+mod bits;
+mod frame;
+mod huffman;
+mod progressive;
+mod scan;
+mod sequential;
+#[cfg(test)]
+mod tests;
 
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::zune_core::bytestream::ZCursor;
-use zune_jpeg::zune_core::options::DecoderOptions;
+use std::io::{BufRead, Cursor, ErrorKind, Read, Seek, SeekFrom};
 
+use self::frame::{Frame, Scan, Tables};
 use super::{Header, InvalidPicture, PictureError, Work};
+use crate::limits::JPEG_SCANS_MAX;
 
-/// Bytes of a scan that mean something to no picture, without an FF, which would begin a marker.
-const FILLER: [u8; 64] = {
-    let mut filler = [0; 64];
-    let mut at = 0;
-    while at < filler.len() {
-        // Odd multiples of an odd number differ from each other, and their bits are well mixed.
-        filler[at] = (at as u8).wrapping_mul(0x9d) & 0x7f | 1;
-        at += 1;
-    }
-    filler
-};
+/// Tables and what else a check holds whatever the picture's size.
+const MEMORY: u64 = 200_000;
+
+const SOI: u8 = 0xd8;
+const EOI: u8 = 0xd9;
+const SOS: u8 = 0xda;
+const DQT: u8 = 0xdb;
+const DHT: u8 = 0xc4;
+const DRI: u8 = 0xdd;
 
 pub(super) fn header(file: &mut (impl BufRead + Seek)) -> Result<Header, PictureError> {
-    let mut decoder = JpegDecoder::new_with_options(file, options());
-    decoder.decode_headers().map_err(InvalidPicture::damaged)?;
-    let info = decoder.info().ok_or_else(|| InvalidPicture::damaged("it has no header"))?;
-    let (width, height) = (u32::from(info.width), u32::from(info.height));
-    Ok(Header { width, height, memory: 6 * u64::from(width) * u64::from(height) })
-}
-
-/// Sees that every pixel is there. `bytes` end with the end marker.
-///
-/// The decoder invents what a scan lacks when an end marker stands before its end, as in a truncated file that some
-/// tool has closed again. So the picture is decoded a second time with other bytes put before the marker: a scan
-/// that is complete is not touched by what follows it, an incomplete one shows them.
-pub(super) fn check(bytes: &[u8], _work: &mut Work) -> Result<(), InvalidPicture> {
-    let end = super::endings::find_end(ledger::ids::Format::Jpeg, bytes)
-        .ok_or_else(|| InvalidPicture::damaged("no end"))?;
-    let bytes = &bytes[..end];
-    let pixels = hash_of_pixels(bytes)?;
-    let (scans, marker) = bytes.split_at(bytes.len().saturating_sub(2));
-    let filled = [scans, &FILLER, marker].concat();
-    if hash_of_pixels(&filled).is_ok_and(|filled| filled == pixels) {
-        Ok(())
-    } else {
-        Err(InvalidPicture("it is truncated: its end marker comes before its last pixels".to_owned()))
+    loop {
+        match marker(file)? {
+            code if is_frame(code) => {
+                let frame = Frame::parse(code, &body(file)?)?;
+                let (width, height) = (frame.width, frame.height);
+                return Ok(Header { width, height, memory: MEMORY + frame.memory() });
+            }
+            EOI | SOS => return Err(no_frame().into()),
+            code => skip(file, code)?,
+        }
     }
 }
 
-fn hash_of_pixels(bytes: &[u8]) -> Result<blake3::Hash, InvalidPicture> {
-    let pixels = JpegDecoder::new_with_options(ZCursor::new(bytes), options())
-        .decode()
-        .map_err(InvalidPicture::damaged)?;
-    Ok(blake3::hash(&pixels))
+pub(super) fn check(bytes: &[u8], work: &mut Work) -> Result<(), InvalidPicture> {
+    walk(bytes, work).map_err(|error| match error {
+        PictureError::Invalid(why) => why,
+        PictureError::Disk(error) => InvalidPicture::damaged(error),
+    })
 }
 
-/// Strict, and up to the largest side the format knows: how many pixels are too many is not decided there.
-fn options() -> DecoderOptions {
-    let side_max = usize::from(u16::MAX);
-    DecoderOptions::new_safe().set_strict_mode(true).set_max_width(side_max).set_max_height(side_max)
+fn walk(bytes: &[u8], work: &mut Work) -> Result<(), PictureError> {
+    let mut file = Cursor::new(bytes);
+    let mut tables = Tables::default();
+    let mut picture: Option<Frame> = None;
+    let mut scans = 0;
+    loop {
+        match marker(&mut file)? {
+            EOI => return Ok(picture.ok_or_else(no_frame)?.finished()?),
+            DQT => tables.quantisation(&body(&mut file)?)?,
+            DHT => tables.huffman(&body(&mut file)?)?,
+            DRI => tables.restart(&body(&mut file)?)?,
+            SOS => {
+                scans += 1;
+                if scans > JPEG_SCANS_MAX {
+                    return Err(InvalidPicture(format!("it has more than {JPEG_SCANS_MAX} scans")).into());
+                }
+                let frame = picture.as_mut().ok_or_else(no_frame)?;
+                let scan = Scan::parse(frame, &body(&mut file)?)?;
+                work.spend(scan.units)?;
+                if scans == 1 && !frame.progressive {
+                    tables.complete();
+                }
+                let at = file.position() as usize;
+                file.set_position(scan::check(bytes, at, (frame, &tables), (&scan, scans))? as u64);
+            }
+            code if is_frame(code) => {
+                let mut frame = Frame::parse(code, &body(&mut file)?)?;
+                if picture.is_some() {
+                    return Err(InvalidPicture::damaged("it has two frame headers").into());
+                }
+                frame.remember();
+                picture = Some(frame);
+            }
+            code => skip(&mut file, code)?,
+        }
+    }
+}
+
+fn no_frame() -> InvalidPicture {
+    InvalidPicture::damaged("no frame header stands where it should")
+}
+
+/// SOF0 to SOF15, between which lie DHT and, as JPG and DAC, two that mean nothing here.
+fn is_frame(code: u8) -> bool {
+    matches!(code, 0xc0..=0xcf) && !matches!(code, DHT | 0xc8 | 0xcc)
+}
+
+/// Passes over stray bytes and fill, and gives the next marker's code.
+fn marker(file: &mut (impl BufRead + Seek)) -> Result<u8, PictureError> {
+    loop {
+        file.skip_until(0xff)?;
+        let mut code = [0xff];
+        while code == [0xff] {
+            read(file, &mut code)?;
+        }
+        if code != [0] {
+            return Ok(code[0]);
+        }
+    }
+}
+
+/// What a segment holds.
+fn body(file: &mut (impl BufRead + Seek)) -> Result<Vec<u8>, PictureError> {
+    let mut body = vec![0; length(file)?];
+    read(file, &mut body)?;
+    Ok(body)
+}
+
+/// Passes over what follows a marker that does not matter here.
+fn skip(file: &mut (impl BufRead + Seek), code: u8) -> Result<(), PictureError> {
+    match code {
+        // These stand alone: the first one begins the file, TEM and restart markers say nothing here.
+        SOI if file.stream_position()? == 2 => Ok(()),
+        0x01 | 0xd0..=0xd7 => Ok(()),
+        // JPG, DAC, DNL, APPn, COM, and for the header the tables, too.
+        0xc8 | 0xcc | 0xdc | DHT | DQT | DRI | 0xe0..=0xef | 0xfe => {
+            let length = length(file)?;
+            file.seek(SeekFrom::Current(length as i64))?;
+            Ok(())
+        }
+        _ => Err(InvalidPicture::damaged(format!("an unknown marker FF{code:02X}")).into()),
+    }
+}
+
+/// A segment's length without itself. Browsers take a length that does not even cover that for 2.
+fn length(file: &mut impl Read) -> Result<usize, PictureError> {
+    let mut length = [0; 2];
+    read(file, &mut length)?;
+    Ok(usize::from(u16::from_be_bytes(length)).saturating_sub(2))
+}
+
+fn read(file: &mut impl Read, bytes: &mut [u8]) -> Result<(), PictureError> {
+    file.read_exact(bytes).map_err(|error| match error.kind() {
+        ErrorKind::UnexpectedEof => {
+            InvalidPicture::damaged("it is truncated: its end marker is missing").into()
+        }
+        _ => PictureError::Disk(error),
+    })
 }

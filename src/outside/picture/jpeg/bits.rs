@@ -1,0 +1,152 @@
+//! The bits of a scan, most significant first (T.81 F.2.2.5), without the zero that stands behind each FF.
+//!
+//! A window of 64 bits is filled by up to seven bytes at once where the next eight hold no FF, and else byte by byte.
+//! At the scan's next marker, or the file's end, zeros are invented so that no step has to ask whether there is more;
+//! [`Bits::overrun`] tells whether one of them was used.
+
+/// A place among the bits of one entropy-coded segment.
+#[derive(Clone)]
+pub(super) struct Bits<'a> {
+    bytes: &'a [u8],
+    /// What is read next into the window; once that is ended, the FF of the marker, or the file's end.
+    at: usize,
+    window: u64,
+    /// Bits of the window that count, from the top.
+    count: u32,
+    /// The last of these that were invented.
+    invented: u32,
+    ended: bool,
+}
+
+impl<'a> Bits<'a> {
+    pub(super) fn new(bytes: &'a [u8], at: usize) -> Self {
+        Self { bytes, at, window: 0, count: 0, invented: 0, ended: false }
+    }
+
+    /// Sees that there are more than 32 bits.
+    #[inline(always)]
+    pub(super) fn refill(&mut self) {
+        if self.count > 32 {
+            return;
+        }
+        if let Some(next) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk::<8>) {
+            let next = u64::from_be_bytes(*next);
+            const ONES: u64 = u64::MAX / 255;
+            if (!next).wrapping_sub(ONES) & next & (ONES << 7) == 0 {
+                // Bits of the byte that only begins to fit stay behind the count; the next refill puts the same there.
+                self.window |= next >> self.count;
+                let bytes = (63 - self.count) / 8;
+                self.at += bytes as usize;
+                self.count += 8 * bytes;
+                return;
+            }
+        }
+        self.refill_slowly();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refill_slowly(&mut self) {
+        while self.count <= 56 {
+            match self.next_byte() {
+                Some(byte) => self.window |= u64::from(byte) << (56 - self.count),
+                None => self.invented += 8,
+            }
+            self.count += 8;
+        }
+    }
+
+    /// The next byte of data. As in libjpeg, any number of FFs with one zero behind them are one FF.
+    fn next_byte(&mut self) -> Option<u8> {
+        let byte = *self.bytes.get(self.at).filter(|_| !self.ended).or_else(|| {
+            self.ended = true;
+            None
+        })?;
+        if byte != 0xff {
+            self.at += 1;
+            return Some(byte);
+        }
+        let fill = self.bytes[self.at..].iter().take_while(|&&byte| byte == 0xff).count();
+        if self.bytes.get(self.at + fill) == Some(&0) {
+            self.at += fill + 1;
+            return Some(0xff);
+        }
+        self.ended = true;
+        None
+    }
+
+    /// The next bits, at most 32, without taking them.
+    #[inline(always)]
+    pub(super) fn peek(&self, bits: u32) -> usize {
+        // Two shifts, since none may be by 64.
+        (self.window >> 1 >> (63 - bits)) as usize
+    }
+
+    /// Passes over bits that a refill has seen to.
+    #[inline(always)]
+    pub(super) fn drop(&mut self, bits: u32) {
+        self.window <<= bits;
+        self.count = self.count.wrapping_sub(bits);
+    }
+
+    #[inline(always)]
+    pub(super) fn take(&mut self, bits: u32) -> u32 {
+        let value = self.peek(bits) as u32;
+        self.drop(bits);
+        value
+    }
+
+    /// Passes over up to 64 bits.
+    #[inline(always)]
+    pub(super) fn skip(&mut self, mut bits: u32) {
+        while bits > 32 {
+            self.refill();
+            self.drop(32);
+            bits -= 32;
+        }
+        self.refill();
+        self.drop(bits);
+    }
+
+    /// Whether more bits were taken than the segment has.
+    #[inline(always)]
+    pub(super) fn overrun(&self) -> bool {
+        self.count < self.invented
+    }
+
+    /// Passes over the restart marker of this number, where the next marker is it, and whatever is left before it.
+    pub(super) fn restart(&mut self, number: u8) -> bool {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let fill = rest.iter().take_while(|&&byte| byte == 0xff).count();
+        let found = fill > 0 && rest.get(fill) == Some(&(0xd0 | number));
+        if found {
+            *self = Self::new(self.bytes, self.at + fill + 1);
+        }
+        found
+    }
+
+    /// Passes over what is left of a byte that was begun, and gives it: how many bits, and their value.
+    pub(super) fn align(&mut self) -> (u32, u32) {
+        let bits = (self.count - self.invented) % 8;
+        (bits, self.take(bits))
+    }
+
+    /// The next whole byte, up to the segment's end.
+    pub(super) fn byte(&mut self) -> Option<u8> {
+        self.refill();
+        (self.count >= self.invented + 8).then(|| self.take(8) as u8)
+    }
+
+    /// Where the next marker begins, once all bytes are read.
+    pub(super) fn end(&self) -> usize {
+        self.at
+    }
+
+    /// Zero bytes that stand right before the segment's end, once all are read. One that belongs to an FF is none.
+    pub(super) fn zeros_before_end(&self) -> usize {
+        let before = &self.bytes[..self.at];
+        let zeros = before.iter().rev().take_while(|&&byte| byte == 0).count();
+        let stuffed = before[..before.len() - zeros].last() == Some(&0xff);
+        zeros - usize::from(stuffed && zeros > 0)
+    }
+}

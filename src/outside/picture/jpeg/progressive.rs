@@ -1,0 +1,142 @@
+//! Blocks of progressive scans (T.81 annex G). A scan sends some coefficients, or some of their bits, of all blocks.
+//!
+//! A bit of a coefficient that an earlier scan found to be not 0 is sent raw, so that how many bits a block has hangs
+//! on that: each block remembers in 64 bits which ones these are.
+
+use super::bits::Bits;
+use super::huffman::Table;
+use super::scan::{Coding, Fault};
+use super::sequential::{Ac, BEYOND, Dc, NO_CODE};
+
+/// The first scan of DC coefficients.
+pub(super) struct DcFirst<'a> {
+    pub(super) parts: Vec<Dc<'a>>,
+    /// For each block of an MCU the part it belongs to.
+    pub(super) blocks: Vec<usize>,
+}
+
+impl Coding for DcFirst<'_> {
+    fn interval(&mut self, bits: &mut Bits<'_>, first: u64, count: u64) -> Result<(), Fault> {
+        for dc in &mut self.parts {
+            dc.prediction = 0;
+        }
+        for unit in first..first + count {
+            for &part in &self.blocks {
+                self.parts[part].next(bits).map_err(|what| Fault { unit, what })?;
+            }
+            if bits.overrun() {
+                return Err(Fault::ended(unit));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A later scan of DC coefficients: one bit for each block of an MCU.
+pub(super) struct DcRefinement {
+    pub(super) blocks: u32,
+}
+
+impl Coding for DcRefinement {
+    fn interval(&mut self, bits: &mut Bits<'_>, first: u64, count: u64) -> Result<(), Fault> {
+        for unit in first..first + count {
+            bits.skip(self.blocks);
+            if bits.overrun() {
+                return Err(Fault::ended(unit));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first scan of some AC coefficients.
+pub(super) struct AcFirst<'a> {
+    pub(super) ac: Ac<'a>,
+    pub(super) history: &'a mut [u64],
+}
+
+impl Coding for AcFirst<'_> {
+    fn interval(&mut self, bits: &mut Bits<'_>, first: u64, count: u64) -> Result<(), Fault> {
+        let (mut at, end) = (first as usize, (first + count) as usize);
+        while at < end {
+            let fault = |what| Fault { unit: at as u64, what };
+            let (set, run) = self.ac.next::<true>(bits).map_err(fault)?;
+            if bits.overrun() {
+                return Err(Fault::ended(at as u64));
+            }
+            self.history[at] |= set;
+            at += 1 + run as usize;
+        }
+        if at > end { Err(Fault { unit: end as u64, what: RUN_TOO_LONG }) } else { Ok(()) }
+    }
+}
+
+const RUN_TOO_LONG: &str = "a run of empty blocks goes beyond the last";
+
+/// A later scan of some AC coefficients: one more bit of those that are not 0, and those that only now are not.
+pub(super) struct AcRefinement<'a> {
+    pub(super) table: &'a Table,
+    pub(super) band: (usize, usize),
+    pub(super) history: &'a mut [u64],
+}
+
+impl Coding for AcRefinement<'_> {
+    fn interval(&mut self, bits: &mut Bits<'_>, first: u64, count: u64) -> Result<(), Fault> {
+        let mut run = 0;
+        for unit in first..first + count {
+            let history = &mut self.history[unit as usize];
+            if run == 0 {
+                run = refine(bits, self.table, self.band, history).map_err(|what| Fault { unit, what })?;
+            } else {
+                bits.skip((*history & band(self.band.0, self.band.1)).count_ones());
+                run -= 1;
+            }
+            if bits.overrun() {
+                return Err(Fault::ended(unit));
+            }
+        }
+        if run > 0 { Err(Fault { unit: first + count, what: RUN_TOO_LONG }) } else { Ok(()) }
+    }
+}
+
+/// One block (G.1.2.3); gives how many blocks follow it for which nothing but correction bits is sent.
+fn refine(
+    bits: &mut Bits<'_>,
+    table: &Table,
+    (mut at, end): (usize, usize),
+    history: &mut u64,
+) -> Result<u32, &'static str> {
+    let before = *history;
+    while at < end {
+        bits.refill();
+        let symbol = u32::from(table.symbol(bits).ok_or(NO_CODE)?);
+        let (run, size) = (symbol >> 4, symbol & 15);
+        if size > 1 {
+            return Err("a refined coefficient has more than one bit");
+        }
+        if size == 0 && run < 15 {
+            let blocks = (1 << run) - 1 + bits.take(run);
+            bits.skip((before & band(at, end)).count_ones());
+            return Ok(blocks);
+        }
+        bits.drop(size);
+        // The run counts coefficients that are still 0; the others on the way have a correction bit each.
+        let mut zeros = !before & band(at, end);
+        for _ in 0..run {
+            zeros &= zeros.wrapping_sub(1);
+        }
+        if zeros == 0 {
+            return Err(BEYOND);
+        }
+        let next = zeros.trailing_zeros() as usize;
+        bits.skip((before & band(at, next)).count_ones());
+        *history |= u64::from(size) << next;
+        at = next + 1;
+    }
+    Ok(0)
+}
+
+/// The bits from `first` up to `end`, which is at most 64.
+fn band(first: usize, end: usize) -> u64 {
+    u64::MAX.checked_shl(first as u32).unwrap_or(0) & u64::MAX.checked_shr(64 - end as u32).unwrap_or(0)
+}

@@ -1,0 +1,139 @@
+//! One scan from its header to the marker behind it: its restart intervals, and what may stand at their ends.
+
+use super::bits::Bits;
+use super::frame::{Component, Frame, Part, Scan, Tables};
+use super::huffman::Lookup;
+use super::progressive::{AcFirst, AcRefinement, DcFirst, DcRefinement};
+use super::sequential::{Ac, Dc, Sequential};
+use crate::limits::JPEG_STRAY_BYTES_MAX;
+use crate::outside::picture::InvalidPicture;
+
+/// How the bits of a scan are read.
+pub(super) trait Coding {
+    /// Reads as many units from the unit `first` on, as after a restart marker.
+    fn interval(&mut self, bits: &mut Bits<'_>, first: u64, count: u64) -> Result<(), Fault>;
+}
+
+/// Why a scan is not whole, and at which of its units.
+pub(super) struct Fault {
+    pub(super) unit: u64,
+    pub(super) what: &'static str,
+}
+
+impl Fault {
+    pub(super) fn ended(unit: u64) -> Self {
+        Self { unit, what: ENDED }
+    }
+}
+
+const ENDED: &str = "its data ends";
+
+/// Reads the scan whose data begins there, and gives where the marker behind it begins. `number` is for the message.
+pub(super) fn check(
+    bytes: &[u8],
+    at: usize,
+    (frame, tables): (&mut Frame, &Tables),
+    (scan, number): (&Scan, usize),
+) -> Result<usize, InvalidPicture> {
+    let mut bits = Bits::new(bytes, at);
+    let mut coding = coding(frame, tables, scan)?;
+    let Err(Fault { unit, what }) = intervals(&mut *coding, &mut bits, scan.units, tables.interval) else {
+        return Ok(bits.end());
+    };
+    let (truncated, what) = if bits.overrun() { ("it is truncated: ", ENDED) } else { ("", what) };
+    let units = scan.units;
+    Err(InvalidPicture::damaged(format!("{truncated}scan {number}, block {unit} of {units}: {what}")))
+}
+
+fn coding<'a>(
+    frame: &'a mut Frame,
+    tables: &'a Tables,
+    scan: &'a Scan,
+) -> Result<Box<dyn Coding + 'a>, InvalidPicture> {
+    let components = &mut frame.components;
+    let blocks = || {
+        let of = |part: usize| {
+            let (h, v) = components[scan.parts[part].component].sampling;
+            let blocks = if scan.parts.len() == 1 { 1 } else { h * v };
+            std::iter::repeat_n(part, blocks as usize)
+        };
+        (0..scan.parts.len()).flat_map(of).collect::<Vec<_>>()
+    };
+    let dc = |part: &Part| {
+        let most = tables.bounds(&components[part.component], scan.low)?.dc;
+        Ok(Dc { table: tables.dc(part.dc)?, most, prediction: 0 })
+    };
+    let ac = |component: &Component, table: usize, band| {
+        let table = tables.ac(table)?;
+        Ok(Ac { table, lookup: Lookup::new(table), bounds: tables.bounds(component, scan.low)?, band })
+    };
+    if !frame.progressive {
+        let part = |part: &Part| Ok((dc(part)?, ac(&components[part.component], part.ac, (1, 64))?));
+        let parts = scan.parts.iter().map(part).collect::<Result<_, InvalidPicture>>()?;
+        return Ok(Box::new(Sequential { parts, blocks: blocks() }));
+    }
+    if scan.band.0 == 0 {
+        if scan.refines {
+            return Ok(Box::new(DcRefinement { blocks: blocks().len() as u32 }));
+        }
+        let parts = scan.parts.iter().map(dc).collect::<Result<_, InvalidPicture>>()?;
+        return Ok(Box::new(DcFirst { parts, blocks: blocks() }));
+    }
+    let part = &scan.parts[0];
+    if scan.refines {
+        let history = &mut components[part.component].history;
+        return Ok(Box::new(AcRefinement { table: tables.ac(part.ac)?, band: scan.band, history }));
+    }
+    let ac = ac(&components[part.component], part.ac, scan.band)?;
+    Ok(Box::new(AcFirst { ac, history: &mut components[part.component].history }))
+}
+
+/// Reads all units, and the restart markers between them (T.81 E.2.4), which count from 0 to 7 again and again.
+fn intervals(coding: &mut dyn Coding, bits: &mut Bits<'_>, units: u64, restart: u64) -> Result<(), Fault> {
+    let mut unit = 0;
+    for number in (0..8).cycle() {
+        let count = if restart == 0 { units } else { restart.min(units - unit) };
+        coding.interval(bits, unit, count)?;
+        unit += count;
+        let last = unit == units;
+        if !ends_well(bits, last) {
+            return Err(Fault { unit, what: "data is left over" });
+        }
+        let restarted = bits.restart(number);
+        if last {
+            // Some encoders write one more.
+            let well = !restarted || ends_well(bits, last);
+            return if well {
+                Ok(())
+            } else {
+                Err(Fault { unit, what: "data follows the last restart marker" })
+            };
+        }
+        if !restarted {
+            return Err(Fault { unit, what: "the restart marker due here is missing" });
+        }
+    }
+    Ok(())
+}
+
+/// Whether what stands between the last unit and the next marker, which this reads up to, is no picture's data.
+///
+/// The last byte is filled up with ones by the standard (F.1.2.3), by some encoders with zeros. Then, browsers do
+/// not mind zeros, nor a few bytes of whatever kind before a marker that does not continue the scan. But a scan that
+/// got out of step by damage reaches its last unit early, too, and leaves data over: it shows by the end of the byte, by
+/// how much is left, or, where all is zeros, by a last unit that consists of them.
+fn ends_well(bits: &mut Bits<'_>, last: bool) -> bool {
+    let (padding, value) = bits.align();
+    let (mut left, mut all_zero) = (0, true);
+    while let Some(byte) = bits.byte() {
+        left += 1;
+        all_zero &= byte == 0;
+    }
+    if left == 0 {
+        return true;
+    }
+    if all_zero {
+        return bits.zeros_before_end() == left;
+    }
+    last && left <= JPEG_STRAY_BYTES_MAX && (value == 0 || value + 1 == 1 << padding)
+}

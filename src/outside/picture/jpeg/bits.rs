@@ -8,6 +8,7 @@
 #[derive(Clone)]
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
+    start: usize,
     /// What is read next into the window; once that is ended, the FF of the marker, or the file's end.
     at: usize,
     window: u64,
@@ -20,7 +21,7 @@ pub(super) struct Bits<'a> {
 
 impl<'a> Bits<'a> {
     pub(super) fn new(bytes: &'a [u8], at: usize) -> Self {
-        Self { bytes, at, window: 0, count: 0, invented: 0, ended: false }
+        Self { bytes, start: at, at, window: 0, count: 0, invented: 0, ended: false }
     }
 
     /// Sees that there are more than 32 bits.
@@ -125,10 +126,16 @@ impl<'a> Bits<'a> {
         found
     }
 
-    /// Passes over what is left of a byte that was begun, and gives it: how many bits, and their value.
-    pub(super) fn align(&mut self) -> (u32, u32) {
+    /// Passes over what is left of a byte that was begun: whether it is filled with ones (F.1.2.3).
+    pub(super) fn align(&mut self) -> bool {
         let bits = (self.count - self.invented) % 8;
-        (bits, self.take(bits))
+        self.take(bits) + 1 == 1 << bits
+    }
+
+    /// Whether nothing is left but such a rest.
+    pub(super) fn at_end(&mut self) -> bool {
+        self.refill();
+        self.ended && self.count - self.invented < 8 && self.clone().align()
     }
 
     /// The next whole byte, up to the segment's end.
@@ -140,6 +147,12 @@ impl<'a> Bits<'a> {
     /// Where the next marker begins, once all bytes are read.
     pub(super) fn end(&self) -> usize {
         self.at
+    }
+
+    /// Whether there are 64 zero bytes or more somewhere before those at the end, once all are read.
+    pub(super) fn has_zeros(&self) -> bool {
+        let data = &self.bytes[self.start..self.at - self.zeros_before_end()];
+        data.chunks_exact(64).any(|bytes| bytes.iter().all(|&byte| byte == 0))
     }
 
     /// Zero bytes that stand right before the segment's end, once all are read. One that belongs to an FF is none.

@@ -57,6 +57,11 @@ impl Table {
         Some(symbol)
     }
 
+    /// The symbol whose code is all zeros.
+    pub(super) fn zeros(&self) -> Option<u8> {
+        self.symbols.first().copied()
+    }
+
     /// Length and symbol of the code that 16 bits begin with.
     #[inline(never)]
     fn long(&self, bits: u32) -> Option<(u32, u8)> {

@@ -69,6 +69,10 @@ impl Coding for AcFirst<'_> {
         }
         if at > end { Err(Fault { unit: end as u64, what: RUN_TOO_LONG }) } else { Ok(()) }
     }
+
+    fn empty_is_zero(&self) -> bool {
+        self.ac.table.zeros().is_some_and(|symbol| symbol & 15 == 0)
+    }
 }
 
 const RUN_TOO_LONG: &str = "a run of empty blocks goes beyond the last";

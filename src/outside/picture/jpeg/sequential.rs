@@ -119,4 +119,17 @@ impl Coding for Sequential<'_> {
         }
         Ok(())
     }
+
+    fn goes_on(&mut self, mut rest: Bits<'_>, _last: bool) -> bool {
+        while self.interval(&mut rest, 0, 1).is_ok() {
+            if rest.at_end() {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn empty_is_zero(&self) -> bool {
+        self.parts.iter().all(|(_, ac)| ac.table.zeros() == Some(0))
+    }
 }

@@ -4,7 +4,6 @@
 //! Nothing is drawn. A format's module walks over the compressed data and counts what it yields, so that a check costs
 //! less than a decode, and needs little memory beyond the file. Every walk spends from [`Work`], and so ends.
 
-mod endings;
 mod gif;
 mod jpeg;
 mod limiter;

@@ -130,7 +130,7 @@ fn c4_the_first_frame_widens_the_screen() {
 #[test]
 fn s2_sides_are_read_from_the_first_bytes() {
     let file = gif(&[b"!\xfe\x03abc\0", &frame()]);
-    let sides = |bytes: &[u8]| picture::size(bytes, ledger::ids::Format::Gif);
+    let sides = |bytes: &[u8]| picture::shape_of(bytes).map(|(_, width, height)| (width, height));
     let first = file.len() - frame().len() + 11;
     assert_eq!(sides(&file[..first]), Some((20, 15)));
     assert_eq!(sides(&file[..first - 1]), None);

@@ -326,7 +326,7 @@ fn s2_nothing_is_unfolded_that_is_not_asked_for() {
 #[test]
 fn s2_sides_are_read_from_the_first_bytes() {
     let file = rgb(&[idat()]);
-    let sides = |bytes: &[u8]| picture::size(bytes, ledger::ids::Format::Png);
+    let sides = |bytes: &[u8]| picture::shape_of(bytes).map(|(_, width, height)| (width, height));
     assert_eq!(sides(&file[..33]), Some((SIDE, SIDE)));
     assert_eq!(sides(&file[..32]), None);
     let header = super::header(&mut Cursor::new(&file)).unwrap();

@@ -32,7 +32,7 @@ pub struct SandboxArgs {
     #[arg(long, value_name = "N", default_value_t = VENUES_FULL, value_parser = clap::value_parser!(u32).range(4..))]
     venues: u32,
     /// Which pictures the origin has; small ones unless said otherwise.
-    #[arg(long, value_name = "KIND", value_enum)]
+    #[arg(long, value_name = "small|photos")]
     pictures: Option<Pictures>,
     /// Make databases that fit this matching report, before anything was populated.
     #[arg(long, value_name = "FILE", conflicts_with = "venues")]

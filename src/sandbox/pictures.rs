@@ -8,13 +8,13 @@ mod comment;
 mod templates;
 
 use std::fmt;
+use std::str::FromStr;
 
-use clap::ValueEnum;
 use ledger::ids::Format;
 use serde::{Deserialize, Serialize};
 
 /// Which pictures a world has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pictures {
     /// Of some 20,000 pixels: quickly made and looked at.
@@ -22,6 +22,18 @@ pub enum Pictures {
     Small,
     /// Of 0.5 to 12 megapixels, a quarter of the JPEGs progressive: as large as what people upload.
     Photos,
+}
+
+impl FromStr for Pictures {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "small" => Ok(Self::Small),
+            "photos" => Ok(Self::Photos),
+            _ => Err("it is `small` or `photos`"),
+        }
+    }
 }
 
 impl fmt::Display for Pictures {

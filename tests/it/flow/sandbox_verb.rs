@@ -174,6 +174,10 @@ fn c14_a_sandbox_of_photos_stays_one() {
     let says = "holds a sandbox of seed 1 with 4 venues and photos";
     assert!(output.status.code() == Some(2) && said.contains(says), "{:?} {said}", output.status);
 
+    let output = program(dir, &["sandbox", "--dir", "sb", "--pictures", "huge"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && said.contains("it is `small` or `photos`"), "{said}");
+
     let made = dir.join("sb/sandbox.json");
     let mut old: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&made).unwrap()).unwrap();
     assert_eq!(old.as_object_mut().unwrap().remove("pictures"), Some("photos".into()));

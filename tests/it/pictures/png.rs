@@ -167,7 +167,7 @@ fn ancillary(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
     let profile = [b"name\0\0".to_vec(), zlib::coded(&[7; 200])].concat();
     let text = [b"key\0\0".to_vec(), zlib::coded(b"some text")].concat();
     let itxt = [b"key\0\x01\0\0\0".to_vec(), zlib::coded(b"some text")].concat();
-    let kinds: [(&str, &[u8], Vec<u8>); 20] = [
+    let kinds: [(&str, &[u8], Vec<u8>); 25] = [
         ("gama", b"gAMA", 45_455_u32.to_be_bytes().to_vec()),
         ("gama-short", b"gAMA", vec![1]),
         (
@@ -192,6 +192,11 @@ fn ancillary(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
         ("exif", b"eXIf", b"MM\0\x2a\0\0\0\x08\0\0\0\0\0\0".to_vec()),
         ("exif-broken", b"eXIf", b"MM\0".to_vec()),
         ("splt", b"sPLT", b"name\0\x08\x01\x02\x03\x04\0\x01".to_vec()),
+        ("bkgd", b"bKGD", vec![0, 1]),
+        ("hist", b"hIST", vec![0, 1]),
+        ("sbit", b"sBIT", vec![1]),
+        ("cicp", b"cICP", vec![1, 13, 0, 1]),
+        ("trns-long", b"tRNS", vec![0; 300]),
         ("unknown", b"prVt", vec![1, 2, 3]),
         ("unknown-unsafe", b"prVT", vec![]),
     ];
@@ -314,6 +319,13 @@ fn damaged(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
     let strange = joined(&[shape.header(), chunk(b"IDAT", &zlib::coded(&rows)), end()]);
     if name == ROUND[0] {
         corpus.add("png-filter-5.png", strange);
+        for (color, depth, clear) in [(0, 1, 2), (0, 8, 2), (0, 16, 2), (2, 8, 6), (2, 16, 6), (3, 4, 9)] {
+            let shape = Shape { width: 20, height: 20, depth, color, interlaced: depth == 8 };
+            let data = chunk(b"IDAT", &zlib::coded(&shape.rows(0, 1)));
+            let table = if color == 3 { palette(16) } else { Vec::new() };
+            let bytes = joined(&[shape.header(), table, chunk(b"tRNS", &vec![0; clear]), data, end()]);
+            corpus.add(&format!("png-c{color}-d{depth}-trns.png"), bytes);
+        }
         for (color, table) in [(3, 3), (3, 0), (2, 256), (0, 4)] {
             let shape = Shape { width: 20, height: 20, depth: 8, color, interlaced: false };
             let data = chunk(b"IDAT", &zlib::coded(&shape.rows(0, 1)));

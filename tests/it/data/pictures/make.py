@@ -10,7 +10,7 @@ import struct
 import subprocess
 import tempfile
 
-from PIL import Image
+from PIL import Image, ImageCms
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -159,6 +159,12 @@ def webps(folder):
 
 
 def others(folder):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    # Without the time of its making.
+    profile = profile[:24] + bytes(12) + profile[36:]
+    photo(53, 37).save(out("jpeg-icc.jpg"), quality=60, icc_profile=profile)
+    photo(37, 23).save(out("png-icc.png"), icc_profile=profile)
+    photo(53, 37).save(out("webp-icc.webp"), quality=60, icc_profile=profile)
     photo(71, 53).quantize(64).save(out("png-palette.png"), optimize=True)
     photo(71, 53).convert("L").save(out("png-grey.png"))
     photo(47, 35).save(out("png-rgb.png"), compress_level=9)

@@ -101,13 +101,11 @@ fn between(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
             corpus.vary(name, &format!("stray-{marker:02x}"), inserted(bytes, at, b"stray"));
             corpus.vary(name, &format!("zeros-{marker:02x}"), inserted(bytes, at, &[0; 64]));
         }
-        if let Some(&at) = restarts(bytes, &found.data).first() {
-            if !seen.contains(&0xd0) {
-                seen.push(0xd0);
-                corpus.vary(name, "fill-d0", inserted(bytes, at, &[0xff]));
-                corpus.vary(name, "fill-9-d0", inserted(bytes, at, &[0xff; 9]));
-                corpus.vary(name, "stray-d0", inserted(bytes, at, b"stray"));
-            }
+        if let Some(&at) = restarts(bytes, &found.data).first().filter(|_| !seen.contains(&0xd0)) {
+            seen.push(0xd0);
+            corpus.vary(name, "fill-d0", inserted(bytes, at, &[0xff]));
+            corpus.vary(name, "fill-9-d0", inserted(bytes, at, &[0xff; 9]));
+            corpus.vary(name, "stray-d0", inserted(bytes, at, b"stray"));
         }
     }
     // Before the last scan, too, where it is not the first.

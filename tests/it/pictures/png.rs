@@ -142,7 +142,7 @@ pub fn fill(corpus: &mut Corpus) {
         ancillary(corpus, name, &bytes);
         data(corpus, name, &bytes);
         damaged(corpus, name, &bytes);
-        corpus.cut(name, |head| closed(head));
+        corpus.cut(name, closed);
     }
 }
 

@@ -264,11 +264,14 @@ fn animations(corpus: &mut Corpus) {
     let stem = |what: &str| format!("webp-made-{what}.webp");
     corpus.add(&stem("one-frame"), file(&frames[..1]));
     corpus.add(&stem("no-frame"), file(&[]));
-    corpus.add(&stem("no-anim"), riff(&[&[head.clone()], &frames[..]].concat()));
+    corpus.add(&stem("no-anim"), riff(&[std::slice::from_ref(&head), &frames[..]].concat()));
     corpus.add(&stem("no-flag"), riff(&[&[vp8x(0, 83, 61), anim()], &frames[..]].concat()));
     corpus.add(&stem("frame-outside"), file(&[anmf(40, 0, (83, 61), 0, &lossy)]));
     corpus.add(&stem("frame-other-sides"), file(&[anmf(0, 0, (80, 61), 0, &lossy)]));
-    corpus.add(&stem("still-too"), riff(&[&[head.clone()], &lossy[..], &[anim()], &frames[..]].concat()));
+    corpus.add(
+        &stem("still-too"),
+        riff(&[std::slice::from_ref(&head), &lossy[..], &[anim()], &frames[..]].concat()),
+    );
     corpus.vary(
         name,
         "unknown-inside",

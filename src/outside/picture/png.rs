@@ -159,7 +159,9 @@ impl<'a> File<'a> {
 
     /// What an `fcTL` chunk says of its frame (section 11.3.6.2): it lies within the canvas.
     fn control(&mut self, chunk: &Chunk<'_>, canvas: Sides) -> Result<Sides, InvalidPicture> {
-        let fits = |from: u32, length: u32, all: u32| length > 0 && from.checked_add(length) <= Some(all);
+        let fits = |from: u32, length: u32, all: u32| {
+            length > 0 && from.checked_add(length).is_some_and(|to| to <= all)
+        };
         if let Ok(body) = <[u8; 26]>::try_from(chunk.body)
             && let [sequence, width, height, x, y] = [0, 4, 8, 12, 16].map(|at| word(&body[at..]))
             && let [.., 0..=2, 0..=1] = body

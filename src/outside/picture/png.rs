@@ -4,8 +4,10 @@
 //! their checksums have to be right, because wrong ones mean that these are not the pixels that were written.
 //!
 //! The rest is as Chromium does, with these exceptions:
-//! - A file that stops before the end of its IEND chunk is truncated. Chromium draws it, and says that it is not whole.
-//! - The pixels' own checksum (Adler-32) and those of `fdAT` chunks count, which Chromium passes over.
+//! - A file that stops within a chunk is truncated, also behind the pixels, where Chromium does not mind. For both a
+//!   chunk has to follow the pixels, and it need not be IEND.
+//! - The pixels' own checksum (Adler-32) and that of `tRNS`, which Chromium passes over, count.
+//! - Rows too many are fine, as long as the stream comes to its end; Chromium stops looking at the last row.
 //! - An animation has to have the frames that its `acTL` chunk announces; Chromium repeats those that there are.
 //! - The picture before an animation that is no frame of it has to be whole, too.
 //! - `acTL` without any `fcTL` is a still picture, as in most browsers; Chromium shows nothing.
@@ -52,6 +54,10 @@ pub(super) fn check(bytes: &[u8], work: &mut Work) -> Result<bool, InvalidPictur
                 frames = 1;
             }
             b"fdAT" => return Err(InvalidPicture::damaged("an animation's data stand before the picture's")),
+            // Without it pixels are shown that should not be.
+            b"tRNS" if !chunk.is_sound() => {
+                return Err(InvalidPicture::damaged("the checksum of its transparency is wrong"));
+            }
             kind if chunk.is_critical() => {
                 let what = format!("the chunk {} before the pixels is wrong", kind.escape_ascii());
                 return Err(InvalidPicture::damaged(what));
@@ -65,28 +71,32 @@ pub(super) fn check(bytes: &[u8], work: &mut Work) -> Result<bool, InvalidPictur
     let mut chunk = file.fill(first, sides)?;
     // What follows a still picture, or an animation's last frame, matters to nobody.
     let announced = announced.unwrap_or(0);
-    let mut controlled = frames == 1;
+    let mut is_controlled = frames == 1;
     let mut frame = None;
     while chunk.kind != *b"IEND" {
-        chunk = match &chunk.kind {
+        match &chunk.kind {
             b"fcTL" if frames < announced => {
-                controlled = true;
+                is_controlled = true;
                 frame = Some(file.control(&chunk, sides)?);
-                file.next()?
             }
             b"fdAT" if frames < announced => {
                 let sides = frame.take().ok_or_else(|| InvalidPicture::damaged("a frame has no control"))?;
                 frames += 1;
-                file.fill(chunk, sides)?
+                chunk = file.fill(chunk, sides)?;
+                continue;
             }
             _ if frames < announced && chunk.is_critical() => {
                 return Err(InvalidPicture::damaged("an animation is interrupted"));
             }
-            _ => file.next()?,
-        };
+            _ => {}
+        }
+        if file.at == bytes.len() {
+            break;
+        }
+        chunk = file.next()?;
     }
-    if controlled && frames < announced {
-        return Err(InvalidPicture::damaged(format!("it has {frames} of {announced} frames")));
+    if is_controlled && frames < announced {
+        return Err(InvalidPicture::damaged(format!("truncated: it has {frames} of {announced} frames")));
     }
     Ok(frames > 1)
 }
@@ -181,15 +191,17 @@ impl<'a> File<'a> {
         self.work.spend(PNG_FRAME_STEPS + sides.pixels())?;
         self.pixels.begin(sides);
         let kind = chunk.kind;
+        let mut is_sound = true;
         while chunk.kind == kind {
-            if !chunk.is_sound() {
-                return Err(InvalidPicture::damaged("the checksum of its pixels is wrong"));
-            }
+            is_sound &= chunk.is_sound();
             let data = if kind == *b"fdAT" { self.numbered(chunk.body)? } else { chunk.body };
             self.pixels.take(data, self.work)?;
             chunk = self.next()?;
         }
-        self.pixels.end()?;
+        let is_proved = self.pixels.end()?;
+        if !is_sound && (kind == *b"IDAT" || !is_proved) {
+            return Err(InvalidPicture::damaged("the checksum of its pixels is wrong"));
+        }
         Ok(chunk)
     }
 

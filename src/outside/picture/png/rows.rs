@@ -118,13 +118,14 @@ impl Pixels {
         Ok(())
     }
 
-    /// Comes to the end of a frame's data. The checksum may be missing, but then nothing else may stand in its place:
-    /// rows too many are no damage where it says so.
-    pub(super) fn end(&self) -> Result<(), InvalidPicture> {
-        if self.made < self.all || (self.made > self.all && !self.inflater.is_done()) {
+    /// Comes to the end of a frame's data. Whether the stream came to its own end, and so to the right checksum: that may
+    /// be cut off, but not along with rows too many.
+    pub(super) fn end(&self) -> Result<bool, InvalidPicture> {
+        let is_done = self.inflater.is_done();
+        if self.made < self.all || (self.made > self.all && !is_done) {
             let what = format!("its pixels have {} of {} bytes", self.made, self.all);
             return Err(InvalidPicture::damaged(what));
         }
-        Ok(())
+        Ok(is_done)
     }
 }

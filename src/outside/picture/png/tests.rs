@@ -197,7 +197,12 @@ fn e1_pixels_that_are_missing_are_missed() {
 #[test]
 fn e1_checksums_of_pixels_count_and_others_do_not() {
     damaged(&rgb(&[with_wrong_sum(idat())]), "checksum");
-    damaged(&animation_but(4, with_wrong_sum(fdat(2, &pixels()))), "checksum");
+    damaged(&rgb(&[with_wrong_sum(chunk(b"tRNS", &[0; 6])), idat()]), "transparency");
+    // Browsers pass over that of a frame. It proves the pixels only where their own one is cut off.
+    whole(&animation_but(4, with_wrong_sum(fdat(2, &pixels()))), true);
+    let cut = &pixels()[..pixels().len() - 4];
+    whole(&animation_but(4, fdat(2, cut)), true);
+    damaged(&animation_but(4, with_wrong_sum(fdat(2, cut))), "checksum");
     let mut adler = pixels();
     *adler.last_mut().unwrap() ^= 1;
     damaged(&rgb(&[chunk(b"IDAT", &adler)]), "WrongChecksum");
@@ -237,6 +242,10 @@ fn c4_what_browsers_pass_over_is_passed_over() {
         whole(&rgb(chunks), false);
     }
     whole(&[&rgb(&[idat()])[..], b"\0 a video"].concat(), false);
+    // Another chunk at the end than the one that should be there.
+    let header = ihdr(SIDE, SIDE, [8, 2, 0]);
+    whole(&png(&[header.clone(), idat(), chunk(b"tEXt", b"a\0b")]), false);
+    damaged(&png(&[header, idat()]), "truncated");
 }
 
 #[test]

@@ -35,9 +35,10 @@ pub fn bodies(forge: &Forge<'_>) -> Vec<Body> {
         ("a%2F..%2F..%2Fb.jpg", jpeg(36, 22)),
         ("long-and-thin.png", picture(5_000, 1, ImageFormat::Png)),
         ("much-out-of-little.png", grey(1_500, 1_500)),
-        // Canvases that are larger than what is drawn on them.
+        // Canvases that are larger than what is drawn on them, or none.
         ("large-canvas.webp", webp_claiming(1_500, 1_500)),
         ("large-canvas.gif", gif_claiming(1_500, 1_500)),
+        ("0x0.gif", gif_claiming(0, 0)),
         ("with-more-behind.jpg", [jpeg(37, 22), b"<script>alert(1)</script>".repeat(50)].concat()),
     ] {
         add(format!("the picture {name}"), name, &bytes, Fate::Moved);
@@ -55,7 +56,6 @@ pub fn bodies(forge: &Forge<'_>) -> Vec<Body> {
         ("small-canvas.webp", lossy_webp_on(1, 1)),
         ("small-canvas.gif", gif_of_a_frame_claiming(60_000, 60_000)),
         ("0x0.png", png_claiming(0, 0)),
-        ("0x0.gif", gif_claiming(0, 0)),
         ("largest.png", png_claiming(u32::MAX, u32::MAX)),
         ("largest.gif", gif_claiming(u16::MAX, u16::MAX)),
         ("nothing.jpg", Vec::new()),
@@ -70,7 +70,9 @@ pub fn bodies(forge: &Forge<'_>) -> Vec<Body> {
     ];
     for (extension, bytes) in whole {
         assert!((15_000..30_000).contains(&bytes.len()), "{extension} has {} bytes", bytes.len());
-        for end in (1..=14).map(|kilobytes| kilobytes * 1_024).chain([bytes.len() - 1]) {
+        // Without its last byte alone, a GIF is whole.
+        let last = bytes.len() - if extension == "gif" { 2 } else { 1 };
+        for end in (1..=14).map(|kilobytes| kilobytes * 1_024).chain([last]) {
             let name = format!("cut-at-{end}.{extension}");
             add(
                 format!("a {extension} of {} bytes cut off at {end}", bytes.len()),

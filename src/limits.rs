@@ -158,10 +158,11 @@ pub const SNIFF_BYTES: usize = 512;
 /// Steps of one picture's check, a step being a pixel or coefficient that is looked at: ten minutes of small video. More
 /// is a trap for decoders.
 pub const PICTURE_WORK_MAX: u64 = 2_000_000_000;
-/// Entries, of two bytes each, of the tables of all prefix codes of a lossless WebP: a hundred times what its encoder was
-/// seen to need for a collage of four megapixels.
+/// Entries, of two bytes each, of the tables of all prefix codes of a lossless WebP. A collage of 2,500 noises, each with
+/// colours of its own, has a million.
 pub const WEBP_TABLES_MAX: usize = 6_000_000;
-/// How many of them there may be, beside one for each byte, however small the picture is.
+/// How many of them there may be in the smallest picture; each two bytes of it allow one more. That collage has one for
+/// four bytes, photos and drawings have a tenth of that.
 pub const WEBP_TABLES_MIN: usize = 250_000;
 /// Steps that a frame of a WebP costs beside its pixels: its headers and probabilities.
 pub const WEBP_FRAME_STEPS: u64 = 1_000;

@@ -35,7 +35,7 @@ impl Tables {
 
     /// How many entries a frame of so many bytes may have.
     fn entries_max(frame: u64) -> usize {
-        usize::try_from(frame).unwrap_or(usize::MAX).saturating_add(WEBP_TABLES_MIN).min(WEBP_TABLES_MAX)
+        usize::try_from(frame / 2).unwrap_or(usize::MAX).saturating_add(WEBP_TABLES_MIN).min(WEBP_TABLES_MAX)
     }
 
     /// The memory of these, which are moved while they grow.

@@ -92,7 +92,7 @@ fn no_frame() -> InvalidPicture {
     InvalidPicture::damaged("no frame header stands where it should")
 }
 
-/// SOF0 to SOF15, between which lie DHT and, as JPG and DAC, two that mean nothing here.
+/// SOF0 to SOF15, between which lie DHT, JPG and DAC.
 fn is_frame(code: u8) -> bool {
     matches!(code, 0xc0..=0xcf) && !matches!(code, DHT | 0xc8 | 0xcc)
 }
@@ -124,8 +124,8 @@ fn skip(file: &mut (impl BufRead + Seek), code: u8) -> Result<(), PictureError> 
         // These stand alone: the first one begins the file, TEM and restart markers say nothing here.
         SOI if file.stream_position()? == 2 => Ok(()),
         0x01 | 0xd0..=0xd7 => Ok(()),
-        // JPG, DAC, DNL, APPn, COM, and for the header the tables, too.
-        0xc8 | 0xcc | 0xdc | DHT | DQT | DRI | 0xe0..=0xef | 0xfe => {
+        // DAC, DNL, APPn, COM, and for the header the tables, too.
+        0xcc | 0xdc | DHT | DQT | DRI | 0xe0..=0xef | 0xfe => {
             let length = length(file)?;
             file.seek(SeekFrom::Current(length as i64))?;
             Ok(())

@@ -100,12 +100,11 @@ impl<'a> Bits<'a> {
     /// Passes over up to 64 bits.
     #[inline(always)]
     pub(super) fn skip(&mut self, mut bits: u32) {
-        while bits > 32 {
+        while bits > self.count {
+            self.window = 0;
+            bits -= std::mem::take(&mut self.count);
             self.refill();
-            self.drop(32);
-            bits -= 32;
         }
-        self.refill();
         self.drop(bits);
     }
 
@@ -157,9 +156,9 @@ impl<'a> Bits<'a> {
 
     /// Zero bytes that stand right before the segment's end, once all are read. One that belongs to an FF is none.
     pub(super) fn zeros_before_end(&self) -> usize {
-        let before = &self.bytes[..self.at];
-        let zeros = before.iter().rev().take_while(|&&byte| byte == 0).count();
-        let stuffed = before[..before.len() - zeros].last() == Some(&0xff);
+        let data = &self.bytes[self.start..self.at];
+        let zeros = data.iter().rev().take_while(|&&byte| byte == 0).count();
+        let stuffed = data[..data.len() - zeros].last() == Some(&0xff);
         zeros - usize::from(stuffed && zeros > 0)
     }
 }

@@ -104,36 +104,43 @@ impl Coding for AcRefinement<'_> {
 }
 
 /// One block (G.1.2.3); gives how many blocks follow it for which nothing but correction bits is sent.
+#[inline(always)]
 fn refine(
     bits: &mut Bits<'_>,
     table: &Table,
-    (mut at, end): (usize, usize),
+    (start, end): (usize, usize),
     history: &mut u64,
 ) -> Result<u32, &'static str> {
-    let before = *history;
+    let (mut at, end) = (start as u32, end as u32);
+    // From the coefficient `at` on, which ones were found to be not 0 before this scan.
+    let mut before = (*history & band(start, end as usize)) >> start;
     while at < end {
         bits.refill();
         let symbol = u32::from(table.symbol(bits).ok_or(NO_CODE)?);
         let (run, size) = (symbol >> 4, symbol & 15);
+        if size == 0 && run < 15 {
+            let blocks = (1 << run) - 1 + bits.take(run);
+            bits.skip(before.count_ones());
+            return Ok(blocks);
+        }
         if size > 1 {
             return Err("a refined coefficient has more than one bit");
         }
-        if size == 0 && run < 15 {
-            let blocks = (1 << run) - 1 + bits.take(run);
-            bits.skip((before & band(at, end)).count_ones());
-            return Ok(blocks);
-        }
-        bits.drop(size);
         // The run counts coefficients that are still 0; the others on the way have a correction bit each.
-        let mut zeros = !before & band(at, end);
-        for _ in 0..run {
-            zeros &= zeros.wrapping_sub(1);
+        let (mut next, mut zeros) = (at, run);
+        while zeros >= before.trailing_zeros() {
+            let passed = before.trailing_zeros();
+            zeros -= passed;
+            next += passed + 1;
+            before = before >> passed >> 1;
         }
-        if zeros == 0 {
+        next += zeros;
+        before >>= zeros + 1;
+        if next >= end {
             return Err(BEYOND);
         }
-        let next = zeros.trailing_zeros() as usize;
-        bits.skip((before & band(at, next)).count_ones());
+        bits.drop(size);
+        bits.skip(next - at - run);
         *history |= u64::from(size) << next;
         at = next + 1;
     }

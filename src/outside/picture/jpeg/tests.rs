@@ -145,7 +145,10 @@ fn e1_each_part_of_each_scan_has_to_be_there() {
         for part in data.iter().filter(|part| part.len() > 8) {
             let why = refused(&remove(whole, part.start + part.len() / 2..part.end), name);
             assert!(why.contains("truncated"), "{name}: {why}");
-            refused(&remove(whole, part.start + part.len() / 2..part.end - 3), name);
+            // With a few bytes less, some blocks may well be empty ones.
+            if part.len() > 100 {
+                refused(&remove(whole, part.start + part.len() / 2..part.end - 3), name);
+            }
         }
         // A scan with its header, and an interval with the marker before it: the next number does not fit.
         for pair in data.windows(2) {
@@ -195,14 +198,15 @@ fn e1_stray_bytes_are_no_data_and_data_is_no_stray_bytes() {
         for part in [&data[0], data.last().unwrap()] {
             taken(&insert(whole, part.end, b"\x01\x02\x03\x04\x05"), name);
             refused(&insert(whole, part.end, &b"\x01\x02".repeat(500)), "a kilobyte");
-            // What was decoded already, once more: the scan is out of step, and has its blocks too early.
-            refused(&insert(whole, part.start, &whole[part.clone()]), "data twice");
         }
     }
-    // Blocks that a scan does not need: one less pixel row of blocks is asked for.
+    // Blocks that a picture of less rows, and an interval of one block less, do not need: as with a scan that is out
+    // of step and so has its blocks too early.
     for (name, whole) in &PHOTOS[..3] {
         refused(&set(whole, 0xc0, 6, 64), name);
     }
+    let why = refused(&set(PHOTOS[1].1, 0xdd, 5, 1), "intervals of one block");
+    assert!(why.contains("block 1 of 35: data is left over"), "{why}");
 }
 
 #[test]

@@ -177,8 +177,9 @@ pub const WEBP_TILE_STEPS: u64 = 64;
 pub const PNG_INFLATE_BYTES: usize = 128 * 1024;
 /// Steps that each frame of a PNG costs besides its pixels.
 pub const PNG_FRAME_STEPS: u64 = 4_000;
-/// Scans of a JPEG: progressive ones have some ten, and each may be a few bytes that stand for the whole picture.
-pub const JPEG_SCANS_MAX: usize = 500;
+/// Scans of a JPEG: progressive ones have some ten, with every bit of every coefficient apart some hundreds, and each may be
+/// a few bytes that stand for the whole picture.
+pub const JPEG_SCANS_MAX: usize = 200;
 /// Bytes of no meaning that may stand behind the data of a JPEG's scan. Whole pictures that have any have a few.
 pub const JPEG_STRAY_BYTES_MAX: usize = 128;
 /// Read at once from the spool while uploading: large enough to be cheap, small enough to show progress.

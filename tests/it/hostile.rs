@@ -3,6 +3,7 @@
 
 mod answers;
 mod arrays;
+mod bombs;
 mod harmless;
 mod hosts;
 mod memory;

@@ -2,10 +2,9 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 
 use super::{LOOKS, doctor, findings, finds, lines, stands};
-use crate::support::program::{Ran, Workplace};
+use crate::support::program::{Ran, Workplace, under};
 use crate::support::stage::Kind;
 
 fn with_ledger(at: &Workplace, ledger: &str) -> Ran {
@@ -130,11 +129,8 @@ fn c16_too_little_memory_is_told() {
 
 /// `doctor` under a limit of the shell.
 fn limited(at: &Workplace, limit: &str) -> Ran {
-    let script = format!("{limit} && exec \"$0\" doctor --format json");
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &script, env!("CARGO_BIN_EXE_longshore")]).current_dir(at.work());
-    shell.env_clear().envs(&at.settings);
-    Ran::new(&["doctor"], shell.output().unwrap())
+    let args = ["doctor", "--format", "json"];
+    Ran::new(&args, under(limit, &at.command(&args)).output().unwrap())
 }
 
 #[test]

@@ -8,7 +8,7 @@ use longshore::sandbox::faults::Fault;
 
 use super::small::{SmallDisk, where_mounting_is_allowed};
 use crate::kill::hand::{Going, Held, VENUES, events, held, ledger, migrate, undisturbed};
-use crate::support::program::{Ran, Workplace};
+use crate::support::program::{Ran, Workplace, under};
 use crate::support::stage::Kind;
 
 /// Room for all that such a run needs.
@@ -25,12 +25,7 @@ fn spool(work: &Workplace) -> PathBuf {
 
 /// The program, started by a shell that sets limits before it becomes the program.
 pub fn limited(work: &Workplace, limits: &str, args: &[&str]) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", &format!("{limits}; exec \"$0\" \"$@\"")]);
-    command.arg(env!("CARGO_BIN_EXE_longshore")).args(args);
-    command.current_dir(work.work()).env_clear().envs(&work.settings);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
+    under(limits, &work.command(args))
 }
 
 /// Sees that no image is blamed for what this machine lacked: whatever failed or was skipped had asked the world.

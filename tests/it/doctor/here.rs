@@ -2,6 +2,7 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use super::{LOOKS, doctor, findings, finds, lines, stands};
 use crate::support::program::{Ran, Workplace, under};

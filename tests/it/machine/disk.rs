@@ -1,7 +1,7 @@
 //! Full disks: the ledger's, the spool's, and files that may not grow.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use longshore::sandbox::faults::Fault;

@@ -28,7 +28,8 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// From the marker's code and what follows its length. Takes what browsers show: Huffman codes and 8 bits.
+    /// From the marker's code and what follows its length. Takes what browsers show: Huffman codes and 8 bits. Arithmetic
+    /// codes are refused although a Chromium that uses its system's libjpeg shows them: the ones that people have do not.
     pub(super) fn parse(code: u8, body: &[u8]) -> Result<Self, InvalidPicture> {
         let kind = match code {
             0xc0 | 0xc1 => "",
@@ -133,7 +134,8 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    /// Reads a scan header and notes in the frame what the scan will have sent.
+    /// Reads a scan header and notes in the frame what the scan will have sent. What was sent already is refused: decoders
+    /// mix the two, and no encoder does it. The order of scans does not matter otherwise, nor to browsers.
     pub(super) fn parse(frame: &mut Frame, body: &[u8]) -> Result<Self, InvalidPicture> {
         let wrong = |what: &str| InvalidPicture::damaged(format!("a scan header {what}"));
         let (&count, rest) = body.split_first().ok_or_else(|| wrong("is empty"))?;

@@ -134,10 +134,10 @@ fn intervals(coding: &mut dyn Coding, bits: &mut Bits<'_>, units: u64, restart: 
 
 /// Whether what stands between the last unit and the next marker, which this reads up to, is no picture's data.
 ///
-/// The last byte is filled up with ones by the standard (F.1.2.3), by some encoders with zeros. Then, browsers do
-/// not mind zeros, nor a few bytes of whatever kind before a marker that does not continue the scan. But a scan that
-/// got out of step by damage reaches its last unit early, too, and leaves data over: it shows by the end of the byte, by
-/// how much is left, or, where all is zeros, by a last unit that consists of them.
+/// Browsers do not mind zeros there, nor some bytes of whatever kind; but a scan that got out of step by damage reaches
+/// its last unit early, too, and leaves data over. Zeros are padding unless the last unit consists of them as well. Other
+/// bytes are stray ones when they are few, the byte that the scan ends in is filled up as the standard says, and they
+/// do not read as further units that end just before the marker.
 fn ends_well(coding: &mut dyn Coding, bits: &mut Bits<'_>, last: bool) -> bool {
     let rest = bits.clone();
     let padded = bits.align();

@@ -190,7 +190,7 @@ pub(super) struct Tables {
     ac: [Option<Table>; 4],
     quantisation: [Option<[u16; 64]>; 4],
     /// Units between two restart markers; 0 for none.
-    pub(super) interval: u64,
+    pub(super) restart_every: u64,
 }
 
 impl Tables {
@@ -235,8 +235,10 @@ impl Tables {
 
     /// Reads a DRI segment.
     pub(super) fn restart(&mut self, body: &[u8]) -> Result<(), InvalidPicture> {
-        let &[high, low] = body else { return Err(InvalidPicture::damaged("a restart interval is wrong")) };
-        self.interval = u64::from(u16::from_be_bytes([high, low]));
+        let &[high, low] = body else {
+            return Err(InvalidPicture::damaged("its restart intervals are wrong"));
+        };
+        self.restart_every = u64::from(u16::from_be_bytes([high, low]));
         Ok(())
     }
 

@@ -16,7 +16,7 @@ pub(super) struct DcFirst<'a> {
 }
 
 impl Coding for DcFirst<'_> {
-    fn interval(&mut self, bits: &mut Bits<'_>, first: u64, count: u64) -> Result<(), Fault> {
+    fn units(&mut self, bits: &mut Bits<'_>, first: u64, count: u64) -> Result<(), Fault> {
         for dc in &mut self.parts {
             dc.prediction = 0;
         }
@@ -38,7 +38,7 @@ pub(super) struct DcRefinement {
 }
 
 impl Coding for DcRefinement {
-    fn interval(&mut self, bits: &mut Bits<'_>, first: u64, count: u64) -> Result<(), Fault> {
+    fn units(&mut self, bits: &mut Bits<'_>, first: u64, count: u64) -> Result<(), Fault> {
         for unit in first..first + count {
             bits.skip(self.blocks);
             if bits.overrun() {
@@ -56,7 +56,7 @@ pub(super) struct AcFirst<'a> {
 }
 
 impl Coding for AcFirst<'_> {
-    fn interval(&mut self, bits: &mut Bits<'_>, first: u64, count: u64) -> Result<(), Fault> {
+    fn units(&mut self, bits: &mut Bits<'_>, first: u64, count: u64) -> Result<(), Fault> {
         let (mut at, end) = (first as usize, (first + count) as usize);
         while at < end {
             let fault = |what| Fault { unit: at as u64, what };
@@ -85,7 +85,7 @@ pub(super) struct AcRefinement<'a> {
 }
 
 impl Coding for AcRefinement<'_> {
-    fn interval(&mut self, bits: &mut Bits<'_>, first: u64, count: u64) -> Result<(), Fault> {
+    fn units(&mut self, bits: &mut Bits<'_>, first: u64, count: u64) -> Result<(), Fault> {
         let mut run = 0;
         for unit in first..first + count {
             let history = &mut self.history[unit as usize];

@@ -11,7 +11,7 @@ use crate::outside::picture::InvalidPicture;
 /// How the bits of a scan are read.
 pub(super) trait Coding {
     /// Reads as many units from the unit `first` on, as after a restart marker.
-    fn interval(&mut self, bits: &mut Bits<'_>, first: u64, count: u64) -> Result<(), Fault>;
+    fn units(&mut self, bits: &mut Bits<'_>, first: u64, count: u64) -> Result<(), Fault>;
 
     /// Whether what stands between the last unit of an interval and the next marker reads as units, too. Where these
     /// are as short as in progressive scans, nearly anything does: what is left before a restart marker is then taken
@@ -49,7 +49,8 @@ pub(super) fn check(
 ) -> Result<usize, InvalidPicture> {
     let mut bits = Bits::new(bytes, at);
     let mut coding = coding(frame, tables, scan)?;
-    let Err(Fault { unit, what }) = intervals(&mut *coding, &mut bits, scan.units, tables.interval) else {
+    let Err(Fault { unit, what }) = intervals(&mut *coding, &mut bits, scan.units, tables.restart_every)
+    else {
         return Ok(bits.end());
     };
     let (truncated, what) = if bits.overrun() { ("it is truncated: ", ENDED) } else { ("", what) };
@@ -105,7 +106,7 @@ fn intervals(coding: &mut dyn Coding, bits: &mut Bits<'_>, units: u64, restart: 
     let mut unit = 0;
     for number in (0..8).cycle() {
         let count = if restart == 0 { units } else { restart.min(units - unit) };
-        coding.interval(bits, unit, count)?;
+        coding.units(bits, unit, count)?;
         unit += count;
         let last = unit == units;
         if !ends_well(coding, bits, last) {

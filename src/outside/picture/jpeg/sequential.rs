@@ -103,7 +103,7 @@ pub(super) struct Sequential<'a> {
 }
 
 impl Coding for Sequential<'_> {
-    fn interval(&mut self, bits: &mut Bits<'_>, first: u64, count: u64) -> Result<(), Fault> {
+    fn units(&mut self, bits: &mut Bits<'_>, first: u64, count: u64) -> Result<(), Fault> {
         for (dc, _) in &mut self.parts {
             dc.prediction = 0;
         }
@@ -121,7 +121,7 @@ impl Coding for Sequential<'_> {
     }
 
     fn goes_on(&mut self, mut rest: Bits<'_>, _last: bool) -> bool {
-        while self.interval(&mut rest, 0, 1).is_ok() {
+        while self.units(&mut rest, 0, 1).is_ok() {
             if rest.at_end() {
                 return true;
             }

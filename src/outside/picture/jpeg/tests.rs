@@ -93,7 +93,7 @@ fn e1_jpegs_are_taken_whatever_lies_around_their_data() {
         taken(&insert(whole, end, &[0xff, 0xd3]), "a restart marker behind the last block");
     }
     let photo = PHOTOS[0].1;
-    taken(&insert(photo, 2, b"\xff\xdd\0\x04\xff\xff"), "a restart interval larger than the picture");
+    taken(&insert(photo, 2, b"\xff\xdd\0\x04\xff\xff"), "restart intervals larger than the picture");
     taken(&set(photo, 0xc0, 1, 0xc1), "extended sequential");
     taken(&set(photo, 0xda, 12, 0), "a scan header that says less than it sends");
 }
@@ -188,7 +188,7 @@ fn e1_restart_markers_count_in_order() {
         refused(&wrong, "another marker");
     }
     let again = whole[data[2].start - 2..data[2].end].to_vec();
-    refused(&insert(whole, data[2].end, &again), "an interval twice");
+    refused(&insert(whole, data[2].end, &again), "intervals twice");
 }
 
 #[test]

@@ -75,9 +75,9 @@ pub(super) fn check_pixels(
                 let colours = 1 + bits.number(8);
                 Image::read_inner(&mut bits, colours, 1, work)?.count(&mut bits, work)?;
                 let packed = match colours {
-                    ..=2 => 8,
-                    ..=4 => 4,
-                    ..=16 => 2,
+                    1..=2 => 8,
+                    3..=4 => 4,
+                    5..=16 => 2,
                     _ => 1,
                 };
                 width = width.div_ceil(packed);
@@ -138,11 +138,7 @@ impl Image {
                 }
                 groups[*tile as usize] = Some(0);
             }
-            let mut used = 0;
-            for place in groups.iter_mut().flatten() {
-                *place = used;
-                used += 1;
-            }
+            (0..).zip(groups.iter_mut().flatten()).for_each(|(at, place)| *place = at);
             image.tiles.iter_mut().for_each(|tile| *tile = groups[*tile as usize].unwrap_or(0));
         } else {
             groups.push(Some(0));

@@ -19,7 +19,7 @@ impl Stream {
         self.put(0b101, 3).put(symbol, 8)
     }
 
-    /// A code of two symbols: the smaller is 0.
+    /// A code of two symbols of one bit each: the smaller symbol is 0.
     fn two(self, a: u32, b: u32) -> Self {
         self.put(0b111, 3).put(a, 8).put(b, 8)
     }
@@ -80,8 +80,7 @@ fn s2_each_pixel_needs_its_bits() {
 
 #[test]
 fn s2_a_copy_lies_within_the_picture() {
-    // Symbol 256 copies one pixel, 259 four; green needs a normal code for these, so the cache's sizes are used instead.
-    let green = |lengths: [u32; 3]| begin_with_lengths(lengths);
+    let green = begin_with_lengths;
     let literal_then_copy = green([1, 2, 2]).put(0, 1).put(0b01, 2);
     assert_eq!(literal_then_copy.clone().why(2, 1), "taken");
     let copy_first = green([1, 2, 2]).put(0b01, 2);

@@ -12,7 +12,7 @@ use image::{AnimationDecoder, ExtendedColorType, ImageDecoder};
 use super::super::{InvalidPicture, PictureError, Work};
 
 pub(super) const LOSSY: &[u8] = include_bytes!("../../../../tests/it/data/lossy.webp");
-/// Eight partitions and four segments.
+/// Eight partitions, and segments.
 pub(super) const PARTITIONS: &[u8] = include_bytes!("../../../../tests/it/data/partitions.webp");
 /// VP8X, lossless alpha, lossy colour.
 pub(super) const WITH_ALPHA: &[u8] = include_bytes!("../../../../tests/it/data/alpha.webp");

@@ -9,12 +9,14 @@ use bytes::Bytes;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use ledger::ids::Format;
 
 use super::answer::{Answer, Refusal};
 use super::form::Incoming;
 use super::model::Probe;
 use super::steps::{Fit, Step};
 use crate::limits;
+use crate::outside::picture::shape_of;
 
 /// Why a picture cannot be delivered as asked.
 #[derive(Debug)]
@@ -31,9 +33,13 @@ pub(super) fn probe(path: &Path, name: &str) -> Answer<Probe> {
     File::open(path)?.take(8_192).read_to_end(&mut head)?;
     let mime = infer::get(&head).map_or_else(|| by_extension(name), |kind| kind.mime_type());
     let decoder = ImageReader::open(path)?.with_guessed_format()?.into_decoder().ok();
+    // The first frame of a GIF widens its screen, which decoders leave as it is.
+    let widened = shape_of(&head).filter(|(format, ..)| *format == Format::Gif);
     Ok(Probe {
         mime: mime.to_owned(),
-        dimensions: decoder.as_ref().map(ImageDecoder::dimensions),
+        dimensions: widened
+            .map(|(_, width, height)| (width, height))
+            .or_else(|| decoder.as_ref().map(ImageDecoder::dimensions)),
         has_alpha: decoder.is_some_and(|decoder| decoder.color_type().has_alpha()),
     })
 }

@@ -164,6 +164,9 @@ pub const WEBP_TABLES_MAX: usize = 6_000_000;
 /// How many of them there may be in the smallest picture; each two bytes of it allow one more. That collage has one for
 /// four bytes, photos and drawings have a tenth of that.
 pub const WEBP_TABLES_MIN: usize = 250_000;
+/// Bytes of no meaning that may stand behind the data of a lossy WebP's partition, beside zeros: as much as an encoder may
+/// align to.
+pub const WEBP_STRAY_BYTES_MAX: usize = 32;
 /// Steps that a frame of a WebP costs beside its pixels: its headers and probabilities.
 pub const WEBP_FRAME_STEPS: u64 = 1_000;
 /// Steps of a macroblock of a lossy WebP, whose modes and contexts are looked at even where it has no coefficients.

@@ -111,9 +111,11 @@ fn marker(file: &mut (impl BufRead + Seek)) -> Result<u8, PictureError> {
     }
 }
 
-/// What a segment holds.
+/// What a segment holds that matters.
 fn body(file: &mut (impl BufRead + Seek)) -> Result<Vec<u8>, PictureError> {
-    let mut body = vec![0; length(file)?];
+    let length = length(file)?.checked_sub(2);
+    let length = length.ok_or_else(|| InvalidPicture::damaged("a segment is shorter than its own length"))?;
+    let mut body = vec![0; length];
     read(file, &mut body)?;
     Ok(body)
 }
@@ -126,7 +128,8 @@ fn skip(file: &mut (impl BufRead + Seek), code: u8) -> Result<(), PictureError> 
         0x01 | 0xd0..=0xd7 => Ok(()),
         // DAC, DNL, APPn, COM, and for the header the tables, too.
         0xcc | 0xdc | DHT | DQT | DRI | 0xe0..=0xef | 0xfe => {
-            let length = length(file)?;
+            // Browsers take a length that does not even cover itself for 2.
+            let length = length(file)?.saturating_sub(2);
             file.seek(SeekFrom::Current(length as i64))?;
             Ok(())
         }
@@ -134,11 +137,11 @@ fn skip(file: &mut (impl BufRead + Seek), code: u8) -> Result<(), PictureError> 
     }
 }
 
-/// A segment's length without itself. Browsers take a length that does not even cover that for 2.
+/// A segment's length, in which it is counted itself.
 fn length(file: &mut impl Read) -> Result<usize, PictureError> {
     let mut length = [0; 2];
     read(file, &mut length)?;
-    Ok(usize::from(u16::from_be_bytes(length)).saturating_sub(2))
+    Ok(usize::from(u16::from_be_bytes(length)))
 }
 
 fn read(file: &mut impl Read, bytes: &mut [u8]) -> Result<(), PictureError> {

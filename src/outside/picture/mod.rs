@@ -2,7 +2,7 @@
 //! the header announces has to be there, in each frame and scan; how tidy the rest of the file is does not matter.
 //!
 //! Nothing is drawn. A format's module walks over the compressed data and counts what it yields, so that a check costs
-//! less than a decode, and needs little memory beyond the file. Every walk spends from [`Work`], and so ends.
+//! less than a decode, and needs little memory beyond the file. Every walk spends from `Work`, and so ends.
 
 mod gif;
 mod jpeg;
@@ -60,12 +60,18 @@ struct Header {
 }
 
 /// Sees that these bytes are a whole picture: each frame yields every pixel that it announces. Takes processor time:
-/// callers that are asynchronous go through a [`PictureLimiter`].
+/// callers that are asynchronous go through a `PictureLimiter`.
 ///
 /// # Errors
 /// Why it is none.
 pub fn check(bytes: &[u8]) -> Result<Picture, InvalidPicture> {
     let (format, Header { width, height, .. }) = header(bytes)?;
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels == 0 || pixels > PIXELS_MAX {
+        return Err(InvalidPicture(format!(
+            "it has {width} × {height} pixels, and 1 to {PIXELS_MAX} are taken"
+        )));
+    }
     let mut work = Work::new();
     let animated = match format {
         Format::Jpeg => jpeg::check(bytes, &mut work).map(|()| false),
@@ -81,7 +87,7 @@ pub(crate) fn shape_of(bytes: &[u8]) -> Option<(Format, u32, u32)> {
     header(bytes).ok().map(|(format, header)| (format, header.width, header.height))
 }
 
-/// Reads a file's header, and refuses sides that are not allowed.
+/// Reads a file's header.
 fn header(bytes: &[u8]) -> Result<(Format, Header), InvalidPicture> {
     let format = sniff(bytes).map_err(InvalidPicture)?;
     let file = &mut Cursor::new(bytes);
@@ -95,11 +101,5 @@ fn header(bytes: &[u8]) -> Result<(Format, Header), InvalidPicture> {
         PictureError::Invalid(why) => why,
         PictureError::Disk(error) => InvalidPicture::damaged(error),
     })?;
-    let Header { width, height, .. } = header;
-    let pixels = u64::from(width) * u64::from(height);
-    if pixels == 0 || pixels > PIXELS_MAX {
-        let why = format!("it has {width} × {height} pixels, and 1 to {PIXELS_MAX} are taken");
-        return Err(InvalidPicture(why));
-    }
     Ok((format, header))
 }

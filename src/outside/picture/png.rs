@@ -53,6 +53,9 @@ pub(super) fn check(bytes: &[u8], work: &mut Work) -> Result<bool, InvalidPictur
                 }
                 frames = 1;
             }
+            b"bKGD" if has_palette && !palette && chunk.is_sound() => {
+                return Err(InvalidPicture::damaged("its background stands before its palette"));
+            }
             b"fdAT" => return Err(InvalidPicture::damaged("an animation's data stand before the picture's")),
             // Without it pixels are shown that should not be.
             b"tRNS" if !chunk.is_sound() => {

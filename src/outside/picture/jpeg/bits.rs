@@ -4,6 +4,8 @@
 //! At the scan's next marker, or the file's end, zeros are invented so that no step has to ask whether there is more;
 //! [`Bits::overrun`] tells whether one of them was used.
 
+use std::ops::RangeInclusive;
+
 /// A place among the bits of one entropy-coded segment.
 #[derive(Clone)]
 pub(super) struct Bits<'a> {
@@ -114,11 +116,11 @@ impl<'a> Bits<'a> {
         self.count < self.invented
     }
 
-    /// Passes over the restart marker of this number, where the next marker is it, and whatever is left before it.
-    pub(super) fn restart(&mut self, number: u8) -> bool {
+    /// Passes over a restart marker, where the next marker is one of these numbers, and whatever is left before it.
+    pub(super) fn restart(&mut self, numbers: RangeInclusive<u8>) -> bool {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let fill = rest.iter().take_while(|&&byte| byte == 0xff).count();
-        let found = fill > 0 && rest.get(fill) == Some(&(0xd0 | number));
+        let found = fill > 0 && rest.get(fill).is_some_and(|code| numbers.contains(&code.wrapping_sub(0xd0)));
         if found {
             *self = Self::new(self.bytes, self.at + fill + 1);
         }

@@ -17,6 +17,9 @@ pub(super) struct Component {
     pub(super) history: Vec<u64>,
 }
 
+/// libjpeg, and with it browsers, takes no longer sides.
+const SIDE_MAX: u32 = 65_500;
+
 /// The frame header.
 pub(super) struct Frame {
     pub(super) width: u32,
@@ -50,6 +53,10 @@ impl Frame {
         }
         let (width, height) =
             (u32::from(u16::from_be_bytes([w1, w0])), u32::from(u16::from_be_bytes([h1, h0])));
+        if width.max(height) > SIDE_MAX {
+            let why = format!("it is {width} × {height}, and browsers show up to {SIDE_MAX} a side");
+            return Err(InvalidPicture::damaged(why));
+        }
         if !matches!(count, 1 | 3 | 4) || rest.len() != 3 * usize::from(count) {
             return Err(InvalidPicture::damaged(format!("its frame header tells of {count} colours")));
         }
@@ -242,11 +249,14 @@ impl Tables {
         Ok(())
     }
 
+    /// Its symbols are sizes of differences, for which browsers have four bits.
     pub(super) fn dc(&self, index: usize) -> Result<&Table, InvalidPicture> {
-        self.dc
-            .get(index)
-            .and_then(Option::as_ref)
-            .ok_or_else(|| InvalidPicture::damaged("a scan lacks its Huffman table"))
+        let table = self.dc.get(index).and_then(Option::as_ref);
+        let table = table.ok_or_else(|| InvalidPicture::damaged("a scan lacks its Huffman table"))?;
+        match table.largest_symbol() {
+            0..=15 => Ok(table),
+            size => Err(InvalidPicture::damaged(format!("a Huffman table has differences of {size} bits"))),
+        }
     }
 
     pub(super) fn ac(&self, index: usize) -> Result<&Table, InvalidPicture> {

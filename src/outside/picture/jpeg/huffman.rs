@@ -62,6 +62,10 @@ impl Table {
         self.symbols.first().copied()
     }
 
+    pub(super) fn largest_symbol(&self) -> u8 {
+        self.symbols.iter().copied().max().unwrap_or(0)
+    }
+
     /// Length and symbol of the code that 16 bits begin with.
     #[inline(never)]
     fn long(&self, bits: u32) -> Option<(u32, u8)> {

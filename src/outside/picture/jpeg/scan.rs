@@ -116,17 +116,16 @@ fn intervals(coding: &mut dyn Coding, bits: &mut Bits<'_>, units: u64, restart: 
         if !coding.empty_is_zero() && bits.has_zeros() {
             return Err(Fault { unit, what: "zeros stand before it that are no blocks" });
         }
-        let restarted = bits.restart(number);
         if last {
-            // Some encoders write one more.
-            let well = !restarted || ends_well(coding, bits, last);
+            // Some encoders write one more, but no more data.
+            let well = !bits.restart(0..=7) || bits.byte().is_none();
             return if well {
                 Ok(())
             } else {
                 Err(Fault { unit, what: "data follows the last restart marker" })
             };
         }
-        if !restarted {
+        if !bits.restart(number..=number) {
             return Err(Fault { unit, what: "the restart marker due here is missing" });
         }
     }

@@ -1,5 +1,7 @@
 //! The arithmetic decoder of VP8 (RFC 6386, section 7).
 
+use crate::limits::WEBP_STRAY_BYTES_MAX;
+
 /// Reads bits that were written with a probability each.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Bools<'a> {
@@ -22,6 +24,11 @@ impl<'a> Bools<'a> {
     /// Whether a bit was asked for that lies behind the last byte, as libwebp judges it: a comparison needs eight bits.
     pub(super) fn is_over(&self) -> bool {
         self.over
+    }
+
+    /// Whether more was not read than padding can be. Encoders were seen to leave two bytes.
+    pub(super) fn is_left_over(&self) -> bool {
+        self.bytes.len() > WEBP_STRAY_BYTES_MAX && self.bytes.iter().any(|&byte| byte != 0)
     }
 
     /// A bit that is zero with a probability of `zero` in 256.

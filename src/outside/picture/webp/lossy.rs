@@ -1,6 +1,7 @@
 //! Lossy WebP: a key frame of VP8 (RFC 6386). Its bits depend on each other through an arithmetic decoder, so every mode
 //! and every coefficient is read, in the order of section 19, and none is kept: no prediction, no transform, no filter.
-//! A frame is whole when no partition had to yield a bit behind its end.
+//! A frame is whole when no partition had to yield a bit behind its end, and none has much left over: an arithmetic
+//! decoder makes something of any bits, but after damage seldom as much as was meant.
 
 use super::super::{InvalidPicture, Work};
 use super::bools::Bools;
@@ -76,7 +77,11 @@ pub(super) fn check(frame: &[u8], chunk: usize, work: &mut Work) -> Result<(), I
         }
         work.spend(u64::from(coefficients) * WEBP_COEFFICIENT_STEPS)?;
     }
-    Ok(())
+    let read = std::iter::once(&modes).chain(&partitions[..header.partitions]);
+    match read.zip(0..).find(|(partition, _)| partition.is_left_over()) {
+        Some((_, number)) => Err(InvalidPicture::damaged(format!("data is left over in partition {number}"))),
+        None => Ok(()),
+    }
 }
 
 /// The partitions of coefficients (section 9.5): a row of macroblocks takes the next one of them. A size that reaches

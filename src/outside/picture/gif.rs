@@ -11,10 +11,8 @@ mod codes;
 #[cfg(test)]
 mod tests;
 
-use std::io::{BufRead, Cursor, ErrorKind, Seek};
-
 use self::codes::Codes;
-use super::{Header, InvalidPicture, PictureError};
+use super::{Header, InvalidPicture};
 
 /// What blocks begin with (GIF89a, appendix A), and the label of the extension that stands before a frame.
 const EXTENSION: u8 = 0x21;
@@ -22,12 +20,10 @@ const DESCRIPTOR: u8 = 0x2c;
 const TRAILER: u8 = 0x3b;
 const CONTROL: u8 = 0xf9;
 
-/// The first frame tells the sides along with the screen: browsers widen the screen to hold it.
-pub(super) fn header(file: &mut (impl BufRead + Seek)) -> Result<Header, PictureError> {
-    let (mut blocks, [width, height]) = Blocks::open(file)?;
-    let Next::Frame(frame) = blocks.next()? else {
-        return Err(InvalidPicture::damaged("it has no frame").into());
-    };
+/// The sides are the screen's, which browsers widen to hold the first frame.
+pub(super) fn header(bytes: &[u8]) -> Result<Header, InvalidPicture> {
+    let (mut blocks, [width, height]) = Blocks::open(bytes)?;
+    let Next::Frame(frame) = blocks.next()? else { return Err(no_frame()) };
     let side = |side: u16, from: u16, length: u16| u32::from(side).max(u32::from(from) + u32::from(length));
     Ok(Header {
         width: side(width, frame.x, frame.width),
@@ -38,35 +34,31 @@ pub(super) fn header(file: &mut (impl BufRead + Seek)) -> Result<Header, Picture
 
 /// Whether it is animated.
 pub(super) fn check(bytes: &[u8]) -> Result<bool, InvalidPicture> {
-    walk(bytes).map_err(|error| match error {
-        PictureError::Invalid(why) => why,
-        PictureError::Disk(error) => InvalidPicture::damaged(error),
-    })
-}
-
-fn walk(bytes: &[u8]) -> Result<bool, PictureError> {
-    let (mut blocks, _) = Blocks::open(Cursor::new(bytes))?;
+    let (mut blocks, _) = Blocks::open(bytes)?;
     let mut codes = Codes::new();
-    let (mut is_drawn, mut rest) = (false, bytes);
+    let (mut is_drawn, mut behind) = (false, bytes);
     let end = loop {
         match blocks.next()? {
             Next::Frame(frame) => {
                 is_drawn |= frame.pixels() > 0;
-                let tail = blocks.fill(&frame, &mut codes)?;
-                rest = usize::try_from(tail).ok().and_then(|tail| bytes.get(tail..)).unwrap_or_default();
+                behind = blocks.fill(&frame, &mut codes)?;
             }
             end => break end,
         }
     };
     if !is_drawn {
-        return Err(InvalidPicture::damaged("it has no frame").into());
+        return Err(no_frame());
     }
     // The extension that announces a frame: its label, its length and its end.
     let announces = |bytes: &[u8]| matches!(bytes, [CONTROL, 4, _, _, _, _, 0]);
-    if matches!(end, Next::Nothing) && rest.windows(7).any(announces) {
-        return Err(InvalidPicture::damaged("truncated: a frame is announced that is not there").into());
+    if matches!(end, Next::Nothing) && behind.windows(7).any(announces) {
+        return Err(InvalidPicture::damaged("truncated: a frame is announced that is not there"));
     }
     Ok(blocks.shown > 1)
+}
+
+fn no_frame() -> InvalidPicture {
+    InvalidPicture::damaged("it has no frame")
 }
 
 /// What comes next, extensions aside.
@@ -93,30 +85,29 @@ impl Frame {
 }
 
 /// A walk over the blocks.
-struct Blocks<R> {
-    file: R,
+struct Blocks<'a> {
+    /// What is not read yet.
+    rest: &'a [u8],
     /// Frames that browsers show.
     shown: u64,
     /// Whether there was a stray zero, which ends the picture for browsers.
     is_stopped: bool,
 }
 
-impl<R: BufRead + Seek> Blocks<R> {
+impl<'a> Blocks<'a> {
     /// Behind the header and the screen, whose sides come along.
-    fn open(file: R) -> Result<(Self, [u16; 2]), PictureError> {
-        let mut blocks = Self { file, shown: 0, is_stopped: false };
-        let head: [u8; 13] = blocks.read()?;
-        let [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', w0, w1, h0, h1, flags, _, _] = head else {
-            return Err(InvalidPicture::damaged("its version is neither 87a nor 89a").into());
+    fn open(bytes: &'a [u8]) -> Result<(Self, [u16; 2]), InvalidPicture> {
+        let mut blocks = Self { rest: bytes, shown: 0, is_stopped: false };
+        let [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', w0, w1, h0, h1, flags, _, _] = blocks.read()? else {
+            return Err(InvalidPicture::damaged("its version is neither 87a nor 89a"));
         };
-        blocks.skip_table(flags)?;
+        blocks.skip_table(flags);
         Ok((blocks, [[w0, w1], [h0, h1]].map(u16::from_le_bytes)))
     }
 
-    fn next(&mut self) -> Result<Next, PictureError> {
+    fn next(&mut self) -> Result<Next, InvalidPicture> {
         loop {
-            let Some(&kind) = self.file.fill_buf()?.first() else { return Ok(Next::Nothing) };
-            self.file.consume(1);
+            let Some(&kind) = self.rest.split_off_first() else { return Ok(Next::Nothing) };
             match kind {
                 EXTENSION if self.skip_extension()? => {}
                 DESCRIPTOR => return Ok(Next::Frame(self.frame()?)),
@@ -129,74 +120,68 @@ impl<R: BufRead + Seek> Blocks<R> {
     }
 
     /// Whether it is all there. The one that announces a frame has just one length; browsers stop at another.
-    fn skip_extension(&mut self) -> Result<bool, PictureError> {
-        let [label] = self.read()?;
-        if label == CONTROL {
+    fn skip_extension(&mut self) -> Result<bool, InvalidPicture> {
+        if self.read()? == [CONTROL] {
             let [4, _, _, _, _, 0] = self.read()? else {
-                return Err(InvalidPicture::damaged("what announces a frame is wrong").into());
+                return Err(InvalidPicture::damaged("what announces a frame is wrong"));
             };
             return Ok(true);
         }
-        loop {
-            let Some(&length) = self.file.fill_buf()?.first() else { return Ok(false) };
+        while let Some(&length) = self.rest.split_off_first() {
             if length == 0 {
-                self.file.consume(1);
                 return Ok(true);
             }
-            self.skip(1 + i64::from(length))?;
+            self.skip(length.into());
         }
+        Ok(false)
     }
 
-    fn frame(&mut self) -> Result<Frame, PictureError> {
+    fn frame(&mut self) -> Result<Frame, InvalidPicture> {
         let [x0, x1, y0, y1, w0, w1, h0, h1, flags] = self.read()?;
-        self.skip_table(flags)?;
+        self.skip_table(flags);
         let [code_bits] = self.read()?;
         self.shown += u64::from(!self.is_stopped);
         let [x, y, width, height] = [[x0, x1], [y0, y1], [w0, w1], [h0, h1]].map(u16::from_le_bytes);
         Ok(Frame { x, y, width, height, code_bits })
     }
 
-    /// Sees that the data fill the frame, and tells where the block with the last pixel ends.
-    fn fill(&mut self, frame: &Frame, codes: &mut Codes) -> Result<u64, PictureError> {
+    /// Sees that the data fill the frame, and gives what follows the block with the last pixel.
+    fn fill(&mut self, frame: &Frame, codes: &mut Codes) -> Result<&'a [u8], InvalidPicture> {
         codes.begin(frame.code_bits, frame.pixels())?;
-        let mut tail = self.file.stream_position()?;
-        let mut room = [0; 255];
+        let mut behind = self.rest;
         loop {
             match self.read()? {
                 [0] => break,
-                [length] if codes.is_full() => self.skip(length.into())?,
+                [length] if codes.is_full() => self.skip(length.into()),
                 [length] => {
-                    let block = &mut room[..length.into()];
-                    self.read_into(block)?;
-                    codes.take(block)?;
-                    tail = self.file.stream_position()?;
+                    codes.take(self.rest.split_off(..length.into()).ok_or_else(cut)?)?;
+                    behind = self.rest;
                 }
             }
         }
         codes.end()?;
-        Ok(tail)
+        Ok(behind)
     }
 
     /// Colours do not matter: browsers show a frame without any, too.
-    fn skip_table(&mut self, flags: u8) -> Result<(), PictureError> {
-        if flags & 0x80 == 0 { Ok(()) } else { self.skip(6 << (flags & 7)) }
+    fn skip_table(&mut self, flags: u8) {
+        if flags & 0x80 != 0 {
+            self.skip(6 << (flags & 7));
+        }
     }
 
-    /// What is skipped behind the end is missed by the next reading.
-    fn skip(&mut self, bytes: i64) -> Result<(), PictureError> {
-        Ok(self.file.seek_relative(bytes)?)
+    /// Where fewer bytes follow, the next reading finds none.
+    fn skip(&mut self, bytes: usize) {
+        self.rest = self.rest.get(bytes..).unwrap_or_default();
     }
 
-    fn read<const N: usize>(&mut self) -> Result<[u8; N], PictureError> {
-        let mut bytes = [0; N];
-        self.read_into(&mut bytes)?;
-        Ok(bytes)
+    fn read<const N: usize>(&mut self) -> Result<[u8; N], InvalidPicture> {
+        let (bytes, rest) = self.rest.split_first_chunk().ok_or_else(cut)?;
+        self.rest = rest;
+        Ok(*bytes)
     }
+}
 
-    fn read_into(&mut self, room: &mut [u8]) -> Result<(), PictureError> {
-        self.file.read_exact(room).map_err(|error| match error.kind() {
-            ErrorKind::UnexpectedEof => InvalidPicture::damaged("truncated: it ends within a block").into(),
-            _ => error.into(),
-        })
-    }
+fn cut() -> InvalidPicture {
+    InvalidPicture::damaged("truncated: it ends within a block")
 }

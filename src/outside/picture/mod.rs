@@ -12,8 +12,6 @@ pub(crate) mod sniff;
 mod webp;
 mod work;
 
-use std::io::Cursor;
-
 use ledger::ids::Format;
 
 pub(crate) use self::limiter::{PictureError, PictureLimiter, Room};
@@ -90,16 +88,11 @@ pub(crate) fn shape_of(bytes: &[u8]) -> Option<(Format, u32, u32)> {
 /// Reads a file's header.
 fn header(bytes: &[u8]) -> Result<(Format, Header), InvalidPicture> {
     let format = sniff(bytes).map_err(InvalidPicture)?;
-    let file = &mut Cursor::new(bytes);
     let header = match format {
-        Format::Jpeg => jpeg::header(file),
-        Format::Png => png::header(file),
-        Format::Gif => gif::header(file),
-        Format::Webp => webp::header(file),
-    };
-    let header = header.map_err(|error| match error {
-        PictureError::Invalid(why) => why,
-        PictureError::Disk(error) => InvalidPicture::damaged(error),
-    })?;
+        Format::Jpeg => jpeg::header(bytes),
+        Format::Png => png::header(bytes),
+        Format::Gif => gif::header(bytes),
+        Format::Webp => webp::header(bytes),
+    }?;
     Ok((format, header))
 }

@@ -16,19 +16,15 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-use std::io::{BufRead, Read, Seek};
-
 use self::rows::{Pixels, Sides};
-use super::{Header, InvalidPicture, PictureError, Work};
+use super::{Header, InvalidPicture, Work};
 use crate::limits::{PNG_FRAME_STEPS, PNG_INFLATE_BYTES};
 
 /// The signature, and the IHDR chunk with its length, name and checksum.
 const HEAD: usize = 33;
 
-pub(super) fn header(file: &mut (impl BufRead + Seek)) -> Result<Header, PictureError> {
-    let mut head = Vec::new();
-    file.take(HEAD as u64).read_to_end(&mut head)?;
-    let Sides { width, height, .. } = Ihdr::read(&head)?.sides;
+pub(super) fn header(bytes: &[u8]) -> Result<Header, InvalidPicture> {
+    let Sides { width, height, .. } = Ihdr::read(bytes)?.sides;
     // The inflater's tables are smaller than its buffer.
     Ok(Header { width, height, memory: 2 * PNG_INFLATE_BYTES as u64 })
 }

@@ -11,13 +11,9 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-use std::io::{BufRead, Read, Seek, SeekFrom};
-
-use super::{Header, InvalidPicture, PictureError, Work};
+use super::{Header, InvalidPicture, Work};
 use crate::limits::WEBP_FRAME_STEPS;
 
-/// The first bytes of a file, which say its sides.
-const HEAD: usize = 30;
 /// "RIFF", its size, "WEBP".
 const RIFF: usize = 12;
 /// What a chunk begins with: its kind and size.
@@ -32,20 +28,18 @@ const ANIMATION: u8 = 0x02;
 const ALPHA: u8 = 0x10;
 const KNOWN: u8 = 0x3e;
 
-pub(super) fn header(file: &mut (impl BufRead + Seek)) -> Result<Header, PictureError> {
-    let mut head = Vec::new();
-    file.take(HEAD as u64).read_to_end(&mut head)?;
+pub(super) fn header(bytes: &[u8]) -> Result<Header, InvalidPicture> {
     let truncated = || InvalidPicture::damaged("truncated: its header is not all there");
-    let (kind, body) = head.split_at_checked(RIFF + CHUNK).ok_or_else(truncated)?;
+    let (kind, body) = bytes.split_at_checked(RIFF + CHUNK).ok_or_else(truncated)?;
     let (sides, lossy) = match &kind[RIFF..RIFF + 4] {
         b"VP8X" => (canvas(body), false),
         b"VP8L" => (lossless::sides(body), false),
         b"VP8 " => (lossy::sides(body), true),
-        _ => return Err(InvalidPicture::damaged("it does not begin with a picture").into()),
+        _ => return Err(InvalidPicture::damaged("it does not begin with a picture")),
     };
     let (width, height) = sides.ok_or_else(|| InvalidPicture::damaged("its header is cut or not allowed"))?;
-    let length = file.seek(SeekFrom::End(0))?;
-    let memory = if lossy { lossy::memory(width) } else { lossless::memory(width, height, length) };
+    let memory =
+        if lossy { lossy::memory(width) } else { lossless::memory(width, height, bytes.len() as u64) };
     Ok(Header { width, height, memory })
 }
 

@@ -1,7 +1,5 @@
 //! Pictures put together block by block. What Chromium and Pillow make of each was looked at once, by hand.
 
-use std::io::Cursor;
-
 use crate::outside::picture::{self, InvalidPicture, Picture};
 
 /// The sides of the frames here.
@@ -134,7 +132,7 @@ fn s2_sides_are_read_from_the_first_bytes() {
     let first = file.len() - frame().len() + 11;
     assert_eq!(sides(&file[..first]), Some((20, 15)));
     assert_eq!(sides(&file[..first - 1]), None);
-    let header = super::header(&mut Cursor::new(&file)).unwrap();
+    let header = super::header(&file).unwrap();
     assert!(header.memory < 100_000, "{header:?}");
 }
 

@@ -9,8 +9,8 @@ use std::ops::RangeInclusive;
 /// A place among the bits of one entropy-coded segment.
 #[derive(Clone)]
 pub(super) struct Bits<'a> {
+    /// The segment, and what follows it in the file.
     bytes: &'a [u8],
-    start: usize,
     /// What is read next into the window; once that is ended, the FF of the marker, or the file's end.
     at: usize,
     window: u64,
@@ -22,8 +22,9 @@ pub(super) struct Bits<'a> {
 }
 
 impl<'a> Bits<'a> {
-    pub(super) fn new(bytes: &'a [u8], at: usize) -> Self {
-        Self { bytes, start: at, at, window: 0, count: 0, invented: 0, ended: false }
+    /// From the first of these bytes on, up to a marker.
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, window: 0, count: 0, invented: 0, ended: false }
     }
 
     /// Sees that there are more than 32 bits.
@@ -118,11 +119,11 @@ impl<'a> Bits<'a> {
 
     /// Passes over a restart marker, where the next marker is one of these numbers, and whatever is left before it.
     pub(super) fn restart(&mut self, numbers: RangeInclusive<u8>) -> bool {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let rest = self.rest();
         let fill = rest.iter().take_while(|&&byte| byte == 0xff).count();
         let found = fill > 0 && rest.get(fill).is_some_and(|code| numbers.contains(&code.wrapping_sub(0xd0)));
         if found {
-            *self = Self::new(self.bytes, self.at + fill + 1);
+            *self = Self::new(&rest[fill + 1..]);
         }
         found
     }
@@ -145,20 +146,20 @@ impl<'a> Bits<'a> {
         (self.count >= self.invented + 8).then(|| self.take(8) as u8)
     }
 
-    /// Where the next marker begins, once all bytes are read.
-    pub(super) fn end(&self) -> usize {
-        self.at
+    /// What follows the segment, from the next marker on, once all bytes are read.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
     }
 
     /// Whether there are 64 zero bytes or more somewhere before those at the end, once all are read.
     pub(super) fn has_zeros(&self) -> bool {
-        let data = &self.bytes[self.start..self.at - self.zeros_before_end()];
+        let data = &self.bytes[..self.at - self.zeros_before_end()];
         data.chunks_exact(64).any(|bytes| bytes.iter().all(|&byte| byte == 0))
     }
 
     /// Zero bytes that stand right before the segment's end, once all are read. One that belongs to an FF is none.
     pub(super) fn zeros_before_end(&self) -> usize {
-        let data = &self.bytes[self.start..self.at];
+        let data = &self.bytes[..self.at];
         let zeros = data.iter().rev().take_while(|&&byte| byte == 0).count();
         let stuffed = data[..data.len() - zeros].last() == Some(&0xff);
         zeros - usize::from(stuffed && zeros > 0)

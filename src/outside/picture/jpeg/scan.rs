@@ -40,18 +40,17 @@ impl Fault {
 
 const ENDED: &str = "its data ends";
 
-/// Reads the scan whose data begins there, and gives where the marker behind it begins. `number` is for the message.
-pub(super) fn check(
-    bytes: &[u8],
-    at: usize,
+/// Reads the scan whose data begins here, and gives what follows it, from the next marker on. `number` is for the message.
+pub(super) fn check<'a>(
+    bytes: &'a [u8],
     (frame, tables): (&mut Frame, &Tables),
     (scan, number): (&Scan, usize),
-) -> Result<usize, InvalidPicture> {
-    let mut bits = Bits::new(bytes, at);
+) -> Result<&'a [u8], InvalidPicture> {
+    let mut bits = Bits::new(bytes);
     let mut coding = coding(frame, tables, scan)?;
     let Err(Fault { unit, what }) = intervals(&mut *coding, &mut bits, scan.units, tables.restart_every)
     else {
-        return Ok(bits.end());
+        return Ok(bits.rest());
     };
     let (truncated, what) = if bits.overrun() { ("it is truncated: ", ENDED) } else { ("", what) };
     let units = scan.units;

@@ -1,6 +1,6 @@
 //! Pictures put together chunk by chunk. What Chromium and Pillow make of each was looked at once, by hand.
 
-use std::io::{Cursor, Write as _};
+use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
@@ -338,7 +338,7 @@ fn s2_sides_are_read_from_the_first_bytes() {
     let sides = |bytes: &[u8]| picture::shape_of(bytes).map(|(_, width, height)| (width, height));
     assert_eq!(sides(&file[..33]), Some((SIDE, SIDE)));
     assert_eq!(sides(&file[..32]), None);
-    let header = super::header(&mut Cursor::new(&file)).unwrap();
+    let header = super::header(&file).unwrap();
     assert!(header.memory < 1_000_000, "{header:?}");
 }
 

@@ -9,7 +9,7 @@ use std::io::Cursor;
 use image::codecs::webp::{WebPDecoder, WebPEncoder};
 use image::{AnimationDecoder, ExtendedColorType, ImageDecoder};
 
-use super::super::{InvalidPicture, PictureError, Work};
+use super::super::{InvalidPicture, Work};
 
 pub(super) const LOSSY: &[u8] = include_bytes!("../../../../tests/it/data/lossy.webp");
 /// Eight partitions, and segments.
@@ -70,22 +70,21 @@ fn s2_whole_pictures_are_taken() {
 
 #[test]
 fn s2_sides_are_read_from_the_first_bytes_alone() {
-    let sides =
-        |bytes: &[u8]| super::header(&mut Cursor::new(bytes)).map(|header| (header.width, header.height));
+    let sides = |bytes: &[u8]| super::header(bytes).map(|header| (header.width, header.height));
     for (bytes, expected) in
         [(PARTITIONS, (100, 150)), (WITH_ALPHA, (96, 64)), (GROUPS, (64, 64)), (MIXED, (40, 32))]
     {
         assert_eq!(sides(&bytes[..30]).unwrap(), expected);
         assert_eq!(sides(bytes).unwrap(), expected);
         for short in 0..25 {
-            assert!(matches!(sides(&bytes[..short]), Err(PictureError::Invalid(_))), "{short}");
+            assert!(sides(&bytes[..short]).is_err(), "{short}");
         }
     }
 }
 
 #[test]
 fn s2_a_check_takes_little_memory() {
-    let memory = |bytes: &[u8]| super::header(&mut Cursor::new(bytes)).unwrap().memory;
+    let memory = |bytes: &[u8]| super::header(bytes).unwrap().memory;
     assert!(memory(PARTITIONS) < 10_000);
     assert!(memory(GROUPS) < 2_000_000);
     // The largest picture in the largest file.

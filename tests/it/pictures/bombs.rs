@@ -17,9 +17,8 @@ use crate::support::pictures::png_claiming;
 pub enum Verdict {
     /// It is a whole picture: what is large about it is passed over, or is walked through in time.
     Taken,
+    /// It claims too many pixels, is not whole, or takes too much work.
     Refused,
-    /// It is whole, and may be too much.
-    Either,
 }
 
 /// Bombs of the format that these words name.
@@ -30,7 +29,7 @@ fn check_all(format: &str) {
         let bytes = make();
         assert!(bytes.len() < 25_000_000, "{name}: no file of {} bytes is taken", bytes.len());
         let found = check(&bytes);
-        if (*verdict == Verdict::Taken && found.is_err()) || (*verdict == Verdict::Refused && found.is_ok()) {
+        if found.is_ok() != (*verdict == Verdict::Taken) {
             wrong.push(format!("{name}: {found:?}"));
         }
     }
@@ -66,28 +65,28 @@ pub const ALL: [Bomb; 29] = [
     ("a profile of 1 GB in a PNG of one pixel", png_profile, Verdict::Taken),
     ("1.7 million texts in a PNG", png_texts, Verdict::Taken),
     ("two compressed texts of 300 MB in a PNG", png_compressed_texts, Verdict::Taken),
-    ("a PNG of 100 MP at 8 bytes a pixel", png_large, Verdict::Either),
-    ("an interlaced PNG of 100 MP", png_large_interlaced, Verdict::Either),
-    ("a PNG of one pixel whose data is 1 GB", png_data_behind, Verdict::Either),
+    ("a PNG of 100 MP at 8 bytes a pixel", png_large, Verdict::Taken),
+    ("an interlaced PNG of 100 MP", png_large_interlaced, Verdict::Taken),
+    ("a PNG of one pixel whose data is 1 GB", png_data_behind, Verdict::Taken),
     ("a PNG of 2 million empty IDATs", png_empty_idats, Verdict::Taken),
     ("an APNG of 6,000 frames of 25 MP", apng_large_frames, Verdict::Refused),
-    ("an APNG of 200,000 tiny frames", apng_tiny_frames, Verdict::Either),
+    ("an APNG of 200,000 tiny frames", apng_tiny_frames, Verdict::Taken),
     ("a JPEG of 100 MP and 4,000 scans", jpeg_bombs::scans, Verdict::Refused),
     ("a JPEG of 65500 × 1526 in runs of empty blocks", jpeg_bombs::runs, Verdict::Taken),
     ("a JPEG of 350,000 restart intervals", jpeg_bombs::restarts, Verdict::Taken),
     ("a small JPEG with 1 MB of restart markers", jpeg_bombs::only_restarts, Verdict::Refused),
     ("6 million empty comments in a JPEG", jpeg_bombs::segments, Verdict::Taken),
     ("25 MB of fill bytes in a JPEG", jpeg_bombs::fill, Verdict::Taken),
-    ("100,000 sets of Huffman tables in a JPEG", jpeg_bombs::tables, Verdict::Either),
+    ("100,000 sets of Huffman tables in a JPEG", jpeg_bombs::tables, Verdict::Taken),
     ("a lossless WebP of 100 MP in 40 bytes", webp_lossless, Verdict::Taken),
-    ("a lossless WebP with 65,536 sets of codes", webp_groups, Verdict::Either),
-    ("a lossy WebP of 100 MP", webp_lossy, Verdict::Either),
+    ("a lossless WebP with 65,536 sets of codes", webp_groups, Verdict::Taken),
+    ("a lossy WebP of 100 MP", webp_lossy, Verdict::Taken),
     ("a WebP of 5,000 frames of 100 MP", webp_frames, Verdict::Refused),
-    ("a WebP with frames in frames", webp_nested, Verdict::Either),
+    ("a WebP with frames in frames", webp_nested, Verdict::Taken),
     ("3 million unknown chunks in a WebP", webp_chunks, Verdict::Taken),
     ("a GIF with a screen of 65535 × 65535", gif_screen, Verdict::Refused),
     ("a GIF of 400,000 tiny frames", gif_tiny_frames, Verdict::Taken),
-    ("a GIF of 500 frames of 100 MP", gif_large_frames, Verdict::Either),
+    ("a GIF of 500 frames of 100 MP", gif_large_frames, Verdict::Taken),
     ("a GIF of one frame of 3,000 MP", gif_tall, Verdict::Refused),
     ("a PNG that claims 400 MP", png_claim, Verdict::Refused),
     ("a JPEG that claims 400 MP", jpeg_bombs::claim, Verdict::Refused),

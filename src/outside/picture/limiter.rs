@@ -7,28 +7,30 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
-use super::{InvalidPicture, Picture, check, header};
+#[cfg(doc)]
+use super::check;
+use super::{InvalidPicture, Picture, check_pixels, header};
 use crate::limits::{PICTURE_FILES_BYTES_MAX, PICTURE_STATES_BYTES_MAX};
 
 /// Why there is no [`Picture`].
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PictureError {
-    /// It is no whole picture.
+    /// The bytes are not a whole picture.
     #[error(transparent)]
     Invalid(#[from] InvalidPicture),
-    /// This machine could not read it back.
+    /// This machine could not read the file, or not run the check.
     #[error(transparent)]
     Disk(#[from] io::Error),
 }
 
-/// Checks pictures for all workers, who share what memory there is for it.
+/// Checks pictures for all workers, within budgets of memory that they share.
 #[derive(Debug, Clone)]
 pub(crate) struct PictureLimiter {
     files: Budget,
     states: Budget,
 }
 
-/// Room for a file in memory, given back when it is dropped.
+/// A share of a budget of memory, given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Room(#[expect(dead_code, reason = "it is held, not read")] OwnedSemaphorePermit);
 
@@ -50,12 +52,13 @@ impl PictureLimiter {
 
     /// [`check`] of a file in memory, for which there was [`PictureLimiter::room`].
     pub(crate) async fn check_bytes(&self, bytes: Vec<u8>, room: Room) -> Result<Picture, PictureError> {
-        // Whoever has room for its check waits for nothing more, so that nobody waits for ever.
-        let state = self.states.take(header(&bytes)?.1.memory).await?;
+        let header = header(&bytes)?;
+        // A check that has this memory waits for nothing more, so there is no deadlock.
+        let state = self.states.take(header.1.memory).await?;
         let checked = spawn_blocking(move || {
-            // The room goes along: a check runs to its end even when nobody waits for it any more.
+            // A check runs to its end also when its caller is cancelled, and holds its memory until then.
             let _held = (room, state);
-            check(&bytes)
+            check_pixels(&bytes, header)
         });
         match checked.await {
             Ok(picture) => Ok(picture?),
@@ -66,11 +69,12 @@ impl PictureLimiter {
     }
 }
 
-/// Memory that is shared.
+/// Bytes of memory that tasks take and give back.
 #[derive(Debug, Clone)]
 struct Budget {
     /// In thousands of bytes, since a semaphore's permits are few.
     left: Arc<Semaphore>,
+    /// The whole budget, in the same unit.
     all: u32,
 }
 
@@ -80,7 +84,7 @@ impl Budget {
         Self { left: Arc::new(Semaphore::new(all as usize)), all }
     }
 
-    /// Whoever needs more than there is gets all of it, and so runs alone.
+    /// Waits for so many bytes; for the whole budget where they are more than that.
     async fn take(&self, bytes: u64) -> io::Result<Room> {
         let needed = kilo(bytes).min(self.all);
         Arc::clone(&self.left).acquire_many_owned(needed).await.map(Room).map_err(io::Error::other)

@@ -1,8 +1,8 @@
-//! Whether bytes are a whole picture. There is one door, [`check`], and it judges as browsers do: every pixel that
-//! the header announces has to be there, in each frame and scan; how tidy the rest of the file is does not matter.
+//! Whether bytes are a whole picture: [`check`]. It judges as browsers do: every pixel that a header announces has to be
+//! there, in each frame and scan. Errors elsewhere in a file matter only where browsers refuse the file for them.
 //!
-//! Nothing is drawn. A format's module walks over the compressed data and counts what it yields, so that a check costs
-//! less than a decode, and needs little memory beyond the file. Every walk spends from `Work`, and so ends.
+//! Nothing is drawn. A format's module reads the compressed data and counts the pixels that it yields. That takes less
+//! time than decoding, and little memory beside the file. The time is bounded by `Work`; for GIF the file's length does.
 
 mod gif;
 mod jpeg;
@@ -24,7 +24,7 @@ use crate::limits::PIXELS_MAX;
 /// A whole picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Picture {
-    /// By its content.
+    /// The format of its content, whatever its name says.
     pub format: Format,
     /// Pixels across as stored: an EXIF orientation is not applied.
     pub width: u32,
@@ -34,7 +34,7 @@ pub struct Picture {
     pub animated: bool,
 }
 
-/// Why bytes are no whole picture, fit to be shown.
+/// Why bytes are not a whole picture, in words for users.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidPicture(String);
@@ -46,7 +46,7 @@ impl InvalidPicture {
     }
 }
 
-/// What a header says, before anything is decoded.
+/// What a file's first bytes say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Header {
     /// Pixels across.
@@ -57,13 +57,18 @@ struct Header {
     memory: u64,
 }
 
-/// Sees that these bytes are a whole picture: each frame yields every pixel that it announces. Takes processor time:
-/// callers that are asynchronous go through a `PictureLimiter`.
+/// Checks that these bytes are a whole picture: each frame has every pixel that it announces. Takes processor time:
+/// asynchronous callers use a `PictureLimiter`.
 ///
 /// # Errors
-/// Why it is none.
+/// Why they are not.
 pub fn check(bytes: &[u8]) -> Result<Picture, InvalidPicture> {
-    let (format, Header { width, height, .. }) = header(bytes)?;
+    check_pixels(bytes, header(bytes)?)
+}
+
+/// [`check`] of bytes whose [`header`] is read already.
+fn check_pixels(bytes: &[u8], (format, header): (Format, Header)) -> Result<Picture, InvalidPicture> {
+    let Header { width, height, .. } = header;
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 || pixels > PIXELS_MAX {
         return Err(InvalidPicture(format!(
@@ -85,7 +90,7 @@ pub(crate) fn shape_of(bytes: &[u8]) -> Option<(Format, u32, u32)> {
     header(bytes).ok().map(|(format, header)| (format, header.width, header.height))
 }
 
-/// Reads a file's header.
+/// Reads a file's header. A prefix of the file is enough if the header is in it.
 fn header(bytes: &[u8]) -> Result<(Format, Header), InvalidPicture> {
     let format = sniff(bytes).map_err(InvalidPicture)?;
     let header = match format {

@@ -1,8 +1,8 @@
-//! JPEG, whose decoders are the most forgiving: what is missing they fill with grey and say nothing.
+//! JPEG. Its decoders fill missing data with grey and report no error.
 //!
-//! So each scan is read as a decoder reads it, but only its Huffman codes: that tells how many blocks it holds, which
-//! have to be as many as the picture has. Nothing is dequantised, transformed or coloured. The rest of the file matters
-//! as far as browsers care: segments are passed over by their lengths, and what lies between or behind them as well.
+//! So the Huffman codes of each scan are read, as a decoder reads them, to count its blocks: there have to be as many as
+//! the picture has. Nothing is dequantised, transformed or coloured. Other segments are skipped by their lengths. Stray
+//! bytes between segments are ignored, as in browsers, and so is what follows the end marker.
 
 mod bits;
 mod frame;
@@ -17,7 +17,7 @@ use self::frame::{Frame, Scan, Tables};
 use super::{Header, InvalidPicture, Work};
 use crate::limits::JPEG_SCANS_MAX;
 
-/// Tables and what else a check holds whatever the picture's size.
+/// Bytes of tables and other state that do not depend on the picture's size.
 const MEMORY: u64 = 200_000;
 
 const EOI: u8 = 0xd9;
@@ -26,6 +26,7 @@ const DQT: u8 = 0xdb;
 const DHT: u8 = 0xc4;
 const DRI: u8 = 0xdd;
 
+/// Sides and memory from the frame header; segments before it are skipped.
 pub(super) fn header(bytes: &[u8]) -> Result<Header, InvalidPicture> {
     let mut rest = after_start(bytes);
     loop {
@@ -41,6 +42,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, InvalidPicture> {
     }
 }
 
+/// Checks that each scan has all its blocks, and that no scan is missing.
 pub(super) fn check(bytes: &[u8], work: &mut Work) -> Result<(), InvalidPicture> {
     let mut rest = after_start(bytes);
     let mut tables = Tables::default();
@@ -84,7 +86,7 @@ fn after_start(bytes: &[u8]) -> &[u8] {
 }
 
 fn no_frame() -> InvalidPicture {
-    InvalidPicture::damaged("no frame header stands where it should")
+    InvalidPicture::damaged("it has no frame header before its scans")
 }
 
 /// SOF0 to SOF15, between which lie DHT, JPG and DAC.
@@ -92,7 +94,7 @@ fn is_frame(code: u8) -> bool {
     matches!(code, 0xc0..=0xcf) && !matches!(code, DHT | 0xc8 | 0xcc)
 }
 
-/// Takes the next marker and gives its code. Stray bytes and fill before it are passed over.
+/// Takes the next marker and gives its code. Stray bytes and fill before it are skipped.
 fn marker(rest: &mut &[u8]) -> Result<u8, InvalidPicture> {
     let is_marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xff);
     let at = rest.windows(2).position(is_marker).ok_or_else(truncated)?;
@@ -108,14 +110,14 @@ fn body<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], InvalidPicture> {
     rest.split_off(..length).ok_or_else(truncated)
 }
 
-/// Passes over what follows a marker that does not matter here.
+/// Skips the segment of a marker that is not needed.
 fn skip(rest: &mut &[u8], code: u8) -> Result<(), InvalidPicture> {
     match code {
         // TEM and restart markers, which stand alone.
         0x01 | 0xd0..=0xd7 => Ok(()),
         // DAC, DNL, APPn, COM, and for the header the tables, too.
         0xcc | 0xdc | DHT | DQT | DRI | 0xe0..=0xef | 0xfe => {
-            // Browsers take a length that does not even cover itself for 2.
+            // A length covers itself, so that it is at least 2. Browsers take a smaller one for 2.
             let length = length(rest)?.saturating_sub(2);
             *rest = rest.get(length..).unwrap_or_default();
             Ok(())

@@ -1,33 +1,33 @@
 //! The bits of a scan, most significant first (T.81 F.2.2.5), without the zero that stands behind each FF.
 //!
 //! A window of 64 bits is filled by up to seven bytes at once where the next eight hold no FF, and else byte by byte.
-//! At the scan's next marker, or the file's end, zeros are invented so that no step has to ask whether there is more;
-//! [`Bits::overrun`] tells whether one of them was used.
+//! Behind the segment's end zeros are supplied, so that no step has to check whether there are more bits;
+//! [`Bits::overrun`] is whether one of them was used.
 
 use std::ops::RangeInclusive;
 
-/// A place among the bits of one entropy-coded segment.
+/// The bits of one entropy-coded segment that are still to be read.
 #[derive(Clone)]
 pub(super) struct Bits<'a> {
     /// The segment, and what follows it in the file.
     bytes: &'a [u8],
-    /// What is read next into the window; once that is ended, the FF of the marker, or the file's end.
+    /// The next byte to load into the window; where the segment has ended, its marker's FF or the file's end.
     at: usize,
     window: u64,
     /// Bits of the window that count, from the top.
     count: u32,
-    /// The last of these that were invented.
-    invented: u32,
+    /// The last of these that are supplied zeros.
+    supplied: u32,
     ended: bool,
 }
 
 impl<'a> Bits<'a> {
     /// From the first of these bytes on, up to a marker.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, window: 0, count: 0, invented: 0, ended: false }
+        Self { bytes, at: 0, window: 0, count: 0, supplied: 0, ended: false }
     }
 
-    /// Sees that there are more than 32 bits.
+    /// Makes sure that the window has more than 32 bits.
     #[inline(always)]
     pub(super) fn refill(&mut self) {
         if self.count > 32 {
@@ -54,7 +54,7 @@ impl<'a> Bits<'a> {
         while self.count <= 56 {
             match self.next_byte() {
                 Some(byte) => self.window |= u64::from(byte) << (56 - self.count),
-                None => self.invented += 8,
+                None => self.supplied += 8,
             }
             self.count += 8;
         }
@@ -86,13 +86,14 @@ impl<'a> Bits<'a> {
         (self.window >> 1 >> (63 - bits)) as usize
     }
 
-    /// Passes over bits that a refill has seen to.
+    /// Skips bits that a refill has loaded.
     #[inline(always)]
     pub(super) fn drop(&mut self, bits: u32) {
         self.window <<= bits;
         self.count = self.count.wrapping_sub(bits);
     }
 
+    /// The next bits, as loaded by a refill.
     #[inline(always)]
     pub(super) fn take(&mut self, bits: u32) -> u32 {
         let value = self.peek(bits) as u32;
@@ -100,7 +101,7 @@ impl<'a> Bits<'a> {
         value
     }
 
-    /// Passes over up to 64 bits.
+    /// Skips up to 64 bits.
     #[inline(always)]
     pub(super) fn skip(&mut self, mut bits: u32) {
         while bits > self.count {
@@ -114,10 +115,10 @@ impl<'a> Bits<'a> {
     /// Whether more bits were taken than the segment has.
     #[inline(always)]
     pub(super) fn overrun(&self) -> bool {
-        self.count < self.invented
+        self.count < self.supplied
     }
 
-    /// Passes over a restart marker, where the next marker is one of these numbers, and whatever is left before it.
+    /// Skips the next marker and all before it, if it is a restart marker with one of these numbers.
     pub(super) fn restart(&mut self, numbers: RangeInclusive<u8>) -> bool {
         let rest = self.rest();
         let fill = rest.iter().take_while(|&&byte| byte == 0xff).count();
@@ -128,22 +129,22 @@ impl<'a> Bits<'a> {
         found
     }
 
-    /// Passes over what is left of a byte that was begun: whether it is filled with ones (F.1.2.3).
+    /// Skips the rest of a byte whose first bits are read. Whether it is all ones, as padding is (F.1.2.3).
     pub(super) fn align(&mut self) -> bool {
-        let bits = (self.count - self.invented) % 8;
+        let bits = (self.count - self.supplied) % 8;
         self.take(bits) + 1 == 1 << bits
     }
 
-    /// Whether nothing is left but such a rest.
+    /// Whether nothing is left but such padding.
     pub(super) fn at_end(&mut self) -> bool {
         self.refill();
-        self.ended && self.count - self.invented < 8 && self.clone().align()
+        self.ended && self.count - self.supplied < 8 && self.clone().align()
     }
 
     /// The next whole byte, up to the segment's end.
     pub(super) fn byte(&mut self) -> Option<u8> {
         self.refill();
-        (self.count >= self.invented + 8).then(|| self.take(8) as u8)
+        (self.count >= self.supplied + 8).then(|| self.take(8) as u8)
     }
 
     /// What follows the segment, from the next marker on, once all bytes are read.

@@ -1,4 +1,4 @@
-//! What a JPEG says of itself before its scans: the frame header, scan headers and tables (T.81 B.2).
+//! What is read before the data of scans: the frame header, scan headers and tables (T.81 B.2).
 
 use super::huffman::{Table, standard};
 use crate::outside::picture::InvalidPicture;
@@ -9,11 +9,11 @@ pub(super) struct Component {
     /// Blocks of it in an MCU of several components, across and down.
     pub(super) sampling: (u32, u32),
     pub(super) quantisation: usize,
-    /// Blocks that its own scans hold: those that touch the picture (A.2.2 and A.2.4).
+    /// Blocks in a scan of this component alone: those that touch the picture (A.2.2 and A.2.4).
     pub(super) blocks: u64,
     /// For each coefficient how many of its low bits are not sent yet; `None` before its first scan.
     pub(super) missing: [Option<u32>; 64],
-    /// Progressive only: for each block which coefficients are not 0, for these have correction bits later (G.1.2.3).
+    /// Progressive only: for each block which coefficients are not 0. Later scans send correction bits of these (G.1.2.3).
     pub(super) history: Vec<u64>,
 }
 
@@ -31,8 +31,8 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// From the marker's code and what follows its length. Takes what browsers show: Huffman codes and 8 bits. Arithmetic
-    /// codes are refused although a Chromium that uses its system's libjpeg shows them: the ones that people have do not.
+    /// From the marker's code and the segment's body. Takes what browsers show: Huffman codes and 8 bits. Arithmetic codes
+    /// are refused: Chromium shows them only where it is built with its system's libjpeg.
     pub(super) fn parse(code: u8, body: &[u8]) -> Result<Self, InvalidPicture> {
         let kind = match code {
             0xc0 | 0xc1 => "",
@@ -58,7 +58,7 @@ impl Frame {
             return Err(InvalidPicture::damaged(why));
         }
         if !matches!(count, 1 | 3 | 4) || rest.len() != 3 * usize::from(count) {
-            return Err(InvalidPicture::damaged(format!("its frame header tells of {count} colours")));
+            return Err(InvalidPicture::damaged(format!("its frame header does not fit {count} colours")));
         }
         let sampling = |sides: u8| (u32::from(sides >> 4), u32::from(sides & 15));
         let (across, down) = rest.chunks_exact(3).fold((1, 1), |(across, down), colour| {
@@ -107,8 +107,8 @@ impl Frame {
         }
     }
 
-    /// Sees that every bit of every coefficient was sent. A scan that was cut out cannot be told from one that was
-    /// never made, so that a picture without its finest scans is no whole one either.
+    /// Checks that every bit of every coefficient was sent. A scan that was cut out looks like one that was never written,
+    /// so a picture that was written without its finest scans is refused, too.
     pub(super) fn finished(&self) -> Result<(), InvalidPicture> {
         for (number, component) in (1..).zip(&self.components) {
             if let Some(at) = component.missing.iter().position(|&missing| missing != Some(0)) {
@@ -120,7 +120,7 @@ impl Frame {
     }
 }
 
-/// A component's part in a scan.
+/// A component's part in a scan: its place in the frame, and its Huffman tables.
 pub(super) struct Part {
     pub(super) component: usize,
     pub(super) dc: usize,
@@ -141,8 +141,8 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    /// Reads a scan header and notes in the frame what the scan will have sent. What was sent already is refused: decoders
-    /// mix the two, and no encoder does it. The order of scans does not matter otherwise, nor to browsers.
+    /// Reads a scan header and marks in the frame what the scan sends. Bits that an earlier scan sent are refused: no
+    /// encoder repeats them. Otherwise scans may come in any order, as in browsers.
     pub(super) fn parse(frame: &mut Frame, body: &[u8]) -> Result<Self, InvalidPicture> {
         let wrong = |what: &str| InvalidPicture::damaged(format!("a scan header {what}"));
         let (&count, rest) = body.split_first().ok_or_else(|| wrong("is empty"))?;
@@ -153,7 +153,7 @@ impl Scan {
         let (list, progression) = rest.split_at(2 * count);
         let mut parts: Vec<Part> = Vec::new();
         for part in list.chunks_exact(2) {
-            // In the frame's order (B.2.3), which also tells components of the same id from each other.
+            // In the frame's order (B.2.3), which also distinguishes components of the same id.
             let first = parts.last().map_or(0, |last| last.component + 1);
             let found = frame.components.iter().skip(first).position(|component| component.id == part[0]);
             let component = first + found.ok_or_else(|| wrong("names an unknown colour"))?;
@@ -201,7 +201,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// Before the first scan, takes the standard's Huffman tables where there are none.
+    /// Fills in the standard's Huffman tables where a file has none: browsers do so before the first scan.
     pub(super) fn complete(&mut self) {
         for (ac, slots) in [(false, &mut self.dc), (true, &mut self.ac)] {
             for (index, slot) in slots.iter_mut().enumerate() {
@@ -249,7 +249,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Its symbols are sizes of differences, for which browsers have four bits.
+    /// A Huffman table of DC coefficients. Its symbols are sizes of differences; browsers take up to 15.
     pub(super) fn dc(&self, index: usize) -> Result<&Table, InvalidPicture> {
         let table = self.dc.get(index).and_then(Option::as_ref);
         let table = table.ok_or_else(|| InvalidPicture::damaged("a scan lacks its Huffman table"))?;
@@ -259,6 +259,7 @@ impl Tables {
         }
     }
 
+    /// A Huffman table of AC coefficients.
     pub(super) fn ac(&self, index: usize) -> Result<&Table, InvalidPicture> {
         self.ac
             .get(index)
@@ -266,7 +267,7 @@ impl Tables {
             .ok_or_else(|| InvalidPicture::damaged("a scan lacks its Huffman table"))
     }
 
-    /// How large the coefficients of a component may be that a scan sends without their `low` bits.
+    /// How large a component's coefficients may be in a scan that does not send their `low` lowest bits.
     pub(super) fn bounds(&self, component: &Component, low: u32) -> Result<Bounds, InvalidPicture> {
         let table = self.quantisation.get(component.quantisation).and_then(Option::as_ref);
         let table = table.ok_or_else(|| InvalidPicture::damaged("a colour lacks its quantisation table"))?;
@@ -276,10 +277,10 @@ impl Tables {
 }
 
 /// The largest coefficient that samples of 8 bits give: 8 × 128 (A.3.3). Twice as much is taken, for encoders round, and
-/// some overshoot on purpose. A scan that got out of step leaves this range soon.
+/// some overshoot on purpose. A damaged scan soon exceeds this.
 const COEFFICIENT_MAX: u32 = 1024;
 
-/// What is possible in a component's blocks.
+/// The largest coefficients possible in a component's blocks.
 pub(super) struct Bounds {
     /// The largest DC coefficient, without its sign.
     pub(super) dc: u32,

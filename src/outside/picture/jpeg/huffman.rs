@@ -1,7 +1,7 @@
 //! Huffman codes (T.81 annexes C and F.2.2.3), and the standard's own tables (K.3).
 //!
-//! [`Table`] gives one symbol. [`Lookup`] gives what the next bits mean as a whole: of AC coefficients only the
-//! positions matter here, so that codes and magnitudes are passed over together, and several coefficients at once.
+//! [`Table`] gives one symbol. [`Lookup`] gives several AC coefficients at once: only their positions are needed, so that
+//! codes and magnitudes are skipped together.
 
 use super::bits::Bits;
 
@@ -47,7 +47,7 @@ impl Table {
         (index == symbols.len()).then_some(table)
     }
 
-    /// The next symbol, once a refill has seen to its bits. `None` where no code begins like this.
+    /// The next symbol, whose bits a refill has loaded. `None` where no code begins like this.
     #[inline(always)]
     pub(super) fn symbol(&self, bits: &mut Bits<'_>) -> Option<u8> {
         let short = self.short[bits.peek(SHORT)];
@@ -77,10 +77,10 @@ impl Table {
 
 /// Bits that are looked up at once.
 const LONG: u32 = 11;
-/// Positions that one entry may pass over.
+/// Positions that one entry covers at most.
 const REACH: u32 = 20;
 
-/// What the next bits mean by a [`Table`] of AC coefficients: as many of them as end within these bits.
+/// For each value of the next [`LONG`] bits, the coefficients that end within them, by a [`Table`] of AC coefficients.
 pub(super) struct Lookup(Box<[Step; 1 << LONG]>);
 
 /// Some coefficients. From its lowest bit on: 4 bits for how many bits they take, one for the end of the block, 7 for
@@ -152,7 +152,7 @@ impl Lookup {
 }
 
 /// The standard's tables (K.3 to K.6): DC and AC, each for brightness and colour. Frames of motion JPEG come without
-/// tables and mean these.
+/// tables and use these.
 pub(super) fn standard(ac: bool, index: usize) -> Option<Table> {
     let (counts, symbols): (_, &[u8]) = match (ac, index) {
         (false, 0) => (&[0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0], &DC_SYMBOLS),

@@ -1,7 +1,7 @@
 //! Blocks of progressive scans (T.81 annex G). A scan sends some coefficients, or some of their bits, of all blocks.
 //!
-//! A bit of a coefficient that an earlier scan found to be not 0 is sent raw, so that how many bits a block has hangs
-//! on that: each block remembers in 64 bits which ones these are.
+//! Bits of a coefficient that is not 0 since an earlier scan are sent without a code. So the number of bits in a block
+//! depends on which coefficients these are: 64 bits for each block keep that.
 
 use super::bits::Bits;
 use super::huffman::Table;

@@ -13,14 +13,14 @@ pub(super) trait Coding {
     /// Reads as many units from the unit `first` on, as after a restart marker.
     fn units(&mut self, bits: &mut Bits<'_>, first: u64, count: u64) -> Result<(), Fault>;
 
-    /// Whether what stands between the last unit of an interval and the next marker reads as units, too. Where these
-    /// are as short as in progressive scans, nearly anything does: what is left before a restart marker is then taken
-    /// for data, and what is left behind the `last` unit is not.
+    /// Whether the bytes between an interval's last unit and the next marker can be read as more units. In progressive
+    /// scans units are so short that nearly any bytes can: there they count as units before a restart marker, and do not
+    /// behind the scan's `last` unit.
     fn goes_on(&mut self, _rest: Bits<'_>, last: bool) -> bool {
         !last
     }
 
-    /// Whether zero bits, as many as one likes, may be blocks without coefficients.
+    /// Whether any number of zero bits can be blocks without coefficients.
     fn empty_is_zero(&self) -> bool {
         true
     }
@@ -116,7 +116,7 @@ fn intervals(coding: &mut dyn Coding, bits: &mut Bits<'_>, units: u64, restart: 
             return Err(Fault { unit, what: "zeros stand before it that are no blocks" });
         }
         if last {
-            // Some encoders write one more, but no more data.
+            // Some encoders write one more restart marker, without data behind it.
             let well = !bits.restart(0..=7) || bits.byte().is_none();
             return if well {
                 Ok(())
@@ -131,12 +131,12 @@ fn intervals(coding: &mut dyn Coding, bits: &mut Bits<'_>, units: u64, restart: 
     Ok(())
 }
 
-/// Whether what stands between the last unit and the next marker, which this reads up to, is no picture's data.
+/// Reads up to the next marker. Whether the bytes between the last unit and that marker are padding or stray bytes.
 ///
-/// Browsers do not mind zeros there, nor some bytes of whatever kind; but a scan that got out of step by damage reaches
-/// its last unit early, too, and leaves data over. Zeros are padding unless the last unit consists of them as well. Other
-/// bytes are stray ones when they are few, the byte that the scan ends in is filled up as the standard says, and they
-/// do not read as further units that end just before the marker.
+/// Browsers ignore whatever stands there. But a scan that is out of step after damage reaches its last unit early, and
+/// leaves data over. So zeros are padding unless the last unit consists of zeros as well. Other bytes are stray ones if
+/// they are few, the unit's last byte is padded as the standard says, and they cannot be read as more units that end just
+/// before the marker.
 fn ends_well(coding: &mut dyn Coding, bits: &mut Bits<'_>, last: bool) -> bool {
     let rest = bits.clone();
     let padded = bits.align();

@@ -1,11 +1,11 @@
-//! GIF (GIF89a and GIF87a). The blocks are walked by hand, extensions are passed over. Of each frame the codes are
-//! counted and not unpacked ([`codes`]): they have to yield every pixel of the frame's rectangle.
+//! GIF (GIF89a and GIF87a). Extensions are skipped. The codes of each frame are not unpacked, but the pixels they stand for
+//! are counted ([`codes`]): they have to fill the frame's rectangle.
 //!
-//! The rest is as Chromium does: the trailer may be missing, a rectangle may reach beyond the screen, and what stands
-//! behind a frame's last pixel, or behind the trailer, does not matter. Exceptions:
-//! - A byte that no block begins with ends a picture for browsers. It may, but not where another frame is announced
-//!   behind it: then an animation has lost its end. Zeros are passed over, and the frames behind them looked at, too.
-//! - A file that ends within a block, or where a frame is announced, is truncated. Chromium shows the frames before it.
+//! The rest is as in Chromium: the trailer may be missing, a rectangle may reach beyond the screen, and what follows a
+//! frame's last pixel, or the trailer, is ignored. Exceptions:
+//! - A byte that begins no block ends the picture, as in browsers; but where a frame is announced behind it, an animation
+//!   has lost its end, and is refused. Zeros between blocks are skipped, and the frames behind them have to be whole, too.
+//! - A file that ends within a block, or where a frame is announced, is truncated. Chromium shows the frames before that.
 
 mod codes;
 #[cfg(test)]
@@ -32,7 +32,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, InvalidPicture> {
     })
 }
 
-/// Whether it is animated.
+/// Checks that every frame has all its pixels. Whether it is animated.
 pub(super) fn check(bytes: &[u8]) -> Result<bool, InvalidPicture> {
     let (mut blocks, _) = Blocks::open(bytes)?;
     let mut codes = Codes::new();
@@ -90,12 +90,12 @@ struct Blocks<'a> {
     rest: &'a [u8],
     /// Frames that browsers show.
     shown: u64,
-    /// Whether there was a stray zero, which ends the picture for browsers.
+    /// Whether a stray zero was read: browsers show no frame behind it.
     is_stopped: bool,
 }
 
 impl<'a> Blocks<'a> {
-    /// Behind the header and the screen, whose sides come along.
+    /// Reads up to the first block. The numbers are the screen's sides.
     fn open(bytes: &'a [u8]) -> Result<(Self, [u16; 2]), InvalidPicture> {
         let mut blocks = Self { rest: bytes, shown: 0, is_stopped: false };
         let [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', w0, w1, h0, h1, flags, _, _] = blocks.read()? else {
@@ -112,18 +112,18 @@ impl<'a> Blocks<'a> {
                 EXTENSION if self.skip_extension()? => {}
                 DESCRIPTOR => return Ok(Next::Frame(self.frame()?)),
                 TRAILER => return Ok(Next::Trailer),
-                // Writers that end a frame's data twice.
+                // Some writers end a frame's data twice.
                 0 if self.shown > 0 => self.is_stopped = true,
                 _ => return Ok(Next::Nothing),
             }
         }
     }
 
-    /// Whether it is all there. The one that announces a frame has just one length; browsers stop at another.
+    /// Whether it is all there. The control extension of a frame has a fixed length; browsers stop at another.
     fn skip_extension(&mut self) -> Result<bool, InvalidPicture> {
         if self.read()? == [CONTROL] {
             let [4, _, _, _, _, 0] = self.read()? else {
-                return Err(InvalidPicture::damaged("what announces a frame is wrong"));
+                return Err(InvalidPicture::damaged("the control extension of a frame is wrong"));
             };
             return Ok(true);
         }
@@ -145,7 +145,7 @@ impl<'a> Blocks<'a> {
         Ok(Frame { x, y, width, height, code_bits })
     }
 
-    /// Sees that the data fill the frame, and gives what follows the block with the last pixel.
+    /// Checks that the data fill the frame. Gives what follows the block with the last pixel.
     fn fill(&mut self, frame: &Frame, codes: &mut Codes) -> Result<&'a [u8], InvalidPicture> {
         codes.begin(frame.code_bits, frame.pixels())?;
         let mut behind = self.rest;

@@ -1,15 +1,15 @@
-//! PNG (the W3C's "Portable Network Graphics", third edition), and with it APNG. The chunks are walked by their lengths.
-//! What tells nothing about pixels is passed over unread: text, profiles, EXIF; it is never unfolded. Pixels are
-//! inflated through a small buffer, counted and forgotten ([`rows`]): they have to fill every row of every frame, and
-//! their checksums have to be right, because wrong ones mean that these are not the pixels that were written.
+//! PNG (the W3C's "Portable Network Graphics", third edition), and with it APNG. Chunks that do not matter to pixels, such
+//! as text, profiles and EXIF, are skipped by their lengths and never inflated. Pixels are inflated into a small buffer
+//! and counted ([`rows`]): they have to fill every row of every frame. Their checksums have to be right, since damaged
+//! pixels may still be as many.
 //!
-//! The rest is as Chromium does, with these exceptions:
-//! - A file that stops within a chunk is truncated, also behind the pixels, where Chromium does not mind. For both a
-//!   chunk has to follow the pixels, and it need not be IEND.
-//! - The pixels' own checksum (Adler-32) and that of `tRNS`, which Chromium passes over, count.
-//! - Rows too many are fine, as long as the stream comes to its end; Chromium stops looking at the last row.
+//! The rest is as in Chromium, with these exceptions:
+//! - A file that stops within a chunk is truncated. Chromium accepts that behind the pixels, but asks for one more chunk
+//!   there, as this does; it need not be IEND.
+//! - The pixels' own checksum (Adler-32) and that of `tRNS` have to be right; Chromium ignores them.
+//! - More rows than announced are accepted if the stream is complete; Chromium stops at the last row.
 //! - An animation has to have the frames that its `acTL` chunk announces; Chromium repeats those that there are.
-//! - The picture before an animation that is no frame of it has to be whole, too.
+//! - A picture before an animation that is not a frame of it has to be whole, too.
 //! - `acTL` without any `fcTL` is a still picture, as in most browsers; Chromium shows nothing.
 
 mod rows;
@@ -23,13 +23,14 @@ use crate::limits::{PNG_FRAME_STEPS, PNG_INFLATE_BYTES};
 /// The signature, and the IHDR chunk with its length, name and checksum.
 const HEAD: usize = 33;
 
+/// Sides and memory from the IHDR chunk.
 pub(super) fn header(bytes: &[u8]) -> Result<Header, InvalidPicture> {
     let Sides { width, height, .. } = Ihdr::read(bytes)?.sides;
     // The inflater's tables are smaller than its buffer.
     Ok(Header { width, height, memory: 2 * PNG_INFLATE_BYTES as u64 })
 }
 
-/// Whether it is animated.
+/// Checks that every frame has all its pixels. Whether it is animated.
 pub(super) fn check(bytes: &[u8], work: &mut Work) -> Result<bool, InvalidPicture> {
     let Ihdr { sides, has_palette } = Ihdr::read(bytes)?;
     let mut file = File { bytes, at: HEAD, sequence: 0, pixels: Pixels::new(), work };
@@ -53,7 +54,7 @@ pub(super) fn check(bytes: &[u8], work: &mut Work) -> Result<bool, InvalidPictur
                 return Err(InvalidPicture::damaged("its background stands before its palette"));
             }
             b"fdAT" => return Err(InvalidPicture::damaged("an animation's data stand before the picture's")),
-            // Without it pixels are shown that should not be.
+            // Without transparency, pixels show that were meant to be hidden.
             b"tRNS" if !chunk.is_sound() => {
                 return Err(InvalidPicture::damaged("the checksum of its transparency is wrong"));
             }
@@ -68,7 +69,7 @@ pub(super) fn check(bytes: &[u8], work: &mut Work) -> Result<bool, InvalidPictur
         return Err(InvalidPicture::damaged("it has no palette"));
     }
     let mut chunk = file.fill(first, sides)?;
-    // What follows a still picture, or an animation's last frame, matters to nobody.
+    // What follows a still picture, or an animation's last frame, is ignored.
     let announced = announced.unwrap_or(0);
     let mut is_controlled = frames == 1;
     let mut frame = None;
@@ -79,7 +80,9 @@ pub(super) fn check(bytes: &[u8], work: &mut Work) -> Result<bool, InvalidPictur
                 frame = Some(file.control(&chunk, sides)?);
             }
             b"fdAT" if frames < announced => {
-                let sides = frame.take().ok_or_else(|| InvalidPicture::damaged("a frame has no control"))?;
+                let sides = frame
+                    .take()
+                    .ok_or_else(|| InvalidPicture::damaged("a frame has no control chunk (fcTL)"))?;
                 frames += 1;
                 chunk = file.fill(chunk, sides)?;
                 continue;
@@ -127,7 +130,7 @@ impl Ihdr {
             _ => 0,
         };
         if samples == 0 || compression != 0 || filter != 0 || interlace > 1 {
-            return Err(InvalidPicture::damaged("its header says what no PNG has"));
+            return Err(InvalidPicture::damaged("its header has values that PNG does not allow"));
         }
         let sides = Sides {
             width: word(&head[16..]),
@@ -144,7 +147,7 @@ struct File<'a> {
     bytes: &'a [u8],
     /// Where the next chunk begins.
     at: usize,
-    /// The number of the next chunk of an animation; they are counted through.
+    /// The sequence number that the next chunk of an animation has to have.
     sequence: u32,
     pixels: Pixels,
     work: &'a mut Work,
@@ -166,7 +169,7 @@ impl<'a> File<'a> {
         Ok(chunk)
     }
 
-    /// What an `fcTL` chunk says of its frame (section 11.3.6.2): it lies within the canvas.
+    /// Reads an `fcTL` chunk (section 11.3.6.2): its frame has to lie within the canvas.
     fn control(&mut self, chunk: &Chunk<'_>, canvas: Sides) -> Result<Sides, InvalidPicture> {
         let fits = |from: u32, length: u32, all: u32| {
             length > 0 && from.checked_add(length).is_some_and(|to| to <= all)
@@ -182,10 +185,10 @@ impl<'a> File<'a> {
             self.sequence += 1;
             return Ok(Sides { width, height, ..canvas });
         }
-        Err(InvalidPicture::damaged("what it says of a frame is wrong"))
+        Err(InvalidPicture::damaged("the control chunk (fcTL) of a frame is wrong"))
     }
 
-    /// Sees that the run of data chunks that begins here fills a frame, and comes to the chunk behind the run.
+    /// Checks that this data chunk, and those right behind it, fill a frame. Gives the chunk that follows them.
     fn fill(&mut self, mut chunk: Chunk<'a>, sides: Sides) -> Result<Chunk<'a>, InvalidPicture> {
         self.work.spend(PNG_FRAME_STEPS + sides.pixels())?;
         self.pixels.begin(sides);
@@ -204,7 +207,7 @@ impl<'a> File<'a> {
         Ok(chunk)
     }
 
-    /// What stands behind the number of an `fdAT` chunk.
+    /// The data of an `fdAT` chunk, behind its sequence number.
     fn numbered(&mut self, body: &'a [u8]) -> Result<&'a [u8], InvalidPicture> {
         let numbered =
             body.split_first_chunk().filter(|(number, _)| u32::from_be_bytes(**number) == self.sequence);
@@ -229,12 +232,12 @@ impl Chunk<'_> {
         crc32fast::hash(self.covered) == self.sum
     }
 
-    /// Whether who does not know it cannot show the picture.
+    /// Whether a decoder that does not support it cannot show the picture (section 5.4).
     fn is_critical(&self) -> bool {
         self.kind[0] & 0x20 == 0
     }
 
-    /// How many frames an `acTL` chunk announces; nothing where browsers pass over it.
+    /// How many frames an `acTL` chunk announces; `None` where browsers ignore it.
     fn frames(&self) -> Option<u32> {
         let body = <[u8; 8]>::try_from(self.body).ok()?;
         let [frames, plays] = [0, 4].map(|at| word(&body[at..]));

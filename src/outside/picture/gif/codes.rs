@@ -1,5 +1,5 @@
-//! LZW as in GIF (GIF89a, appendix F), without the pixels: a code stands for a row of pixels, and all that is asked here
-//! is how many. The table holds lengths: a new code is the one before and a pixel more.
+//! LZW as in GIF (GIF89a, appendix F). A code stands for a sequence of pixels, of which the table keeps only the length: a
+//! new code's sequence is the one before and a pixel more.
 
 use crate::outside::picture::InvalidPicture;
 
@@ -10,15 +10,15 @@ const CODES: usize = 1 << 12;
 pub(super) struct Codes {
     /// How many pixels each code stands for.
     lengths: [u16; CODES],
-    /// The code that empties the table; the next one ends the data, and those before stand for one pixel each.
+    /// The code that empties the table. The one behind it ends the data; those below it stand for one pixel each.
     clear: usize,
     /// The code that comes into the table next.
     next: usize,
     /// How many bits a code has.
     width: u32,
-    /// How many pixels the code before stood for; 0 at the beginning of a table.
+    /// How many pixels the code before stood for; 0 where the table was just emptied.
     before: u16,
-    /// Bits that are read and not used, the first the lowest, and how many they are.
+    /// Bits that are loaded and not used, the next one lowest, and how many they are.
     bits: u32,
     held: u32,
     /// Pixels of the frame, and how many of them are still to come.
@@ -41,7 +41,7 @@ impl Codes {
         }
     }
 
-    /// Comes to a frame whose colours have so many bits. Browsers show 1 to 8.
+    /// Begins a frame of so many pixels, whose colours have so many bits. Browsers show 1 to 8.
     pub(super) fn begin(&mut self, bits: u8, pixels: u64) -> Result<(), InvalidPicture> {
         if !(1..=8).contains(&bits) {
             return Err(InvalidPicture::damaged(format!("a frame has colours of {bits} bits")));
@@ -60,7 +60,7 @@ impl Codes {
         self.before = 0;
     }
 
-    /// Takes more of the data. What follows the last pixel does not matter.
+    /// Reads more of the data. What follows the last pixel is ignored.
     pub(super) fn take(&mut self, block: &[u8]) -> Result<(), InvalidPicture> {
         for &byte in block {
             self.bits |= u32::from(byte) << self.held;
@@ -88,7 +88,7 @@ impl Codes {
         }
         let is_new = code == self.next && self.before > 0;
         if code >= self.next && !is_new {
-            return Err(InvalidPicture::damaged("a frame has a code that stands for nothing"));
+            return Err(InvalidPicture::damaged("a frame has a code that is not defined"));
         }
         if self.before > 0 && self.next < CODES {
             self.lengths[self.next] = self.before + 1;
@@ -102,11 +102,12 @@ impl Codes {
         Ok(())
     }
 
+    /// Whether the frame has all its pixels.
     pub(super) fn is_full(&self) -> bool {
         self.left == 0
     }
 
-    /// Comes to the end of a frame's data.
+    /// Ends a frame: it has to be full.
     pub(super) fn end(&self) -> Result<(), InvalidPicture> {
         if self.left > 0 {
             let what = format!("a frame has {} of {} pixels", self.all - self.left, self.all);

@@ -1,5 +1,5 @@
 //! A frame's pixels: a zlib stream whose bytes fill the rows of each pass (sections 7 and 10). They are inflated and
-//! counted, and of each row the first byte, its filter type, is looked at.
+//! counted. Of each row only the first byte, its filter type, is checked.
 
 use fdeflate::Decompressor;
 
@@ -27,7 +27,7 @@ impl Sides {
         u64::from(self.width) * u64::from(self.height)
     }
 
-    /// The rows that follow each other: how many bytes each has, its filter type included, and how many there are.
+    /// For each pass, how many bytes a row has, its filter type included, and how many rows there are.
     fn passes(self) -> impl DoubleEndedIterator<Item = (u64, u64)> {
         let passes: &[_] = if self.interlaced { &ADAM7 } else { &[[0, 0, 1, 1]] };
         passes.iter().filter_map(move |&[x, y, across, down]| {
@@ -66,7 +66,7 @@ impl Pixels {
         }
     }
 
-    /// Comes to a frame.
+    /// Begins a frame.
     pub(super) fn begin(&mut self, sides: Sides) {
         self.inflater = Decompressor::new();
         self.passes = sides.passes().rev().collect();
@@ -74,7 +74,7 @@ impl Pixels {
         (self.at, self.made, self.skip) = (0, 0, 0);
     }
 
-    /// Takes more of the stream. What follows its end does not matter.
+    /// Reads more of the stream. What follows its end is ignored.
     pub(super) fn take(&mut self, mut data: &[u8], work: &mut Work) -> Result<(), InvalidPicture> {
         while !self.inflater.is_done() {
             let moved = self.inflater.read(data, &mut self.buffer, self.at, false);
@@ -99,7 +99,7 @@ impl Pixels {
         Ok(())
     }
 
-    /// Looks at the filter types among the new bytes of the buffer.
+    /// Checks the filter types among the new bytes of the buffer.
     fn look(&mut self, from: usize) -> Result<(), InvalidPicture> {
         let bytes = &self.buffer[from..self.at];
         let mut at = self.skip;
@@ -118,8 +118,8 @@ impl Pixels {
         Ok(())
     }
 
-    /// Comes to the end of a frame's data. Whether the stream came to its own end, and so to the right checksum: that may
-    /// be cut off, but not along with rows too many.
+    /// Ends a frame: it has to have all its bytes. Whether the stream is complete, with the right checksum: its end may be
+    /// missing, but not where it has more bytes than the frame.
     pub(super) fn end(&self) -> Result<bool, InvalidPicture> {
         let is_done = self.inflater.is_done();
         if self.made < self.all || (self.made > self.all && !is_done) {

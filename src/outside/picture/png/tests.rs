@@ -301,11 +301,11 @@ fn e1_an_animation_with_a_wrong_frame_is_no_picture() {
     damaged(&rgb(&animation()[..6]), "2 of 3 frames");
     damaged(&animation_but(0, actl(4)), "3 of 4 frames");
     damaged(&animation_but(3, chunk(b"tEXt", b"")), "control");
-    damaged(&animation_but(3, fctl(2, ALL)), "says of a frame");
-    damaged(&animation_but(5, fctl(3, [4, 4, 13, 12])), "says of a frame");
-    damaged(&animation_but(5, fctl(3, [0, 4, 0, 0])), "says of a frame");
-    damaged(&animation_but(5, fctl(3, [u32::MAX, 4, 2, 0])), "says of a frame");
-    damaged(&animation_but(5, with_wrong_sum(fctl(3, [4, 4, 12, 12]))), "says of a frame");
+    damaged(&animation_but(3, fctl(2, ALL)), "control chunk");
+    damaged(&animation_but(5, fctl(3, [4, 4, 13, 12])), "control chunk");
+    damaged(&animation_but(5, fctl(3, [0, 4, 0, 0])), "control chunk");
+    damaged(&animation_but(5, fctl(3, [u32::MAX, 4, 2, 0])), "control chunk");
+    damaged(&animation_but(5, with_wrong_sum(fctl(3, [4, 4, 12, 12]))), "control chunk");
     damaged(&animation_but(5, fctl(3, [4, 5, 0, 0])), "52 of 65");
     damaged(&animation_but(1, fctl(0, [8, 8, 0, 0])), "cover");
     damaged(&animation_but(4, fdat(3, &data)), "out of order");

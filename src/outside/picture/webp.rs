@@ -1,6 +1,6 @@
-//! WebP: the container (RFC 9649, section 2), taken apart as libwebp's demuxer, and with it browsers, does: flags are
-//! hints, and chunks that nobody knows are passed over, but chunks have to fill the RIFF exactly. What a frame holds is
-//! judged by [`lossy`] and [`lossless`].
+//! The container of WebP (RFC 9649, section 2), read as libwebp's demuxer reads it, which browsers use: flags are hints,
+//! and unknown chunks are skipped, but the chunks have to fill the RIFF exactly. [`lossy`] and [`lossless`] check what a
+//! frame holds.
 
 mod bits;
 mod bools;
@@ -20,7 +20,7 @@ const RIFF: usize = 12;
 const CHUNK: usize = 8;
 /// What an animation's frame begins with: its place, sides and time.
 const PLACE: usize = 16;
-/// No chunk is larger: its header and padding come on top.
+/// The largest size that a chunk may say, without its header and padding.
 const SIZE_MAX: usize = 0xffff_fff6;
 
 /// Flags of the VP8X chunk.
@@ -28,6 +28,7 @@ const ANIMATION: u8 = 0x02;
 const ALPHA: u8 = 0x10;
 const KNOWN: u8 = 0x3e;
 
+/// Sides and memory from the first chunk.
 pub(super) fn header(bytes: &[u8]) -> Result<Header, InvalidPicture> {
     let truncated = || InvalidPicture::damaged("truncated: its header is not all there");
     let (kind, body) = bytes.split_at_checked(RIFF + CHUNK).ok_or_else(truncated)?;
@@ -50,12 +51,12 @@ fn canvas(body: &[u8]) -> Option<(u32, u32)> {
     Some((side(w0, w1, w2), side(h0, h1, h2)))
 }
 
-/// Whether it is animated.
+/// Checks that every frame has all its pixels. Whether it is animated.
 pub(super) fn check(bytes: &[u8], work: &mut Work) -> Result<bool, InvalidPicture> {
     let size = bytes.get(4..8).and_then(|size| size.first_chunk::<4>());
     let end = size.map_or(0, |size| u32::from_le_bytes(*size) as usize + CHUNK);
     let bytes = bytes.get(..end).filter(|bytes| bytes.len() >= RIFF).ok_or_else(|| {
-        InvalidPicture::damaged(format!("truncated: it says to have {end} bytes and has {}", bytes.len()))
+        InvalidPicture::damaged(format!("truncated: it should have {end} bytes and has {}", bytes.len()))
     })?;
     let mut riff = Riff { bytes, at: RIFF };
     let first = riff.next()?;
@@ -63,7 +64,7 @@ pub(super) fn check(bytes: &[u8], work: &mut Work) -> Result<bool, InvalidPictur
         return riff.check_extended(&first, work);
     }
     riff.at = RIFF;
-    // Alpha needs VP8X.
+    // Without a VP8X chunk there is no alpha.
     let frame = Frame { alpha: None, ..riff.frame()? };
     riff.check_frame(&frame, work)?;
     Ok(false)
@@ -75,7 +76,7 @@ struct Riff<'a> {
     at: usize,
 }
 
-/// A chunk by the places of its first byte behind the header, of its end, and of its end with padding.
+/// A chunk: where its data begins, where it ends, and where its padding ends.
 #[derive(Debug, Clone, Copy)]
 struct Chunk {
     kind: [u8; 4],
@@ -92,7 +93,7 @@ struct Frame {
 }
 
 impl Riff<'_> {
-    /// Reads over a chunk.
+    /// Reads a chunk's header and skips its data.
     fn next(&mut self) -> Result<Chunk, InvalidPicture> {
         let header = self.bytes.get(self.at..).and_then(<[u8]>::split_first_chunk::<CHUNK>);
         let (&[a, b, c, d, size @ ..], rest) =
@@ -107,7 +108,7 @@ impl Riff<'_> {
         Ok(Chunk { kind: [a, b, c, d], start, end: start + size, padded: self.at })
     }
 
-    /// Reads over the chunks of one frame: they stand next to each other.
+    /// Finds the chunks of one frame, which stand next to each other, and skips them.
     fn frame(&mut self) -> Result<Frame, InvalidPicture> {
         let mut frame = Frame::default();
         loop {
@@ -139,16 +140,16 @@ impl Riff<'_> {
         }
     }
 
-    /// A file that begins with VP8X: whether it is animated.
+    /// Checks a file that begins with VP8X. Whether it is animated.
     fn check_extended(&mut self, first: &Chunk, work: &mut Work) -> Result<bool, InvalidPicture> {
         let body = &self.bytes[first.start..first.end];
         let canvas = canvas(body).ok_or_else(|| InvalidPicture::damaged("its VP8X chunk is cut"))?;
         let flags = body[0];
         if flags & !KNOWN != 0 {
-            return Err(InvalidPicture::damaged("its VP8X chunk has flags that nobody knows"));
+            return Err(InvalidPicture::damaged("its VP8X chunk has unknown flags"));
         }
         if body.len() != 10 && flags & (ANIMATION | ALPHA) == 0 {
-            // Chromium looks at such a picture with another parser first, which is stricter.
+            // Chromium reads such a picture with another parser first, which is stricter.
             return Err(InvalidPicture::damaged("its VP8X chunk has a size that is not allowed"));
         }
         let animation = flags & ANIMATION != 0;
@@ -164,7 +165,7 @@ impl Riff<'_> {
                     self.at = chunk.start - CHUNK;
                     let mut frame = self.frame()?;
                     if flags & ALPHA == 0 {
-                        // Browsers do not look at it.
+                        // Browsers ignore it then.
                         frame.alpha = None;
                     }
                     if frame.image.is_some_and(|(_, sides)| sides != canvas) {
@@ -179,7 +180,7 @@ impl Riff<'_> {
                 b"ANIM" => begun = true,
                 b"ANMF" => {
                     let frame = self.animation_frame(&chunk, begun, canvas)?;
-                    // A chunk with neither is no frame, and without its flag there is no animation.
+                    // A chunk with neither is no frame, and without the animation flag no frame counts.
                     if animation && (frame.alpha.is_some() || frame.image.is_some()) {
                         self.check_frame(&frame, work)?;
                         frames += 1;
@@ -197,7 +198,7 @@ impl Riff<'_> {
         Ok(frames > 1)
     }
 
-    /// Reads over a frame's chunks within ANMF. What comes behind them there counts as chunks of the file.
+    /// Finds a frame's chunks within ANMF. Others behind them are read as chunks of the file.
     fn animation_frame(
         &mut self,
         chunk: &Chunk,
@@ -214,7 +215,7 @@ impl Riff<'_> {
             return Err(InvalidPicture::damaged("a frame is larger than its ANMF chunk"));
         }
         let number = |a, b, c| u32::from_le_bytes([a, b, c, 0]);
-        // The sides that count are the picture's own; these have to be possible.
+        // A frame has the sides of its image. Those in ANMF only have to be possible.
         let area = u64::from(number(w0, w1, w2) + 1) * u64::from(number(h0, h1, h2) + 1);
         let (x, y) = (2 * number(x0, x1, x2), 2 * number(y0, y1, y2));
         let outside = |(width, height)| x + width > canvas.0 || y + height > canvas.1;
@@ -224,13 +225,13 @@ impl Riff<'_> {
         Ok(frame)
     }
 
-    /// Sees that a frame has all its pixels.
+    /// Checks that a frame has all its pixels.
     fn check_frame(&self, frame: &Frame, work: &mut Work) -> Result<(), InvalidPicture> {
         work.spend(WEBP_FRAME_STEPS)?;
         let Some((image, (width, height))) = frame.image else {
             return Err(InvalidPicture::damaged("a frame has no picture"));
         };
-        // Padding counts as data to browsers.
+        // Browsers read padding as data, too.
         let body = &self.bytes[image.start..image.padded];
         if image.kind == *b"VP8L" {
             return lossless::check(body, work);
@@ -246,7 +247,7 @@ impl Riff<'_> {
     }
 }
 
-/// Sees that an ALPH chunk has a value for each pixel (section 2.7.1.2).
+/// Checks that an ALPH chunk has a value for each pixel (section 2.7.1.2).
 fn check_alpha(bytes: &[u8], width: u32, height: u32, work: &mut Work) -> Result<(), InvalidPicture> {
     let Some((&how, values)) = bytes.split_first().filter(|(_, values)| !values.is_empty()) else {
         return Err(InvalidPicture::damaged("truncated: a frame's alpha is not there"));
@@ -257,6 +258,6 @@ fn check_alpha(bytes: &[u8], width: u32, height: u32, work: &mut Work) -> Result
         }
         (0, 0 | 1) => Ok(()),
         (1, 0 | 1) => lossless::check_pixels(values, width, height, work),
-        _ => Err(InvalidPicture::damaged("a frame's alpha is stored in a way that nobody knows")),
+        _ => Err(InvalidPicture::damaged("a frame's alpha is stored in an unknown way")),
     }
 }

@@ -48,7 +48,7 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// Bits held; those beyond them are zero or as they will be.
+    /// The held bits. Those above them are zero, or the ones that will be held next.
     #[inline(always)]
     pub(super) fn peek(&self) -> u64 {
         self.buffer
@@ -60,14 +60,14 @@ impl<'a> Bits<'a> {
         self.held
     }
 
-    /// Passes over bits that are held.
+    /// Skips bits that are held.
     #[inline(always)]
     pub(super) fn skip(&mut self, bits: u32) {
         self.buffer >>= bits;
         self.held -= bits;
     }
 
-    /// A number of bits that are held.
+    /// A number of so many bits, which are held.
     #[inline(always)]
     pub(super) fn held_number(&mut self, bits: u32) -> usize {
         let number = self.buffer & ((1 << bits) - 1);
@@ -75,7 +75,7 @@ impl<'a> Bits<'a> {
         number as usize
     }
 
-    /// A number of up to 56 bits.
+    /// A number of so many bits, up to 56.
     pub(super) fn number(&mut self, bits: u32) -> usize {
         self.fill();
         self.held_number(bits)

@@ -26,7 +26,7 @@ impl<'a> Bools<'a> {
         self.over
     }
 
-    /// Whether more was not read than padding can be. Encoders were seen to leave two bytes.
+    /// Whether more is left unread than padding. Some encoders leave two bytes that are not zero.
     pub(super) fn is_left_over(&self) -> bool {
         self.bytes.len() > WEBP_STRAY_BYTES_MAX && self.bytes.iter().any(|&byte| byte != 0)
     }
@@ -49,7 +49,7 @@ impl<'a> Bools<'a> {
         }
     }
 
-    /// Goes on with a part of the range, and at least eight bits of it.
+    /// Continues with a part of the range, scaled up to eight bits.
     #[inline(always)]
     fn narrow(&mut self, range: u32) {
         // A range is never zero, which this shows to the compiler.
@@ -59,7 +59,7 @@ impl<'a> Bools<'a> {
         self.spare -= shift as i32;
     }
 
-    /// Passes over a bit that is as often zero as not. It has no branch, since such bits cannot be guessed.
+    /// Skips a bit that is as often zero as not. It has no branch, which the processor could not predict.
     #[inline(always)]
     pub(super) fn pass(&mut self) {
         if self.spare < 0 {
@@ -79,7 +79,7 @@ impl<'a> Bools<'a> {
         (0..bits).fold(0, |number, _| number << 1 | u32::from(self.bit(128)))
     }
 
-    /// A flag, and where it is set a number and its sign, whose values matter to nobody here.
+    /// Skips a flag and, where it is set, a number and its sign.
     pub(super) fn skip_optional(&mut self, bits: u32) {
         if self.bit(128) {
             self.number(bits + 1);

@@ -1,26 +1,26 @@
-//! Prefix codes of lossless WebP (RFC 9649, section 3.7.2), as tables that tell a symbol from the next bits.
+//! Prefix codes of lossless WebP (RFC 9649, section 3.7.2), as tables from the next bits to a symbol.
 
 use super::super::{InvalidPicture, Work};
 use super::bits::Bits;
 use crate::limits::{WEBP_TABLES_MAX, WEBP_TABLES_MIN};
 
-/// Bits that a first look tells by; longer codes need a second one.
+/// Bits of the first lookup. Longer codes need a second one.
 const FIRST: u32 = 8;
-/// In which order the lengths of the code for lengths come.
+/// Code lengths have a prefix code of their own, whose lengths come in this order.
 const ORDER: [usize; 19] = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /// One prefix code: its part of the [`Tables`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Code {
     start: u32,
-    /// Which of the next bits say the entry.
+    /// Which of the next bits are the entry's place.
     mask: u32,
 }
 
 /// The tables of many codes behind each other: a picture may have 65,536 times five, most of a few symbols.
 ///
-/// An entry is `symbol << 4 | length`. In a code's first table a length above [`FIRST`] stands for a second table, which
-/// tells by the rest of that length, at `symbol` entries behind the code's start.
+/// An entry is `symbol << 4 | length`. In a code's first table a length above [`FIRST`] stands for a second table, for the
+/// rest of that length, which begins `symbol` entries behind the code's start.
 #[derive(Debug)]
 pub(super) struct Tables {
     entries: Vec<u16>,
@@ -28,7 +28,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// None yet, for a frame of so many bytes.
+    /// No tables yet, for a frame of so many bytes.
     pub(super) fn new(frame: usize) -> Self {
         Self { entries: Vec::new(), max: Self::entries_max(frame as u64) }
     }
@@ -38,7 +38,7 @@ impl Tables {
         usize::try_from(frame / 2).unwrap_or(usize::MAX).saturating_add(WEBP_TABLES_MIN).min(WEBP_TABLES_MAX)
     }
 
-    /// The memory of these, which are moved while they grow.
+    /// Bytes of memory that they take at most, while they are moved to grow.
     pub(super) fn memory(frame: u64) -> u64 {
         3 * size_of::<u16>() as u64 * Self::entries_max(frame) as u64
     }
@@ -63,7 +63,7 @@ impl Tables {
         usize::from(entry >> 4)
     }
 
-    /// Reads a code for an alphabet of so many symbols. One that is not `kept` is only seen to be right.
+    /// Reads a code for an alphabet of so many symbols. One that is not `kept` is only checked.
     pub(super) fn read(
         &mut self,
         bits: &mut Bits<'_>,
@@ -86,7 +86,7 @@ impl Tables {
         }
         let start = self.entries.len();
         let code = right.then(|| self.add(lengths)).flatten();
-        let code = code.ok_or_else(|| InvalidPicture::damaged("a prefix code is none"))?;
+        let code = code.ok_or_else(|| InvalidPicture::damaged("a prefix code is wrong"))?;
         if !kept {
             self.entries.truncate(start);
         }
@@ -96,8 +96,8 @@ impl Tables {
         Ok(code)
     }
 
-    /// Adds the code whose symbols have these lengths, where they make one: every bit string begins with one of its codes,
-    /// or it has one symbol.
+    /// Adds the code whose symbols have these lengths. `None` unless it is complete: every bit string begins with one of its
+    /// codes, or it has one symbol.
     fn add(&mut self, lengths: &[u8]) -> Option<Code> {
         let mut counts = [0_u32; 16];
         lengths.iter().for_each(|&length| counts[usize::from(length & 15)] += 1);

@@ -1,7 +1,7 @@
-//! Lossless WebP (RFC 9649, section 3) without its pixels. How many bits a pixel takes depends on the prefix codes and,
-//! where there are several sets of them, on the picture that says which set is used where; on nothing else. So that
-//! picture alone is unfolded: it has at most a sixteenth of the pixels. Everything else is counted. A frame is whole when
-//! literals and copies fill it, and no bit had to be read behind the end.
+//! Lossless WebP (RFC 9649, section 3). How many bits a pixel takes depends only on the prefix codes and, where there are
+//! several sets of them, on an image that says which set is used where. That image alone is decoded: it has at most a
+//! sixteenth of the pixels. Other pixels are only counted. A frame is whole when literals and copies fill it, and no bit
+//! was read behind its end.
 
 use super::super::{InvalidPicture, Work};
 use super::bits::Bits;
@@ -11,7 +11,7 @@ use crate::limits::WEBP_TILE_STEPS;
 /// Symbols of lengths and distances before those of the colour cache.
 const LITERALS: usize = 256;
 const LENGTHS: usize = 24;
-/// Where the 120 nearest distances lie: rows above in the upper four bits, and eight less columns to the left in the lower
+/// Where the 120 nearest distances lie: rows above in the upper four bits, and 8 minus columns to the left in the lower
 /// (section 3.6.2.2).
 #[rustfmt::skip]
 const NEAR: [u8; 120] = [
@@ -38,14 +38,14 @@ pub(super) fn memory(width: u32, height: u32, file: u64) -> u64 {
     4 * tiles + groups + Tables::memory(file)
 }
 
-/// Sees that a frame has all its pixels.
+/// Checks that a frame has all its pixels.
 pub(super) fn check(frame: &[u8], work: &mut Work) -> Result<(), InvalidPicture> {
     let no_frame = || InvalidPicture::damaged("a lossless frame has no header that is allowed");
     let (width, height) = sides(frame).ok_or_else(no_frame)?;
     check_pixels(&frame[5..], width, height, work)
 }
 
-/// The same without a header: so alpha is stored.
+/// The same without a header, as alpha is stored.
 pub(super) fn check_pixels(
     bytes: &[u8],
     width: u32,
@@ -99,7 +99,7 @@ struct Group {
     free: bool,
 }
 
-/// An image that is coded by itself, up to its pixels.
+/// A coded image, read up to its pixels.
 #[derive(Debug)]
 struct Image {
     width: usize,
@@ -127,10 +127,10 @@ impl Image {
         if bits.flag() {
             image.tile = 2 + bits.number(3) as u32;
             let (across, down) = (width.div_ceil(1 << image.tile), height.div_ceil(1 << image.tile));
-            // Each row of each tile looks for its codes anew, in the whole of the memory.
+            // Each row of each tile looks up its codes anew, anywhere in memory.
             work.spend((across * height) as u64 * WEBP_TILE_STEPS)?;
-            image.tiles = Self::read_inner(bits, across, down, work)?.unfold(bits, work)?;
-            // Red and green say the group. Those that no tile has are read over.
+            image.tiles = Self::read_inner(bits, across, down, work)?.decode(bits, work)?;
+            // Red and green are the group's number. Groups that no tile has are only checked.
             for tile in &mut image.tiles {
                 *tile = *tile >> 8 & 0xffff;
                 if groups.len() <= *tile as usize {
@@ -150,7 +150,7 @@ impl Image {
         Ok(image)
     }
 
-    /// The same for an image within, which has one group.
+    /// The same for an image that belongs to another: it has one group.
     fn read_inner(
         bits: &mut Bits<'_>,
         width: usize,
@@ -185,7 +185,7 @@ impl Image {
         Ok(())
     }
 
-    /// Goes over the pixels, and counts them.
+    /// Reads the pixels and counts them.
     fn count(&self, bits: &mut Bits<'_>, work: &mut Work) -> Result<(), InvalidPicture> {
         let total = self.width * self.height;
         work.spend(total as u64)?;
@@ -230,8 +230,8 @@ impl Image {
         Ok(())
     }
 
-    /// Goes over the pixels, and keeps their values.
-    fn unfold(&self, bits: &mut Bits<'_>, work: &mut Work) -> Result<Vec<u32>, InvalidPicture> {
+    /// Reads the pixels and keeps their values.
+    fn decode(&self, bits: &mut Bits<'_>, work: &mut Work) -> Result<Vec<u32>, InvalidPicture> {
         let total = self.width * self.height;
         work.spend(total as u64)?;
         let group = &self.groups[0];
@@ -271,7 +271,7 @@ impl Image {
         Ok(pixels)
     }
 
-    /// Passes over red, blue and alpha; 41 bits are held.
+    /// Skips red, blue and alpha; 41 bits are held.
     #[inline(always)]
     fn pass_literal(&self, group: &Group, bits: &mut Bits<'_>) {
         self.tables.symbol(group.others[0], bits);

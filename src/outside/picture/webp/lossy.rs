@@ -1,7 +1,7 @@
 //! Lossy WebP: a key frame of VP8 (RFC 6386). Its bits depend on each other through an arithmetic decoder, so every mode
 //! and every coefficient is read, in the order of section 19, and none is kept: no prediction, no transform, no filter.
-//! A frame is whole when no partition had to yield a bit behind its end, and none has much left over: an arithmetic
-//! decoder makes something of any bits, but after damage seldom as much as was meant.
+//! A frame is whole when no bit was read behind a partition's end, and no partition has much left over: an arithmetic
+//! decoder accepts any bits, but after damage it seldom reads as many as were written.
 
 use super::super::{InvalidPicture, Work};
 use super::bools::Bools;
@@ -11,7 +11,7 @@ use crate::limits::{WEBP_BLOCK_STEPS, WEBP_COEFFICIENT_STEPS};
 /// Probabilities of one kind of block, by position and context.
 type Probabilities = [[[u8; 11]; 3]; 17];
 
-/// What a macroblock leaves to the one below it or to its right.
+/// What the macroblocks below, or to the right, depend on.
 #[derive(Clone, Copy, Default)]
 struct Edge {
     /// The modes of its four 4×4 blocks there.
@@ -24,7 +24,7 @@ struct Edge {
 pub(super) fn sides(frame: &[u8]) -> Option<(u32, u32)> {
     let &[tag, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1] = frame.first_chunk::<10>()? else { return None };
     let (key, version, shown) = (tag & 1 == 0, tag >> 1 & 7, tag >> 4 & 1 == 1);
-    // The upper two bits ask for a scaling that nobody does.
+    // The upper two bits ask for scaling, which browsers ignore.
     let side = |low, high| u32::from(u16::from_le_bytes([low, high]) & 0x3fff);
     let (width, height) = (side(w0, w1), side(h0, h1));
     (key && version <= 3 && shown && width > 0 && height > 0).then_some((width, height))
@@ -35,8 +35,8 @@ pub(super) fn memory(width: u32) -> u64 {
     u64::from(width.div_ceil(16)) * size_of::<Edge>() as u64 + 4 * size_of::<Probabilities>() as u64
 }
 
-/// Sees that a frame has all its macroblocks. `chunk` is how many bytes its chunk says to hold; browsers let a frame use
-/// the padding behind them, which `frame` has, too.
+/// Checks that a frame has all its macroblocks. `chunk` is the size of its chunk; `frame` has the padding behind it, too,
+/// since browsers read that as data.
 pub(super) fn check(frame: &[u8], chunk: usize, work: &mut Work) -> Result<(), InvalidPicture> {
     let no_frame = || InvalidPicture::damaged("a lossy frame has no header that is allowed");
     let (width, height) = sides(frame).ok_or_else(no_frame)?;
@@ -99,7 +99,7 @@ fn partitions(bytes: &[u8], count: usize) -> Option<[Bools<'_>; 8]> {
     (!bytes.is_empty()).then_some(partitions)
 }
 
-/// What the rest of a frame is read by.
+/// What a frame's header says about its macroblocks.
 struct Header {
     /// The tree of a macroblock's segment, where there is one.
     segments: Option<[u8; 3]>,

@@ -1,6 +1,6 @@
-//! Numbers of VP8 that RFC 6386 lays down.
+//! Constants of VP8 (RFC 6386).
 
-/// How likely a bit of the coefficients' tree is zero, before a frame says otherwise (section 13.5): by 4 kinds of block,
+/// How likely a bit of the coefficients' tree is zero, unless a frame changes it (section 13.5): by 4 kinds of block,
 /// 8 bands of positions, 3 contexts, and 11 places in the tree.
 #[rustfmt::skip]
 pub(super) const COEFFICIENTS: [u8; 4 * 8 * 3 * 11] = [

@@ -157,7 +157,7 @@ async fn e1_what_is_no_image_is_told_by_name() {
         (html.as_bytes(), "HTML"),
         (b"<svg xmlns='x'/>", "markup"),
         (b"", "empty"),
-        (b"x", "nothing known"),
+        (b"x", "format is unknown"),
         (b"%PDF-1.7 and so on", "pdf"),
         (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf", "avif"),
         (b"BM\x1a\0\0\0\0\0\0\0\x1a\0\0\0\x0c\0\0\0", "bmp"),

@@ -126,7 +126,7 @@ async fn s2_a_coding_that_no_browser_knows_is_passed_over() {
     let signed =
         [b"8000;chunk-signature=ad80c730\r\n".as_slice(), &picture, b"\r\n0;chunk-signature=b681\r\n\r\n"];
     let taken = take(answer(200, &[("content-encoding", "aws-chunked")], &signed.concat())).await;
-    is_refused("in chunks for real", &taken, InvalidImage, "nothing known");
+    is_refused("in chunks for real", &taken, InvalidImage, "format is unknown");
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
-//! What bytes are by their first few: names and media types of servers are not believed.
+//! The format of a file by its first bytes. Names and media types that servers send may be wrong.
 
 use ledger::ids::Format;
 
-/// The format of an image that Longshore moves, or words for what else this seems to be.
+/// The format, where it is one that Longshore moves; else words for what the bytes seem to be.
 pub(crate) fn sniff(head: &[u8]) -> Result<Format, String> {
     if head.is_empty() {
         return Err("it is empty".to_owned());
@@ -16,7 +16,7 @@ pub(crate) fn sniff(head: &[u8]) -> Result<Format, String> {
         Some("text/html") => "it is an HTML page".to_owned(),
         Some(other) => format!("it is {other}, not JPEG, PNG, GIF or WebP"),
         None if head.trim_ascii_start().starts_with(b"<") => "it is markup of some kind".to_owned(),
-        None => "it is nothing known, and not JPEG, PNG, GIF or WebP".to_owned(),
+        None => "its format is unknown, and not JPEG, PNG, GIF or WebP".to_owned(),
     })
 }
 

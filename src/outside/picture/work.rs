@@ -1,16 +1,17 @@
-//! The bound on how long one check takes, counted and not timed, so that a verdict does not depend on how busy the
+//! A bound on how long one check takes. Steps are counted, not timed, so that a verdict does not depend on how busy the
 //! machine is.
 
 use super::InvalidPicture;
 use crate::limits::PICTURE_WORK_MAX;
 
-/// What a check may still do.
+/// The steps that a check may still take.
 #[derive(Debug)]
 pub(super) struct Work {
     left: u64,
 }
 
 impl Work {
+    /// All steps of one check.
     pub(super) fn new() -> Self {
         Self { left: PICTURE_WORK_MAX }
     }
@@ -20,9 +21,10 @@ impl Work {
     /// # Errors
     /// When none are left.
     pub(super) fn spend(&mut self, steps: u64) -> Result<(), InvalidPicture> {
-        self.left = self.left.checked_sub(steps).ok_or_else(|| {
-            InvalidPicture("it unfolds into more pixels, frames or scans than allowed".to_owned())
-        })?;
+        self.left = self
+            .left
+            .checked_sub(steps)
+            .ok_or_else(|| InvalidPicture("its frames or scans have more pixels than allowed".to_owned()))?;
         Ok(())
     }
 }

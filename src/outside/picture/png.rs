@@ -50,7 +50,7 @@ pub(super) fn check(bytes: &[u8], work: &mut Work) -> Result<bool, InvalidPictur
                 }
                 frames = 1;
             }
-            b"bKGD" if has_palette && !palette && chunk.is_sound() => {
+            b"bKGD" if has_palette && !palette && chunk.is_sound() && !chunk.body.is_empty() => {
                 return Err(InvalidPicture::damaged("its background stands before its palette"));
             }
             b"fdAT" => return Err(InvalidPicture::damaged("an animation's data stand before the picture's")),

@@ -193,8 +193,8 @@ impl Scan {
 /// The tables in force. Any of them may be sent again between scans.
 #[derive(Default)]
 pub(super) struct Tables {
-    dc: [Option<Table>; 4],
-    ac: [Option<Table>; 4],
+    dc: [Slot; 4],
+    ac: [Slot; 4],
     quantisation: [Option<[u16; 64]>; 4],
     /// Units between two restart markers; 0 for none.
     pub(super) restart_every: u64,
@@ -205,12 +205,12 @@ impl Tables {
     pub(super) fn complete(&mut self) {
         for (ac, slots) in [(false, &mut self.dc), (true, &mut self.ac)] {
             for (index, slot) in slots.iter_mut().enumerate() {
-                *slot = slot.take().or_else(|| standard(ac, index));
+                *slot = slot.take().or_else(|| standard(ac, index).map(Some));
             }
         }
     }
 
-    /// Reads a DHT segment.
+    /// Reads a DHT segment. A table that contradicts itself matters once a scan uses it.
     pub(super) fn huffman(&mut self, mut body: &[u8]) -> Result<(), InvalidPicture> {
         let wrong = || InvalidPicture::damaged("a Huffman table is wrong");
         while let Some((&[which, ref counts @ ..], rest)) = body.split_first_chunk::<17>() {
@@ -219,7 +219,7 @@ impl Tables {
                 rest.split_at_checked(symbols).filter(|_| symbols <= 256).ok_or_else(wrong)?;
             let slots = if which & 0x10 == 0 { &mut self.dc } else { &mut self.ac };
             let slot = slots.get_mut(usize::from(which & !0x10)).ok_or_else(wrong)?;
-            *slot = Some(Table::new(counts, symbols).ok_or_else(wrong)?);
+            *slot = Some(Table::new(counts, symbols));
             body = rest;
         }
         if body.is_empty() { Ok(()) } else { Err(wrong()) }
@@ -251,8 +251,7 @@ impl Tables {
 
     /// A Huffman table of DC coefficients. Its symbols are sizes of differences; browsers take up to 15.
     pub(super) fn dc(&self, index: usize) -> Result<&Table, InvalidPicture> {
-        let table = self.dc.get(index).and_then(Option::as_ref);
-        let table = table.ok_or_else(|| InvalidPicture::damaged("a scan lacks its Huffman table"))?;
+        let table = table(&self.dc, index)?;
         match table.largest_symbol() {
             0..=15 => Ok(table),
             size => Err(InvalidPicture::damaged(format!("a Huffman table has differences of {size} bits"))),
@@ -261,24 +260,30 @@ impl Tables {
 
     /// A Huffman table of AC coefficients.
     pub(super) fn ac(&self, index: usize) -> Result<&Table, InvalidPicture> {
-        self.ac
-            .get(index)
-            .and_then(Option::as_ref)
-            .ok_or_else(|| InvalidPicture::damaged("a scan lacks its Huffman table"))
+        table(&self.ac, index)
     }
 
     /// How large a component's coefficients may be in a scan that does not send their `low` lowest bits.
     pub(super) fn bounds(&self, component: &Component, low: u32) -> Result<Bounds, InvalidPicture> {
         let table = self.quantisation.get(component.quantisation).and_then(Option::as_ref);
         let table = table.ok_or_else(|| InvalidPicture::damaged("a colour lacks its quantisation table"))?;
-        let most = table.map(|step| (2 * COEFFICIENT_MAX / u32::from(step).max(1) + 1) >> low);
+        let most = table.map(|step| (COEFFICIENT_MAX / u32::from(step).max(1) + 1) >> low);
         Ok(Bounds { dc: most[0] + 1, sizes: most.map(|most| most.max(1).ilog2() + 1) })
     }
 }
 
-/// The largest coefficient that samples of 8 bits give: 8 × 128 (A.3.3). Twice as much is taken, for encoders round, and
-/// some overshoot on purpose. A damaged scan soon exceeds this.
-const COEFFICIENT_MAX: u32 = 1024;
+fn table(slots: &[Slot; 4], index: usize) -> Result<&Table, InvalidPicture> {
+    let slot = slots.get(index).and_then(Option::as_ref);
+    let table = slot.ok_or_else(|| InvalidPicture::damaged("a scan lacks its Huffman table"))?;
+    table.as_ref().ok_or_else(|| InvalidPicture::damaged("a scan's Huffman table is wrong"))
+}
+
+/// A Huffman table; `None` before one was sent, and `Some(None)` for one that contradicts itself.
+type Slot = Option<Option<Table>>;
+
+/// The largest coefficient that is taken. Samples of 8 bits give up to 8 × 128 (A.3.3); a quarter more is for encoders that
+/// overshoot on purpose where a picture is black or white. A damaged scan soon exceeds this.
+const COEFFICIENT_MAX: u32 = 1024 * 5 / 4;
 
 /// The largest coefficients possible in a component's blocks.
 pub(super) struct Bounds {

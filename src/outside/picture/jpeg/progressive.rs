@@ -71,9 +71,13 @@ impl Coding for AcFirst<'_> {
     }
 
     fn empty_is_zero(&self) -> bool {
-        self.ac.table.zeros().is_some_and(|symbol| symbol & 15 == 0)
+        let narrow = self.ac.band.1 - self.ac.band.0 <= NARROW;
+        narrow || self.ac.table.zeros().is_some_and(|symbol| symbol & 15 == 0)
     }
 }
+
+/// Coefficients of a band in which many blocks in a row may be the same without being empty: in a gradient they are.
+const NARROW: usize = 16;
 
 const RUN_TOO_LONG: &str = "a run of empty blocks goes beyond the last";
 

@@ -20,7 +20,7 @@ pub(super) trait Coding {
         !last
     }
 
-    /// Whether any number of zero bits can be blocks without coefficients.
+    /// Whether zero bits, as many as there may be, can be blocks of a picture.
     fn empty_is_zero(&self) -> bool {
         true
     }
@@ -47,9 +47,10 @@ pub(super) fn check<'a>(
     (scan, number): (&Scan, usize),
 ) -> Result<&'a [u8], InvalidPicture> {
     let mut bits = Bits::new(bytes);
+    let shows_all = !frame.progressive && scan.parts.len() == frame.components.len();
     let mut coding = coding(frame, tables, scan)?;
-    let Err(Fault { unit, what }) = intervals(&mut *coding, &mut bits, scan.units, tables.restart_every)
-    else {
+    let done = intervals(&mut *coding, &mut bits, (scan.units, shows_all), tables.restart_every);
+    let Err(Fault { unit, what }) = done else {
         return Ok(bits.rest());
     };
     let (truncated, what) = if bits.overrun() { ("it is truncated: ", ENDED) } else { ("", what) };
@@ -100,8 +101,14 @@ fn coding<'a>(
     Ok(Box::new(AcFirst { ac, history: &mut components[part.component].history }))
 }
 
-/// Reads all units, and the restart markers between them (T.81 E.2.4), which count from 0 to 7 again and again.
-fn intervals(coding: &mut dyn Coding, bits: &mut Bits<'_>, units: u64, restart: u64) -> Result<(), Fault> {
+/// Reads all units, and the restart markers between them (T.81 E.2.4), which count from 0 to 7 again and again. Where
+/// these units are the whole picture, more intervals may follow: some scanners send rows that the picture does not have.
+fn intervals(
+    coding: &mut dyn Coding,
+    bits: &mut Bits<'_>,
+    (units, shows_all): (u64, bool),
+    restart: u64,
+) -> Result<(), Fault> {
     let mut unit = 0;
     for number in (0..8).cycle() {
         let count = if restart == 0 { units } else { restart.min(units - unit) };
@@ -111,13 +118,13 @@ fn intervals(coding: &mut dyn Coding, bits: &mut Bits<'_>, units: u64, restart: 
         if !ends_well(coding, bits, last) {
             return Err(Fault { unit, what: "data is left over" });
         }
-        // A disk's lost sectors read as zeros. No picture has the same coefficient in hundreds of places.
+        // A disk's lost sectors read as zeros. No picture has hundreds of blocks with the same coefficients.
         if !coding.empty_is_zero() && bits.has_zeros() {
             return Err(Fault { unit, what: "zeros stand before it that are no blocks" });
         }
         if last {
             // Some encoders write one more restart marker, without data behind it.
-            let well = !bits.restart(0..=7) || bits.byte().is_none();
+            let well = !bits.restart(0..=7) || shows_all || bits.byte().is_none();
             return if well {
                 Ok(())
             } else {

@@ -201,9 +201,10 @@ fn e1_stray_bytes_are_no_data_and_data_is_no_stray_bytes() {
     }
     // Blocks that a picture of less rows, and an interval of one block less, do not need: as with a scan that is out
     // of step and so has its blocks too early.
-    for (name, whole) in &PHOTOS[..3] {
-        refused(&set(whole, 0xc0, 6, 64), name);
-    }
+    let [photo, restarts, scans] = [0, 1, 2].map(|at| set(PHOTOS[at].1, 0xc0, 6, 64));
+    refused(&photo, "one scan");
+    refused(&scans, "a scan a colour");
+    taken(&restarts, "more intervals than its rows need, as some scanners send");
     let why = refused(&set(PHOTOS[1].1, 0xdd, 5, 1), "intervals of one block");
     assert!(why.contains("block 1 of 35: data is left over"), "{why}");
 }

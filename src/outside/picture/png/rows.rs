@@ -3,7 +3,7 @@
 
 use fdeflate::Decompressor;
 
-use crate::limits::PNG_INFLATE_BYTES;
+use crate::limits::{PNG_INFLATE_BYTES, PNG_TABLE_STEPS};
 use crate::outside::picture::{InvalidPicture, Work};
 
 /// How far deflated data look back: the inflater copies from its own output.
@@ -91,6 +91,8 @@ impl Pixels {
             if self.made > self.all {
                 work.spend(made as u64)?;
             }
+            // Only tables for codes that are not used take more bytes than they make.
+            work.spend(used.saturating_sub(made) as u64 * PNG_TABLE_STEPS)?;
             if self.at > WINDOW {
                 self.buffer.copy_within(self.at - WINDOW..self.at, 0);
                 self.at = WINDOW;
@@ -122,9 +124,12 @@ impl Pixels {
     /// missing, but not where it has more bytes than the frame.
     pub(super) fn end(&self) -> Result<bool, InvalidPicture> {
         let is_done = self.inflater.is_done();
-        if self.made < self.all || (self.made > self.all && !is_done) {
+        if self.made < self.all {
             let what = format!("its pixels have {} of {} bytes", self.made, self.all);
             return Err(InvalidPicture::damaged(what));
+        }
+        if self.made > self.all && !is_done {
+            return Err(InvalidPicture::damaged("its data has more rows than the picture, and does not end"));
         }
         Ok(is_done)
     }

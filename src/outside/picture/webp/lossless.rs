@@ -6,7 +6,7 @@
 use super::super::{InvalidPicture, Work};
 use super::bits::Bits;
 use super::codes::{Code, Tables};
-use crate::limits::WEBP_TILE_STEPS;
+use crate::limits::{WEBP_PIXEL_STEPS, WEBP_TILE_STEPS};
 
 /// Symbols of lengths and distances before those of the colour cache.
 const LITERALS: usize = 256;
@@ -188,7 +188,7 @@ impl Image {
     /// Reads the pixels and counts them.
     fn count(&self, bits: &mut Bits<'_>, work: &mut Work) -> Result<(), InvalidPicture> {
         let total = self.width * self.height;
-        work.spend(total as u64)?;
+        work.spend(total as u64 * WEBP_PIXEL_STEPS)?;
         let across = self.width.div_ceil(1 << self.tile);
         let (mut at, mut x, mut y) = (0, 0, 0);
         while at < total {

@@ -40,8 +40,11 @@ pub const PROBE_STEP_BYTES: usize = 16 * 1024;
 /// Looks at images in the air at once while verifying, unless `--concurrency` says otherwise: it stands beside the
 /// site's own visitors.
 pub const VERIFY_IN_FLIGHT_DEFAULT: u32 = 8;
-/// More are never in the air while verifying: with `--content` each may hold a file of the largest size in memory.
+/// More are never in the air while verifying: beyond, it measures its own queue.
 pub const VERIFY_IN_FLIGHT_MAX: u32 = 32;
+/// Memory that `--content` takes for a picture whose length nobody announced, before it takes that of the largest: all of
+/// these together leave room for one of the largest.
+pub const VERIFY_UNANNOUNCED_BYTES: u64 = 1_000_000;
 /// Characters of a catalog's own text that a finding repeats: ids and sides are shorter.
 pub const FINDING_CHARS_MAX: usize = 80;
 /// Findings told one by one; all are counted. Beyond this nobody reads on, and an answer of ten megabytes is enough.
@@ -276,10 +279,12 @@ pub const CLOCK_OFF_MS_MAX: u64 = 10_000;
 /// Less room on the disk is a finding: 16 images in flight of the largest size are 400 MB, and the ledger of a hundred
 /// thousand images is another 400 MB.
 pub const DISK_FREE_BYTES_MIN: u64 = 1_000_000_000;
+/// Arenas of glibc's allocator: more spare threads a wait that is not seen in measurements, and cost 64 MB of address space
+/// each.
+pub const ARENAS_MAX: u32 = 2;
 /// Address space that the process stays below with 16 images in flight, whatever the pictures are: 150 MB for files and
-/// checks of pictures, about 100 MB for all else, and what glibc sets aside for threads before they need it, which is the
-/// most by far and grows with the cores: this is for two.
-pub const MEMORY_BYTES_MAX: u64 = 1_500_000_000;
+/// checks of pictures, 128 MB for arenas, and about 200 MB for all else, threads' stacks among them.
+pub const MEMORY_BYTES_MAX: u64 = 600_000_000;
 /// Descriptors that an image in flight may hold: its file in the spool, and a connection to the origin and to the CDN.
 pub const DESCRIPTORS_AN_IMAGE: u64 = 3;
 /// Descriptors beside those of images: the database's connections, the ledger's files and the runtime's own.

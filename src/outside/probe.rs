@@ -14,9 +14,10 @@ use super::Trouble;
 use super::http::plain;
 use super::incoming::{Incoming, is_plain, is_whole};
 use super::knock::clock;
-use super::picture::shape_of;
 use super::picture::sniff::{is_picture, sniff};
-use crate::limits::{MESSAGE_CHARS_MAX, PROBE_STEP_BYTES, SNIFF_BYTES};
+use super::picture::{PictureLimiter, Room, shape_of};
+use super::spool::disk_trouble;
+use crate::limits::{MESSAGE_CHARS_MAX, PROBE_STEP_BYTES, SNIFF_BYTES, VERIFY_UNANNOUNCED_BYTES};
 
 /// What today's browsers say for an `<img>`: the delivery then answers as it will answer them.
 pub(super) const ACCEPT_IMAGES: &str = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8";
@@ -39,8 +40,8 @@ pub enum Reading {
     Header,
     /// All of it, hashed and not kept.
     Hash,
-    /// All of it, and it has to decode whole. Only the origin does this; elsewhere it is as [`Reading::Hash`].
-    Decode,
+    /// All of it, and it has to be a whole picture. Only the origin does this; elsewhere it is as [`Reading::Hash`].
+    Check,
 }
 
 /// How a URL is asked for.
@@ -73,7 +74,7 @@ pub struct Seen {
     pub is_too_large: bool,
     /// What the body's bytes are, or words for what they are instead of a picture.
     pub picture: Result<Shape, String>,
-    /// Why it is no whole picture, where it was to be decoded.
+    /// Why it is no whole picture, where it was to be checked.
     pub flaw: Option<String>,
     /// BLAKE3 of the whole body, where it was read.
     pub hash: Option<ContentHash>,
@@ -109,20 +110,16 @@ impl Ask<'_> {
         headers
     }
 
-    /// How long an answer's body may be: as announced, and never more than is to be read.
-    pub(super) fn body_bytes_max(&self, response: &reqwest::Response) -> u64 {
-        let announced = response.content_length().filter(|_| is_plain(response.headers()));
-        announced.unwrap_or(self.bytes_max).min(self.bytes_max)
-    }
-
-    /// Reads an answer as far as it is wanted. The body comes along where it was to be decoded.
+    /// Reads an answer as far as it is wanted. The body comes along where it is to be checked: then it is held in memory,
+    /// and `pictures` says when there is room for it.
     pub(super) async fn read(
         &self,
         response: reqwest::Response,
         started: Instant,
         idle: Duration,
         whom: &'static str,
-    ) -> Result<(Seen, Vec<u8>), Trouble> {
+        pictures: Option<&PictureLimiter>,
+    ) -> Result<(Seen, Option<Held>), Trouble> {
         let first_byte = started.elapsed();
         let headers = response.headers();
         let mut seen = Seen {
@@ -141,7 +138,7 @@ impl Ask<'_> {
             total: first_byte,
         };
         if !is_whole(response.status(), headers) {
-            return Ok((seen, Vec::new()));
+            return Ok((seen, None));
         }
         seen.status = 200;
         if !is_plain(headers) {
@@ -150,8 +147,12 @@ impl Ask<'_> {
         // What is announced as too large is not read to see that it is.
         let is_long = seen.bytes.is_some_and(|bytes| bytes > self.bytes_max);
         let mut body = Body::new(if is_long { Reading::Header } else { self.reading });
-        if body.reading == Reading::Decode {
-            body.kept.reserve_exact(usize::try_from(self.body_bytes_max(&response)).unwrap_or(0));
+        if let Some(pictures) = pictures.filter(|_| body.reading == Reading::Check) {
+            // Where nothing is announced, it grows.
+            let bytes = seen.bytes.unwrap_or(VERIFY_UNANNOUNCED_BYTES).min(self.bytes_max);
+            let room = pictures.room(bytes).await.map_err(|error| disk_trouble(&error))?;
+            body.kept.reserve_exact(usize::try_from(bytes).unwrap_or(0));
+            body.room = Some(room);
         }
         let read = read(response, &mut body, (seen.bytes, self.bytes_max), idle, whom).await;
         seen.total = started.elapsed();
@@ -168,8 +169,16 @@ impl Ask<'_> {
             Err(Trouble { kind: TroubleKind::InvalidImage, message, .. }) => seen.picture = Err(message),
             Err(trouble) => return Err(trouble),
         }
-        Ok((seen, body.kept))
+        let is_good = !seen.is_too_large && seen.picture.is_ok();
+        let held = body.room.filter(|_| is_good).map(|room| Held { bytes: body.kept, room });
+        Ok((seen, held))
     }
+}
+
+/// A body in memory.
+pub(super) struct Held {
+    pub(super) bytes: Vec<u8>,
+    pub(super) room: Room,
 }
 
 /// Reads as much of a body as is wanted, given the length that was announced and the bound.
@@ -183,7 +192,10 @@ async fn read(
     let mut incoming = Incoming::of(response, bytes_max, idle, whom)?;
     while !body.is_enough(announced.is_some()) {
         match incoming.next().await? {
-            Some(piece) => body.take(&piece),
+            Some(piece) => {
+                body.make_room(piece.len(), bytes_max).await?;
+                body.take(&piece);
+            }
             None => body.end(),
         }
     }
@@ -195,12 +207,14 @@ struct Body {
     reading: Reading,
     bytes: u64,
     hasher: blake3::Hasher,
-    /// The beginning, for as long as its header is not understood; or all of it, where it is to be decoded.
+    /// The beginning, for as long as its header is not understood; or all of it, where it is to be checked.
     kept: Vec<u8>,
     /// Understanding the header is tried again when this much has been read: not for each chunk from the start.
     next_try: usize,
     shape: Option<Result<Shape, String>>,
     is_ended: bool,
+    /// For what is kept, where all of it is.
+    room: Option<Room>,
 }
 
 impl Body {
@@ -214,6 +228,18 @@ impl Body {
             next_try: SNIFF_BYTES,
             shape: None,
             is_ended: false,
+            room: None,
+        }
+    }
+
+    /// Sees to it that so many bytes more can be kept, of a body that has no more than `bytes_max` altogether.
+    async fn make_room(&mut self, more: usize, bytes_max: u64) -> Result<(), Trouble> {
+        let all = (self.kept.len() + more) as u64;
+        match &mut self.room {
+            Some(room) if !room.holds(all) => {
+                room.grow(bytes_max.max(all)).await.map_err(|error| disk_trouble(&error))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -226,7 +252,7 @@ impl Body {
     fn take(&mut self, chunk: &[u8]) {
         self.bytes += chunk.len() as u64;
         self.hasher.update(chunk);
-        if self.shape.is_none() || self.reading == Reading::Decode {
+        if self.shape.is_none() || self.reading == Reading::Check {
             self.kept.extend_from_slice(chunk);
         }
         if self.shape.is_none() && self.kept.len() >= self.next_try {
@@ -245,7 +271,7 @@ impl Body {
     }
 
     fn forget(&mut self) {
-        if self.shape.is_some() && self.reading != Reading::Decode {
+        if self.shape.is_some() && self.reading != Reading::Check {
             self.kept = Vec::new();
         }
     }

@@ -24,7 +24,7 @@ struct Taken {
 async fn take_from(server: &RawServer, path: &str, bytes_max: u64) -> Taken {
     let dir = tempfile::tempdir().unwrap();
     let origin = HttpOrigin::new(OriginOptions { bytes_max, ..OriginOptions::new(server.base()) }).unwrap();
-    let ask = Ask { accept: Accept::Modern, site: None, reading: Reading::Decode, bytes_max };
+    let ask = Ask { accept: Accept::Modern, site: None, reading: Reading::Check, bytes_max };
     let url = server.url(path);
     let fetched = origin.fetch(&url, &Spool::open(dir.path()).unwrap()).await;
     let left = std::fs::read_dir(dir.path()).unwrap().count();

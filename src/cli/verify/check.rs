@@ -66,7 +66,7 @@ impl Checks {
     }
 
     async fn external(&self, asker: &Asker, url: &str, report: &mut Report<'_>) -> Result<(), Failure> {
-        let reading = if self.content { Reading::Decode } else { Reading::Header };
+        let reading = if self.content { Reading::Check } else { Reading::Header };
         let site = self.site.as_deref();
         let ask = Ask { accept: Accept::Modern, site, reading, bytes_max: IMAGE_BYTES_MAX };
         let (seen, shape) = match picture(asker.origin(url, &ask, report.subject.known.is_some()).await?) {
@@ -84,7 +84,7 @@ impl Checks {
             report.add(Some(url), Kind::TooLarge, format!("at most {IMAGE_BYTES_MAX} bytes"), found);
         }
         if let Some(flaw) = seen.flaw {
-            report.add(Some(url), Kind::NotWhole, "a picture that decodes to its end", flaw);
+            report.add(Some(url), Kind::NotWhole, "a whole picture", flaw);
         }
         if let Some(site) = site
             && !seen.allowed_site.as_deref().is_some_and(|allowed| allowed == "*" || allowed == site)

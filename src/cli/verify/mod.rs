@@ -52,7 +52,7 @@ pub struct VerifyArgs {
     /// See that external images may be shown by this site, like https://example.com (CORS).
     #[arg(long, value_name = "URL", conflicts_with = "compare")]
     site_origin: Option<String>,
-    /// Read whole files: what the CDN stored is compared with the ledger, external images are decoded.
+    /// Read whole files: what the CDN stored is compared with the ledger, external images are checked to be whole.
     #[arg(long, conflicts_with = "compare")]
     content: bool,
     /// Measure the origin against the CDN, one request at a time [default sample: 100]

@@ -92,7 +92,7 @@ impl ImageKit {
         let response = progress(send(request), self.idle, WHOM).await?;
         match unanswered(&response, WHOM, TroubleKind::ApiError) {
             Some(trouble) => Err(trouble),
-            None => Ok(ask.read(response, started, self.idle, WHOM).await?.0),
+            None => Ok(ask.read(response, started, self.idle, WHOM, None).await?.0),
         }
     }
 

@@ -11,9 +11,7 @@ use super::{HttpOrigin, WHOM};
 use crate::limits::DOWNLOAD_MS_MAX;
 use crate::outside::Trouble;
 use crate::outside::http::unanswered;
-use crate::outside::picture::Room;
-use crate::outside::probe::{Ask, Reading, Seen};
-use crate::outside::spool::disk_trouble;
+use crate::outside::probe::{Ask, Held, Seen};
 
 impl HttpOrigin {
     /// The look of [`super::Origin::probe`].
@@ -29,19 +27,10 @@ impl HttpOrigin {
         if let Some(trouble) = unanswered(&response, WHOM, TroubleKind::OriginError) {
             return Err(trouble);
         }
-        let room = match ask.reading {
-            // Held in memory, and so there has to be room first.
-            Reading::Decode => Some(self.room(ask.body_bytes_max(&response)).await?),
-            Reading::Header | Reading::Hash => None,
-        };
-        let (mut seen, body) = ask.read(response, started, self.idle, WHOM).await?;
-        if let Some(room) = room.filter(|_| !seen.is_too_large && seen.picture.is_ok()) {
-            seen.flaw = self.pictures.check_bytes(body, room).await.err().map(|why| why.to_string());
+        let (mut seen, held) = ask.read(response, started, self.idle, WHOM, Some(&self.pictures)).await?;
+        if let Some(Held { bytes, room }) = held {
+            seen.flaw = self.pictures.check_bytes(bytes, room).await.err().map(|why| why.to_string());
         }
         Ok(seen)
-    }
-
-    async fn room(&self, bytes: u64) -> Result<Room, Trouble> {
-        self.pictures.room(bytes).await.map_err(|error| disk_trouble(&error))
     }
 }

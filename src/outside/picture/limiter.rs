@@ -32,7 +32,25 @@ pub(crate) struct PictureLimiter {
 
 /// A share of a budget of memory, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Room(#[expect(dead_code, reason = "it is held, not read")] OwnedSemaphorePermit);
+pub(crate) struct Room {
+    share: OwnedSemaphorePermit,
+    budget: Budget,
+}
+
+impl Room {
+    /// Whether it is enough for so many bytes.
+    pub(crate) fn holds(&self, bytes: u64) -> bool {
+        self.share.num_permits() >= self.budget.share_of(bytes) as usize
+    }
+
+    /// Waits until it is enough for so many bytes. Nobody may grow twice: what it has stays taken meanwhile, and there is
+    /// no deadlock as long as all that still may grow leave room for one that has grown.
+    pub(crate) async fn grow(&mut self, bytes: u64) -> io::Result<()> {
+        let missing = (self.budget.share_of(bytes) as usize).saturating_sub(self.share.num_permits());
+        self.share.merge(self.budget.acquire(missing as u32).await?);
+        Ok(())
+    }
+}
 
 impl PictureLimiter {
     pub(crate) fn new() -> Self {
@@ -86,8 +104,15 @@ impl Budget {
 
     /// Waits for so many bytes; for the whole budget where they are more than that.
     async fn take(&self, bytes: u64) -> io::Result<Room> {
-        let needed = kilo(bytes).min(self.all);
-        Arc::clone(&self.left).acquire_many_owned(needed).await.map(Room).map_err(io::Error::other)
+        Ok(Room { share: self.acquire(self.share_of(bytes)).await?, budget: self.clone() })
+    }
+
+    fn share_of(&self, bytes: u64) -> u32 {
+        kilo(bytes).min(self.all)
+    }
+
+    async fn acquire(&self, share: u32) -> io::Result<OwnedSemaphorePermit> {
+        Arc::clone(&self.left).acquire_many_owned(share).await.map_err(io::Error::other)
     }
 }
 

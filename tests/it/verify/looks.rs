@@ -88,11 +88,11 @@ async fn c7_a_look_reads_no_more_than_it_needs() {
     assert_eq!(look("stalls", Reading::Header).await.bytes, Some(900_000));
     assert_eq!(look("unannounced", Reading::Header).await.bytes, Some(bytes.len() as u64));
     assert_eq!(look("fine", Reading::Hash).await.hash, Some(ContentHash::of(&bytes)));
-    for reading in [Reading::Header, Reading::Hash, Reading::Decode] {
+    for reading in [Reading::Header, Reading::Hash, Reading::Check] {
         assert!(look("announced", reading).await.is_too_large, "by its header alone, {reading:?}");
         assert!(look("endless", reading).await.is_too_large, "by counting, {reading:?}");
     }
-    assert_eq!(look("fine", Reading::Decode).await.flaw, None);
+    assert_eq!(look("fine", Reading::Check).await.flaw, None);
     let asked = server.asked();
     assert!(asked.iter().all(|asked| asked.header("origin") == Some("https://example.com")));
     assert!(asked.iter().all(|asked| asked.header("accept-encoding") == Some("identity")));
@@ -154,10 +154,43 @@ async fn c7_every_format_shows_its_sides() {
     for format in formats {
         let bytes = picture(70, 30, format);
         let server = RawServer::start(move |_| answer(200, &[("content-type", "image/x")], &bytes)).await;
-        let asked = ask(Accept::Modern, Reading::Decode);
+        let asked = ask(Accept::Modern, Reading::Check);
         let seen = origin(&server).probe(&server.url("/x"), &asked).await.unwrap();
         let shape = seen.picture.unwrap();
         assert_eq!((shape.media_type, shape.size), (format.to_mime_type(), Some((70, 30))));
         assert_eq!(seen.flaw, None, "{format:?}");
+    }
+}
+
+#[tokio::test]
+async fn s2_slow_answers_of_unknown_length_keep_no_others_waiting() {
+    const LARGEST: u64 = 25_000_000;
+    // Comments enough for three megabytes.
+    let large = [&jpeg(60, 40)[..2], &[&b"\xff\xfe\xff\xff"[..], &[7; 0xfffd]].concat().repeat(46)].concat();
+    let large = [large, jpeg(60, 40)[2..].to_vec()].concat();
+    let body = large.clone();
+    let server = RawServer::start(move |asked| match asked.target.as_str() {
+        "/slow" => {
+            let mut acts = vec![Act::Say(head(200, &[]).into()), Act::Say(jpeg(60, 40))];
+            (0..100).for_each(|_| acts.extend([Act::Pause(200), Act::Say(vec![0])]));
+            acts
+        }
+        "/large" => vec![Act::Say(head(200, &[]).into()), Act::Say(body.clone())],
+        _ => answer(200, &[], &jpeg(60, 40)),
+    })
+    .await;
+    let origin = origin(&server);
+    let ask = Ask { bytes_max: LARGEST, ..ask(Accept::Modern, Reading::Check) };
+    let urls = ["/slow", "/quick", "/large"].map(|path| server.url(path));
+    let mut slow = Box::pin(futures_util::future::join_all((0..32).map(|_| origin.probe(&urls[0], &ask))));
+    let others = async {
+        for url in urls[1..].iter().cycle().take(8) {
+            let seen = origin.probe(url, &ask).await.unwrap();
+            assert_eq!((seen.flaw, seen.is_too_large), (None, false), "{url}");
+        }
+    };
+    tokio::select! {
+        seen = &mut slow => panic!("the slow ones were first: {seen:?}"),
+        () = others => {}
     }
 }

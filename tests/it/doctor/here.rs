@@ -123,9 +123,9 @@ fn c16_too_few_descriptors_are_told() {
 #[test]
 fn c16_too_little_memory_is_told() {
     let at = Workplace::new(Kind::Sqlite, 4);
-    let little = limited(&at, "ulimit -v 1000000");
-    finds(&little, "memory", "may take 1.02 GB, a run needs up to 1.50 GB", "ulimit -v unlimited");
-    stands(&limited(&at, "ulimit -v 2000000").code(0), "memory", "ok");
+    let little = limited(&at, "ulimit -v 400000");
+    finds(&little, "memory", "may take 409.6 MB, a run needs up to 600.0 MB", "ulimit -v unlimited");
+    stands(&limited(&at, "ulimit -v 600000").code(0), "memory", "ok");
 }
 
 /// `doctor` under a limit of the shell.

@@ -2,8 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
@@ -11,7 +10,6 @@ use std::task::Poll;
 use clap::Parser;
 use longshore::cli::{self, Cli, Interrupt, hangup};
 use longshore::error::Exit;
-use longshore::limits::ARENAS_MAX;
 use longshore::show;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -23,7 +21,7 @@ const HANGUP: usize = 2;
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
 fn main() -> ExitCode {
-    few_arenas();
+    cli::few_arenas();
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         PANICKED.store(true, Ordering::SeqCst);
@@ -32,21 +30,6 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let code = std::panic::catch_unwind(|| run(cli)).unwrap_or(Exit::Bug.code());
     ExitCode::from(if PANICKED.load(Ordering::SeqCst) { Exit::Bug.code() } else { code })
-}
-
-/// Starts the program anew with few of glibc's arenas for memory. Each sets 64 MB of address space aside, and there are
-/// eight for each core: on a large machine that is gigabytes which nobody uses, and `ulimit -v` counts. glibc reads their
-/// number once, from the environment. Where this does not work, all goes on as it was.
-fn few_arenas() {
-    const ARENAS: &str = "MALLOC_ARENA_MAX";
-    if cfg!(not(all(target_os = "linux", target_env = "gnu"))) || std::env::var_os(ARENAS).is_some() {
-        return;
-    }
-    let mut args = std::env::args_os();
-    if let (Ok(program), Some(name)) = (std::env::current_exe(), args.next()) {
-        // It only comes back with an error.
-        let _ = Command::new(program).arg0(name).args(args).env(ARENAS, ARENAS_MAX.to_string()).exec();
-    }
 }
 
 fn run(cli: Cli) -> u8 {

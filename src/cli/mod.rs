@@ -48,6 +48,8 @@ use tokio::runtime::Runtime;
 pub use interrupt::Interrupt;
 pub use open::can_open_files;
 
+pub use crate::outside::machine::few_arenas;
+
 use crate::config::{Config, Target};
 use crate::error::{Exit, Failure};
 use crate::show::Format;

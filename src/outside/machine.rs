@@ -1,10 +1,14 @@
-//! What this machine itself has to give: room on its disks, the right to write, descriptors.
+//! What this machine itself has to give: room on its disks, the right to write, descriptors, memory.
 
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 
 use rustix::fs::{Access, access, statvfs};
 use rustix::process::{Resource, getrlimit};
+
+use crate::limits::ARENAS_MAX;
 
 /// Bytes that this user may still write on the disk that holds a file or directory.
 ///
@@ -29,4 +33,19 @@ pub fn descriptors_max() -> Option<u64> {
 /// How many bytes of address space this process may have; `None` without a limit.
 pub fn memory_max() -> Option<u64> {
     getrlimit(Resource::As).current
+}
+
+/// Starts the program anew with few of glibc's arenas for memory. Each sets 64 MB of address space aside, and there are
+/// eight for each core: on a large machine that is gigabytes which nobody uses, and `ulimit -v` counts. glibc reads their
+/// number once, from the environment. Where this does not work, all goes on as it was.
+pub fn few_arenas() {
+    const ARENAS: &str = "MALLOC_ARENA_MAX";
+    if cfg!(not(all(target_os = "linux", target_env = "gnu"))) || std::env::var_os(ARENAS).is_some() {
+        return;
+    }
+    let mut args = std::env::args_os();
+    if let (Ok(program), Some(name)) = (std::env::current_exe(), args.next()) {
+        // It only comes back with an error.
+        let _ = Command::new(program).arg0(name).args(args).env(ARENAS, ARENAS_MAX.to_string()).exec();
+    }
 }

@@ -173,9 +173,10 @@ pub const WEBP_STRAY_BYTES_MAX: usize = 32;
 /// Steps that a frame of a WebP costs beside its pixels: its headers and probabilities.
 pub const WEBP_FRAME_STEPS: u64 = 1_000;
 /// Steps of a macroblock of a lossy WebP, whose modes and contexts are looked at even where it has no coefficients.
-pub const WEBP_BLOCK_STEPS: u64 = 160;
-/// Steps of a pixel of a lossless WebP, which may be a copy of one pixel.
-pub const WEBP_PIXEL_STEPS: u64 = 4;
+pub const WEBP_BLOCK_STEPS: u64 = 240;
+/// Steps of a pixel of a lossless WebP that may be a copy which takes no bits, beside its own: the file's length does not
+/// bound how many of these there are.
+pub const WEBP_COPY_STEPS: u64 = 5;
 /// Steps of a coefficient of a lossy WebP.
 pub const WEBP_COEFFICIENT_STEPS: u64 = 8;
 /// Steps of a row of a tile of a lossless WebP that has several sets of prefix codes: another set may have to come from
@@ -184,7 +185,7 @@ pub const WEBP_TILE_STEPS: u64 = 64;
 /// What a PNG's pixels are inflated into, piece by piece. The format looks back at most 32 KiB.
 pub const PNG_INFLATE_BYTES: usize = 128 * 1024;
 /// Steps of a byte of a PNG's compressed data that makes none: it is of tables for codes, which are built each time.
-pub const PNG_TABLE_STEPS: u64 = 240;
+pub const PNG_TABLE_STEPS: u64 = 280;
 /// Steps that each frame of a PNG costs besides its pixels.
 pub const PNG_FRAME_STEPS: u64 = 4_000;
 /// Scans of a JPEG: progressive ones have some ten, with every bit of every coefficient apart some hundreds, and each may be

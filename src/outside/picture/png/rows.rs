@@ -77,7 +77,9 @@ impl Pixels {
     /// Reads more of the stream. What follows its end is ignored.
     pub(super) fn take(&mut self, mut data: &[u8], work: &mut Work) -> Result<(), InvalidPicture> {
         while !self.inflater.is_done() {
-            let moved = self.inflater.read(data, &mut self.buffer, self.at, false);
+            // In pieces, so that work is bounded before it is done.
+            let piece = &data[..data.len().min(PNG_INFLATE_BYTES)];
+            let moved = self.inflater.read(piece, &mut self.buffer, self.at, false);
             let (used, made) = moved
                 .map_err(|error| InvalidPicture::damaged(format!("its pixels do not inflate: {error:?}")))?;
             if used == 0 && made == 0 {

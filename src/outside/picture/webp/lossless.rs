@@ -6,7 +6,7 @@
 use super::super::{InvalidPicture, Work};
 use super::bits::Bits;
 use super::codes::{Code, Tables};
-use crate::limits::{WEBP_PIXEL_STEPS, WEBP_TILE_STEPS};
+use crate::limits::{WEBP_COPY_STEPS, WEBP_TILE_STEPS};
 
 /// Symbols of lengths and distances before those of the colour cache.
 const LITERALS: usize = 256;
@@ -97,6 +97,8 @@ struct Group {
     plain: bool,
     /// Whether green has one value, too: a pixel takes no bits.
     free: bool,
+    /// Whether green has one symbol that is none of its values: a pixel may take no bits, and is looked at all the same.
+    copied: bool,
 }
 
 /// A coded image, read up to its pixels.
@@ -179,8 +181,10 @@ impl Image {
         let distance = read(40)?;
         if kept {
             let plain = others.iter().all(|code| self.tables.only(*code).is_some());
-            let free = plain && self.tables.only(green).is_some_and(|green| green < LITERALS);
-            self.groups.push(Group { green, others, distance, plain, free });
+            let only = self.tables.only(green);
+            let free = plain && only.is_some_and(|green| green < LITERALS);
+            let copied = only.is_some_and(|green| green >= LITERALS);
+            self.groups.push(Group { green, others, distance, plain, free, copied });
         }
         Ok(())
     }
@@ -188,7 +192,7 @@ impl Image {
     /// Reads the pixels and counts them.
     fn count(&self, bits: &mut Bits<'_>, work: &mut Work) -> Result<(), InvalidPicture> {
         let total = self.width * self.height;
-        work.spend(total as u64 * WEBP_PIXEL_STEPS)?;
+        work.spend(total as u64)?;
         let across = self.width.div_ceil(1 << self.tile);
         let (mut at, mut x, mut y) = (0, 0, 0);
         while at < total {
@@ -198,6 +202,9 @@ impl Image {
             let before = x;
             if group.free {
                 x = end;
+            }
+            if group.copied {
+                work.spend((end - x) as u64 * WEBP_COPY_STEPS)?;
             }
             while x < end {
                 bits.fill();

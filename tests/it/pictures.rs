@@ -12,4 +12,5 @@ mod lzw;
 mod png;
 mod reference;
 mod webp;
+mod webp_bombs;
 mod zlib;

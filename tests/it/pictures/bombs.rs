@@ -8,8 +8,8 @@ use flate2::write::ZlibEncoder;
 use longshore::outside::picture::check;
 
 use super::png::{self, Shape, chunk, joined};
-use super::zlib::Bits;
-use super::{apng, gif, jpeg_bombs, lzw, webp};
+use super::zlib::{self, Bits};
+use super::{apng, gif, jpeg_bombs, lzw, webp_bombs};
 use crate::support::pictures::png_claiming;
 
 /// What a check has to say of a bomb.
@@ -61,7 +61,7 @@ fn e1_every_gif_bomb_ends() {
 pub type Bomb = (&'static str, fn() -> Vec<u8>, Verdict);
 
 /// All of them.
-pub const ALL: [Bomb; 29] = [
+pub const ALL: [Bomb; 32] = [
     ("a profile of 1 GB in a PNG of one pixel", png_profile, Verdict::Taken),
     ("1.7 million texts in a PNG", png_texts, Verdict::Taken),
     ("two compressed texts of 300 MB in a PNG", png_compressed_texts, Verdict::Taken),
@@ -69,6 +69,7 @@ pub const ALL: [Bomb; 29] = [
     ("an interlaced PNG of 100 MP", png_large_interlaced, Verdict::Taken),
     ("a PNG of one pixel whose data is 1 GB", png_data_behind, Verdict::Taken),
     ("a PNG of 2 million empty IDATs", png_empty_idats, Verdict::Taken),
+    ("a PNG of one pixel with 1.4 million tables that are not used", png_tables, Verdict::Refused),
     ("an APNG of 6,000 frames of 25 MP", apng_large_frames, Verdict::Refused),
     ("an APNG of 200,000 tiny frames", apng_tiny_frames, Verdict::Taken),
     ("a JPEG of 100 MP and 4,000 scans", jpeg_bombs::scans, Verdict::Refused),
@@ -78,19 +79,21 @@ pub const ALL: [Bomb; 29] = [
     ("6 million empty comments in a JPEG", jpeg_bombs::segments, Verdict::Taken),
     ("25 MB of fill bytes in a JPEG", jpeg_bombs::fill, Verdict::Taken),
     ("100,000 sets of Huffman tables in a JPEG", jpeg_bombs::tables, Verdict::Taken),
-    ("a lossless WebP of 100 MP in 40 bytes", webp_lossless, Verdict::Taken),
-    ("a lossless WebP with 65,536 sets of codes", webp_groups, Verdict::Taken),
-    ("a lossy WebP of 100 MP", webp_lossy, Verdict::Taken),
-    ("a WebP of 5,000 frames of 100 MP", webp_frames, Verdict::Refused),
-    ("a WebP with frames in frames", webp_nested, Verdict::Taken),
-    ("3 million unknown chunks in a WebP", webp_chunks, Verdict::Taken),
+    ("a lossless WebP of 100 MP in 40 bytes", webp_bombs::lossless, Verdict::Taken),
+    ("a lossless WebP with 65,536 sets of codes", webp_bombs::groups, Verdict::Taken),
+    ("a lossless WebP of 17 frames of 100 MP, in copies of one pixel", webp_bombs::copies, Verdict::Refused),
+    ("a lossy WebP of 100 MP", webp_bombs::lossy, Verdict::Taken),
+    ("a lossy WebP of 4,400 frames of 1 MP, all their blocks split", webp_bombs::split, Verdict::Refused),
+    ("a WebP of 5,000 frames of 100 MP", webp_bombs::frames, Verdict::Refused),
+    ("a WebP with frames in frames", webp_bombs::nested, Verdict::Taken),
+    ("3 million unknown chunks in a WebP", webp_bombs::chunks, Verdict::Taken),
     ("a GIF with a screen of 65535 × 65535", gif_screen, Verdict::Refused),
     ("a GIF of 400,000 tiny frames", gif_tiny_frames, Verdict::Taken),
     ("a GIF of 500 frames of 100 MP", gif_large_frames, Verdict::Taken),
     ("a GIF of one frame of 3,000 MP", gif_tall, Verdict::Refused),
     ("a PNG that claims 400 MP", png_claim, Verdict::Refused),
     ("a JPEG that claims 400 MP", jpeg_bombs::claim, Verdict::Refused),
-    ("a WebP that claims 268 MP", webp_claim, Verdict::Refused),
+    ("a WebP that claims 268 MP", webp_bombs::claim, Verdict::Refused),
 ];
 
 /// So many zeros, compressed.
@@ -148,6 +151,36 @@ pub fn png_empty_idats() -> Vec<u8> {
     joined(&[grey(1, 1, 8).header(), empty, chunk(b"IDAT", &zeros(2)), png::end()])
 }
 
+/// Blocks without data, each with tables of its own that are as long to build as their 17 bytes can say.
+pub fn png_tables() -> Vec<u8> {
+    let mut bits = Bits { bytes: Vec::new(), free: 0 };
+    for _ in 0..8 {
+        // A block that is not the last, with 257 codes of literals and one of distances.
+        bits.put(2 << 1, 3);
+        bits.put(0, 10);
+        // The lengths' own codes, in the order of RFC 1951: 0 is "16: again", 10 "6", 110 "18: zeros", 1110 "1", 1111 "4".
+        bits.put(14, 4);
+        for length in [1, 0, 3, 0, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 0, 0, 4] {
+            bits.put(length, 3);
+        }
+        // Sixty codes of 6 bits, zeros, and 4 bits for the block's end; 1 for the distance.
+        bits.put_code(0b10, 2);
+        for again in [3, 3, 3, 3, 3, 3, 3, 3, 3, 2] {
+            bits.put_code(0, 1);
+            bits.put(again, 2);
+        }
+        for zeros in [138, 58] {
+            bits.put_code(0b110, 3);
+            bits.put(zeros - 11, 7);
+        }
+        bits.put_code(0b1111_1110, 8);
+        // And the end, which is the first code.
+        bits.put_code(0, 4);
+    }
+    let pixel = zlib::coded(&[0, 0]);
+    one_pixel(&[], &[&pixel[..2], &bits.bytes.repeat(184_000), &pixel[2..]].concat())
+}
+
 /// An animation of frames that are all alike.
 fn apng_of(shape: Shape, frames: u32, data: &[u8]) -> Vec<u8> {
     let mut bytes = joined(&[shape.header(), apng::actl(frames)]);
@@ -166,99 +199,6 @@ pub fn apng_large_frames() -> Vec<u8> {
 
 pub fn apng_tiny_frames() -> Vec<u8> {
     apng_of(grey(1, 1, 8), 200_000, &zeros(2))
-}
-
-/// A lossless picture's start: its sides, no transform, no color cache.
-fn lossless_head(width: u32, height: u32) -> Bits {
-    let mut bits = Bits { bytes: vec![0x2f], free: 0 };
-    bits.put(width - 1, 14);
-    bits.put(height - 1, 14);
-    bits.put(0, 4);
-    bits.put(0, 2);
-    bits
-}
-
-/// A code with one symbol, which takes no bits.
-fn single(bits: &mut Bits, symbol: u32) {
-    bits.put(0b01, 2);
-    bits.put(u32::from(symbol > 1), 1);
-    bits.put(symbol, if symbol > 1 { 8 } else { 1 });
-}
-
-fn one_color(width: u32, height: u32) -> webp::Chunk {
-    let mut bits = lossless_head(width, height);
-    bits.put(0, 1);
-    (0..5).for_each(|_| single(&mut bits, 0));
-    (b"VP8L".to_vec(), [bits.bytes, vec![0; 12]].concat())
-}
-
-pub fn webp_lossless() -> Vec<u8> {
-    webp::riff(&[one_color(16_383, 6_100)])
-}
-
-pub fn webp_claim() -> Vec<u8> {
-    webp::riff(&[one_color(16_383, 16_383)])
-}
-
-/// Every pixel of 256 × 256 takes 8 bits a color, out of sets of codes whose numbers go up to 65,535.
-pub fn webp_groups() -> Vec<u8> {
-    let mut bits = lossless_head(256, 256);
-    bits.put(1, 1);
-    // Tiles of 4 × 4; the picture of their sets has one color: the last set.
-    bits.put(0, 3);
-    bits.put(0, 1);
-    for symbol in [255, 255, 0, 0, 0] {
-        single(&mut bits, symbol);
-    }
-    for _ in 0..65_536 {
-        for color in 0..4 {
-            // 256 codes of 8 bits: of the lengths' own codes only that for 8 is there.
-            bits.put(0, 1);
-            bits.put(8, 4);
-            (0..11).for_each(|_| bits.put(0, 3));
-            bits.put(1, 3);
-            // Green's alphabet goes on behind the colors, with lengths for copies.
-            bits.put(u32::from(color == 0), 1);
-            if color == 0 {
-                bits.put(3, 3);
-                bits.put(254, 8);
-            }
-        }
-        single(&mut bits, 0);
-    }
-    bits.bytes.extend(vec![0x5a; 4 * 256 * 256 + 16]);
-    webp::riff(&[(b"VP8L".to_vec(), bits.bytes)])
-}
-
-/// An arithmetic coder that reads zeros yields zeros: the plainest modes, and no coefficients.
-pub fn webp_lossy() -> Vec<u8> {
-    let (width, height, first) = (16_383_u16, 6_103_u16, 500_000_u32);
-    let tag = (first << 5 | 0x10).to_le_bytes();
-    let sides = [width, height].map(u16::to_le_bytes).concat();
-    let data = [&tag[..3], &[0x9d, 0x01, 0x2a], &sides, &vec![0; 500_000 + 6_000_000]].concat();
-    webp::riff(&[(b"VP8 ".to_vec(), data)])
-}
-
-pub fn webp_frames() -> Vec<u8> {
-    let sides = (16_383, 6_100);
-    let frame = webp::anmf(0, 0, sides, 0, &[one_color(sides.0, sides.1)]);
-    let mut chunks = vec![webp::vp8x(2, sides.0, sides.1), webp::anim()];
-    chunks.resize(5_002, frame);
-    webp::riff(&chunks)
-}
-
-pub fn webp_nested() -> Vec<u8> {
-    let mut inner = one_color(16, 16);
-    for _ in 0..2_000 {
-        inner = webp::anmf(0, 0, (16, 16), 0, &[inner]);
-    }
-    webp::riff(&[webp::vp8x(2, 16, 16), webp::anim(), inner])
-}
-
-pub fn webp_chunks() -> Vec<u8> {
-    let mut chunks = vec![webp::vp8x(0, 16, 16), one_color(16, 16)];
-    chunks.resize(3_000_002, (b"WHAT".to_vec(), Vec::new()));
-    webp::riff(&chunks)
 }
 
 /// A GIF with this screen, and so many frames of one color.

@@ -75,7 +75,7 @@ impl Bits {
     }
 
     /// A Huffman code stands with its highest bit first.
-    fn put_code(&mut self, code: u32, count: u32) {
+    pub fn put_code(&mut self, code: u32, count: u32) {
         for bit in (0..count).rev() {
             self.put(code >> bit & 1, 1);
         }

@@ -17,6 +17,15 @@ const CUT: [&str; 10] = [
     "jpeg-large-prog.jpg",
 ];
 
+/// Large enough to have sectors.
+const SECTORS: [&str; 5] = [
+    "jpeg-large.jpg",
+    "jpeg-large-prog.jpg",
+    "jpeg-q97.jpg",
+    "jpeg-restart-1.jpg",
+    "jpeg-gradient-bright.jpg",
+];
+
 pub fn fill(corpus: &mut Corpus) {
     for name in CUT {
         corpus.cut(name, |head| [head, &[0xff, EOI]].concat());
@@ -27,6 +36,10 @@ pub fn fill(corpus: &mut Corpus) {
         }
         scans(corpus, &name, &bytes);
         intervals(corpus, &name, &bytes);
+    }
+    for name in SECTORS {
+        let bytes = corpus.bytes(name);
+        sectors(corpus, name, &bytes);
     }
     for name in CUT {
         let bytes = corpus.bytes(name);
@@ -105,6 +118,26 @@ fn blocks(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
         }
     }
     corpus.flip(name, 2..data, 8);
+}
+
+/// Sectors of 64 and 512 bytes that a disk has in another order, twice, or not at all.
+fn sectors(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
+    let data = segments(bytes).into_iter().find(|found| found.marker == SOS).unwrap().data.start;
+    for size in [64, 512] {
+        let (first, end) = (data.div_ceil(size), bytes.len() / size);
+        for time in 0..(end - first).saturating_sub(1).min(8) {
+            let number = first + spread(time, end - first - 1);
+            let (at, next) = (number * size, (number + 1) * size);
+            let (this, other) = (&bytes[at..next], &bytes[next..next + size]);
+            let mut vary = |what: &str, bytes: Vec<u8>| {
+                corpus.vary(name, &format!("sector-{size}-{what}-{time}"), bytes);
+            };
+            vary("swapped", replaced(bytes, at..next + size, &[other, this].concat()));
+            vary("doubled", replaced(bytes, next..next + size, this));
+            vary("again", inserted(bytes, next, this));
+            vary("gone", without(bytes, at..next));
+        }
+    }
 }
 
 /// Tables and headers that are gone or wrong.

@@ -108,6 +108,12 @@ fn between(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
             corpus.vary(name, "stray-d0", inserted(bytes, at, b"stray"));
         }
     }
+    for (what, more) in
+        [("stray", b"stray".as_slice()), ("interval", &bytes[bytes.len() - 40..bytes.len() - 2])]
+    {
+        let marked = [&[0xff, 0xd0], more].concat();
+        corpus.vary(name, &format!("marked-{what}-d9"), inserted(bytes, bytes.len() - 2, &marked));
+    }
     // Before the last scan, too, where it is not the first.
     let scans: Vec<_> = segments(bytes).into_iter().filter(|found| found.marker == SOS).collect();
     if let [_, .., last] = &scans[..] {
@@ -157,6 +163,10 @@ fn tables(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
     let at = find(&one, SOS).head.start;
     corpus.vary(name, "tables-in-one", inserted(&one, at, &segment(DHT, &body)));
     corpus.vary(name, "tables-empty", inserted(bytes, sos, &segment(DHT, &[])));
+    // Three codes of one bit are one too many, which matters to a scan that uses them.
+    let broken = segment(DHT, &[&[0x03, 3][..], &[0; 15], &[0, 1, 2]].concat());
+    corpus.vary(name, "tables-broken-unused", inserted(bytes, sos, &broken));
+    corpus.vary(name, "tables-broken-behind", inserted(bytes, bytes.len() - 2, &broken));
     let every = |every: u16| segment(DRI, &every.to_be_bytes());
     if !all.iter().any(|found| found.marker == DRI) {
         corpus.vary(name, "restart-0", inserted(bytes, sos, &every(0)));
@@ -214,6 +224,16 @@ fn orientation(turn: u8) -> Vec<u8> {
 
 /// Frames' headers out of the ordinary.
 fn headers(corpus: &mut Corpus) {
+    // Some scanners send rows that the picture does not have, as restart intervals behind its last.
+    for name in ["jpeg-restart-row.jpg", "jpeg-restart-1.jpg", "jpeg-restart-5.jpg", "jpeg-restart-grey.jpg"]
+    {
+        let bytes = corpus.bytes(name);
+        let height = find(&bytes, SOF0).head.start + 5;
+        for rows in [16_u16, 40, 48] {
+            let less = replaced(&bytes, height..height + 2, &rows.to_be_bytes());
+            corpus.add(&format!("{}-of-{rows}.jpg", name.trim_end_matches(".jpg")), less);
+        }
+    }
     for name in ["jpeg-420.jpg", "jpeg-444.jpg", "jpeg-grey.jpg", "jpeg-restart-5.jpg"] {
         let bytes = corpus.bytes(name);
         // Frames of motion JPEG have no Huffman tables and mean the standard's.

@@ -167,7 +167,7 @@ fn ancillary(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
     let profile = [b"name\0\0".to_vec(), zlib::coded(&[7; 200])].concat();
     let text = [b"key\0\0".to_vec(), zlib::coded(b"some text")].concat();
     let itxt = [b"key\0\x01\0\0\0".to_vec(), zlib::coded(b"some text")].concat();
-    let kinds: [(&str, &[u8], Vec<u8>); 25] = [
+    let kinds: [(&str, &[u8], Vec<u8>); 26] = [
         ("gama", b"gAMA", 45_455_u32.to_be_bytes().to_vec()),
         ("gama-short", b"gAMA", vec![1]),
         (
@@ -193,6 +193,7 @@ fn ancillary(corpus: &mut Corpus, name: &str, bytes: &[u8]) {
         ("exif-broken", b"eXIf", b"MM\0".to_vec()),
         ("splt", b"sPLT", b"name\0\x08\x01\x02\x03\x04\0\x01".to_vec()),
         ("bkgd", b"bKGD", vec![0, 1]),
+        ("bkgd-empty", b"bKGD", vec![]),
         ("hist", b"hIST", vec![0, 1]),
         ("sbit", b"sBIT", vec![1]),
         ("cicp", b"cICP", vec![1, 13, 0, 1]),

@@ -78,7 +78,7 @@ pub fn lossy() -> Vec<u8> {
 }
 
 pub fn split() -> Vec<u8> {
-    animation((1_024, 1_024), zeros(1_024, 1_024, 2_400, 3_200), 4_400)
+    animation((1_024, 1_024), zeros(1_024, 1_024, 2_400, 3_200), 2_500)
 }
 
 /// So many frames of these sides that all show this.

@@ -30,6 +30,14 @@ def photo(width, height, seed=1, alpha=False):
     return image
 
 
+def gradient(width, height, ends, slope):
+    """From one colour to another, evenly."""
+    image, steps = Image.new("RGB", (width, height)), slope[0] * width + slope[1] * height
+    colours = [tuple(a + (b - a) * at // steps for a, b in zip(*ends)) for at in range(steps)]
+    image.putdata([colours[x * slope[0] + y * slope[1]] for y in range(height) for x in range(width)])
+    return image
+
+
 def run(*words):
     subprocess.run([str(word) for word in words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -98,6 +106,19 @@ def jpegs(folder):
     photo(320, 240).save(ppm)
     run("cjpeg", "-quality", 25, "-outfile", out("jpeg-large.jpg"), ppm)
     run("cjpeg", "-quality", 25, "-progressive", "-outfile", out("jpeg-large-prog.jpg"), ppm)
+    # A gradient has hundreds of blocks with the same two coefficients, each in as few zero bits.
+    bright, dark = (250, 120, 20), (20, 10, 120)
+    grey = "0: 0-0,0,0; 0: 1-2,0,0; 0: 3-63,0,0;"
+    colour = "0,1,2: 0-0,0,0;" + grey[grey.index(";") + 1:] + "".join(f" {at}: 1-2,0,0; {at}: 3-63,0,0;" for at in (1, 2))
+    for name, ends, slope, kind, script in [
+        ("bright", (bright, dark), (1, 1), [], colour),
+        ("dark", (dark, bright), (0, 1), [], colour),
+        ("grey", (dark, bright), (0, 1), ["-grayscale"], grey),
+    ]:
+        gradient(400, 304, ends, slope).save(ppm)
+        with open(scans, "w", encoding="ascii") as file:
+            file.write(script)
+        run("cjpeg", "-quality", 75, *kind, "-scans", scans, "-outfile", out(f"jpeg-gradient-{name}.jpg"), ppm)
 
 
 def in_partitions(image, partitions, path):

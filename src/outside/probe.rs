@@ -234,13 +234,12 @@ impl Body {
 
     /// Sees to it that so many bytes more can be kept, of a body that has no more than `bytes_max` altogether.
     async fn make_room(&mut self, more: usize, bytes_max: u64) -> Result<(), Trouble> {
-        let all = (self.kept.len() + more) as u64;
-        match &mut self.room {
-            Some(room) if !room.holds(all) => {
-                room.grow(bytes_max.max(all)).await.map_err(|error| disk_trouble(&error))
-            }
-            _ => Ok(()),
-        }
+        // What is beyond is refused as soon as it is here, and waits for nothing more.
+        let all = ((self.kept.len() + more) as u64).min(bytes_max);
+        let Some(room) = self.room.as_mut().filter(|room| !room.holds(all)) else { return Ok(()) };
+        room.grow(bytes_max).await.map_err(|error| disk_trouble(&error))?;
+        self.kept.reserve_exact(usize::try_from(bytes_max).unwrap_or(0).saturating_sub(self.kept.len()));
+        Ok(())
     }
 
     /// Whether no more has to be read, given whether the length was announced.

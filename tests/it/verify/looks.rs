@@ -176,6 +176,9 @@ async fn s2_slow_answers_of_unknown_length_keep_no_others_waiting() {
             acts
         }
         "/large" => vec![Act::Say(head(200, &[]).into()), Act::Say(body.clone())],
+        "/endless" => {
+            vec![Act::Say(head(200, &[]).into()), Act::Say(jpeg(60, 40)), Act::Repeat(vec![0; 65_536])]
+        }
         _ => answer(200, &[], &jpeg(60, 40)),
     })
     .await;
@@ -189,6 +192,11 @@ async fn s2_slow_answers_of_unknown_length_keep_no_others_waiting() {
             assert_eq!((seen.flaw, seen.is_too_large), (None, false), "{url}");
         }
     };
+    // Several that grow at the same time, and beyond all bounds, come to an end as well.
+    let url = server.url("/endless");
+    let endless = futures_util::future::join_all((0..12).map(|_| origin.probe(&url, &ask)));
+    let endless = tokio::time::timeout(Duration::from_secs(60), endless).await.expect("no deadlock");
+    assert!(endless.into_iter().all(|seen| seen.unwrap().is_too_large));
     tokio::select! {
         seen = &mut slow => panic!("the slow ones were first: {seen:?}"),
         () = others => {}

@@ -40,12 +40,20 @@ pub fn memory_max() -> Option<u64> {
 /// number once, from the environment. Where this does not work, all goes on as it was.
 pub fn few_arenas() {
     const ARENAS: &str = "MALLOC_ARENA_MAX";
-    if cfg!(not(all(target_os = "linux", target_env = "gnu"))) || std::env::var_os(ARENAS).is_some() {
+    // glibc takes its own variable away from a program with other rights than its user's, which must not start for ever.
+    const STARTED: &str = "LONGSHORE_STARTED_ANEW";
+    let is_set = [ARENAS, STARTED].iter().any(|name| std::env::var_os(name).is_some());
+    if cfg!(not(all(target_os = "linux", target_env = "gnu"))) || is_set {
         return;
     }
     let mut args = std::env::args_os();
-    if let (Ok(program), Some(name)) = (std::env::current_exe(), args.next()) {
+    let (Ok(program), Some(name)) = (std::env::current_exe(), args.next()) else { return };
+    // Started through the loader, that is the program which the system knows.
+    let is_loader = program.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"ld"));
+    if !is_loader {
+        let mut anew = Command::new(program);
+        anew.arg0(name).args(args).env(ARENAS, ARENAS_MAX.to_string()).env(STARTED, "1");
         // It only comes back with an error.
-        let _ = Command::new(program).arg0(name).args(args).env(ARENAS, ARENAS_MAX.to_string()).exec();
+        let _ = anew.exec();
     }
 }

@@ -21,10 +21,12 @@ impl Work {
     /// # Errors
     /// When none are left.
     pub(super) fn spend(&mut self, steps: u64) -> Result<(), InvalidPicture> {
-        self.left = self
-            .left
-            .checked_sub(steps)
-            .ok_or_else(|| InvalidPicture("its frames or scans have more pixels than allowed".to_owned()))?;
+        self.left = self.left.checked_sub(steps).ok_or_else(|| {
+            InvalidPicture(
+                "its check takes more work than allowed: it has too many pixels, frames, scans or tables"
+                    .to_owned(),
+            )
+        })?;
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 //! steps back, a database that is restarted or refuses a venue. The program says so and stops in order, no image is
 //! blamed, and `resume` gets to the end of a run that nothing disturbed.
 
+mod arenas;
 mod clock;
 mod descriptors;
 mod disk;

@@ -50,6 +50,20 @@ fn may_repeat(event: &Event) -> bool {
     matches!(event, Event::Downloaded(_) | Event::Resumed(_) | Event::Closed(_) | Event::Checkpoint(_))
 }
 
+/// Whether the first of these is an upload in whose place the same image was uploaded again, before a checkpoint or a row
+/// told of it: then nothing in the state is left of it. The chain misses it all the same.
+fn is_replaced(records: &[Record]) -> bool {
+    let Some(Event::Uploaded(first)) = records.first().map(|record| &record.event) else {
+        return false;
+    };
+    let later = records[1..].iter().find(|record| match &record.event {
+        Event::Uploaded(again) => again.image == first.image,
+        Event::DbUpdated(update) => update.edits.iter().any(|edit| edit.image == first.image),
+        event => matches!(event, Event::Checkpoint(_)),
+    });
+    later.is_some_and(|record| matches!(record.event, Event::Uploaded(_)))
+}
+
 /// The event with its first image replaced; `None` for those of which no checkpoint could tell.
 fn with_image(record: &Record, other: ImageId) -> Option<Record> {
     let mut record = record.clone();
@@ -121,7 +135,8 @@ proptest! {
     #[test]
     fn e7_an_event_left_out_is_missed(story in stories(true)) {
         let records = sealed(&story).unwrap_or_default();
-        for out in (0..records.len()).filter(|out| moves(&records[*out].event)) {
+        let is_missed = |out: &usize| moves(&records[*out].event) && !is_replaced(&records[*out..]);
+        for out in (0..records.len()).filter(is_missed) {
             let rest = records.iter().enumerate().filter(|(index, _)| *index != out).map(|(_, record)| record);
             prop_assert!(replay(rest).is_err(), "without event {} {:?}", out + 1, records[out]);
         }

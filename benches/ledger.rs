@@ -79,7 +79,7 @@ fn image(venue: i64, index: u32) -> [Record; 2] {
     let file_id = hash.short().parse().expect("hex digits are a file id");
     let downloaded = Downloaded { image, hash, bytes, format: Format::Jpeg, width, height, ms, attempts };
     let uploaded =
-        Uploaded { image, file_id, path, url, bytes, width, height, ms, attempts, found_done: false };
+        Uploaded { image, file_id, path, url, bytes, width, height, ms, attempts, acquired: Acquired::Sent };
     [Event::Downloaded(downloaded), Event::Uploaded(uploaded)].map(|event| record(Some(RUN), event))
 }
 

@@ -1,8 +1,8 @@
 //! Outcome to events: every "if" about what an outcome means.
 
 use crate::event::{
-    Confirmed, DbUpdated, Downloaded, Drifted, Edit, Event, PauseReason, Paused, RolledBack, StepName,
-    Stopped, Uploaded,
+    Acquired, Confirmed, DbUpdated, Downloaded, Drifted, Edit, Event, PauseReason, Paused, RolledBack,
+    StepName, Stopped, Uploaded,
 };
 use crate::ids::{CdnPath, ContentHash, FileId, Format, ImageId};
 use crate::images::{self, Array, Change, Found};
@@ -52,8 +52,8 @@ pub struct File {
     pub ms: u64,
     /// Requests made.
     pub attempts: u32,
-    /// It was there already.
-    pub found_done: bool,
+    /// How it was come by.
+    pub acquired: Acquired,
 }
 
 /// A row after a look at it.
@@ -139,7 +139,7 @@ pub fn decide(order: &Order, outcome: Outcome) -> Verdict {
             height: put.height,
             ms: file.ms,
             attempts: file.attempts,
-            found_done: file.found_done,
+            acquired: file.acquired,
         })]),
         (Order::UpdateRow(order), Outcome::Row(row)) => Verdict::Events(updated(order, row)),
         (Order::RestoreRow(order), Outcome::Row(row)) => Verdict::Events(restored(order, row)),

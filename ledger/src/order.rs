@@ -5,7 +5,7 @@ mod origins;
 
 use self::look::Look;
 pub use self::origins::Origins;
-use crate::event::Record;
+use crate::event::{Acquired, Record};
 use crate::ids::{CdnPath, ContentHash, FileId, Format, ImageId, RunId, Seq, VenueId};
 use crate::images::{self, Array, Change, Edited, NotAnArray, edit};
 use crate::plan::Step;
@@ -70,6 +70,8 @@ pub struct Known {
     pub url: String,
     /// It was sent or looked at since the run was last started or resumed, and so is believed without asking.
     pub is_believed: bool,
+    /// How it was come by: what was adopted once stays so, whatever its tags say by now.
+    pub acquired: Acquired,
 }
 
 /// A row that is to be edited.

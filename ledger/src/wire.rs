@@ -15,7 +15,8 @@ mod upcast;
 /// - 2 (0.2.0): slugs of places, `populate`, `left_out`, retries by name, more options, who deleted a file, what alerts are
 ///   about.
 /// - 3 (0.3.0): `confirmed`, uploads and downloads of what was uploaded before, `waited`.
-pub const VERSION: u32 = 3;
+/// - 4 (0.4.0): `acquired` in place of `found_done` in `uploaded`, and the tables that a search for a file's users leaves out.
+pub const VERSION: u32 = 4;
 
 /// Why bytes are not a record.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +48,7 @@ struct Version {
 
 /// One step of an upcast: the JSON of version N to that of N + 1. The step from version N is at place N - 1.
 type Upcast = fn(Value) -> Value;
-const UPCASTS: [Upcast; VERSION as usize - 1] = [upcast::to_2, upcast::to_3];
+const UPCASTS: [Upcast; VERSION as usize - 1] = [upcast::to_2, upcast::to_3, upcast::to_4];
 
 /// The bytes of a record, as they are stored and hashed.
 pub fn encode(record: &Record) -> String {
@@ -92,7 +93,7 @@ mod tests {
     fn an_envelope_is_externally_tagged_json() {
         let body = encode(&alerted());
         assert!(body.starts_with(
-            r#"{"v":3,"at":"2026-11-22T15:40:00.007Z","run":2,"event":{"alerted":{"about":"outage""#
+            r#"{"v":4,"at":"2026-11-22T15:40:00.007Z","run":2,"event":{"alerted":{"about":"outage""#
         ));
         assert_eq!(decode(&body).unwrap(), alerted());
     }
@@ -116,8 +117,8 @@ mod tests {
 
     #[test]
     fn newer_and_unreadable_bytes_are_told_apart() {
-        let newer = r#"{"v":4,"at":"2026-11-22T15:40:00.007Z","run":null,"event":{"new":{}}}"#;
-        assert!(matches!(decode(newer), Err(WireError::Newer { found: 4 })));
+        let newer = r#"{"v":5,"at":"2026-11-22T15:40:00.007Z","run":null,"event":{"new":{}}}"#;
+        assert!(matches!(decode(newer), Err(WireError::Newer { found: 5 })));
         for bad in [
             "",
             "{}",

@@ -172,7 +172,8 @@ fn delete(
         if let Some(why) = why {
             let (path, file_id) = (file.path.clone(), file.file.clone());
             let operator = Some(operator());
-            let event = Event::CdnDeleted(CdnDeleted { path, file_id, why: why.to_owned(), operator });
+            let (why, tables_skipped) = (why.to_owned(), Vec::new());
+            let event = Event::CdnDeleted(CdnDeleted { path, file_id, why, operator, tables_skipped });
             ledger.append(&[Record { at: now(), run: None, event }])?;
         }
         deleted.push(Deleted::new(file, fate));

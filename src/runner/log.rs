@@ -52,7 +52,7 @@ pub fn performed(performed: &Performed) {
             info!(target: "longshore::step", bytes = file.bytes, ms = file.ms, attempts = file.attempts, "downloaded");
         }
         Performed::Outcome(Outcome::Stored(file)) => {
-            info!(target: "longshore::step", file_id = %file.id, found_done = file.found_done, ms = file.ms, attempts = file.attempts, "uploaded");
+            info!(target: "longshore::step", file_id = %file.id, acquired = ?file.acquired, ms = file.ms, attempts = file.attempts, "uploaded");
         }
         Performed::Outcome(Outcome::Row(row)) => {
             let seen = match row.seen {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use ledger::decide::{self, Bytes, File, Outcome, Row, Seen, check_stored};
+use ledger::event::Acquired;
 use ledger::ids::{ImageId, LedgerId, RunId};
 use ledger::order::{Fetch, Order, Put, RowOrder};
 use ledger::plan::Step;
@@ -63,8 +64,8 @@ pub struct Performer {
     pub stored: Arc<Mutex<HashMap<ImageId, Located>>>,
 }
 
-/// A file on the CDN, and whether it was there already.
-pub type Located = Tried<(CdnFile, bool)>;
+/// A file on the CDN, and how it was come by.
+pub type Located = Tried<(CdnFile, Acquired)>;
 
 /// What came of a step.
 #[derive(Debug)]
@@ -140,8 +141,8 @@ impl Performer {
     /// by path; only then is anything sent.
     async fn store(&self, put: &Put) -> Result<Outcome, Halt> {
         if let Some(known) = put.known.as_ref().filter(|known| known.is_believed) {
-            let (id, url) = (known.file_id.clone(), known.url.clone());
-            return Ok(Outcome::Stored(File { id, url, ms: 0, attempts: 0, found_done: true }));
+            let (id, url, acquired) = (known.file_id.clone(), known.url.clone(), known.acquired.again());
+            return Ok(Outcome::Stored(File { id, url, ms: 0, attempts: 0, acquired }));
         }
         let deferred = self.stored().remove(&put.fetch.image);
         let stored = match deferred {
@@ -155,7 +156,7 @@ impl Performer {
                 },
             },
         };
-        let (file, found_done) = &stored.value;
+        let (file, acquired) = &stored.value;
         if self.delivery_check {
             let check = || self.forward().cdn.check_delivery(&file.url);
             match self.retry.complete(Outside::Delivery, check).await {
@@ -172,7 +173,7 @@ impl Performer {
         }
         let (id, url) = (file.id.clone(), file.url.clone());
         let (attempts, ms) = (stored.attempts, stored.ms);
-        Ok(Outcome::Stored(File { id, url, ms, attempts, found_done: *found_done }))
+        Ok(Outcome::Stored(File { id, url, ms, attempts, acquired: *acquired }))
     }
 
     /// The file that the ledger knows of, or another that is at its path by now; `None` when there is none.
@@ -187,7 +188,7 @@ impl Performer {
         };
         let Tried { value, attempts, ms } = self.retry.run(Outside::Api, look).await?;
         match value {
-            Some(file) => Ok(Some(Tried { value: (self.adopt(put, file).await?, true), attempts, ms })),
+            Some(file) => Ok(Some(Tried { value: self.take(put, file).await?, attempts, ms })),
             None => Ok(None),
         }
     }
@@ -239,8 +240,7 @@ impl Performer {
         let Tried { value, attempts, ms } = self.retry.run(Outside::Upload, attempt).await?;
         let Some((file, found_done)) = value else { return Ok(None) };
         if found_done {
-            let file = self.adopt(put, file).await?;
-            return Ok(Some(Tried { value: (file, true), attempts, ms }));
+            return Ok(Some(Tried { value: self.take(put, file).await?, attempts, ms }));
         }
         if let Err(differs) = check(put, &file) {
             // Our own answer named it, so it is ours to remove; no row points at it.
@@ -251,12 +251,12 @@ impl Performer {
                 attempts,
             ));
         }
-        Ok(Some(Tried { value: (file, false), attempts, ms }))
+        Ok(Some(Tried { value: (file, Acquired::Sent), attempts, ms }))
     }
 
-    /// Takes a file that is there already for ours, once its untouched bytes prove to be the same: whatever the ledger
-    /// says of it, somebody may have put other bytes of the same size there since.
-    async fn adopt(&self, put: &Put, file: CdnFile) -> Result<CdnFile, Halt> {
+    /// Takes a file that is there already, once its untouched bytes prove to be the same: whatever the ledger says of it,
+    /// somebody may have put other bytes of the same size there since.
+    async fn take(&self, put: &Put, file: CdnFile) -> Result<(CdnFile, Acquired), Halt> {
         let differs = |what: String| Halt::Trouble(Trouble::new(TroubleKind::IntegrityMismatch, what), 1);
         check(put, &file).map_err(differs)?;
         let cdn = &self.forward().cdn;
@@ -265,7 +265,12 @@ impl Performer {
         if hash.await?.value != put.hash {
             return Err(differs(format!("another file with other bytes is at {}", put.path)));
         }
-        self.tag(put, file).await
+        let acquired = match put.known.as_ref().filter(|known| known.file_id == file.id) {
+            Some(known) => known.acquired.again(),
+            None if file.tags.contains(&self.ledger.tag()) => Acquired::Recognised,
+            None => Acquired::Adopted,
+        };
+        Ok((self.tag(put, file).await?, acquired))
     }
 
     /// Whoever adopts a file adds their ledger's id to its tags first.

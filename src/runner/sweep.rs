@@ -58,7 +58,8 @@ impl Wheel<'_> {
                 }
             };
             let (path, file_id) = (file.path.clone(), file.file.clone());
-            let event = Event::CdnDeleted(CdnDeleted { path, file_id, why, operator: None });
+            let event =
+                Event::CdnDeleted(CdnDeleted { path, file_id, why, operator: None, tables_skipped: vec![] });
             let records = [Record { at: now(), run: Some(run), event }];
             ledger.append(&records)?;
             tell.borrow_mut()(Told::Appended(&records));

@@ -134,7 +134,7 @@ fn about(event: &Event) -> String {
             )
         }
         Event::Uploaded(e) => {
-            let how = if e.found_done { "found done" } else { "sent" };
+            let how = word(&e.acquired);
             format!("image {} {} {how}", e.image, e.path)
         }
         Event::Waited(e) => {

@@ -83,7 +83,7 @@ fn e1_an_upload_whose_answer_is_lost_is_found_and_not_repeated() {
     assert_eq!(migrate(&stage), (2, 0));
     assert_eq!(versions(&stage), [1, 1]);
     assert_eq!(stage.requests("upload"), 2, "the lost one is looked up and not sent again");
-    let found: Vec<_> = uploaded(&stage).iter().map(|it| (it.found_done, it.attempts)).collect();
+    let found: Vec<_> = uploaded(&stage).iter().map(|it| (it.found_done(), it.attempts)).collect();
     assert_eq!(found, [(true, 2), (false, 1)]);
 }
 
@@ -93,7 +93,7 @@ fn e1_an_upload_that_never_arrived_is_sent_again() {
     stage.cdn_faults.inject("upload", 0, 1, Fault::DropBefore);
     assert_eq!(migrate(&stage), (1, 0));
     assert_eq!(versions(&stage), [1]);
-    let sent: Vec<_> = uploaded(&stage).iter().map(|it| (it.found_done, it.attempts)).collect();
+    let sent: Vec<_> = uploaded(&stage).iter().map(|it| (it.found_done(), it.attempts)).collect();
     assert_eq!((sent, stage.requests("upload")), (vec![(false, 2)], 2));
 }
 
@@ -128,7 +128,7 @@ fn e1_a_conflict_with_a_file_that_is_not_listed_yet_is_waited_for() {
     assert_eq!(migrate(&stage), (1, 0));
     assert_eq!(versions(&stage), [1]);
     let found = &uploaded(&stage)[0];
-    assert_eq!((found.found_done, found.attempts), (true, 2), "waiting costs no attempt");
+    assert_eq!((found.found_done(), found.attempts), (true, 2), "waiting costs no attempt");
     assert!(stage.requests("upload") >= 2, "it was told of the conflict");
     assert!(stage.requests("list") >= 3, "it looked again until the file was listed");
 }
@@ -146,7 +146,7 @@ fn e1_a_conflict_that_is_never_listed_fails_alone_and_is_adopted_once_it_is() {
     assert_eq!((failed.error_type, failed.passing), (TroubleKind::ApiError, true));
     stage.order("list=lag:by=0");
     assert_eq!(migrate(&stage), (1, 0));
-    assert_eq!((uploaded(&stage)[0].found_done, versions(&stage)), (true, vec![1]));
+    assert_eq!((uploaded(&stage)[0].found_done(), versions(&stage)), (true, vec![1]));
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn e1_a_stored_file_that_is_not_served_never_reaches_the_row() {
     // Once it is served, the next run adopts it.
     assert_eq!(migrate(&stage), (1, 0));
     assert_eq!((versions(&stage), stage.imagekit.files()[0].id.clone()), (vec![1], file.id));
-    assert!(uploaded(&stage)[0].found_done);
+    assert!(uploaded(&stage)[0].found_done());
 }
 
 /// Puts bytes at the path that our image has.

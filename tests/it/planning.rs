@@ -138,7 +138,8 @@ fn c3_the_time_follows_from_the_medians_of_past_runs_or_from_assumptions() {
     let median = |event: &str| -> u64 {
         let ms = format!("json_extract(body, '$.event.{event}.ms')");
         let of = format!(
-            "FROM event WHERE {ms} IS NOT NULL AND NOT coalesce(json_extract(body, '$.event.{event}.found_done'), 0)"
+            "FROM event WHERE {ms} IS NOT NULL AND NOT coalesce(json_extract(body, '$.event.{event}.found_done'), 0) \
+             AND coalesce(json_extract(body, '$.event.{event}.acquired'), 'sent') = 'sent'"
         );
         let sql = format!(
             "SELECT CAST({ms} AS TEXT) {of} ORDER BY {ms} LIMIT 1 OFFSET (SELECT (COUNT(*) + 1) / 2 - 1 {of})"

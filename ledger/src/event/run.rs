@@ -120,6 +120,8 @@ pub struct Options {
     pub rate_per_second_max: Option<u32>,
     /// Hosts that images may be fetched from beside the origin's own, each `name` or `name:port`.
     pub allow_hosts: Vec<String>,
+    /// `rollback`: tables that are left out of the search for users of a file that is to be deleted.
+    pub skip_tables: Vec<String>,
 }
 
 impl Options {
@@ -138,6 +140,7 @@ impl Options {
             error_rate_max_percent: 100,
             rate_per_second_max: None,
             allow_hosts: Vec::new(),
+            skip_tables: Vec::new(),
         }
     }
 }

@@ -128,8 +128,36 @@ pub struct Uploaded {
     pub ms: u64,
     /// Requests made, the successful one included.
     pub attempts: u32,
-    /// The file was there already and was adopted instead of being sent.
-    pub found_done: bool,
+    /// How this ledger came by the file, which decides whether it may ever delete it (requirement S7).
+    pub acquired: Acquired,
+}
+
+impl Uploaded {
+    /// Whether the file was there already, so that nothing was sent: reports do not count that as an upload.
+    pub fn found_done(&self) -> bool {
+        self.acquired != Acquired::Sent
+    }
+}
+
+/// How a ledger came by a file. Only what it sent, or recognises as its own, is it allowed to delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Acquired {
+    /// This ledger sent it, and ImageKit answered with this id.
+    Sent,
+    /// It was there already with the same bytes and is this ledger's own: an earlier `uploaded` says so of this id, or the
+    /// file carried this ledger's tag before anybody of this ledger touched it.
+    Recognised,
+    /// It was there already with the same bytes and is somebody else's. Also what versions 1 to 3 say by `found_done`: they
+    /// do not tell the two apart.
+    Adopted,
+}
+
+impl Acquired {
+    /// What it is when the same file is found again.
+    pub fn again(self) -> Self {
+        if self == Self::Adopted { Self::Adopted } else { Self::Recognised }
+    }
 }
 
 /// See [`Event::Confirmed`](super::Event::Confirmed). The image's `uploaded` stays the one its after-image is made of.
@@ -276,4 +304,6 @@ pub struct CdnDeleted {
     pub why: String,
     /// Who had it deleted; null where a run did, whose operator it is.
     pub operator: Option<Operator>,
+    /// Tables that a person had left out of the search for users of the file.
+    pub tables_skipped: Vec<String>,
 }

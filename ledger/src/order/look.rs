@@ -94,7 +94,7 @@ impl<'a, P: Past> Look<'a, P> {
                 let (file, _) = self.uploaded(seq)?;
                 let since = self.state.run(run).expect("a step belongs to a run").going_since;
                 let is_believed = self.state.file_seen(PathKey::of(&path)).is_some_and(|seen| seen > since);
-                Some(Known { file_id: file.file_id, url: file.url, is_believed })
+                Some(Known { file_id: file.file_id, url: file.url, is_believed, acquired: file.acquired })
             }
         };
         let uploaded = match self.state.image(image).and_then(|image| image.uploaded) {

@@ -212,7 +212,7 @@ impl<'a> ReportFold<'a> {
             }),
             Event::Uploaded(e) => self.at(run, at, e.image.planned, 0, |line| {
                 line.line.retries += u64::from(e.attempts.saturating_sub(1));
-                if e.found_done {
+                if e.found_done() {
                     line.line.adopted += 1;
                 } else {
                     line.line.uploads += 1;

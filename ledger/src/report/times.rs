@@ -70,7 +70,7 @@ impl Pace {
     pub fn take(&mut self, event: &Event) {
         match event {
             Event::Downloaded(e) => self.download.add(e.ms),
-            Event::Uploaded(e) if !e.found_done => self.upload.add(e.ms),
+            Event::Uploaded(e) if !e.found_done() => self.upload.add(e.ms),
             Event::DbUpdated(e) if !e.found_done => self.row.add(e.ms),
             _ => {}
         }

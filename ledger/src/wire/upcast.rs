@@ -33,6 +33,35 @@ pub(super) fn to_3(envelope: Value) -> Value {
     envelope
 }
 
+/// Version 3 to 4: a file that was found there may have been this ledger's own or somebody else's, which nobody can tell any
+/// more. It counts as somebody else's, so that it is never deleted.
+pub(super) fn to_4(mut envelope: Value) -> Value {
+    let Some(event) = envelope.get_mut("event").and_then(Value::as_object_mut) else { return envelope };
+    for (name, body) in event {
+        match name.as_str() {
+            "run_started" | "resumed" => {
+                within(body, "options", |options| set(options, "skip_tables", json!([])));
+            }
+            "uploaded" => acquired(body),
+            "cdn_deleted" => set(body, "tables_skipped", json!([])),
+            _ => {}
+        }
+    }
+    envelope
+}
+
+fn acquired(uploaded: &mut Value) {
+    let Some(members) = uploaded.as_object_mut() else { return };
+    let acquired = match members.get("found_done") {
+        Some(Value::Bool(false)) => "sent",
+        Some(Value::Bool(true)) => "adopted",
+        // Left for the decoder to refuse.
+        _ => return,
+    };
+    members.remove("found_done");
+    members.insert("acquired".to_owned(), json!(acquired));
+}
+
 fn options(options: &mut Value) {
     // The patience was not written down; five minutes were the default.
     set(options, "patience_ms", json!(300_000));

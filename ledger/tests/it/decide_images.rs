@@ -1,7 +1,7 @@
 //! Downloads and uploads: what their orders carry, and what their outcomes mean (requirement E1).
 
 use ledger::decide::{Outcome, Trouble, Verdict, check_stored, decide};
-use ledger::event::{CdnDeleted, Event, PauseReason, StepName, Uploaded};
+use ledger::event::{Acquired, CdnDeleted, Event, PauseReason, StepName, Uploaded};
 use ledger::ids::{CdnPath, ContentHash, Format, RunId, Seq, VenueId};
 use ledger::order::{Known, Order, Put};
 use ledger::plan::Step;
@@ -121,13 +121,12 @@ fn c4_an_upload_is_ordered_to_a_path_fixed_by_content() {
     assert_eq!((&put.path, put.known.as_ref(), put.country.as_deref()), (&path, None, Some("PL")));
     assert_eq!((put.bytes, put.width, put.height), (1_000, 640, 480));
     let events = history.decide(run, steps[1], stored("f9"));
-    let [Event::Uploaded(Uploaded { image, file_id, path: at, bytes, attempts, found_done, .. })] =
-        &events[..]
+    let [Event::Uploaded(Uploaded { image, file_id, path: at, bytes, attempts, acquired, .. })] = &events[..]
     else {
         panic!("{events:?}")
     };
     assert_eq!((*image, file_id.to_string().as_str(), at), (put.fetch.image, "f9", &path));
-    assert_eq!((*bytes, *attempts, *found_done), (1_000, 2, false));
+    assert_eq!((*bytes, *attempts, *acquired), (1_000, 2, Acquired::Sent));
 }
 
 #[test]
@@ -154,13 +153,14 @@ fn e5_a_known_file_is_believed_within_its_run_only_until_it_is_deleted() {
     };
     let file = |is_believed| {
         let url = "https://ik.imagekit.io/demo/same.jpg".to_owned();
-        Some(Known { file_id: "same".parse().unwrap(), url, is_believed })
+        Some(Known { file_id: "same".parse().unwrap(), url, is_believed, acquired: Acquired::Sent })
     };
     assert_eq!(known(&history, run, second), file(true));
 
     let path = CdnPath::new(Some("pub-1"), VenueId(1), &ContentHash::of(b"same"), Format::Jpeg);
     let (file_id, why) = ("same".parse().unwrap(), "no longer used".into());
-    let deleted = Event::CdnDeleted(CdnDeleted { path, file_id, why, operator: None });
+    let deleted =
+        Event::CdnDeleted(CdnDeleted { path, file_id, why, operator: None, tables_skipped: vec![] });
     // S7: while an image is between uploaded and rolled-back, its file stays.
     let refused = history.try_add(Some(run), deleted.clone()).unwrap_err();
     assert!(refused.to_string().starts_with("an image still needs the file at /venues/pub-1/"), "{refused}");

@@ -1,7 +1,7 @@
 //! Projections: where every image stands (C8), and how well it went (C9).
 
 use ledger::decide::{File, Outcome};
-use ledger::event::{Country, Ending, Event, Paused, Planned, Record, Scope, Verb};
+use ledger::event::{Acquired, Country, Ending, Event, Paused, Planned, Record, Scope, Verb};
 use ledger::ids::{RunId, Seq};
 use ledger::plan::Step;
 use ledger::report::{By, Counts, Milliseconds, Report, ReportFold, Verdict, Waiting, standing};
@@ -158,8 +158,9 @@ fn c9_times_are_of_files_sent_by_the_nearest_rank() {
             let id = image(plans[0], index);
             history.turn(run, Step::Download(id), fetched(&format!("{index}")));
             let Outcome::Stored(file) = stored(&format!("f{index}")) else { unreachable!() };
-            let found_done = index as usize == times.len();
-            let file = File { ms: *ms, found_done, attempts: 1, ..file };
+            let is_last = index as usize == times.len();
+            let acquired = if is_last { Acquired::Adopted } else { Acquired::Sent };
+            let file = File { ms: *ms, acquired, attempts: 1, ..file };
             history.turn(run, Step::Upload(id), Outcome::Stored(file));
         }
         let total = success(&history, None).total;

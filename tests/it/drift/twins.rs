@@ -63,7 +63,7 @@ fn one_slug_in_two_countries(kind: Kind) {
         Event::Uploaded(uploaded) => Some(uploaded),
         _ => None,
     });
-    assert!(uploaded.unwrap().found_done, "adopted");
+    assert!(uploaded.unwrap().found_done(), "adopted");
     assert_eq!((stage.requests("upload"), stage.imagekit.files().len()), (1, 1));
     let url = |id| url_of(&elements(&stage.images(id).unwrap())[0]);
     assert_eq!(url(1), url(2));

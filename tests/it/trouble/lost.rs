@@ -7,7 +7,7 @@ fn once_each(it: &Trouble, ran: Ran) {
     it.is_the_same_end(ran);
     let files = it.work.sandbox.imagekit.files();
     assert!(files.iter().all(|file| file.versions == 1), "{files:?}");
-    let found = it.uploaded().iter().filter(|it| it.found_done).count();
+    let found = it.uploaded().iter().filter(|it| it.found_done()).count();
     assert!(found > 0, "what was stored unseen is recognised");
     assert!(it.failed().is_empty());
 }
@@ -48,5 +48,5 @@ fn e1_what_is_stored_and_not_served_never_reaches_its_row() {
     // Once it is served it is recognised, and is no second version.
     it.work.order("all=none");
     it.is_the_same_end(it.work.run(&["resume", "--retry-failed"]));
-    assert!(it.uploaded().iter().any(|it| it.found_done && it.path.to_string() == path));
+    assert!(it.uploaded().iter().any(|it| it.found_done() && it.path.to_string() == path));
 }

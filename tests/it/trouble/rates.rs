@@ -12,7 +12,7 @@ fn e1_a_third_of_uploads_being_limited_loses_no_image_and_costs_no_attempt() {
     let sent = it.work.requests("upload");
     assert!(sent >= uploaded.len() as u64 * 5 / 4, "{sent} requests for {} files", uploaded.len());
     // An entry that stands in a row twice is sent once.
-    assert!(uploaded.iter().all(|it| it.attempts == u32::from(!it.found_done)), "{uploaded:?}");
+    assert!(uploaded.iter().all(|it| it.attempts == u32::from(!it.found_done())), "{uploaded:?}");
     assert_eq!(it.work.requests("list"), 0, "a limit is an answer: nothing has to be looked for");
     assert_eq!(it.alerts(), ["finished"], "nobody is called for a moment");
 }

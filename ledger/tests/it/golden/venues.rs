@@ -66,7 +66,7 @@ fn files() -> Vec<Event> {
         Event::Downloaded(Downloaded { image: image(n), hash, bytes, format, width, height, ms, attempts })
     });
     let mut events: Vec<Event> = downloaded.collect();
-    for found_done in [false, true] {
+    for acquired in [Acquired::Sent, Acquired::Adopted] {
         events.push(Event::Uploaded(Uploaded {
             image: image(0),
             file_id: file("64f0c2d9e4b0a1b2c3d4e5f6"),
@@ -77,7 +77,7 @@ fn files() -> Vec<Event> {
             height: 640,
             ms: 2_002,
             attempts: 1,
-            found_done,
+            acquired,
         }));
     }
     events.push(Event::CdnDeleted(CdnDeleted {
@@ -85,6 +85,7 @@ fn files() -> Vec<Event> {
         file_id: file("64f0c2d9e4b0a1b2c3d4e5f6"),
         why: "no row uses it".into(),
         operator: None,
+        tables_skipped: vec![],
     }));
     events
 }

@@ -107,6 +107,7 @@ pub fn events() -> Vec<Event> {
         file_id: "64f0c2d9e4b0a1b2c3d4e5f6".parse().unwrap(),
         why: "an orphan".into(),
         operator: Some(operator()),
+        tables_skipped: vec![],
     }));
     events
 }

@@ -1,6 +1,7 @@
 //! Steps, performed on rows and files in memory.
 
 use ledger::decide::{Bytes, File, Outcome, Row, Seen, Trouble};
+use ledger::event::Acquired;
 use ledger::ids::{ContentHash, Format};
 use ledger::images::{Array, Entry};
 use ledger::order::{Fetch, Order, Put, RowOrder};
@@ -48,7 +49,8 @@ impl World {
             // It was stored, and the answer is lost.
             return Outcome::Trouble(trouble(TroubleKind::Timeout));
         }
-        Outcome::Stored(File { url: format!("https://ik/{id}"), id, ms: 20, attempts: 1, found_done })
+        let acquired = if found_done { Acquired::Recognised } else { Acquired::Sent };
+        Outcome::Stored(File { url: format!("https://ik/{id}"), id, ms: 20, attempts: 1, acquired })
     }
 
     fn row(&mut self, order: &RowOrder, tape: &mut Tape) -> Outcome {

@@ -1,7 +1,7 @@
 //! Outcomes and entries, as short as tests want them.
 
 use ledger::decide::{Bytes, File, Outcome, Row, Seen, Trouble};
-use ledger::event::Event;
+use ledger::event::{Acquired, Event};
 use ledger::ids::{ContentHash, Format, ImageId, RunId};
 use ledger::order::{Order, RowOrder};
 use ledger::plan::Step;
@@ -38,7 +38,7 @@ pub fn fetched(content: &str) -> Outcome {
 /// A stored file of this id.
 pub fn stored(id: &str) -> Outcome {
     let url = format!("https://ik.imagekit.io/demo/{id}.jpg");
-    Outcome::Stored(File { id: id.parse().unwrap(), url, ms: 22, attempts: 2, found_done: false })
+    Outcome::Stored(File { id: id.parse().unwrap(), url, ms: 22, attempts: 2, acquired: Acquired::Sent })
 }
 
 /// A row that was found so and not written.

@@ -20,6 +20,7 @@ mod origin;
 mod origin_odd;
 mod origin_sizes;
 mod overlap;
+mod ownership;
 mod people;
 mod pictures;
 mod planning;

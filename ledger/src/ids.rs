@@ -63,6 +63,11 @@ impl LedgerId {
     pub fn tag(&self) -> String {
         format!("ledger-{self}")
     }
+    /// The tag that a file gets besides when this ledger adopts it: by that it is told from one that this ledger sent, even
+    /// where the program dies before it can write down which.
+    pub fn adopted_tag(&self) -> String {
+        format!("adopted-{self}")
+    }
 }
 impl fmt::Display for LedgerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,6 +5,7 @@ mod advice;
 pub mod audit;
 mod failures;
 mod files;
+mod provenance;
 mod rollback_data;
 mod rollout;
 mod standing;
@@ -19,6 +20,7 @@ pub use advice::{
 };
 pub use failures::{FailedImage, Failures};
 pub use files::{Believed, BelievedFile, believed, in_progress};
+pub use provenance::{Content, Provenance, Provenances, provenances};
 pub use rollback_data::{Migrated, RollbackHead, RollbackVenue};
 pub use rollout::{By, Report, ReportFold, ReportLine, Wait};
 pub use standing::{CountryStanding, Counts, Standing, UnfinishedRun, Waiting, standing};

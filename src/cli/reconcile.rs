@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use ledger::event::{CdnDeleted, Event, Record};
 use ledger::ledger::Ledger;
-use ledger::report::believed;
+use ledger::report::{believed, provenances};
 use ledger::store::LedgerError;
 use tokio::sync::{mpsc, watch};
 
@@ -125,7 +125,9 @@ fn compare(
     }
     let believed = believed(ledger)?;
     context.runtime.block_on(ask_for_unlisted(&**cdn, retry, &mut survey, &believed))?;
-    Ok(judge(survey, ledger, &believed, grounds))
+    let listed = survey.files.iter().map(|file| (&file.id, &file.path));
+    let told_of = provenances(ledger, listed)?;
+    Ok(judge(survey, ledger, &believed, &told_of, grounds))
 }
 
 /// The orphans; and the files that are gone and that the ledger has not written off yet, which costs nothing.

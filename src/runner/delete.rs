@@ -6,11 +6,13 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use ledger::ids::{CdnPath, FileId, LedgerId, VenueId};
 use ledger::ledger::Ledger;
+use ledger::report::{Provenance, provenances};
 use ledger::state::PathKey;
 use ledger::trouble::{Treatment, TroubleKind};
 
 use super::RunError;
 use super::claims::Claims;
+use super::ours::{NotOurs, described, has_content, is_still};
 use super::parts::Outside;
 use super::planning::Geography;
 use super::retry::{Halt, Retry};
@@ -49,10 +51,8 @@ pub enum Kept {
     InRow(VenueId),
     /// It lies somewhere else than it was said to.
     Moved(CdnPath),
-    /// Its tags do not name this ledger.
-    NotOurs,
-    /// Its tags name another ledger too.
-    Shared(Vec<String>),
+    /// It is not this ledger's own, or not its alone.
+    NotOurs(NotOurs),
     /// It alone could not be looked at or deleted, and why.
     Trouble(String),
 }
@@ -84,9 +84,10 @@ pub struct Deleting<'a> {
 /// deleted, so the countries are claimed whose venues could get it: those with its slug, now or when the ledger planned them; all where
 /// no venue is known to have it.
 ///
-/// All rows are read once, for those claims and for what is plainly in use. Immediately before each deletion the file's tags
-/// are read by its id, so that a ledger of another database that has adopted it is seen, and the rows are asked for it once
-/// more. `told` is called with what became of each candidate, in their order; it appends `cdn_deleted` for
+/// All rows are read once, for those claims and for what is plainly in use. Before each deletion the file is described by its
+/// id and must be this ledger's own by the events, its untouched bytes are compared with what was sent, the rows are asked
+/// for it once more, and at last its versions and tags are read again, so that an editor or a ledger of another database that
+/// has come to use it meanwhile is seen. `told` is called with what became of each candidate, in their order; it appends `cdn_deleted` for
 /// [`Fate::Deleted`] and for [`Fate::Gone`], within a run or without. Whoever dies between the two finds the file gone the
 /// next time, and writes it down then.
 ///
@@ -103,6 +104,8 @@ pub async fn delete_unused<E: Into<RunError>>(
     mut told: impl FnMut(&mut Ledger, &Candidate, Fate) -> Result<(), E>,
 ) -> Result<Swept, RunError> {
     let planned = planned_in(&ledger.borrow(), candidates);
+    let asked = candidates.iter().map(|candidate| (&candidate.file, &candidate.path));
+    let told_of = provenances(&ledger.borrow(), asked)?;
     let Survey { users, countries } = match survey(with, candidates, planned).await {
         Ok(survey) => survey,
         Err(halt) => return stopped(halt),
@@ -119,28 +122,25 @@ pub async fn delete_unused<E: Into<RunError>>(
         let fate = match (is_needed, user) {
             (true, _) => Fate::Kept(Kept::Needed),
             (false, Some(venue)) => Fate::Kept(Kept::InRow(venue)),
-            (false, None) => match delete(with, id, candidate).await {
-                Ok(fate) => {
-                    in_a_row = 0;
-                    fate
+            (false, None) => {
+                match delete(with, id, candidate, &told_of.of(&candidate.file, &candidate.path)).await {
+                    Ok(fate) => {
+                        in_a_row = 0;
+                        fate
+                    }
+                    Err(Halt::Trouble(trouble, _))
+                        if is_its_own(&trouble) && in_a_row < OUTAGE_ANSWERS_IN_A_ROW =>
+                    {
+                        in_a_row += 1;
+                        Fate::Kept(Kept::Trouble(trouble.to_string()))
+                    }
+                    Err(halt) => return stopped(halt),
                 }
-                Err(Halt::Trouble(trouble, _))
-                    if is_its_own(&trouble) && in_a_row < OUTAGE_ANSWERS_IN_A_ROW =>
-                {
-                    in_a_row += 1;
-                    Fate::Kept(Kept::Trouble(trouble.to_string()))
-                }
-                Err(halt) => return stopped(halt),
-            },
+            }
         };
         told(&mut ledger.borrow_mut(), candidate, fate).map_err(Into::into)?;
     }
     Ok(Swept::All)
-}
-
-/// A ledger's tag among a file's: what those of another look like too.
-pub fn is_ledger_tag(tag: &str) -> bool {
-    tag.trim().to_ascii_lowercase().starts_with("ledger-")
 }
 
 fn is_needed(ledger: &Ledger, candidate: &Candidate) -> bool {
@@ -202,24 +202,37 @@ async fn survey(with: Deleting<'_>, candidates: &[Candidate], countries: Countri
     Ok(survey)
 }
 
-async fn delete(with: Deleting<'_>, ledger: LedgerId, candidate: &Candidate) -> Result<Fate, Halt> {
+async fn delete(
+    with: Deleting<'_>,
+    ledger: LedgerId,
+    candidate: &Candidate,
+    said: &Provenance,
+) -> Result<Fate, Halt> {
     let Deleting { cdn, catalog, retry, .. } = with;
     let asked = retry.run(Outside::Api, || cdn.details(&candidate.file)).await?;
     let Some(found) = asked.value else { return Ok(Fate::Gone) };
-    let ours = ledger.tag();
-    let others = || found.tags.iter().filter(|tag| is_ledger_tag(tag) && **tag != ours);
+    let not_ours = |why| Ok(Fate::Kept(Kept::NotOurs(why)));
+    if found.id != candidate.file {
+        return Ok(Fate::Kept(Kept::Trouble(format!("ImageKit told of the file {} instead", found.id))));
+    }
     if found.path != candidate.path {
         return Ok(Fate::Kept(Kept::Moved(found.path)));
     }
-    if !found.tags.contains(&ours) {
-        return Ok(Fate::Kept(Kept::NotOurs));
-    }
-    if others().next().is_some() {
-        return Ok(Fate::Kept(Kept::Shared(others().cloned().collect())));
+    let content = match described(&found, ledger, said) {
+        Ok(content) => content,
+        Err(why) => return not_ours(why),
+    };
+    if !has_content(cdn, retry, &found, content).await? {
+        return not_ours(NotOurs::Changed("its bytes differ".to_owned()));
     }
     let marks = Marks::of([(&candidate.file, &candidate.path)]);
     if let Some(venue) = first_user(catalog, retry, &marks).await? {
         return Ok(Fate::Kept(Kept::InRow(venue)));
+    }
+    match is_still(cdn, retry, &found).await? {
+        None => return Ok(Fate::Gone),
+        Some(Err(why)) => return not_ours(why),
+        Some(Ok(())) => {}
     }
     // `false` after a lost answer: our own request of a moment ago deleted it.
     retry.run(Outside::Api, || cdn.delete(&found.id)).await?;
@@ -246,9 +259,8 @@ impl std::fmt::Display for Kept {
             Self::Needed => f.write_str("an image of the ledger needs it"),
             Self::InRow(venue) => write!(f, "the row of venue {venue} uses it"),
             Self::Moved(path) => write!(f, "it lies at {path} now"),
-            Self::NotOurs => f.write_str("its tags do not name this ledger"),
+            Self::NotOurs(why) => why.fmt(f),
             Self::Trouble(why) => write!(f, "it could not be deleted: {why}"),
-            Self::Shared(ledgers) => write!(f, "its tags name another ledger too: {}", ledgers.join(", ")),
         }
     }
 }

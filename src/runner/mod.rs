@@ -12,6 +12,7 @@ mod delete;
 mod gate;
 mod log;
 mod named;
+mod ours;
 mod parts;
 mod perform;
 mod planning;
@@ -38,7 +39,7 @@ use ledger::store::LedgerError;
 
 pub use begin::{Start, resume, start};
 pub use claims::Claims;
-pub use delete::{Candidate, Deleting, Fate, Kept, Swept, delete_unused, is_ledger_tag};
+pub use delete::{Candidate, Deleting, Fate, Kept, Swept, delete_unused};
 pub use gate::Waiting;
 pub use parts::Outside;
 pub use perform::{Forward, Performed, World};

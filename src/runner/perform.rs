@@ -12,6 +12,7 @@ use ledger::plan::Step;
 use ledger::trouble::TroubleKind;
 
 use super::deferred::Deferred;
+use super::ours::others;
 use super::parts::Outside;
 use super::retry::{Halt, Retry, Tried};
 use super::witness::Given;
@@ -243,15 +244,34 @@ impl Performer {
             return Ok(Some(Tried { value: self.take(put, file).await?, attempts, ms }));
         }
         if let Err(differs) = check(put, &file) {
-            // Our own answer named it, so it is ours to remove; no row points at it.
-            let removed = self.retry.run(Outside::Api, || cdn.delete(&file.id)).await;
+            let is_removed = matches!(self.remove(&file).await, Ok(true));
             let trouble = Trouble::new(TroubleKind::IntegrityMismatch, differs);
             return Err(Halt::Trouble(
-                if removed.is_ok() { trouble } else { trouble.with_file(file.id) },
+                if is_removed { trouble } else { trouble.with_file(file.id) },
                 attempts,
             ));
         }
-        Ok(Some(Tried { value: (file, Acquired::Sent), attempts, ms }))
+        // Of two uploads of one name at the same time ImageKit may make one file: the second is then a version of it.
+        let acquired = if file.is_first_version() { Acquired::Sent } else { Acquired::Adopted };
+        Ok(Some(Tried { value: (file, acquired), attempts, ms }))
+    }
+
+    /// Removes what an upload has just stored, and what no row points at. The answer named it, and may be wrong: only a file
+    /// that has the tags of that upload and no other version goes. `false` where it stays.
+    async fn remove(&self, file: &CdnFile) -> Result<bool, Halt> {
+        let cdn = &self.forward().cdn;
+        let versions = self.retry.run(Outside::Api, || cdn.versions(&file.id)).await?.value;
+        let is_ours = |it: &CdnFile| {
+            let is_alone = others(it, self.ledger).next().is_none();
+            it.path == file.path && it.is_first_version() && it.tags.contains(&self.ledger.tag()) && is_alone
+        };
+        match &versions[..] {
+            [] => return Ok(true),
+            [only] if is_ours(only) => {}
+            _ => return Ok(false),
+        }
+        self.retry.run(Outside::Api, || cdn.delete(&file.id)).await?;
+        Ok(true)
     }
 
     /// Takes a file that is there already, once its untouched bytes prove to be the same: whatever the ledger says of it,
@@ -265,21 +285,38 @@ impl Performer {
         if hash.await?.value != put.hash {
             return Err(differs(format!("another file with other bytes is at {}", put.path)));
         }
-        let acquired = match put.known.as_ref().filter(|known| known.file_id == file.id) {
-            Some(known) => known.acquired.again(),
-            None if file.tags.contains(&self.ledger.tag()) => Acquired::Recognised,
-            None => Acquired::Adopted,
-        };
-        Ok((self.tag(put, file).await?, acquired))
+        let acquired = self.acquired(put, &file);
+        Ok((self.tag(put, file, acquired).await?, acquired))
     }
 
-    /// Whoever adopts a file adds their ledger's id to its tags first.
-    async fn tag(&self, put: &Put, file: CdnFile) -> Result<CdnFile, Halt> {
-        if file.tags.contains(&self.ledger.tag()) {
+    /// How a file that is there already is come by. What this ledger knows is its own or somebody's stays so; else its tags
+    /// tell, before anybody of this ledger touches them: an adoption that was cut off has left its mark there.
+    fn acquired(&self, put: &Put, file: &CdnFile) -> Acquired {
+        let is_tagged = |tag: String| file.tags.contains(&tag);
+        match put.known.as_ref().filter(|known| known.file_id == file.id) {
+            Some(known) => known.acquired.again(),
+            None if is_tagged(self.ledger.tag()) && !is_tagged(self.ledger.adopted_tag()) => {
+                Acquired::Recognised
+            }
+            None => Acquired::Adopted,
+        }
+    }
+
+    /// Whoever adopts a file adds their ledger's id to its tags first, and that it was adopted.
+    async fn tag(&self, put: &Put, file: CdnFile, acquired: Acquired) -> Result<CdnFile, Halt> {
+        let mut wanted = self.tags(put);
+        let must = match acquired {
+            Acquired::Adopted => {
+                wanted.push(self.ledger.adopted_tag());
+                vec![self.ledger.tag(), self.ledger.adopted_tag()]
+            }
+            Acquired::Sent | Acquired::Recognised => vec![self.ledger.tag()],
+        };
+        if must.iter().all(|tag| file.tags.contains(tag)) {
             return Ok(file);
         }
         let mut tags = file.tags.clone();
-        tags.extend(self.tags(put).into_iter().filter(|tag| !file.tags.contains(tag)));
+        tags.extend(wanted.into_iter().filter(|tag| !file.tags.contains(tag)));
         let cdn = &self.forward().cdn;
         Ok(self.retry.run(Outside::Api, || cdn.set_tags(&file.id, &tags)).await?.value)
     }

@@ -11,6 +11,7 @@ pub use judge::judge;
 pub use survey::{Survey, ask_for_unlisted, survey};
 
 use crate::outside::imagekit::CdnFile;
+use crate::runner::ours::NotOurs;
 
 /// What a listed file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -26,6 +27,8 @@ pub enum FileClass {
     Shared,
     /// Ours alone, used by no row and by no image of the ledger, as after a rollback.
     Orphan,
+    /// It carries our tag, and no event of this ledger proves that it is ours: named, never touched.
+    ForeignTagged,
     /// Not ours: named, never touched.
     Foreign,
 }
@@ -65,8 +68,15 @@ pub enum BelievedClass {
 
 impl FileClass {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::InUse, Self::InProgress, Self::Unreferenced, Self::Shared, Self::Orphan, Self::Foreign];
+    pub const ALL: [Self; 7] = [
+        Self::InUse,
+        Self::InProgress,
+        Self::Unreferenced,
+        Self::Shared,
+        Self::Orphan,
+        Self::ForeignTagged,
+        Self::Foreign,
+    ];
 
     /// Whether something is wrong with such a file.
     pub fn is_finding(self) -> bool {
@@ -124,6 +134,8 @@ pub struct FileJudged {
     pub is_known: bool,
     /// The first row that uses it.
     pub row: Option<VenueId>,
+    /// Why it is not ours, or not ours alone, where it is never touched.
+    pub why: Option<NotOurs>,
 }
 
 /// An entry of ours in its class.

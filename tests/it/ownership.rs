@@ -44,7 +44,8 @@ fn tags_of_ours(site: &Site) -> String {
 
 /// Other bytes, as many, of a picture with the same sides: only its comment differs.
 fn altered(mut bytes: Vec<u8>) -> Vec<u8> {
-    let comment = bytes.windows(2).position(|two| two == [0xff, 0xfe]).expect("the sandbox's pictures have one");
+    let comment =
+        bytes.windows(2).position(|two| two == [0xff, 0xfe]).expect("the sandbox's pictures have one");
     bytes[comment + 4] ^= 1;
     bytes
 }

@@ -83,6 +83,8 @@ struct File {
     other_ledgers: Vec<String>,
     /// The first venue whose row uses it.
     venue_id: Option<VenueId>,
+    /// Why it is not ours, or not ours alone; null where it is.
+    why: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -147,7 +149,10 @@ impl Answer {
         entries.all += judged.external;
         *entries.classes.entry(EntryClass::External).or_default() += judged.external;
         let is_named = |file: &&FileJudged| {
-            matches!(file.class, FileClass::Foreign | FileClass::Shared | FileClass::InProgress)
+            matches!(
+                file.class,
+                FileClass::Foreign | FileClass::ForeignTagged | FileClass::Shared | FileClass::InProgress
+            )
         };
         let gone = |file: &&BelievedJudged| file.class == BelievedClass::GoneUnneeded;
         Self {
@@ -244,8 +249,10 @@ impl Answer {
     /// Names what is wrong, then what is not ours.
     fn name(&self, sheet: &mut Sheet) {
         let all = self.findings.files.iter().chain(&self.named.files);
-        let mut files =
-            Grid::new(["Class", "Path", "File id", "Of which ledgers", "Used by venue"].map(Column::text));
+        let mut files = Grid::new(
+            ["Class", "Path", "File id", "Of which ledgers", "Used by venue", "Why it is not ours alone"]
+                .map(Column::text),
+        );
         for file in all {
             files.row([
                 show::word(&file.class).into(),
@@ -253,6 +260,7 @@ impl Answer {
                 file.file_id.to_string().into(),
                 file.other_ledgers.join(" ").into(),
                 file.venue_id.map(|venue| Cell::Id(venue.0)).unwrap_or(Cell::Empty),
+                file.why.clone().map_or(Cell::Empty, Cell::Text),
             ]);
         }
         let mut entries = Grid::new(["Class", "Venue", "Place", "URL", "File id"].map(Column::text));
@@ -320,6 +328,7 @@ fn file_words(class: FileClass) -> &'static str {
         FileClass::Unreferenced => "ours, the ledger counts on it, no row uses it",
         FileClass::Shared => "ours and another ledger's, no row uses it",
         FileClass::Orphan => "ours, nothing uses it",
+        FileClass::ForeignTagged => "our tag, but not ours: never touched",
         FileClass::Foreign => "not ours, never touched",
     }
 }
@@ -355,6 +364,7 @@ impl File {
             is_known: judged.is_known,
             other_ledgers: judged.others.clone(),
             venue_id: judged.row,
+            why: judged.why.as_ref().map(ToString::to_string),
         }
     }
 }

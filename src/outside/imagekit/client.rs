@@ -126,6 +126,16 @@ impl Cdn for ImageKit {
         }
     }
 
+    async fn versions(&self, file: &FileId) -> Result<Vec<CdnFile>, Trouble> {
+        let id = addressable(file)?;
+        let answer = self.ask(self.api_request(Method::GET, &["v1", "files", &id, "versions"])).await?;
+        match answer.status {
+            StatusCode::OK => wire::files(&answer.body).map_err(|why| answer.odd(&why)),
+            _ if answer.is_missing() => Ok(Vec::new()),
+            _ => Err(answer.trouble()),
+        }
+    }
+
     async fn find(&self, path: &CdnPath) -> Result<Option<CdnFile>, Trouble> {
         // With a search, ImageKit ignores the parameters `type`, `tags` and `name`, but not `path`.
         let search = format!("type = \"file\" AND name = {}", quoted(path.name()));

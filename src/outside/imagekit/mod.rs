@@ -36,6 +36,15 @@ pub struct CdnFile {
     pub height: Option<u32>,
     /// The file's tags; an upload's answer carries those too (asked for by `responseFields`).
     pub tags: Vec<String>,
+    /// The id of its current version, where ImageKit says; that of the first is the file's own.
+    pub version: Option<FileId>,
+}
+
+impl CdnFile {
+    /// Whether nothing tells of another version than the first.
+    pub fn is_first_version(&self) -> bool {
+        self.version.as_ref().is_none_or(|version| *version == self.id)
+    }
 }
 
 /// A file to be stored.
@@ -93,6 +102,8 @@ pub trait Cdn: Send + Sync {
     async fn upload(&self, upload: &Upload, spool: &Spool) -> Result<Stored, Trouble>;
     /// A file by its id; `None` when it does not exist.
     async fn details(&self, file: &FileId) -> Result<Option<CdnFile>, Trouble>;
+    /// All versions of a file, each as [`Cdn::details`] describes it; none when it does not exist.
+    async fn versions(&self, file: &FileId) -> Result<Vec<CdnFile>, Trouble>;
     /// A file by its exact path, out of the listing (which may lag); `None` when it is not listed.
     async fn find(&self, path: &CdnPath) -> Result<Option<CdnFile>, Trouble>;
     /// One page of all files below a folder, in a stable order.

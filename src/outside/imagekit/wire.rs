@@ -45,6 +45,12 @@ struct WireFile {
     width: Option<Box<RawValue>>,
     height: Option<Box<RawValue>>,
     tags: Option<Vec<String>>,
+    version_info: Option<WireVersion>,
+}
+
+#[derive(Deserialize)]
+struct WireVersion {
+    id: String,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +121,7 @@ impl TryFrom<WireFile> for CdnFile {
             width: pixels(wire.width.as_deref()),
             height: pixels(wire.height.as_deref()),
             tags: wire.tags.unwrap_or_default(),
+            version: wire.version_info.map(|version| parse(&version.id)).transpose()?,
         })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use ledger::ids::{CdnPath, FileId};
 use ledger::ledger::Ledger;
-use ledger::report::{Believed, BelievedFile, in_progress};
+use ledger::report::{Believed, BelievedFile, Provenances, in_progress};
 use ledger::state::PathKey;
 use url::Url;
 
@@ -13,7 +13,7 @@ use super::{
     BelievedClass, BelievedJudged, EntryClass, EntryJudged, FileClass, FileJudged, Grounds, Judged, Survey,
 };
 use crate::outside::imagekit::CdnFile;
-use crate::runner::delete::is_ledger_tag;
+use crate::runner::ours::{NotOurs, described, others};
 
 /// What a URL points at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,30 +27,39 @@ pub(super) enum Pointer {
 }
 
 /// Puts everything into its class.
-pub fn judge(survey: Survey, ledger: &Ledger, believed: &Believed, grounds: &Grounds) -> Judged {
+pub fn judge(
+    survey: Survey,
+    ledger: &Ledger,
+    believed: &Believed,
+    told_of: &Provenances,
+    grounds: &Grounds,
+) -> Judged {
     let there = There::of(&survey);
     let entries = survey.entries.iter().map(|entry| entry_judged(entry, &there, believed, grounds)).collect();
     let believed_files = believed.files.iter().map(|file| believed_judged(file, &there)).collect();
     let needed: HashMap<&FileId, &CdnPath> =
         believed.files.iter().filter(|file| file.is_needed).map(|file| (&file.file, &file.path)).collect();
-    let (hands, ours) = (in_progress(ledger.state()), ledger.store().id().tag());
-    let judged = |(file, row): (CdnFile, _)| {
-        let others: Vec<String> =
-            file.tags.iter().filter(|tag| is_ledger_tag(tag) && **tag != ours).cloned().collect();
+    let (hands, id) = (in_progress(ledger.state()), ledger.store().id());
+    let judged = |(file, row): (CdnFile, Option<_>)| {
+        let others: Vec<String> = others(&file, id).cloned().collect();
         let key = PathKey::of(&file.path);
-        let is_tagged = file.tags.contains(&ours);
+        let is_tagged = file.tags.contains(&id.tag());
         // Somebody may have taken the tag away; the ledger knows its file all the same.
         let is_needed_itself = needed.get(&file.id) == Some(&&file.path);
-        let class = match (is_tagged || is_needed_itself, row) {
+        let said = told_of.of(&file.id, &file.path);
+        let not_ours = described(&file, id, &said).err();
+        let class = match (is_tagged || is_needed_itself, &not_ours) {
             (false, _) => FileClass::Foreign,
-            (true, Some(_)) => FileClass::InUse,
-            (true, None) if hands.contains(&key) => FileClass::InProgress,
-            (true, None) if ledger.state().users_of(key) > 0 => FileClass::Unreferenced,
-            (true, None) if !others.is_empty() => FileClass::Shared,
+            (true, _) if said.is_uploaded() && row.is_some() => FileClass::InUse,
+            (true, _) if hands.contains(&key) => FileClass::InProgress,
+            (true, _) if said.is_uploaded() && ledger.state().users_of(key) > 0 => FileClass::Unreferenced,
             (true, None) => FileClass::Orphan,
+            (true, Some(NotOurs::Shared(_))) => FileClass::Shared,
+            (true, Some(_)) => FileClass::ForeignTagged,
         };
         let is_known = ledger.state().file_at(key).is_some();
-        FileJudged { class, file, others, is_known, row }
+        let is_told = matches!(class, FileClass::Foreign | FileClass::ForeignTagged | FileClass::Shared);
+        FileJudged { class, file, others, is_known, row, why: not_ours.filter(|_| is_told) }
     };
     Judged {
         external: survey.external,

@@ -66,7 +66,9 @@ impl Stage {
     /// The untouched bytes of the file at a path, as the CDN delivers them.
     pub fn file_bytes(&self, path: &str) -> Vec<u8> {
         let url = format!("{}{path}?tr=orig-true", self.imagekit.url_endpoint());
-        let got = async { http_client_builder().build().unwrap().get(url).send().await?.error_for_status()?.bytes().await };
+        let got = async {
+            http_client_builder().build().unwrap().get(url).send().await?.error_for_status()?.bytes().await
+        };
         self.runtime.block_on(got).unwrap().to_vec()
     }
 
@@ -76,7 +78,8 @@ impl Stage {
     }
 
     fn asks(&self, what: impl FnOnce(&Library) -> RequestBuilder) {
-        let library = Library { client: http_client_builder().build().unwrap(), api: self.imagekit.api_url() };
+        let library =
+            Library { client: http_client_builder().build().unwrap(), api: self.imagekit.api_url() };
         let sent = async { what(&library).send().await?.error_for_status() };
         self.runtime.block_on(sent).unwrap();
     }

@@ -59,7 +59,7 @@ fn cdn_file(path: &str) -> CdnFile {
         width: Some(1000),
         height: Some(500),
         tags: vec!["a".to_owned()],
-        version: None,
+        version: Some(id(ID)),
     }
 }
 

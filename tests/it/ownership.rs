@@ -2,6 +2,7 @@
 //! path, and the content that was sent (requirement S7). A tag proves nothing. Each attack is tried with both verbs that
 //! delete.
 
+use ledger::ledger::Ledger;
 use longshore::sandbox::faults::Fault;
 use longshore::sandbox::imagekit::File;
 use serde_json::{Value, json};
@@ -334,5 +335,51 @@ fn s7_a_file_that_was_moved_away_stays_and_one_that_came_back_goes() {
         let answer = site.run_json(&["reconcile"]).json();
         let why = named(&answer, &away(&first));
         assert!(why["why"].as_str().unwrap().contains(&format!("sent to {first}")), "{answer}");
+    }
+}
+
+/// What ImageKit answers when it has stored a file, if it told of this one.
+fn answers_with(site: &Site, file: &File, version: &str) -> Fault {
+    let url = format!("{}{}", site.stage.imagekit.url_endpoint(), file.path);
+    let body = json!({
+        "fileId": file.id, "filePath": file.path, "url": url, "size": file.bytes, "tags": [],
+        "versionInfo": {"id": version, "name": "Version 2"},
+    });
+    Fault::Answer { status: 200, headers: vec![], body: body.to_string() }
+}
+
+#[test]
+fn s7_an_upload_that_is_answered_with_somebodys_file_removes_nothing() {
+    let site = site(Kind::Sqlite);
+    site.stage.upload_file("/venues/theirs/holiday.jpg", b"not a picture of ours".to_vec(), "holiday");
+    let theirs = file(&site, "/venues/theirs/holiday.jpg");
+    site.stage.cdn_faults.inject("upload", 0, 1, answers_with(&site, &theirs, &theirs.id));
+    let ran = site.run(&MIGRATE).code(10).says("integrity_mismatch");
+    assert_eq!(file(&site, &theirs.path), theirs, "{ran}");
+}
+
+#[test]
+fn s7_an_upload_that_became_a_version_of_somebodys_file_adopts_it() {
+    let one_picture = || {
+        let site = Site::new(Kind::Sqlite);
+        site.venue(1, 1, &["/1a.jpg"]);
+        site
+    };
+    let elsewhere = one_picture();
+    elsewhere.one_run(&MIGRATE, 0);
+    let path = files(&elsewhere)[0].path.clone();
+    for verb in [Verb::Rollback, Verb::Reconcile] {
+        let site = one_picture();
+        let bytes = elsewhere.stage.file_bytes(&path);
+        site.stage.upload_file(&path, bytes.clone(), "holiday");
+        // As if ImageKit had taken two uploads of one name at the same time, ours as the second.
+        let answer = answers_with(&site, &file(&site, &path), "000000000000000000000002");
+        site.stage.cdn_faults.inject("upload", 0, 1, answer);
+        site.one_run(&MIGRATE, 0);
+        assert_eq!(acquired(&site, &path), ["adopted"]);
+        let ours = Ledger::read(&site.ledger()).unwrap().store().id().tag();
+        site.stage.upload_file(&path, bytes, &format!("longshore,{ours}"));
+        let said = sweep(&site, verb);
+        assert_eq!(files(&site).iter().map(|file| file.versions).collect::<Vec<_>>(), [2], "{said}");
     }
 }

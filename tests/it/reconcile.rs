@@ -178,9 +178,20 @@ fn c13_one_of_each_kind_is_found_as_what_it_is() {
     let at = migrated(Kind::Sqlite);
     let tag_of_ours = id_of(&at.ledger()).tag();
     let (other, n) = (LedgerId([9; 16]).tag(), files(&at).len() as u64);
-    let before = reconciled(&at, 0);
-    let all = files(&at);
-    // Files: an orphan that the ledger knows nothing of, a shared one, two of others, one outside.
+    reconciled(&at, 0);
+    // Files: those of a venue that goes back, all orphans but for one that another ledger has adopted.
+    let everything = files(&at);
+    let back = everything
+        .iter()
+        .map(|file| venue_of(&at, file))
+        .find(|venue| everything.iter().filter(|file| venue_of(&at, file) == *venue).count() > 1);
+    let back = back.unwrap();
+    let (unneeded, all): (Vec<File>, Vec<File>) =
+        everything.into_iter().partition(|file| venue_of(&at, file) == back);
+    at.run(&["rollback", "--venue-id", &back.to_string(), "--yes"]).code(0);
+    tag(&at, &unneeded[0], &other);
+    let before = reconciled(&at, 13);
+    // Two with our tag that the ledger knows nothing of, two of others, one outside.
     plant(&at, "/venues/lost", "lost_1.jpg", &tag_of_ours);
     plant(&at, "/venues/both", "both_1.jpg", &format!("longshore,{tag_of_ours},{other}"));
     plant(&at, "/venues/theirs", "theirs_1.jpg", &format!("longshore,{other}"));
@@ -223,10 +234,14 @@ fn c13_one_of_each_kind_is_found_as_what_it_is() {
     let unreferenced = there.len() as u64;
     assert_eq!(
         classes(&answer["files"]),
-        json!({"in_use": n - 1 - unreferenced, "unreferenced": unreferenced, "orphan": 1, "shared": 1, "foreign": 2})
+        json!({"in_use": all.len() as u64 - 1 - unreferenced, "unreferenced": unreferenced,
+               "orphan": unneeded.len() - 1, "shared": 1, "foreign_tagged": 2, "foreign": 2})
     );
-    assert_eq!(found(&answer, "files", "orphan"), ["/venues/lost/lost_1.jpg"]);
-    assert_eq!(found(&answer, "files", "shared"), ["/venues/both/both_1.jpg"]);
+    assert_eq!(found(&answer, "files", "shared"), [unneeded[0].path.clone()]);
+    assert_eq!(
+        found(&answer, "files", "foreign_tagged"),
+        ["/venues/both/both_1.jpg", "/venues/lost/lost_1.jpg"]
+    );
     assert_eq!(
         found(&answer, "files", "foreign"),
         ["/venues/theirs/plain.jpg", "/venues/theirs/theirs_1.jpg"]

@@ -11,6 +11,7 @@ mod model;
 mod planning;
 mod populate;
 mod properties;
+mod provenance;
 mod questions;
 mod reads;
 mod reports;

@@ -32,7 +32,7 @@ use crate::show;
 /// Compare the ledger, the database and what the CDN has.
 #[derive(Debug, Args)]
 pub struct ReconcileArgs {
-    /// Delete the files that are ours alone and that nothing uses. Asks for DELETE.
+    /// Delete the files that this ledger sent, that are as it sent them, and that nothing uses. Asks for DELETE.
     #[arg(long)]
     delete_orphans: bool,
     /// Answer the question; for scripts.

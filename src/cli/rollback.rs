@@ -29,7 +29,7 @@ pub struct RollbackArgs {
     /// Only say what would be done; nothing is changed anywhere.
     #[arg(long)]
     dry_run: bool,
-    /// Also delete the files on the CDN that are this ledger's alone and that nothing needs any more.
+    /// Also delete the files on the CDN that this ledger sent, that are as it sent them, and that nothing needs any more.
     #[arg(long)]
     delete_cdn_files: bool,
     #[command(flatten)]
@@ -153,7 +153,9 @@ fn say_files(are_deleted: bool) {
     eprintln!(
         "{}",
         match are_deleted {
-            true => "Files on the CDN that are ours alone and that nothing needs any more are deleted.",
+            true => {
+                "Files on the CDN that this ledger sent, that are as it sent them and that nothing needs any more are deleted."
+            }
             false => "Files on the CDN stay.",
         }
     );

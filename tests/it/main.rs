@@ -12,6 +12,7 @@ mod hostile;
 mod imagekit_client;
 mod imagekit_contract;
 mod kill;
+mod lies;
 mod logging;
 mod looking_after;
 mod machine;

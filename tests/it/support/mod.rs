@@ -1,6 +1,7 @@
 //! Helpers that several files of tests share.
 
 pub mod how;
+pub mod liar;
 pub mod library;
 pub mod pictures;
 pub mod postgres;

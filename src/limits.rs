@@ -21,6 +21,11 @@ pub const PICTURE_STATES_BYTES_MAX: u64 = 50_000_000;
 
 /// A transfer that moves no byte for this long has stalled (E1: `timeout`).
 pub const IDLE_MS_MAX: u64 = 30_000;
+/// What an answer that keeps coming may take altogether, beside a second for every [`SLOWEST_BYTES_PER_SECOND`] of it that
+/// have come: time for a line to stand still six times, and for a page of ImageKit's listing on a busy one.
+pub const ANSWER_MS_MAX: u64 = 180_000;
+/// Bytes a second of the slowest line that gets there: it takes an hour for the largest image. Below, a run would not end.
+pub const SLOWEST_BYTES_PER_SECOND: u64 = 7_000;
 /// A connection that is not made in this time will not be.
 pub const CONNECT_MS_MAX: u64 = 10_000;
 /// Redirects followed from one origin URL: as many as browsers follow.
@@ -153,9 +158,6 @@ pub const APPEND_BATCH_MAX: usize = 256;
 /// A checkpoint is written whenever this many images have settled since the last.
 pub const CHECKPOINT_IMAGES: u64 = 1_000;
 
-/// A download that takes longer than this although it never stalls is given up (S2: bounded time): the largest
-/// image in an hour is 7 kB a second, below which a run would not end.
-pub const DOWNLOAD_MS_MAX: u64 = 3_600_000;
 /// First bytes of a download looked at to see what it is; an HTML page shows itself within them.
 pub const SNIFF_BYTES: usize = 512;
 /// Steps of one picture's check, a step being a pixel or coefficient that is looked at: ten minutes of small video. More
@@ -193,12 +195,18 @@ pub const PNG_FRAME_STEPS: u64 = 4_000;
 pub const JPEG_SCANS_MAX: usize = 200;
 /// Bytes of no meaning that may stand behind the data of a JPEG's scan. Whole pictures that have any have a few.
 pub const JPEG_STRAY_BYTES_MAX: usize = 128;
-/// Read at once from the spool while uploading: large enough to be cheap, small enough to show progress.
+/// Read at once from the spool while uploading: large enough to be cheap, small enough to show progress. Each of these is
+/// taken within [`IDLE_MS_MAX`], which bounds the time of an upload by its size.
 pub const UPLOAD_CHUNK_BYTES: usize = 64 * 1024;
 /// Characters of a foreign server's message that are kept; what matters stands at the front.
 pub const MESSAGE_CHARS_MAX: usize = 300;
 /// Files on one page of ImageKit's listing: its own maximum.
 pub const LIST_FILES_MAX: u32 = 1_000;
+/// Pages of a listing that are read: 500,000 files are five times those of the largest catalog this is made for, and as
+/// many as memory is planned for. Whoever lists more lists without an end.
+pub const LIST_PAGES_MAX: u64 = 500;
+/// No file or plan of ImageKit's has as many bytes, a petabyte: a larger number is none, and would add up to less than it.
+pub const CDN_BYTES_MAX: u64 = 1_000_000_000_000_000;
 /// Files looked through for one exact path; a folder holds a name once, but the server's word is not taken for it.
 pub const FIND_FILES_MAX: u32 = 100;
 /// Files ImageKit deletes by one request: its own maximum.

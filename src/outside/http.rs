@@ -12,10 +12,34 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
+use tokio::time::Instant;
 
 use super::origin::address::ForbiddenAddress;
 use super::{Trouble, roots};
-use crate::limits::{CONNECT_MS_MAX, HEADERS_MAX, MESSAGE_CHARS_MAX};
+use crate::limits::{CONNECT_MS_MAX, HEADERS_MAX, MESSAGE_CHARS_MAX, SLOWEST_BYTES_PER_SECOND};
+
+/// How long the other side may take for an answer (requirement S2).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// It may stand still for so long.
+    pub(crate) idle: Duration,
+    /// It may take so long altogether, beside what its bytes take on the slowest line.
+    pub(crate) whole: Duration,
+}
+
+impl Patience {
+    /// How long may be waited for a body of which so much has come in so long a time of waiting, with the trouble of one
+    /// that takes longer.
+    fn left(self, bytes: u64, waited: Duration, whom: &str) -> (Duration, Trouble) {
+        let seconds = Duration::from_secs(bytes / SLOWEST_BYTES_PER_SECOND);
+        let left = self.whole.saturating_add(seconds).saturating_sub(waited);
+        if self.idle <= left {
+            return (self.idle, stalled(self.idle, whom));
+        }
+        let message = format!("{whom} sent no more than {bytes} bytes in {} s", (waited + left).as_secs());
+        (left, Trouble::new(TroubleKind::Timeout, message))
+    }
+}
 
 /// The beginning of every HTTP client of the program: TLS by rustls with ring, also on a machine without certificates, no
 /// proxy from the environment (S2), no redirect followed unseen, bounded connecting, and a name to be recognised by in other
@@ -49,13 +73,18 @@ pub(crate) async fn progress<T>(
     }
 }
 
-/// The next piece of a body; `None` at its end.
+/// The next piece of a body of which so much has come, and how long it was waited for altogether; `None` at its end.
 pub(crate) async fn next_chunk(
     response: &mut reqwest::Response,
-    idle: Duration,
+    (bytes, waited): (u64, &mut Duration),
+    patience: Patience,
     whom: &str,
 ) -> Result<Option<Bytes>, Trouble> {
-    progress(response.chunk(), idle, whom).await
+    let (left, late) = patience.left(bytes, *waited, whom);
+    let begun = Instant::now();
+    let chunk = tokio::time::timeout(left, response.chunk()).await.map_err(|_| late)?;
+    *waited += begun.elapsed();
+    chunk.map_err(|error| trouble(error, whom))
 }
 
 /// The trouble of a transfer that stopped moving.

@@ -16,7 +16,7 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_RANGE, HeaderMap};
 
 use super::Trouble;
-use super::http::{next_chunk, plain};
+use super::http::{Patience, next_chunk, plain};
 use crate::limits::{CODINGS_MAX, FINDING_CHARS_MAX};
 
 /// Whether an answer carries a whole file: 200; 203, which only says that a proxy has had a hand in it; and a 206 whose
@@ -52,24 +52,27 @@ pub(crate) struct Incoming {
     bytes_max: u64,
     /// Received so far.
     bytes: u64,
-    idle: Duration,
+    /// Time in which more of it was waited for.
+    waited: Duration,
+    patience: Patience,
     whom: &'static str,
 }
 
 impl Incoming {
-    /// The body of an answer. Neither it nor any of its decompressed forms is read beyond `bytes_max` bytes.
+    /// The body of an answer. Neither it nor any of its decompressed forms is read beyond `bytes_max` bytes, nor is it
+    /// waited for longer than `patience` says, in which only the other side's time counts.
     ///
     /// # Errors
     /// `invalid_image` when it came in a coding that cannot be undone here.
     pub(crate) fn of(
         response: reqwest::Response,
         bytes_max: u64,
-        idle: Duration,
+        patience: Patience,
         whom: &'static str,
     ) -> Result<Self, Trouble> {
         let codings = codings(response.headers()).map_err(|why| undecodable(whom, &why))?;
         let layers = codings.into_iter().rev().map(Layer::new).collect();
-        Ok(Self { response, layers, bytes_max, bytes: 0, idle, whom })
+        Ok(Self { response, layers, bytes_max, bytes: 0, waited: Duration::ZERO, patience, whom })
     }
 
     /// The next piece; `None` at the end.
@@ -88,11 +91,8 @@ impl Incoming {
                     let made = self.layers[at].step().map_err(|error| damaged(self.whom, &error))?;
                     (at + 1, made.into())
                 }
-                None => match next_chunk(&mut self.response, self.idle, self.whom).await? {
-                    Some(chunk) => {
-                        self.bytes += chunk.len() as u64;
-                        (0, chunk)
-                    }
+                None => match self.receive().await? {
+                    Some(chunk) => (0, chunk),
                     None => {
                         // What was cut off is damaged, whatever could be made of it so far.
                         let mut ended = self.layers.iter_mut().map(Layer::finish);
@@ -109,6 +109,14 @@ impl Incoming {
                 None => return Ok(Some(piece)),
             }
         }
+    }
+
+    /// The next piece as it comes over the wire.
+    async fn receive(&mut self) -> Result<Option<Bytes>, Trouble> {
+        let so_far = (self.bytes, &mut self.waited);
+        let chunk = next_chunk(&mut self.response, so_far, self.patience, self.whom).await?;
+        self.bytes += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        Ok(chunk)
     }
 }
 

@@ -18,7 +18,7 @@ pub use allowed::NotAHost;
 
 use self::address::Guard;
 use self::allowed::Allowed;
-use super::http::{plain, progress, unanswered};
+use super::http::{Patience, plain, progress, unanswered};
 use super::incoming::{Incoming, is_plain, is_whole, too_large};
 use super::log::send;
 use super::picture::sniff::sniff;
@@ -27,7 +27,7 @@ use super::probe::{Ask, Seen};
 use super::spool::{Draft, Spool, disk_trouble};
 use super::{Trouble, http_client_builder};
 use crate::limits::{
-    DOWNLOAD_MS_MAX, IDLE_MS_MAX, IMAGE_BYTES_MAX, MESSAGE_CHARS_MAX, REDIRECTS_MAX, SNIFF_BYTES,
+    ANSWER_MS_MAX, IDLE_MS_MAX, IMAGE_BYTES_MAX, MESSAGE_CHARS_MAX, REDIRECTS_MAX, SNIFF_BYTES,
 };
 
 /// What messages call the other side.
@@ -82,6 +82,8 @@ pub struct OriginOptions {
     pub bytes_max: u64,
     /// How long a transfer may stand still.
     pub idle: Duration,
+    /// How long an answer may take altogether, beside what its bytes take on the slowest line.
+    pub whole: Duration,
     /// How names are looked up.
     pub lookup: Lookup,
 }
@@ -94,6 +96,7 @@ impl OriginOptions {
             allow_hosts: Vec::new(),
             bytes_max: IMAGE_BYTES_MAX,
             idle: Duration::from_millis(IDLE_MS_MAX),
+            whole: Duration::from_millis(ANSWER_MS_MAX),
             lookup: system_lookup(),
         }
     }
@@ -116,7 +119,7 @@ pub struct HttpOrigin {
     client: reqwest::Client,
     allowed: Allowed,
     bytes_max: u64,
-    idle: Duration,
+    patience: Patience,
     pictures: PictureLimiter,
 }
 
@@ -128,8 +131,9 @@ impl HttpOrigin {
     pub fn new(options: OriginOptions) -> Result<Self, OriginRefused> {
         let allowed = Allowed::new(&options.base, &options.allow_hosts)?;
         let client = http_client_builder().dns_resolver(Guard { lookup: options.lookup }).build()?;
-        let (bytes_max, idle) = (options.bytes_max, options.idle);
-        Ok(Self { client, allowed, bytes_max, idle, pictures: PictureLimiter::new() })
+        let patience = Patience { idle: options.idle, whole: options.whole };
+        let bytes_max = options.bytes_max;
+        Ok(Self { client, allowed, bytes_max, patience, pictures: PictureLimiter::new() })
     }
 
     /// The answer behind all redirects, each of which is checked like the first URL.
@@ -144,7 +148,7 @@ impl HttpOrigin {
         self.allowed.check(&url, None).map_err(|why| forbidden(format!("not fetched: {why}")))?;
         for _ in 0..=REDIRECTS_MAX {
             let request = self.client.request(method.clone(), url.clone()).headers(headers.clone());
-            let response = progress(send(request), self.idle, WHOM).await?;
+            let response = progress(send(request), self.patience.idle, WHOM).await?;
             if !is_redirect(response.status()) {
                 return Ok(response);
             }
@@ -166,7 +170,7 @@ impl HttpOrigin {
         if response.content_length().is_some_and(|length| length > self.bytes_max) {
             return Err(too_large(self.bytes_max));
         }
-        let mut body = Incoming::of(response, self.bytes_max, self.idle, WHOM)?;
+        let mut body = Incoming::of(response, self.bytes_max, self.patience, WHOM)?;
         let mut draft = spool.create().await.map_err(|error| disk_trouble(&error))?;
         let (hash, bytes, format) = receive(&mut body, &mut draft).await?;
         draft.flush().await.map_err(|error| disk_trouble(&error))?;
@@ -202,13 +206,7 @@ async fn receive(body: &mut Incoming, draft: &mut Draft) -> Result<(ContentHash,
 #[async_trait]
 impl Origin for HttpOrigin {
     async fn fetch(&self, url: &str, spool: &Spool) -> Result<Fetched, Trouble> {
-        let whole = Duration::from_millis(DOWNLOAD_MS_MAX);
-        match tokio::time::timeout(whole, self.fetch_into(url, spool)).await {
-            Ok(result) => result,
-            Err(_) => {
-                Err(Trouble::new(TroubleKind::Timeout, format!("not there after {} s", whole.as_secs())))
-            }
-        }
+        self.fetch_into(url, spool).await
     }
 
     async fn probe(&self, url: &str, ask: &Ask<'_>) -> Result<Seen, Trouble> {

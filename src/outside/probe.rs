@@ -11,7 +11,7 @@ use reqwest::header::{
 };
 
 use super::Trouble;
-use super::http::plain;
+use super::http::{Patience, plain};
 use super::incoming::{Incoming, is_plain, is_whole};
 use super::knock::clock;
 use super::picture::sniff::{is_picture, sniff};
@@ -116,7 +116,7 @@ impl Ask<'_> {
         &self,
         response: reqwest::Response,
         started: Instant,
-        idle: Duration,
+        patience: Patience,
         whom: &'static str,
         pictures: Option<&PictureLimiter>,
     ) -> Result<(Seen, Option<Held>), Trouble> {
@@ -154,7 +154,7 @@ impl Ask<'_> {
             body.kept.reserve_exact(usize::try_from(bytes).unwrap_or(0));
             body.room = Some(room);
         }
-        let read = read(response, &mut body, (seen.bytes, self.bytes_max), idle, whom).await;
+        let read = read(response, &mut body, (seen.bytes, self.bytes_max), patience, whom).await;
         seen.total = started.elapsed();
         seen.is_too_large = seen.bytes.unwrap_or(body.bytes) > self.bytes_max;
         if body.is_ended {
@@ -186,10 +186,10 @@ async fn read(
     response: reqwest::Response,
     body: &mut Body,
     (announced, bytes_max): (Option<u64>, u64),
-    idle: Duration,
+    patience: Patience,
     whom: &'static str,
 ) -> Result<(), Trouble> {
-    let mut incoming = Incoming::of(response, bytes_max, idle, whom)?;
+    let mut incoming = Incoming::of(response, bytes_max, patience, whom)?;
     while !body.is_enough(announced.is_some()) {
         match incoming.next().await? {
             Some(piece) => {

@@ -55,8 +55,6 @@ pub struct Performer {
     pub run: RunId,
     /// Whether a file must be served before a row may point at it.
     pub delivery_check: bool,
-    /// The largest image taken, in bytes.
-    pub bytes_max: u64,
     /// What the parts have given; none where nothing goes forward.
     pub given: Option<Arc<Given>>,
     /// Steps that others are tried before, with what was tried of them.
@@ -280,8 +278,7 @@ impl Performer {
         let differs = |what: String| Halt::Trouble(Trouble::new(TroubleKind::IntegrityMismatch, what), 1);
         check(put, &file).map_err(differs)?;
         let cdn = &self.forward().cdn;
-        let hash =
-            self.retry.run(Outside::Delivery, || cdn.original_hash(&file.url, self.bytes_max.max(put.bytes)));
+        let hash = self.retry.run(Outside::Delivery, || cdn.original_hash(&file.url, put.bytes));
         if hash.await?.value != put.hash {
             return Err(differs(format!("another file with other bytes is at {}", put.path)));
         }
@@ -318,7 +315,10 @@ impl Performer {
         let mut tags = file.tags.clone();
         tags.extend(wanted.into_iter().filter(|tag| !file.tags.contains(tag)));
         let cdn = &self.forward().cdn;
-        Ok(self.retry.run(Outside::Api, || cdn.set_tags(&file.id, &tags)).await?.value)
+        let tagged = self.retry.run(Outside::Api, || cdn.set_tags(&file.id, &tags)).await?.value;
+        let moved = |what: String| Halt::Trouble(Trouble::new(TroubleKind::IntegrityMismatch, what), 1);
+        check(put, &tagged).map_err(moved)?;
+        Ok(tagged)
     }
 
     fn tags(&self, put: &Put) -> Vec<String> {
@@ -354,5 +354,6 @@ impl Performer {
 }
 
 fn check(put: &Put, file: &CdnFile) -> Result<(), String> {
-    check_stored(put, &file.path, file.bytes, file.width.zip(file.height))
+    check_stored(put, &file.path, file.bytes, file.width.zip(file.height))?;
+    file.unfit.clone().map_or(Ok(()), Err)
 }

@@ -166,7 +166,6 @@ impl<'a> Wheel<'a> {
             ledger: self.ledger.store().id(),
             run: self.run,
             delivery_check: options.delivery_check,
-            bytes_max: options.bytes_max,
         })
     }
 

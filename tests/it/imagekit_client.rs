@@ -2,6 +2,7 @@
 
 mod delivery;
 mod management;
+mod slow;
 mod uploads;
 
 use std::time::Duration;
@@ -24,9 +25,13 @@ fn client(server: &RawServer) -> ImageKit {
 }
 
 fn client_waiting(server: &RawServer, idle_ms: u64) -> ImageKit {
+    let idle = Duration::from_millis(idle_ms);
+    ImageKit::new(ImageKitOptions { idle, ..options(server) }).unwrap()
+}
+
+fn options(server: &RawServer) -> ImageKitOptions {
     let endpoint: Url = server.url("/demo").parse().unwrap();
-    let options = ImageKitOptions::new(KEY, endpoint, server.base(), server.base());
-    ImageKit::new(ImageKitOptions { idle: Duration::from_millis(idle_ms), ..options }).unwrap()
+    ImageKitOptions::new(KEY, endpoint, server.base(), server.base())
 }
 
 fn json(status: u16, body: Value) -> Vec<Act> {
@@ -45,16 +50,21 @@ fn error(status: u16, message: &str) -> Vec<Act> {
 }
 
 fn file_json(path: &str) -> Value {
-    json!({"type": "file", "fileId": ID, "name": "x", "filePath": path, "size": 117_079, "width": 1000, "height": 500,
-           "url": format!("https://ik.imagekit.io/demo{path}?updatedAt=1718876290234"), "fileType": "image",
-           "versionInfo": {"id": ID, "name": "Version 1"}, "tags": ["a"], "AITags": null})
+    file_of(ID, path)
 }
 
-fn cdn_file(path: &str) -> CdnFile {
+fn file_of(id: &str, path: &str) -> Value {
+    json!({"type": "file", "fileId": id, "name": "x", "filePath": path, "size": 117_079, "width": 1000, "height": 500,
+           "url": format!("https://ik.imagekit.io/demo{path}?updatedAt=1718876290234"), "fileType": "image",
+           "versionInfo": {"id": id, "name": "Version 1"}, "tags": ["a"], "AITags": null})
+}
+
+fn cdn_file(server: &RawServer, path: &str) -> CdnFile {
     CdnFile {
         id: id(ID),
         path: path.parse().unwrap(),
-        url: format!("https://ik.imagekit.io/demo{path}"),
+        url: server.url(&format!("/demo{path}")),
+        unfit: None,
         bytes: 117_079,
         width: Some(1000),
         height: Some(500),

@@ -347,7 +347,7 @@ async fn c7_delivery_is_believed_only_when_it_shows_an_image() {
     let client = &bench.client;
     let size = bytes.len() as u64;
     assert_eq!(client.original_hash(&file.url, size).await, Ok(ContentHash::of(&bytes)));
-    assert_eq!(kind(client.original_hash(&file.url, size - 1).await), FileTooLarge);
+    assert_eq!(kind(client.original_hash(&file.url, size - 1).await), IntegrityMismatch);
     bench.faults.inject("delivery_original", 0, 1, Fault::CutBody { after_bytes: 100 });
     assert_eq!(kind(client.original_hash(&file.url, size).await), Network);
 

@@ -3,7 +3,6 @@
 
 mod fields;
 mod listing;
-mod slow;
 mod urls;
 
 use serde_json::Value;

@@ -15,7 +15,7 @@ use crate::cli::usage::{Amount, Free, Used, used};
 use crate::config::{self, Config};
 use crate::limits::{DELIVERY_BYTES_READ_MAX, DOCTOR_ASK_MS_MAX, DOCTOR_IMAGES, USED_NOTE_PERCENT};
 use crate::outside::Trouble;
-use crate::outside::imagekit::{Cdn, CdnFile, ImageKit, ImageKitOptions};
+use crate::outside::imagekit::{Cdn, CdnFile, ImageKit, ImageKitOptions, delivered_at};
 use crate::outside::knock::knock;
 use crate::outside::probe::{Accept, Ask, Reading, Seen};
 
@@ -136,7 +136,7 @@ async fn delivery(cdn: &ImageKit, endpoint: &Url, files: &[CdnFile]) -> Line {
         reading: Reading::Header,
         bytes_max: DELIVERY_BYTES_READ_MAX as u64,
     };
-    let look = async |path: &str| bounded(cdn.probe(&below(endpoint, path), None, &ask)).await;
+    let look = async |path: &str| bounded(cdn.probe(&delivered_at(endpoint, path), None, &ask)).await;
     let mut refused = None;
     for file in files {
         match look(&file.path.to_string()).await {
@@ -170,15 +170,6 @@ async fn delivery(cdn: &ImageKit, endpoint: &Url, files: &[CdnFile]) -> Line {
             Line::finding(CHECK, format!("it answers {status}, and not as ImageKit's delivery does"), COMPARE)
         }
     }
-}
-
-/// The URL of a path below the endpoint.
-fn below(endpoint: &Url, path: &str) -> String {
-    let mut url = endpoint.clone();
-    if let Ok(mut parts) = url.path_segments_mut() {
-        parts.pop_if_empty().extend(path.trim_start_matches('/').split('/'));
-    }
-    url.into()
 }
 
 /// Any answer will do: what the host takes, only an upload shows.

@@ -1,12 +1,12 @@
 //! The client: one request of ImageKit's API a method, each tried once. Trying again is the runner's business.
 
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use ledger::ids::{CdnPath, ContentHash, FileId};
 use ledger::trouble::TroubleKind;
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use time::Date;
 use url::Url;
@@ -15,7 +15,7 @@ use super::answers::Answer;
 use super::settings::{ImageKitOptions, ImageKitRefused, Secret};
 use super::{Cdn, CdnFile, Deleted, Stored, Upload, Usage, wire};
 use crate::limits::{ANSWER_BYTES_MAX, BULK_DELETE_FILES_MAX, FIND_FILES_MAX, LIST_FILES_MAX};
-use crate::outside::http::progress;
+use crate::outside::http::{Patience, progress};
 use crate::outside::incoming::Incoming;
 use crate::outside::log::send;
 use crate::outside::probe::{Ask, Seen};
@@ -34,7 +34,7 @@ pub struct ImageKit {
     pub(super) url_endpoint: Url,
     upload_url: Url,
     api_url: Url,
-    pub(super) idle: Duration,
+    pub(super) patience: Patience,
 }
 
 impl ImageKit {
@@ -51,23 +51,28 @@ impl ImageKit {
             client.get(options.api_url.clone()).basic_auth(&options.private_key, Some("")).build()?;
         let authorization = sample.headers().get(AUTHORIZATION).cloned().ok_or(ImageKitRefused::Key)?;
         let secret = Secret::new(&options.private_key, authorization.to_str().unwrap_or_default());
-        let ImageKitOptions { url_endpoint, upload_url, api_url, idle, .. } = options;
-        Ok(Self { client, authorization, secret: Arc::new(secret), url_endpoint, upload_url, api_url, idle })
+        let ImageKitOptions { url_endpoint, upload_url, api_url, idle, whole, .. } = options;
+        let (secret, patience) = (Arc::new(secret), Patience { idle, whole });
+        Ok(Self { client, authorization, secret, url_endpoint, upload_url, api_url, patience })
     }
 
     /// A request to the upload host, with the key.
     pub(super) fn upload_request(&self) -> RequestBuilder {
         let url = at(&self.upload_url, &["api", "v1", "files", "upload"]);
-        self.client.post(url).header(AUTHORIZATION, self.authorization.clone())
+        self.with_key(self.client.post(url))
     }
 
     /// A request to the management API, with the key.
     fn api_request(&self, method: Method, path: &[&str]) -> RequestBuilder {
-        self.client.request(method, at(&self.api_url, path)).header(AUTHORIZATION, self.authorization.clone())
+        self.with_key(self.client.request(method, at(&self.api_url, path)))
+    }
+
+    fn with_key(&self, request: RequestBuilder) -> RequestBuilder {
+        request.header(AUTHORIZATION, self.authorization.clone()).header(ACCEPT_ENCODING, "identity")
     }
 
     async fn ask(&self, request: RequestBuilder) -> Result<Answer, Trouble> {
-        self.read(progress(send(request), self.idle, WHOM).await?).await
+        self.read(progress(send(request), self.patience.idle, WHOM).await?).await
     }
 
     /// Reads an answer whole, within its bound.
@@ -75,7 +80,7 @@ impl ImageKit {
         let (status, headers) = (response.status(), response.headers().clone());
         let mut answer = Answer { secret: Arc::clone(&self.secret), status, headers, body: Vec::new() };
         let read = async |body: &mut Vec<u8>| {
-            let mut incoming = Incoming::of(response, ANSWER_BYTES_MAX as u64, self.idle, WHOM)?;
+            let mut incoming = Incoming::of(response, ANSWER_BYTES_MAX as u64, self.patience, WHOM)?;
             while let Some(piece) = incoming.next().await? {
                 body.extend_from_slice(&piece);
             }
@@ -97,16 +102,30 @@ impl ImageKit {
         search: &str,
         skip: u64,
         limit: u32,
-    ) -> Result<Vec<CdnFile>, Trouble> {
-        let (skip, limit) = (skip.to_string(), limit.clamp(1, LIST_FILES_MAX).to_string());
+    ) -> Result<(Answer, Vec<CdnFile>), Trouble> {
+        let limit = limit.clamp(1, LIST_FILES_MAX);
+        let (skip, most) = (skip.to_string(), limit.to_string());
         let mut query =
-            vec![("searchQuery", search), ("sort", "ASC_CREATED"), ("skip", &skip), ("limit", &limit)];
+            vec![("searchQuery", search), ("sort", "ASC_CREATED"), ("skip", &skip), ("limit", &most)];
         query.extend(path.map(|path| ("path", path)));
         let answer = self.ask(self.api_request(Method::GET, &["v1", "files"]).query(&query)).await?;
-        match answer.status {
-            StatusCode::OK => wire::files(&answer.body).map_err(|why| answer.odd(&why)),
-            _ => Err(answer.trouble()),
+        if answer.status != StatusCode::OK {
+            return Err(answer.trouble());
         }
+        let files = wire::files(&answer.body, &self.url_endpoint).map_err(|why| answer.odd(&why))?;
+        if files.len() > limit as usize {
+            return Err(answer.odd(&format!("{} files on a page of {limit}", files.len())));
+        }
+        Ok((answer, files))
+    }
+
+    /// The one file that an answer is about, which was asked for by its id.
+    fn file_of(&self, answer: &Answer, file: &FileId) -> Result<CdnFile, Trouble> {
+        let found = wire::file(&answer.body, &self.url_endpoint).map_err(|why| answer.odd(&why))?;
+        if found.id != *file {
+            return Err(answer.odd(&format!("another file, {}, than was asked for, {file}", found.id)));
+        }
+        Ok(found)
     }
 }
 
@@ -120,7 +139,7 @@ impl Cdn for ImageKit {
         let id = addressable(file)?;
         let answer = self.ask(self.api_request(Method::GET, &["v1", "files", &id, "details"])).await?;
         match answer.status {
-            StatusCode::OK => wire::file(&answer.body).map(Some).map_err(|why| answer.odd(&why)),
+            StatusCode::OK => self.file_of(&answer, file).map(Some),
             _ if answer.is_missing() => Ok(None),
             _ => Err(answer.trouble()),
         }
@@ -130,7 +149,7 @@ impl Cdn for ImageKit {
         let id = addressable(file)?;
         let answer = self.ask(self.api_request(Method::GET, &["v1", "files", &id, "versions"])).await?;
         match answer.status {
-            StatusCode::OK => wire::files(&answer.body).map_err(|why| answer.odd(&why)),
+            StatusCode::OK => wire::files(&answer.body, &self.url_endpoint).map_err(|why| answer.odd(&why)),
             _ if answer.is_missing() => Ok(Vec::new()),
             _ => Err(answer.trouble()),
         }
@@ -139,14 +158,23 @@ impl Cdn for ImageKit {
     async fn find(&self, path: &CdnPath) -> Result<Option<CdnFile>, Trouble> {
         // With a search, ImageKit ignores the parameters `type`, `tags` and `name`, but not `path`.
         let search = format!("type = \"file\" AND name = {}", quoted(path.name()));
-        let files = self.page(Some(path.folder()), &search, 0, FIND_FILES_MAX).await?;
+        let (_, files) = self.page(Some(path.folder()), &search, 0, FIND_FILES_MAX).await?;
         Ok(files.into_iter().find(|file| file.path == *path))
     }
 
     async fn list(&self, folder: &str, skip: u64, limit: u32) -> Result<Vec<CdnFile>, Trouble> {
         // With its slash at the end, the folder's name is no prefix of another's.
         let folder = format!("{}/", folder.trim_end_matches('/'));
-        self.page(None, &format!("type = \"file\" AND path : {}", quoted(&folder)), skip, limit).await
+        let search = format!("type = \"file\" AND path : {}", quoted(&folder));
+        let (answer, files) = self.page(None, &search, skip, limit).await?;
+        if files.iter().any(|file| !file.path.as_str().starts_with(&folder)) {
+            return Err(answer.odd("a file of another folder than was asked for"));
+        }
+        let mut ids = HashSet::new();
+        if !files.iter().all(|file| ids.insert(&file.id)) {
+            return Err(answer.odd("one file twice on a page"));
+        }
+        Ok(files)
     }
 
     async fn set_tags(&self, file: &FileId, tags: &[String]) -> Result<CdnFile, Trouble> {
@@ -154,7 +182,13 @@ impl Cdn for ImageKit {
         let request = self.api_request(Method::PATCH, &["v1", "files", &id, "details"]);
         let answer = self.ask(request.json(&wire::TagsRequest { tags })).await?;
         match answer.status {
-            StatusCode::OK => wire::file(&answer.body).map_err(|why| answer.odd(&why)),
+            StatusCode::OK => {
+                let found = self.file_of(&answer, file)?;
+                match tags.iter().all(|tag| found.tags.contains(tag)) {
+                    true => Ok(found),
+                    false => Err(answer.odd("a file without the tags that it was given")),
+                }
+            }
             _ => Err(answer.trouble()),
         }
     }
@@ -201,8 +235,8 @@ impl Cdn for ImageKit {
         Ok(Deleted { deleted: Vec::new(), missing })
     }
 
-    async fn original_hash(&self, url: &str, bytes_max: u64) -> Result<ContentHash, Trouble> {
-        self.hash_original(url, bytes_max).await
+    async fn original_hash(&self, url: &str, bytes: u64) -> Result<ContentHash, Trouble> {
+        self.hash_original(url, bytes).await
     }
 
     async fn check_delivery(&self, url: &str) -> Result<(), Trouble> {

@@ -1,6 +1,6 @@
 //! What a browser would get: the delivery host, asked without the key.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ledger::ids::ContentHash;
 use ledger::trouble::TroubleKind;
@@ -9,10 +9,10 @@ use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
 use url::Url;
 
 use super::client::ImageKit;
-use crate::limits::{DELIVERY_BYTES_READ_MAX, DOWNLOAD_MS_MAX, MESSAGE_CHARS_MAX};
+use crate::limits::{ANSWER_BYTES_MAX, DELIVERY_BYTES_READ_MAX, MESSAGE_CHARS_MAX};
 use crate::outside::Trouble;
 use crate::outside::http::{plain, progress, unanswered};
-use crate::outside::incoming::{Incoming, is_whole};
+use crate::outside::incoming::{Incoming, is_plain, is_whole};
 use crate::outside::log::send;
 use crate::outside::picture::sniff::is_picture;
 use crate::outside::probe::{ACCEPT_IMAGES, Ask, Seen};
@@ -29,8 +29,10 @@ impl ImageKit {
         if !media_type.is_some_and(|media_type| media_type.starts_with(b"image/")) {
             return Err(not_served("the URL answers with no image media type"));
         }
-        let (mut body, mut head) =
-            (Incoming::of(response, u64::MAX, self.idle, WHOM).map_err(unserved)?, Vec::new());
+        let (mut body, mut head) = (
+            Incoming::of(response, ANSWER_BYTES_MAX as u64, self.patience, WHOM).map_err(unserved)?,
+            Vec::new(),
+        );
         while head.len() < DELIVERY_BYTES_READ_MAX {
             match body.next().await.map_err(unserved)? {
                 Some(piece) => head.extend_from_slice(&piece),
@@ -45,17 +47,22 @@ impl ImageKit {
     }
 
     /// The hash of [`super::Cdn::original_hash`].
-    pub(super) async fn hash_original(&self, url: &str, bytes_max: u64) -> Result<ContentHash, Trouble> {
+    pub(super) async fn hash_original(&self, url: &str, bytes: u64) -> Result<ContentHash, Trouble> {
         let mut url = self.delivery_url(url)?;
         url.set_query(Some("tr=orig-true"));
         let response = self.deliver(url).await?;
-        let too_large =
-            || Trouble::new(TroubleKind::FileTooLarge, format!("stored with more than {bytes_max} bytes"));
-        if response.content_length().is_some_and(|length| length > bytes_max) {
+        // Compressed, its bytes on the way would bound nothing; and nobody was asked to compress it.
+        if !is_plain(response.headers()) {
+            return Err(not_served("the untouched original is sent compressed, which was not asked for"));
+        }
+        let too_large = || {
+            Trouble::new(TroubleKind::IntegrityMismatch, format!("the original has more than {bytes} bytes"))
+        };
+        if response.content_length().is_some_and(|length| length > bytes) {
             return Err(too_large());
         }
         let (mut body, mut hasher) =
-            (Incoming::of(response, bytes_max, self.idle, WHOM).map_err(unserved)?, blake3::Hasher::new());
+            (Incoming::of(response, bytes, self.patience, WHOM).map_err(unserved)?, blake3::Hasher::new());
         while let Some(piece) = body.next().await.map_err(|trouble| match trouble.kind {
             TroubleKind::FileTooLarge => too_large(),
             _ => unserved(trouble),
@@ -78,21 +85,14 @@ impl ImageKit {
                 "not fetched: it does not lie below IMAGEKIT_URL_ENDPOINT",
             )
         };
-        let mut url =
-            self.delivery_url(url).ok().filter(|url| self.is_below_endpoint(url)).ok_or_else(forbidden)?;
+        let mut url = self.delivery_url(url).map_err(|_| forbidden())?;
         url.set_query(transformation.map(|steps| format!("tr={steps}")).as_deref());
-        let whole = Duration::from_millis(DOWNLOAD_MS_MAX);
-        let late = |_| Trouble::new(TroubleKind::Timeout, format!("not there after {} s", whole.as_secs()));
-        tokio::time::timeout(whole, self.look_once(url, ask)).await.map_err(late)?
-    }
-
-    async fn look_once(&self, url: Url, ask: &Ask<'_>) -> Result<Seen, Trouble> {
         let started = Instant::now();
         let request = self.client.get(url).headers(ask.headers());
-        let response = progress(send(request), self.idle, WHOM).await?;
+        let response = progress(send(request), self.patience.idle, WHOM).await?;
         match unanswered(&response, WHOM, TroubleKind::ApiError) {
             Some(trouble) => Err(trouble),
-            None => Ok(ask.read(response, started, self.idle, WHOM, None).await?.0),
+            None => Ok(ask.read(response, started, self.patience, WHOM, None).await?.0),
         }
     }
 
@@ -101,18 +101,21 @@ impl ImageKit {
         url.path().strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
     }
 
-    /// Only below the configured endpoint's host is anything fetched: which URL a file has is the server's word.
+    /// Only below the configured endpoint is anything fetched, whoever says where a file is: the same host may deliver
+    /// other people's.
     fn delivery_url(&self, url: &str) -> Result<Url, Trouble> {
-        let ours = |url: &Url| url.origin() == self.url_endpoint.origin();
-        Url::parse(url)
-            .ok()
-            .filter(|url| ours(url) && super::settings::is_web(url))
-            .ok_or_else(|| not_served("its URL is not on the host of IMAGEKIT_URL_ENDPOINT"))
+        let is_ours = |url: &Url| {
+            url.origin() == self.url_endpoint.origin()
+                && super::settings::is_web(url)
+                && self.is_below_endpoint(url)
+        };
+        let elsewhere = || not_served("its URL does not lie below IMAGEKIT_URL_ENDPOINT");
+        Url::parse(url).ok().filter(is_ours).ok_or_else(elsewhere)
     }
 
     async fn deliver(&self, url: Url) -> Result<Response, Trouble> {
         let request = self.client.get(url).header(ACCEPT, ACCEPT_IMAGES).header(ACCEPT_ENCODING, "identity");
-        let response = progress(send(request), self.idle, WHOM).await?;
+        let response = progress(send(request), self.patience.idle, WHOM).await?;
         if let Some(trouble) = unanswered(&response, WHOM, TroubleKind::ApiError) {
             return Err(trouble);
         }
@@ -133,6 +136,7 @@ impl ImageKit {
 fn unserved(trouble: Trouble) -> Trouble {
     match trouble.kind {
         TroubleKind::InvalidImage => not_served(&trouble.message),
+        TroubleKind::FileTooLarge => not_served("the URL answers without an end"),
         _ => trouble,
     }
 }

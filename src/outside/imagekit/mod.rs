@@ -3,11 +3,13 @@
 mod answers;
 mod client;
 mod delivery;
+mod place;
 mod settings;
 mod upload;
 mod wire;
 
 pub use client::ImageKit;
+pub use place::delivered_at;
 pub(super) use settings::is_loopback;
 pub use settings::{ImageKitOptions, ImageKitRefused};
 
@@ -26,8 +28,10 @@ pub struct CdnFile {
     pub id: FileId,
     /// `filePath`.
     pub path: CdnPath,
-    /// The delivery URL without any query.
+    /// Where it is delivered: below the endpoint, at its path.
     pub url: String,
+    /// Why no row may point at it, whatever its bytes are: ImageKit says that it is elsewhere, private, or no image.
+    pub unfit: Option<String>,
     /// `size` in bytes.
     pub bytes: u64,
     /// Pixels across, where ImageKit says.
@@ -100,13 +104,13 @@ pub trait Cdn: Send + Sync {
     /// `unauthorized`, `quota_exceeded`, `file_too_large`, `rejected`, `rate_limited`,
     /// `api_error`, `timeout`, `network`. After the last three it is unknown whether the file was stored.
     async fn upload(&self, upload: &Upload, spool: &Spool) -> Result<Stored, Trouble>;
-    /// A file by its id; `None` when it does not exist.
+    /// A file by its id; `None` when it does not exist. An answer that is of another file is `api_error`.
     async fn details(&self, file: &FileId) -> Result<Option<CdnFile>, Trouble>;
     /// All versions of a file, each as [`Cdn::details`] describes it; none when it does not exist.
     async fn versions(&self, file: &FileId) -> Result<Vec<CdnFile>, Trouble>;
     /// A file by its exact path, out of the listing (which may lag); `None` when it is not listed.
     async fn find(&self, path: &CdnPath) -> Result<Option<CdnFile>, Trouble>;
-    /// One page of all files below a folder, in a stable order.
+    /// One page of all files below a folder, in a stable order: no file twice, and no more of them than `limit`.
     async fn list(&self, folder: &str, skip: u64, limit: u32) -> Result<Vec<CdnFile>, Trouble>;
     /// Replaces a file's tags.
     async fn set_tags(&self, file: &FileId, tags: &[String]) -> Result<CdnFile, Trouble>;
@@ -114,8 +118,12 @@ pub trait Cdn: Send + Sync {
     async fn delete(&self, file: &FileId) -> Result<bool, Trouble>;
     /// Deletes up to 100 files at once; those that are not there are named and do not keep the others.
     async fn delete_many(&self, files: &[FileId]) -> Result<Deleted, Trouble>;
-    /// The BLAKE3 of the untouched original bytes (`tr=orig-true`), streamed and bounded by `bytes_max`.
-    async fn original_hash(&self, url: &str, bytes_max: u64) -> Result<ContentHash, Trouble>;
+    /// The BLAKE3 of the untouched original bytes (`tr=orig-true`), streamed, and read no further than one byte behind
+    /// the `bytes` that the file should have.
+    ///
+    /// # Errors
+    /// `integrity_mismatch` when it has more; `not_served` when it is not given as it is.
+    async fn original_hash(&self, url: &str, bytes: u64) -> Result<ContentHash, Trouble>;
     /// Sees that a delivery URL answers 200 with an image (media type and first bytes).
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
-use crate::limits::IDLE_MS_MAX;
+use crate::limits::{ANSWER_MS_MAX, IDLE_MS_MAX};
 
 /// How ImageKit is reached.
 #[derive(Clone)]
@@ -20,13 +20,15 @@ pub struct ImageKitOptions {
     pub api_url: Url,
     /// How long a transfer may stand still.
     pub idle: Duration,
+    /// How long an answer may take altogether, beside what its bytes take on the slowest line.
+    pub whole: Duration,
 }
 
 impl ImageKitOptions {
     /// These settings, and everything else as the limits have it.
     pub fn new(private_key: impl Into<String>, url_endpoint: Url, upload_url: Url, api_url: Url) -> Self {
-        let idle = Duration::from_millis(IDLE_MS_MAX);
-        Self { private_key: private_key.into(), url_endpoint, upload_url, api_url, idle }
+        let (idle, whole) = (Duration::from_millis(IDLE_MS_MAX), Duration::from_millis(ANSWER_MS_MAX));
+        Self { private_key: private_key.into(), url_endpoint, upload_url, api_url, idle, whole }
     }
 
     /// Why the settings cannot be used: every reason. None when they can, and the key would never travel in the open.
@@ -59,6 +61,7 @@ impl fmt::Debug for ImageKitOptions {
             .field("upload_url", &self.upload_url.as_str())
             .field("api_url", &self.api_url.as_str())
             .field("idle", &self.idle)
+            .field("whole", &self.whole)
             .finish_non_exhaustive()
     }
 }

@@ -38,25 +38,24 @@ impl ImageKit {
         let response = tokio::select! {
             biased;
             sent = sending => sent.map_err(|error| http::trouble(error, WHOM))?,
-            _ = stall(pulse, self.idle) => return Err(http::stalled(self.idle, WHOM)),
+            _ = stall(pulse, self.patience.idle) => return Err(http::stalled(self.patience.idle, WHOM)),
         };
         let answer = self.read(response).await?;
         match answer.status {
-            StatusCode::OK => stored(&answer),
+            StatusCode::OK => self.stored(&answer),
             _ if answer.is_conflict() => Ok(Stored::Conflict),
             _ => Err(answer.trouble()),
         }
     }
-}
 
-fn stored(answer: &Answer) -> Result<Stored, Trouble> {
-    wire::file(&answer.body).map(Stored::Now).map_err(|why| {
-        let trouble = answer.odd(&why);
-        match wire::id_alone(&answer.body) {
+    fn stored(&self, answer: &Answer) -> Result<Stored, Trouble> {
+        let named = |trouble: Trouble| match wire::id_alone(&answer.body) {
             Some(id) => trouble.with_file(id),
             None => trouble,
-        }
-    })
+        };
+        let file = wire::file(&answer.body, &self.url_endpoint);
+        file.map(Stored::Now).map_err(|why| named(answer.odd(&why)))
+    }
 }
 
 /// The fields first and the file last, its length known, so that the server can refuse before it has read
@@ -76,7 +75,7 @@ fn form(upload: &Upload, file: tokio::fs::File, taken: watch::Sender<()>) -> Res
         .text("folder", upload.path.folder().to_owned())
         .text("useUniqueFileName", "false")
         .text("overwriteFile", "false")
-        .text("responseFields", "tags");
+        .text("responseFields", "tags,isPrivateFile,isPublished");
     if !upload.tags.is_empty() {
         form = form.text("tags", upload.tags.join(","));
     }

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use url::Url;
 
+use super::place::{bare, delivered_at, is_of};
 use super::{CdnFile, Usage};
+use crate::limits::{CDN_BYTES_MAX, FINDING_CHARS_MAX};
+use crate::outside::http::plain;
 
 /// The body of a bulk delete.
 #[derive(Serialize)]
@@ -38,6 +41,8 @@ struct WireMissing {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireFile {
+    #[serde(rename = "type")]
+    kind: Option<String>,
     file_id: String,
     file_path: String,
     url: String,
@@ -45,6 +50,9 @@ struct WireFile {
     width: Option<Box<RawValue>>,
     height: Option<Box<RawValue>>,
     tags: Option<Vec<String>>,
+    file_type: Option<String>,
+    is_private_file: Option<bool>,
+    is_published: Option<bool>,
     version_info: Option<WireVersion>,
 }
 
@@ -71,20 +79,20 @@ struct WireError {
     message: String,
 }
 
-/// One file.
-pub(super) fn file(body: &[u8]) -> Result<CdnFile, String> {
-    serde_json::from_slice::<WireFile>(body).map_err(|error| error.to_string())?.try_into()
+/// One file, delivered below the endpoint.
+pub(super) fn file(body: &[u8], endpoint: &Url) -> Result<CdnFile, String> {
+    serde_json::from_slice::<WireFile>(body).map_err(|error| error.to_string())?.below(endpoint)
 }
 
 /// A page of files.
-pub(super) fn files(body: &[u8]) -> Result<Vec<CdnFile>, String> {
+pub(super) fn files(body: &[u8], endpoint: &Url) -> Result<Vec<CdnFile>, String> {
     let files: Vec<WireFile> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    files.into_iter().map(CdnFile::try_from).collect()
+    files.into_iter().map(|file| file.below(endpoint)).collect()
 }
 
 /// The id in an answer of which the rest may be unreadable.
 pub(super) fn id_alone(body: &[u8]) -> Option<FileId> {
-    serde_json::from_slice::<WireId>(body).ok()?.file_id.parse().ok()
+    id(&serde_json::from_slice::<WireId>(body).ok()?.file_id).ok()
 }
 
 /// The files a bulk delete has removed.
@@ -102,7 +110,8 @@ pub(super) fn missing_ids(body: &[u8]) -> Result<Vec<String>, String> {
 /// What of the plan is used.
 pub(super) fn usage(body: &[u8]) -> Result<Usage, String> {
     let wire: WireUsage = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    Ok(Usage { storage_bytes: wire.media_library_storage_bytes, bandwidth_bytes: wire.bandwidth_bytes })
+    let (storage, bandwidth) = (wire.media_library_storage_bytes, wire.bandwidth_bytes);
+    Ok(Usage { storage_bytes: amount(storage)?, bandwidth_bytes: amount(bandwidth)? })
 }
 
 /// The message of an error.
@@ -110,37 +119,66 @@ pub(super) fn error_message(body: &[u8]) -> Option<String> {
     serde_json::from_slice::<WireError>(body).ok().map(|error| error.message)
 }
 
-impl TryFrom<WireFile> for CdnFile {
-    type Error = String;
-    fn try_from(wire: WireFile) -> Result<Self, String> {
-        Ok(Self {
-            id: parse(&wire.file_id)?,
-            path: parse(&wire.file_path)?,
-            url: without_query(&wire.url).ok_or("its url is none that can be fetched")?,
-            bytes: wire.size,
-            width: pixels(wire.width.as_deref()),
-            height: pixels(wire.height.as_deref()),
-            tags: wire.tags.unwrap_or_default(),
-            version: wire.version_info.map(|version| parse(&version.id)).transpose()?,
+impl WireFile {
+    /// The file, delivered below the endpoint. What keeps it out of rows is noted: a listing may have any file.
+    fn below(self, endpoint: &Url) -> Result<CdnFile, String> {
+        let path = parse(&self.file_path)?;
+        let (width, height) = (pixels(self.width.as_deref()), pixels(self.height.as_deref()));
+        let unfit = self.unfit(endpoint, width.is_err() || height.is_err());
+        Ok(CdnFile {
+            id: id(&self.file_id)?,
+            path,
+            url: delivered_at(endpoint, &self.file_path),
+            unfit,
+            bytes: amount(self.size)?,
+            width: width.unwrap_or_default(),
+            height: height.unwrap_or_default(),
+            tags: self.tags.unwrap_or_default(),
+            version: self.version_info.map(|version| id(&version.id)).transpose()?,
         })
+    }
+
+    fn unfit(&self, endpoint: &Url, has_odd_sides: bool) -> Option<String> {
+        let is_other = |said: &Option<String>, than: &str| said.as_ref().is_some_and(|said| said != than);
+        let why = if !is_of(&self.url, endpoint, &self.file_path) {
+            let said = plain(bare(&self.url), FINDING_CHARS_MAX);
+            return Some(format!("ImageKit delivers it at {said}, which is not below IMAGEKIT_URL_ENDPOINT"));
+        } else if self.is_private_file == Some(true) {
+            "private, and served to signed URLs alone"
+        } else if self.is_published == Some(false) {
+            "not published"
+        } else if is_other(&self.file_type, "image") || is_other(&self.kind, "file") {
+            "no image file"
+        } else if has_odd_sides {
+            "a picture with sides that are no numbers"
+        } else {
+            return None;
+        };
+        Some(format!("ImageKit says that it is {why}"))
     }
 }
 
-/// A side in pixels; files that are no images have none, or something else there.
-fn pixels(side: Option<&RawValue>) -> Option<u32> {
-    side?.get().parse().ok()
+/// A side in pixels; files that are no images have none.
+fn pixels(side: Option<&RawValue>) -> Result<Option<u32>, std::num::ParseIntError> {
+    match side.map(RawValue::get) {
+        None | Some("null") => Ok(None),
+        Some(side) => side.parse().map(Some),
+    }
+}
+
+/// An id as ImageKit makes them: of letters and digits. It stands in rows, in requests and in what people read.
+fn id(text: &str) -> Result<FileId, String> {
+    let fits = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if fits { parse(text) } else { Err("its file id is none of ImageKit's".to_owned()) }
+}
+
+/// A number of bytes that there can be.
+fn amount(bytes: u64) -> Result<u64, String> {
+    if bytes <= CDN_BYTES_MAX { Ok(bytes) } else { Err(format!("{bytes} bytes are more than there can be")) }
 }
 
 fn parse<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: T::Err| error.to_string())
-}
-
-/// A URL without what ImageKit hangs on it for caches' sake (`?updatedAt=…`).
-fn without_query(text: &str) -> Option<String> {
-    let mut url = Url::parse(text).ok()?;
-    url.set_query(None);
-    url.set_fragment(None);
-    super::settings::is_web(&url).then(|| url.into())
 }
 
 #[cfg(test)]
@@ -149,33 +187,65 @@ mod tests {
 
     const FILE: &str = r#"{"type":"file","fileId":"6673f88237b244ef54d60180","filePath":"/a/b.jpg","size":117079,
         "url":"https://ik.imagekit.io/demo/a/b.jpg?updatedAt=1718876290234","width":1000,"height":500,"tags":null,
-        "AITags":null,"unknown":{"deep":[1]}}"#;
+        "AITags":null,"fileType":"image","isPrivateFile":false,"isPublished":true,"unknown":{"deep":[1]}}"#;
+
+    fn read(body: &str) -> Result<CdnFile, String> {
+        file(body.as_bytes(), &"https://ik.imagekit.io/demo".parse().unwrap())
+    }
+
+    fn changed(from: &str, to: &str) -> Result<CdnFile, String> {
+        let body = FILE.replacen(from, to, 1);
+        assert_ne!(body, FILE);
+        read(&body)
+    }
 
     #[test]
-    fn a_file_is_read_without_its_urls_query() {
-        let file = file(FILE.as_bytes()).unwrap();
-        assert_eq!(file.url, "https://ik.imagekit.io/demo/a/b.jpg");
+    fn a_file_is_read_with_the_url_of_its_path() {
+        let file = read(FILE).unwrap();
+        assert_eq!((file.url.as_str(), file.unfit), ("https://ik.imagekit.io/demo/a/b.jpg", None));
         assert_eq!((file.bytes, file.width, file.height), (117_079, Some(1000), Some(500)));
         assert_eq!((file.path.as_str(), file.tags.len()), ("/a/b.jpg", 0));
     }
 
     #[test]
-    fn s4_odd_files_are_refused_and_odd_sides_ignored() {
+    fn s4_odd_files_are_refused() {
         for (from, to) in [
             ("6673f88237b244ef54d60180", "../../x"),
+            ("6673f88237b244ef54d60180", "=1+1"),
+            ("6673f88237b244ef54d60180", "<b>"),
+            ("6673f88237b244ef54d60180", ""),
             ("/a/b.jpg", "a/b.jpg"),
-            ("https://ik", "javascript://ik"),
-            ("https://ik", "https://user:pw@ik"),
             ("117079", "-1"),
+            ("117079", "18446744073709551615"),
+            ("\"tags\":null", "\"tags\":\"a,b\""),
+            ("\"isPrivateFile\":false", "\"isPrivateFile\":\"no\""),
         ] {
-            let body = FILE.replacen(from, to, 1);
-            assert_ne!(body, FILE);
-            assert!(file(body.as_bytes()).is_err(), "{to}");
-        }
-        for side in ["null", "\"?\"", "-3", "1.5", "[]", "99999999999"] {
-            let body = FILE.replace("\"width\":1000", &format!("\"width\":{side}"));
-            assert_eq!(file(body.as_bytes()).unwrap().width, None, "{side}");
+            assert!(changed(from, to).is_err(), "{to}");
         }
         assert_eq!(id_alone(br#"{"fileId":"abc","size":"?"}"#).unwrap().to_string(), "abc");
+        assert_eq!(id_alone(br#"{"fileId":"a<c","size":"?"}"#), None);
+    }
+
+    #[test]
+    fn s2_what_no_row_may_point_at_is_noted() {
+        for (from, to) in [
+            ("https://ik.imagekit", "https://evil.imagekit"),
+            ("https://ik", "javascript://ik"),
+            ("https://ik", "https://user:pw@ik"),
+            ("/demo/", "/other/"),
+            ("false", "true"),
+            ("true", "false"),
+            ("\"fileType\":\"image\"", "\"fileType\":\"non-image\""),
+            ("\"type\":\"file\"", "\"type\":\"file-version\""),
+            ("1000", "\"?\""),
+            ("1000", "-3"),
+            ("1000", "1.5"),
+            ("1000", "[]"),
+            ("500", "99999999999"),
+        ] {
+            let file = changed(from, to).unwrap();
+            assert!(file.unfit.is_some() && file.url == "https://ik.imagekit.io/demo/a/b.jpg", "{to}");
+        }
+        assert_eq!(changed("1000", "null").unwrap().unfit, None, "whoever does not say lies in nothing");
     }
 }

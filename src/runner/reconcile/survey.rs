@@ -10,7 +10,7 @@ use ledger::trouble::TroubleKind;
 
 use super::Grounds;
 use super::judge::{Pointer, pointer};
-use crate::limits::LIST_FILES_MAX;
+use crate::limits::{LIST_FILES_MAX, LIST_PAGES_MAX};
 use crate::outside::Trouble;
 use crate::outside::catalog::{Catalog, Venue};
 use crate::outside::imagekit::{Cdn, CdnFile};
@@ -122,16 +122,20 @@ impl Survey {
 /// the second time does not count, and a missed one that anybody names is asked for by its id.
 async fn list(cdn: &dyn Cdn, retry: &Retry) -> Result<Vec<CdnFile>, Halt> {
     let (mut files, mut known) = (Vec::new(), HashSet::new());
-    let mut skip = 0;
-    loop {
-        let page = retry.run(Outside::Api, || cdn.list(FOLDER, skip, LIST_FILES_MAX)).await?.value;
-        let n = page.len();
-        skip += n as u64;
-        files.extend(page.into_iter().filter(|file| known.insert(file.id.clone())));
+    let odd = |what: String| Halt::Trouble(Trouble::new(TroubleKind::ApiError, what), 1);
+    for page in 0..LIST_PAGES_MAX {
+        let skip = page * u64::from(LIST_FILES_MAX);
+        let listed = retry.run(Outside::Api, || cdn.list(FOLDER, skip, LIST_FILES_MAX)).await?.value;
+        let (n, before) = (listed.len(), files.len());
+        files.extend(listed.into_iter().filter(|file| known.insert(file.id.clone())));
         if n < LIST_FILES_MAX as usize {
             return Ok(files);
         }
+        if files.len() == before {
+            return Err(odd(format!("ImageKit's listing of {FOLDER} repeats itself after {before} files")));
+        }
     }
+    Err(odd(format!("ImageKit's listing of {FOLDER} does not end after {} files", files.len())))
 }
 
 fn outside(halt: Halt) -> RunError {

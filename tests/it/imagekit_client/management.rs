@@ -9,19 +9,22 @@ use super::*;
 #[tokio::test]
 async fn details_are_a_file_or_its_absence() {
     let server = RawServer::start(|asked| match asked.target.as_str() {
-        "/v1/files/known/details" => json(200, file_json("/a/b.jpg")),
+        "/v1/files/6673f88237b244ef54d60180/details" => json(200, file_json("/a/b.jpg")),
+        "/v1/files/another/details" => json(200, file_json("/a/b.jpg")),
         "/v1/files/odd%3Fid/details" => error(400, "Your request contains invalid fileId parameter."),
         "/v1/files/proxy/details" => answer(404, &[], b"<html>no such route</html>"),
         _ => error(404, "The requested file does not exist."),
     })
     .await;
     let client = client(&server);
-    assert_eq!(client.details(&id("known")).await, Ok(Some(cdn_file("/a/b.jpg"))));
+    assert_eq!(client.details(&id(ID)).await, Ok(Some(cdn_file(&server, "/a/b.jpg"))));
+    let odd = client.details(&id("another")).await.unwrap_err();
+    assert!(odd.kind == ApiError && odd.message.contains(ID) && odd.message.contains("another"), "{odd}");
     assert_eq!(client.details(&id("unknown")).await, Ok(None));
     assert_eq!(client.details(&id("odd?id")).await.unwrap_err().kind, Rejected);
     assert_eq!(client.details(&id("proxy")).await.unwrap_err().kind, ApiError, "no word of ImageKit's");
     assert_eq!(client.details(&id("..")).await.unwrap_err().kind, Rejected);
-    assert_eq!(server.asked().len(), 4);
+    assert_eq!(server.asked().len(), 5);
     assert_eq!(client.delete(&id("proxy")).await, Ok(false), "that path is ImageKit's own 404");
 }
 
@@ -33,7 +36,7 @@ async fn a_file_is_found_by_its_exact_path() {
     .await;
     let client = client(&server);
     let found = client.find(&"/a/n.jpg".parse().unwrap()).await.unwrap();
-    assert_eq!(found, Some(cdn_file("/a/n.jpg")));
+    assert_eq!(found, Some(cdn_file(&server, "/a/n.jpg")));
     assert_eq!(client.find(&"/b/n.jpg".parse().unwrap()).await, Ok(None));
     client.find(&"/c/a\" OR name : \"b\\.jpg".parse().unwrap()).await.unwrap();
 
@@ -50,14 +53,15 @@ async fn a_file_is_found_by_its_exact_path() {
 #[tokio::test]
 async fn c13_a_folder_is_listed_page_by_page() {
     let server = RawServer::start(|asked| match asked.param("skip").as_deref() {
-        Some("0") => json(200, json!([file_json("/venues/a/1.jpg"), file_json("/venues/b/2.jpg")])),
+        Some("0") => json(200, json!([file_json("/venues/a/1.jpg"), file_of("b2", "/venues/b/2.jpg")])),
         Some("2") => json(200, json!([])),
         _ => json(200, json!([{"type": "folder", "folderId": "f"}])),
     })
     .await;
     let client = client(&server);
     let page = client.list("/venues", 0, 1000).await.unwrap();
-    assert_eq!(page, [cdn_file("/venues/a/1.jpg"), cdn_file("/venues/b/2.jpg")]);
+    let second = CdnFile { id: id("b2"), ..cdn_file(&server, "/venues/b/2.jpg") };
+    assert_eq!(page, [cdn_file(&server, "/venues/a/1.jpg"), second]);
     assert_eq!(client.list("/venues/", 2, 9_999).await, Ok(vec![]));
     assert_eq!(
         client.list("/venues", 3, 5).await.unwrap_err().kind,
@@ -76,9 +80,20 @@ async fn c13_a_folder_is_listed_page_by_page() {
 
 #[tokio::test]
 async fn tags_are_replaced() {
-    let server = RawServer::start(|_| json(200, file_json("/a/b.jpg"))).await;
+    let server = RawServer::start(|asked| {
+        let mut file = file_json("/a/b.jpg");
+        if !asked.target.contains("forgetful") {
+            file["tags"] = serde_json::from_slice::<Value>(&asked.body).unwrap()["tags"].take();
+        }
+        file["fileId"] = asked.target.split('/').nth(3).unwrap().into();
+        json(200, file)
+    })
+    .await;
     let tags = ["x".to_owned(), "ledger-1".to_owned()];
-    assert_eq!(client(&server).set_tags(&id(ID), &tags).await, Ok(cdn_file("/a/b.jpg")));
+    let tagged = CdnFile { tags: tags.to_vec(), ..cdn_file(&server, "/a/b.jpg") };
+    assert_eq!(client(&server).set_tags(&id(ID), &tags).await, Ok(tagged));
+    let odd = client(&server).set_tags(&id("forgetful"), &tags).await.unwrap_err();
+    assert!(odd.kind == ApiError && odd.message.contains("without the tags"), "{odd}");
     let asked = &server.asked()[0];
     assert_eq!(
         (asked.method.as_str(), asked.target.as_str()),

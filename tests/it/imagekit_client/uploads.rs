@@ -70,7 +70,7 @@ async fn c4_an_upload_is_create_only_and_streamed_with_its_length() {
     let bytes = jpeg(900, 700);
     let bench = Bench::with(&bytes).await;
     let stored = bench.upload(&client(&server)).await.unwrap();
-    assert_eq!(stored, Stored::Now(cdn_file("/venues/the-pub/x.jpg")));
+    assert_eq!(stored, Stored::Now(cdn_file(&server, "/venues/the-pub/x.jpg")));
 
     let asked = &server.asked()[0];
     assert_eq!((asked.method.as_str(), asked.target.as_str()), ("POST", "/api/v1/files/upload"));
@@ -95,7 +95,7 @@ async fn c4_an_upload_is_create_only_and_streamed_with_its_length() {
             ("folder", "/venues/the-pub"),
             ("useUniqueFileName", "false"),
             ("overwriteFile", "false"),
-            ("responseFields", "tags"),
+            ("responseFields", "tags,isPrivateFile,isPublished"),
             ("tags", "longshore,PL"),
         ]
     );

@@ -81,22 +81,6 @@ fn s7_an_answer_that_names_another_file_has_none_deleted() {
 }
 
 #[test]
-fn s7_a_new_version_of_a_file_that_was_there_is_not_ours_to_remove() {
-    let (site, liar) = site(Way::Sent, &[]);
-    let before = site.stage.images(1).unwrap();
-    liar.lie(|asked, said| {
-        if is_upload(asked) {
-            said["versionInfo"] = json!({"id": "5f00000000000000000000ff", "name": "Version 2"});
-        }
-    });
-    let ran = site.run(&Way::Sent.typed(&[])).code(10);
-    assert_eq!(site.stage.images(1).unwrap(), before, "{ran}");
-    let failed = last_failed(&site);
-    assert_eq!(failed["error_type"], "integrity_mismatch", "{failed}");
-    assert_eq!(site.stage.imagekit.files()[0].id, failed["file_id"], "it stays, and is named: {ran}");
-}
-
-#[test]
 fn d6_amounts_beyond_all_measure_are_no_amounts() {
     let (site, liar) = site(Way::Sent, &[]);
     liar.lie(|asked, said| {

@@ -41,28 +41,36 @@ fn is_refused(name: &str, url: Url, more: &'static [&'static str]) {
 #[test]
 fn s2_a_url_on_another_host_is_in_no_row() {
     is_refused("another host", |_, path| format!("https://evil.example/x{path}?s3cret"), UNCHECKED);
-    is_refused("a host that begins alike", |site, path| {
-        format!("{}.evil.example{path}", site.stage.imagekit.url_endpoint())
-    }, UNCHECKED);
+    is_refused(
+        "a host that begins alike",
+        |site, path| format!("{}.evil.example{path}", site.stage.imagekit.url_endpoint()),
+        UNCHECKED,
+    );
 }
 
 #[test]
 fn s2_a_url_that_is_a_script_is_in_no_row() {
     is_refused("a script", |_, path| format!("javascript:alert(1)//{path}"), UNCHECKED);
     is_refused("data", |_, _| "data:image/png;base64,AAAA".to_owned(), UNCHECKED);
-    is_refused("a login", |site, path| {
-        site.stage.imagekit.url_endpoint().replace("http://", "http://u:s3cret@") + path
-    }, UNCHECKED);
+    is_refused(
+        "a login",
+        |site, path| site.stage.imagekit.url_endpoint().replace("http://", "http://u:s3cret@") + path,
+        UNCHECKED,
+    );
 }
 
 #[test]
 fn s2_another_tenants_url_on_the_same_host_is_in_no_row() {
-    is_refused("another tenant", |site, path| {
-        site.stage.imagekit.url_endpoint().replace("/sandbox", "/another") + path
-    }, UNCHECKED);
-    is_refused("another tenant by dots", |site, path| {
-        site.stage.imagekit.url_endpoint() + "/../another" + path
-    }, UNCHECKED);
+    is_refused(
+        "another tenant",
+        |site, path| site.stage.imagekit.url_endpoint().replace("/sandbox", "/another") + path,
+        UNCHECKED,
+    );
+    is_refused(
+        "another tenant by dots",
+        |site, path| site.stage.imagekit.url_endpoint() + "/../another" + path,
+        UNCHECKED,
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ledger::event::{Options, Scope};
 use ledger::timestamp::Timestamp;
-use longshore::limits::{IDLE_MS_MAX, IMAGE_BYTES_MAX};
+use longshore::limits::{ANSWER_MS_MAX, IDLE_MS_MAX, IMAGE_BYTES_MAX};
 use longshore::runner::Probe;
 
 use super::sqlite::SqliteFile;
@@ -23,6 +23,8 @@ pub struct How {
     pub patience: Duration,
     /// How long a transfer may stand still.
     pub idle: Duration,
+    /// How long an answer may take altogether, beside what its bytes take.
+    pub whole: Duration,
     /// At most this many venues.
     pub limit: Option<u64>,
     /// Which place a new run takes.
@@ -44,6 +46,7 @@ impl Default for How {
             probe: None,
             patience: Duration::from_secs(10),
             idle: Duration::from_millis(IDLE_MS_MAX),
+            whole: Duration::from_millis(ANSWER_MS_MAX),
             limit: None,
             scope: poland(),
             retry_failed: false,

@@ -299,10 +299,10 @@ impl Stage {
         let endpoint = url(self.imagekit.url_endpoint());
         let api = || url(self.imagekit.api_url());
         let mut options = ImageKitOptions::new("private_sandbox", endpoint, api(), api());
-        options.idle = how.idle;
+        (options.idle, options.whole) = (how.idle, how.whole);
         let cdn = ImageKit::new(options).unwrap();
         let mut options = OriginOptions::new(url(self.origin.base_url()));
-        options.idle = how.idle;
+        (options.idle, options.whole) = (how.idle, how.whole);
         let origin = HttpOrigin::new(options).unwrap();
         let catalog = runtime.block_on(catalog::open(&self.url())).unwrap();
         let spool = Spool::open(&self.dir.path().join("spool")).unwrap();

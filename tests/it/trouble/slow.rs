@@ -78,3 +78,36 @@ fn e1_an_upload_without_an_answer_and_a_delivery_that_stops_are_timeouts_that_ar
     let files = stage.imagekit.files();
     assert!(files.len() == 1 && files[0].versions == 1, "{files:?}");
 }
+
+#[test]
+fn e1_an_api_that_trickles_is_a_timeout_of_that_image_alone() {
+    let stage = stage();
+    // The answer to the upload is lost, so the file is looked for in a listing that comes byte by byte.
+    stage.order("upload=lostx1");
+    stage.order("list=slow:bytes=1:every=50");
+    let how = How { whole: Duration::from_secs(1), ..How::default() };
+    let begun = std::time::Instant::now();
+    match stage.migrate(&how) {
+        Ok(End::Finished(_, tally)) => assert_eq!((tally.done, tally.failed), (0, 1)),
+        other => panic!("{other:?}"),
+    }
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    let failed = failed(&stage);
+    assert_eq!((failed[0].error_type.name(), failed[0].attempts), ("timeout", 4), "{failed:?}");
+    assert!(failed[0].passing && failed[0].message.contains("bytes in"), "{failed:?}");
+    stage.order("list=none");
+    assert_eq!(migrate(&stage, Duration::from_secs(30)), (1, 0), "the next run takes it up");
+}
+
+#[test]
+fn e1_an_origin_that_trickles_is_a_timeout_of_that_image_alone() {
+    let stage = stage();
+    stage.order("origin=slow:bytes=1:every=50");
+    let how = How { whole: Duration::from_secs(1), ..How::default() };
+    match stage.migrate(&how) {
+        Ok(End::Finished(_, tally)) => assert_eq!((tally.done, tally.failed), (0, 1)),
+        other => panic!("{other:?}"),
+    }
+    let failed = failed(&stage);
+    assert_eq!((failed[0].error_type.name(), failed[0].attempts), ("timeout", 4), "{failed:?}");
+}

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use super::place::{bare, delivered_at, is_of};
+use super::settings::is_web;
 use super::{CdnFile, Usage};
 use crate::limits::{CDN_BYTES_MAX, FINDING_CHARS_MAX};
 use crate::outside::http::plain;
@@ -141,8 +142,10 @@ impl WireFile {
     fn unfit(&self, endpoint: &Url, has_odd_sides: bool) -> Option<String> {
         let is_other = |said: &Option<String>, than: &str| said.as_ref().is_some_and(|said| said != than);
         let why = if !is_of(&self.url, endpoint, &self.file_path) {
-            let said = plain(bare(&self.url), FINDING_CHARS_MAX);
-            return Some(format!("ImageKit delivers it at {said}, which is not below IMAGEKIT_URL_ENDPOINT"));
+            return Some(format!(
+                "ImageKit delivers it at {}, which is not below IMAGEKIT_URL_ENDPOINT",
+                shown(&self.url)
+            ));
         } else if self.is_private_file == Some(true) {
             "private, and served to signed URLs alone"
         } else if self.is_published == Some(false) {
@@ -155,6 +158,14 @@ impl WireFile {
             return None;
         };
         Some(format!("ImageKit says that it is {why}"))
+    }
+}
+
+/// A URL that an answer gives, for a message: without credentials and query.
+fn shown(url: &str) -> String {
+    match Url::parse(bare(url)) {
+        Ok(url) if is_web(&url) => plain(url.as_str(), FINDING_CHARS_MAX),
+        _ => "a URL that no picture has".to_owned(),
     }
 }
 

@@ -88,5 +88,5 @@ fn d6_amounts_beyond_all_measure_are_no_amounts() {
             said["mediaLibraryStorageBytes"] = u64::MAX.into();
         }
     });
-    site.run(&["plan", "--country", "PL"]).code(0).says("cannot be read");
+    site.run(&["plan", "--country", "PL"]).code(0).says("bytes are more than there can be");
 }

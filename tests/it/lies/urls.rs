@@ -85,7 +85,7 @@ fn s2_a_url_that_is_served_and_is_another_files_is_in_no_row() {
         let url = format!("{}{other}", site.stage.imagekit.url_endpoint());
         liar.lie(move |_, said| each(said, |file| file["url"] = url.clone().into()));
         let ran = match way {
-            Way::Confirmed => site.run(&["resume", "--run", "1", "--retry-failed", "--yes"]).code(10),
+            Way::Confirmed => site.run(&["resume", "--run", "2", "--retry-failed", "--yes"]).code(10),
             _ => site.run(&way.typed(&[])).code(10),
         };
         assert_eq!(site.stage.images(1).unwrap(), before, "{way:?}: {ran}");

@@ -60,7 +60,7 @@ async fn c13_a_folder_is_listed_page_by_page() {
     .await;
     let client = client(&server);
     let page = client.list("/venues", 0, 1000).await.unwrap();
-    let second = CdnFile { id: id("b2"), ..cdn_file(&server, "/venues/b/2.jpg") };
+    let second = CdnFile { id: id("b2"), version: Some(id("b2")), ..cdn_file(&server, "/venues/b/2.jpg") };
     assert_eq!(page, [cdn_file(&server, "/venues/a/1.jpg"), second]);
     assert_eq!(client.list("/venues/", 2, 9_999).await, Ok(vec![]));
     assert_eq!(

@@ -27,7 +27,7 @@ pub enum NotOurs {
     Changed(String),
     /// There are so many versions of it, and this ledger sent one.
     Versions(usize),
-    /// It is this ledger's own, and its tags name other ledgers too.
+    /// Its tags name other ledgers too.
     Shared(Vec<String>),
 }
 
@@ -45,6 +45,10 @@ pub fn described(file: &CdnFile, ledger: LedgerId, said: &Provenance) -> Result<
     let ours = ledger.tag();
     if !file.tags.contains(&ours) {
         return Err(NotOurs::Untagged);
+    }
+    let others: Vec<String> = others(file, ledger).cloned().collect();
+    if !others.is_empty() {
+        return Err(NotOurs::Shared(others));
     }
     let content = match said {
         Provenance::Own(content) => *content,
@@ -69,8 +73,7 @@ pub fn described(file: &CdnFile, ledger: LedgerId, said: &Provenance) -> Result<
     if !file.is_first_version() {
         return Err(NotOurs::Changed("it has a new version".to_owned()));
     }
-    let others: Vec<String> = others(file, ledger).cloned().collect();
-    if others.is_empty() { Ok(content) } else { Err(NotOurs::Shared(others)) }
+    Ok(content)
 }
 
 /// The tags of other ledgers on a file.
@@ -122,9 +125,9 @@ impl fmt::Display for NotOurs {
             Self::OfFailed => {
                 f.write_str("it was left by an image that failed, and no upload of this ledger tells of it")
             }
-            Self::Adopted => f.write_str("it is somebody else's: it was there before this ledger used it"),
+            Self::Adopted => f.write_str("it was there before this ledger used it, so it is somebody else's"),
             Self::SentTo(path) => write!(f, "it was sent to {path}, and somebody has moved it"),
-            Self::Changed(how) => write!(f, "it is not what was sent any more: {how}"),
+            Self::Changed(how) => write!(f, "it is not what was sent any more ({how})"),
             Self::Versions(n) => write!(f, "it has {n} versions, and this ledger sent one"),
             Self::Shared(ledgers) => write!(f, "its tags name another ledger too: {}", ledgers.join(", ")),
         }

@@ -23,7 +23,7 @@ pub enum FileClass {
     InProgress,
     /// Ours, and the ledger counts on it, but no row uses it: somebody has changed the row, or it has drifted.
     Unreferenced,
-    /// Ours and another ledger's, and no row uses it: never deleted.
+    /// It carries our tag and another ledger's, and no row uses it: never deleted.
     Shared,
     /// Ours alone, used by no row and by no image of the ledger, as after a rollback.
     Orphan,
@@ -81,6 +81,11 @@ impl FileClass {
     /// Whether something is wrong with such a file.
     pub fn is_finding(self) -> bool {
         matches!(self, Self::Unreferenced | Self::Orphan)
+    }
+
+    /// Whether such a file is worth a name without being wrong.
+    pub fn is_named(self) -> bool {
+        matches!(self, Self::Foreign | Self::ForeignTagged | Self::Shared | Self::InProgress)
     }
 }
 

@@ -148,12 +148,6 @@ impl Answer {
         let mut entries = counted(EntryClass::ALL, judged.entries.iter().map(|entry| entry.class));
         entries.all += judged.external;
         *entries.classes.entry(EntryClass::External).or_default() += judged.external;
-        let is_named = |file: &&FileJudged| {
-            matches!(
-                file.class,
-                FileClass::Foreign | FileClass::ForeignTagged | FileClass::Shared | FileClass::InProgress
-            )
-        };
         let gone = |file: &&BelievedJudged| file.class == BelievedClass::GoneUnneeded;
         Self {
             ledger: ledger.store().id().to_string(),
@@ -178,7 +172,7 @@ impl Answer {
                     .collect(),
             },
             named: Named {
-                files: judged.files.iter().filter(is_named).map(File::of).collect(),
+                files: judged.files.iter().filter(|file| file.class.is_named()).map(File::of).collect(),
                 believed: judged.believed.iter().filter(gone).map(BelievedFile::of).collect(),
                 bad_arrays: judged.bad_rows.clone(),
             },
@@ -249,18 +243,19 @@ impl Answer {
     /// Names what is wrong, then what is not ours.
     fn name(&self, sheet: &mut Sheet) {
         let all = self.findings.files.iter().chain(&self.named.files);
-        let mut files = Grid::new(
-            ["Class", "Path", "File id", "Of which ledgers", "Used by venue", "Why it is not ours alone"]
-                .map(Column::text),
-        );
+        let mut files =
+            Grid::new(["Class", "Path", "File id", "Of which ledgers", "Used by venue"].map(Column::text));
+        let mut reasons = Grid::new(["Path", "Why it is not ours, or not ours alone"].map(Column::text));
         for file in all {
+            if let Some(why) = &file.why {
+                reasons.row([file.path.as_str().into(), Cell::Text(why.clone())]);
+            }
             files.row([
                 show::word(&file.class).into(),
                 file.path.as_str().into(),
                 file.file_id.to_string().into(),
                 file.other_ledgers.join(" ").into(),
                 file.venue_id.map(|venue| Cell::Id(venue.0)).unwrap_or(Cell::Empty),
-                file.why.clone().map_or(Cell::Empty, Cell::Text),
             ]);
         }
         let mut entries = Grid::new(["Class", "Venue", "Place", "URL", "File id"].map(Column::text));
@@ -289,8 +284,12 @@ impl Answer {
                 moved.or(replaced).map_or(Cell::Empty, Cell::Text),
             ]);
         }
-        let tables =
-            [("Files", files), ("Entries and rows", entries), ("The ledger's files that are gone", believed)];
+        let tables = [
+            ("Files", files),
+            ("Files that are never touched", reasons),
+            ("Entries and rows", entries),
+            ("The ledger's files that are gone", believed),
+        ];
         for (heading, grid) in tables.into_iter().filter(|(_, grid)| !grid.rows.is_empty()) {
             sheet.heading(heading);
             sheet.table(grid);
@@ -326,7 +325,7 @@ fn file_words(class: FileClass) -> &'static str {
         FileClass::InUse => "ours, a row uses it",
         FileClass::InProgress => "ours, in an unfinished run's hands",
         FileClass::Unreferenced => "ours, the ledger counts on it, no row uses it",
-        FileClass::Shared => "ours and another ledger's, no row uses it",
+        FileClass::Shared => "our tag and another ledger's, no row uses it",
         FileClass::Orphan => "ours, nothing uses it",
         FileClass::ForeignTagged => "our tag, but not ours: never touched",
         FileClass::Foreign => "not ours, never touched",

@@ -54,7 +54,7 @@ pub fn judge(
             (true, _) if hands.contains(&key) => FileClass::InProgress,
             (true, _) if said.is_uploaded() && ledger.state().users_of(key) > 0 => FileClass::Unreferenced,
             (true, None) => FileClass::Orphan,
-            (true, Some(NotOurs::Shared(_))) => FileClass::Shared,
+            (true, Some(NotOurs::Shared(_))) if row.is_none() => FileClass::Shared,
             (true, Some(_)) => FileClass::ForeignTagged,
         };
         let is_known = ledger.state().file_at(key).is_some();

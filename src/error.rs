@@ -114,7 +114,7 @@ impl From<LedgerError> for Failure {
             LedgerError::NotALedger { .. } => {
                 Self::new(Exit::Damaged, message).hint("`--ledger PATH` names the right file; a backup is a ledger too")
             }
-            LedgerError::Damaged { .. } => Self::new(Exit::Damaged, message).hint(
+            LedgerError::Damaged { .. } | LedgerError::OtherSchema { .. } => Self::new(Exit::Damaged, message).hint(
                 "Nothing is written to a damaged ledger: restore it from a backup whose head you kept elsewhere",
             ),
             LedgerError::Newer { .. } => {

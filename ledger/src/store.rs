@@ -1,17 +1,21 @@
 //! The one SQLite file: create, open, append a batch, read a range. The only effect in this crate, and the only place
 //! that writes the file.
 
+mod append;
 mod beside;
 mod error;
+mod guard;
 mod lock;
+mod schema;
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 pub use error::{LedgerError, is_out_of_descriptors};
+use guard::Guarded;
 use lock::Lock;
-use rusqlite::{Connection, ErrorCode, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags, params};
 
 use crate::chain::{self, Head};
 use crate::event::{Placed, Record};
@@ -27,7 +31,7 @@ const APPLICATION: i32 = 0x4c53_4852;
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,
-    connection: Connection,
+    file: Guarded,
     id: LedgerId,
     head: Head,
     /// Held for as long as this store may write; `None` for a reader.
@@ -111,32 +115,16 @@ impl Store {
         flags: OpenFlags,
         lock: Option<Lock>,
     ) -> Result<Self, LedgerError> {
-        let connection = connect(path, name, flags)?;
-        let at_start = |error| LedgerError::from_sqlite(path, Seq(1), error);
-        let number =
-            |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).map_err(at_start);
-        if number("application_id")? != APPLICATION {
-            return Err(LedgerError::NotALedger { path: path.to_owned() });
-        }
-        let format = number("user_version")?;
-        if format > FORMAT {
-            return Err(LedgerError::Newer { path: path.to_owned(), found: format as u32 });
-        }
+        let file = Guarded::open(path, name, flags)?;
+        drop(file.reading()?);
         // Not before it is known to be a ledger: this changes the file, which might be anybody's database.
         if lock.is_some() {
-            make_durable(&connection).map_err(at_start)?;
+            let durable = make_durable(&file.connection);
+            durable.map_err(|error| LedgerError::from_sqlite(path, Seq(1), error))?;
         }
-        let damaged = |what: &str| LedgerError::damaged(path, Seq(1), what);
-        let id: String = connection
-            .query_row("SELECT id FROM ledger", [], |row| row.get(0))
-            // A disk that cannot be read says nothing about what is on it.
-            .map_err(|error| match at_start(error) {
-                LedgerError::Damaged { .. } => damaged("the ledger's id is missing"),
-                other => other,
-            })?;
-        let id: LedgerId = id.parse().map_err(|_| damaged("the ledger's id cannot be read"))?;
+        let id = id_in(path, &file)?;
         let head = Head { seq: Seq(0), hash: chain::genesis(id) };
-        let mut store = Self { path: path.to_owned(), connection, id, head, lock };
+        let mut store = Self { path: path.to_owned(), file, id, head, lock };
         store.head = store.last()?.unwrap_or(head);
         // Only now that SQLite has read is its log there.
         store.lock.as_mut().map_or(Ok(()), Lock::take_log)?;
@@ -183,10 +171,10 @@ impl Store {
                     row.seq.0 as i64
                 )));
             }
-            if chain::link(head.hash, row.seq, &row.body) != row.hash {
+            if chain::link(head.hash, row.seq, row.body) != row.hash {
                 return Err(damaged("its hash is not that of what it says behind the one before".into()));
             }
-            let record = self.decode(row.seq, &row.body)?;
+            let record = self.decode(row.seq, row.body)?;
             each((row.seq, record)).map_err(damaged)?;
             head = Head { seq: row.seq, hash: row.hash };
             Ok(())
@@ -209,7 +197,7 @@ impl Store {
         mut each: impl FnMut(Placed) -> Result<(), E>,
     ) -> Result<(), E> {
         let condition = format!("seq >= ?1 AND seq <= {}", to.0 as i64);
-        self.scan(&condition, Some(from), from, |row| each((row.seq, self.decode(row.seq, &row.body)?)))
+        self.scan(&condition, Some(from), from, |row| each((row.seq, self.decode(row.seq, row.body)?)))
     }
 
     /// One event that was verified when the ledger was opened.
@@ -225,42 +213,6 @@ impl Store {
         record.ok_or_else(|| LedgerError::damaged(&self.path, seq, "it is missing"))
     }
 
-    /// Appends records in one durable transaction; their seqs follow on the head. All or none.
-    ///
-    /// # Errors
-    /// When the disk refuses, or another process has written to the ledger. What is on the disk is then unknown to this
-    /// store, which must not be used again.
-    ///
-    /// # Panics
-    /// On a store opened for reading.
-    pub fn append(&mut self, records: &[Record]) -> Result<(), LedgerError> {
-        self.lock.as_mut().expect("only a ledger opened for writing is appended to").check()?;
-        let first = self.head.seq.next();
-        let mut head = self.head;
-        let mut write = || -> rusqlite::Result<Head> {
-            let transaction = self.connection.unchecked_transaction()?;
-            let mut insert =
-                transaction.prepare_cached("INSERT INTO event (seq, body, hash) VALUES (?1, ?2, ?3)")?;
-            for record in records {
-                let body = wire::encode(record);
-                let seq = head.seq.next();
-                head = Head { seq, hash: chain::link(head.hash, seq, &body) };
-                insert.execute(params![seq.0 as i64, body, head.hash.0])?;
-            }
-            drop(insert);
-            transaction.commit()?;
-            Ok(head)
-        };
-        self.head = write().map_err(|error| match error.sqlite_error_code() {
-            // An event is there already that did not come from here.
-            Some(ErrorCode::ConstraintViolation) => {
-                LedgerError::Displaced { path: self.path.clone(), by: "another process".to_owned() }
-            }
-            _ => LedgerError::from_sqlite(&self.path, first, error),
-        })?;
-        Ok(())
-    }
-
     fn decode(&self, seq: Seq, body: &str) -> Result<Record, LedgerError> {
         wire::decode(body).map_err(|error| match error {
             WireError::Newer { found } => LedgerError::Newer { path: self.path.clone(), found },
@@ -274,19 +226,21 @@ impl Store {
         condition: &str,
         bound: Option<Seq>,
         mut expected: Seq,
-        mut each: impl FnMut(Row) -> Result<(), E>,
+        mut each: impl FnMut(Row<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        let _snapshot = self.file.reading()?;
+        let connection = &self.file.connection;
         let sql = format!("SELECT seq, body, hash FROM event WHERE {condition} ORDER BY seq");
         let failed = |seq: Seq, error| {
             let again = || {
                 let next = "SELECT body, hash FROM event WHERE seq >= ?1 ORDER BY seq LIMIT 1";
-                let mut rows = self.connection.prepare(next)?;
+                let mut rows = connection.prepare(next)?;
                 rows.query([seq.0 as i64])?.next().map(drop)
             };
             let again = || again().map_err(|error| LedgerError::from_sqlite(&self.path, seq, error));
             LedgerError::from_sqlite(&self.path, seq, error).after(again)
         };
-        let mut statement = self.connection.prepare_cached(&sql).map_err(|e| failed(expected, e))?;
+        let mut statement = connection.prepare_cached(&sql).map_err(|e| failed(expected, e))?;
         if let Some(bound) = bound {
             statement.raw_bind_parameter(1, bound.0 as i64).map_err(|e| failed(expected, e))?;
         }
@@ -300,16 +254,17 @@ impl Store {
     }
 }
 
-struct Row {
+/// One row, in SQLite's own memory: an event may be large.
+struct Row<'a> {
     seq: Seq,
-    body: String,
+    body: &'a str,
     hash: ContentHash,
 }
 
-impl Row {
-    fn read(row: &rusqlite::Row<'_>) -> Result<Self, &'static str> {
+impl<'a> Row<'a> {
+    fn read(row: &'a rusqlite::Row<'_>) -> Result<Self, &'static str> {
         let seq: i64 = row.get(0).map_err(|_| "its seq cannot be read")?;
-        let body = row.get(1).map_err(|_| "its text cannot be read")?;
+        let body = row.get_ref(1).ok().and_then(|body| body.as_str().ok()).ok_or("its text cannot be read")?;
         let hash = row.get(2).map_err(|_| "its hash is not 32 bytes")?;
         Ok(Self { seq: Seq(seq as u64), body, hash: ContentHash(hash) })
     }
@@ -346,13 +301,25 @@ fn is_there(path: &Path) -> Result<(), LedgerError> {
     }
 }
 
-fn connect(path: &Path, name: &Path, flags: OpenFlags) -> Result<Connection, LedgerError> {
-    let open = || -> rusqlite::Result<Connection> {
-        let connection = Connection::open_with_flags(name, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        connection.busy_timeout(std::time::Duration::from_secs(10))?;
-        Ok(connection)
+/// The one id that a ledger has.
+fn id_in(path: &Path, file: &Guarded) -> Result<LedgerId, LedgerError> {
+    let _snapshot = file.reading()?;
+    let damaged = |what: &str| LedgerError::damaged(path, Seq(1), what);
+    let read = || {
+        let mut ids = file.connection.prepare("SELECT id FROM ledger LIMIT 2")?;
+        let ids = ids.query_map([], |row| row.get(0))?;
+        ids.collect::<rusqlite::Result<Vec<String>>>()
     };
-    open().map_err(|error| LedgerError::from_sqlite(path, Seq(1), error))
+    // A disk that cannot be read says nothing about what is on it.
+    let ids = file.bounded(read).map_err(|error| match LedgerError::from_sqlite(path, Seq(1), error) {
+        LedgerError::Damaged { .. } => damaged("the ledger's id cannot be read"),
+        other => other,
+    })?;
+    match &ids[..] {
+        [] => Err(damaged("the ledger's id is missing")),
+        [id] => id.parse().map_err(|_| damaged("the ledger's id cannot be read")),
+        _ => Err(damaged("it has more than one id")),
+    }
 }
 
 /// What is committed is on the disk, and readers never wait for the writer.

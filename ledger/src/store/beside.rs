@@ -33,10 +33,10 @@ impl Store {
                     return Err(damaged("it says something else than when it was read before"));
                 }
             } else {
-                if chain::link(head.hash, row.seq, &row.body) != row.hash {
+                if chain::link(head.hash, row.seq, row.body) != row.hash {
                     return Err(damaged("its hash is not that of what it says behind the one before"));
                 }
-                let record = self.decode(row.seq, &row.body)?;
+                let record = self.decode(row.seq, row.body)?;
                 each((row.seq, record)).map_err(|what| damaged(&what))?;
             }
             head = Head { seq: row.seq, hash: row.hash };
@@ -76,7 +76,7 @@ impl Store {
         let disk = |source| LedgerError::Disk { path: file.to_owned(), source };
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(disk)?;
         let name = file.to_str().ok_or_else(|| disk(std::io::ErrorKind::InvalidFilename.into()))?;
-        let copied = self.connection.execute("VACUUM INTO ?1", [name]);
+        let copied = self.file.copy_to(name);
         copied.map_err(|error| match LedgerError::from_sqlite(&self.path, self.head.seq, error) {
             // The disk of the copy, most likely; what is wrong with what is read is wrong with the ledger.
             LedgerError::Disk { source, .. } => disk(source),

@@ -33,6 +33,14 @@ pub enum LedgerError {
         /// What is wrong there.
         what: String,
     },
+    /// Its tables, views, indexes and triggers are not those of a ledger.
+    #[error("the ledger {} is damaged: its schema is not that of a ledger: {what}", path.display())]
+    OtherSchema {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        what: String,
+    },
     /// A newer program wrote it.
     #[error("the ledger {} was written by a newer program (format {found})", path.display())]
     Newer {
@@ -78,7 +86,10 @@ pub enum LedgerError {
 impl LedgerError {
     /// Whether the file itself is wrong for this program, whoever has it and however the disk is.
     pub fn is_about_what_it_says(&self) -> bool {
-        matches!(self, Self::NotALedger { .. } | Self::Damaged { .. } | Self::Newer { .. })
+        matches!(
+            self,
+            Self::NotALedger { .. } | Self::Damaged { .. } | Self::OtherSchema { .. } | Self::Newer { .. }
+        )
     }
 
     pub(super) fn damaged(path: &Path, seq: Seq, what: impl Into<String>) -> Self {
@@ -89,7 +100,7 @@ impl LedgerError {
     /// went well, or met a disk that cannot be read, the disk is at fault, and no backup is needed.
     pub(crate) fn after(self, again: impl FnOnce() -> Result<(), Self>) -> Self {
         let (path, what) = match &self {
-            Self::Damaged { path, what, .. } => (path, what.as_str()),
+            Self::Damaged { path, what, .. } | Self::OtherSchema { path, what } => (path, what.as_str()),
             Self::NotALedger { path } => (path, "it was no database then"),
             _ => return self,
         };
@@ -116,6 +127,11 @@ impl LedgerError {
             Some(ErrorCode::NotADatabase) => Self::NotALedger { path: path.to_owned() },
             Some(ErrorCode::DatabaseCorrupt) | None => Self::damaged(path, seq, error.to_string()),
             Some(ErrorCode::Unknown) => Self::damaged(path, seq, error.to_string()),
+            // Our own limits, which no ledger that we wrote comes near.
+            Some(ErrorCode::TooBig) => Self::damaged(path, seq, "it is larger than anything that a ledger holds"),
+            Some(ErrorCode::OperationInterrupted) => {
+                Self::damaged(path, seq, "reading it takes longer than it does in any ledger")
+            }
             Some(code) => {
                 // So that whoever tells people can say what to do.
                 let kind = match code {

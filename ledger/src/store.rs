@@ -116,13 +116,12 @@ impl Store {
         lock: Option<Lock>,
     ) -> Result<Self, LedgerError> {
         let file = Guarded::open(path, name, flags)?;
-        drop(file.reading()?);
+        let id = id_in(path, &file)?;
         // Not before it is known to be a ledger: this changes the file, which might be anybody's database.
         if lock.is_some() {
             let durable = make_durable(&file.connection);
             durable.map_err(|error| LedgerError::from_sqlite(path, Seq(1), error))?;
         }
-        let id = id_in(path, &file)?;
         let head = Head { seq: Seq(0), hash: chain::genesis(id) };
         let mut store = Self { path: path.to_owned(), file, id, head, lock };
         store.head = store.last()?.unwrap_or(head);
@@ -145,12 +144,10 @@ impl Store {
     }
 
     fn last(&self) -> Result<Option<Head>, LedgerError> {
-        let mut last = None;
-        self.scan("seq = (SELECT max(seq) FROM event)", None, Seq(1), |row| {
-            last = Some(Head { seq: row.seq, hash: row.hash });
-            Ok::<_, LedgerError>(())
-        })?;
-        Ok(last)
+        let _snapshot = self.file.reading()?;
+        let last = self.file.connection.query_row("SELECT max(seq) FROM event", [], |row| row.get(0));
+        let last: Option<i64> = last.map_err(|error| LedgerError::from_sqlite(&self.path, Seq(1), error))?;
+        last.map_or(Ok(None), |last| self.head_at(Seq(last as u64)))
     }
 
     /// Reads and verifies every event from the first on: its place, its hash, and only then what it says.

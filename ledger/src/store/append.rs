@@ -68,3 +68,36 @@ fn insert(connection: &Connection, mut head: Head, records: &[Record]) -> rusqli
     let is_there = found == (records.len() as i64, head.seq.0 as i64, head.hash.0);
     Ok((is_alone && is_there).then_some(head))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{AlertAbout, Alerted, Event};
+    use crate::ids::{LedgerId, Seq};
+    use crate::timestamp::Timestamp;
+
+    #[test]
+    fn e7_what_does_not_read_back_is_not_committed() {
+        let event = Event::Alerted(Alerted { about: AlertAbout::Paused, message: String::new() });
+        let record = Record { at: Timestamp::from_millis(0), run: None, event };
+        for trigger in [
+            "BEFORE INSERT ON event BEGIN SELECT RAISE(IGNORE); END",
+            "BEFORE INSERT ON event WHEN NEW.seq = 3 BEGIN SELECT RAISE(IGNORE); END",
+            "AFTER INSERT ON event WHEN NEW.seq = 3
+             BEGIN INSERT INTO event VALUES (4, 'one more', zeroblob(32)); END",
+            "AFTER INSERT ON event WHEN NEW.seq = 3 BEGIN INSERT INTO ledger VALUES ('another'); END",
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("a.ledger");
+            let mut store = Store::create(&path, LedgerId([7; 16]), &record, "test").unwrap();
+            // On this connection alone, so that the file's own schema is a ledger's.
+            let sql = format!("CREATE TEMP TRIGGER swallow {trigger}");
+            store.file.connection.execute_batch(&sql).unwrap();
+            let said = store.append(&[record.clone(), record.clone()]).unwrap_err();
+            assert!(matches!(said, LedgerError::Damaged { seq: Seq(2), .. }), "{trigger}: {said:?}");
+            drop(store);
+            let left = Store::read(&path).unwrap().replay(|_| Ok(())).unwrap();
+            assert_eq!(left.seq, Seq(1), "{trigger}");
+        }
+    }
+}

@@ -126,7 +126,10 @@ impl LedgerError {
         match code {
             Some(ErrorCode::NotADatabase) => Self::NotALedger { path: path.to_owned() },
             Some(ErrorCode::DatabaseCorrupt) | None => Self::damaged(path, seq, error.to_string()),
-            Some(ErrorCode::Unknown) => Self::damaged(path, seq, error.to_string()),
+            // The second is what SQLite calls a schema of too many tables.
+            Some(ErrorCode::Unknown | ErrorCode::OperationAborted) => {
+                Self::damaged(path, seq, error.to_string())
+            }
             // Our own limits, which no ledger that we wrote comes near.
             Some(ErrorCode::TooBig) => Self::damaged(path, seq, "it is larger than anything that a ledger holds"),
             Some(ErrorCode::OperationInterrupted) => {

@@ -20,7 +20,7 @@ pub(super) const OBJECTS_MAX: usize = 32;
 /// Differences that are told one by one.
 const TOLD_MAX: usize = 3;
 /// Characters of the file's own words that a message repeats.
-const CHARS_MAX: usize = 60;
+const CHARS_MAX: usize = 80;
 
 /// One row of `sqlite_schema`, without the page where its content begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,10 @@ impl Object {
     }
 
     fn told(&self) -> String {
-        format!("the {} {}", shown(&self.kind), shown(&self.name))
+        match self.kind.as_str() {
+            kind @ ("table" | "view" | "index" | "trigger") => format!("the {kind} {}", shown(&self.name)),
+            kind => format!("the object {} of the kind {}", shown(&self.name), shown(kind)),
+        }
     }
 }
 
@@ -49,7 +52,7 @@ pub(super) fn difference(connection: &Connection) -> rusqlite::Result<Option<Str
     let rows = "SELECT type, name, tbl_name, sql, rootpage FROM main.sqlite_schema LIMIT ?1";
     let mut rows = connection.prepare(rows)?;
     let mut rows = rows.query([OBJECTS_MAX as i64 + 1])?;
-    let (mut found, mut pages) = (Vec::new(), Vec::new());
+    let (mut found, mut pages, mut misplaced) = (Vec::new(), Vec::new(), None);
     while let Some(row) = rows.next()? {
         let text = |column| match row.get_ref(column)? {
             ValueRef::Text(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
@@ -66,7 +69,7 @@ pub(super) fn difference(connection: &Connection) -> rusqlite::Result<Option<Str
             _ => page == 0,
         };
         if !is_sound {
-            return Ok(Some(format!("{} begins at page {page}, where it cannot be", object.told())));
+            misplaced = Some(format!("{} begins at page {page}, where it cannot be", object.told()));
         }
         pages.push(page);
         found.push(object);
@@ -78,7 +81,7 @@ pub(super) fn difference(connection: &Connection) -> rusqlite::Result<Option<Str
     found.retain(|object| !of_sqlite.contains(object));
     let nearest = LANDED.map(|landed| differences(&found, &objects(landed)));
     let Some(nearest) = nearest.into_iter().min_by_key(Vec::len).filter(|nearest| !nearest.is_empty()) else {
-        return Ok(None);
+        return Ok(misplaced);
     };
     let mut told = nearest[..nearest.len().min(TOLD_MAX)].join("; ");
     if nearest.len() > TOLD_MAX {

@@ -16,5 +16,6 @@ mod questions;
 mod reads;
 mod reports;
 mod rules;
+mod schema;
 mod support;
 mod twins;

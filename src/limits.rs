@@ -132,6 +132,8 @@ pub const CATALOG_IDLE_MS_MAX: u64 = 3_000;
 pub const CATALOG_UNREAD_MS_MAX: u64 = 10_000;
 /// One statement on the catalog; reading a page is the longest.
 pub const CATALOG_STATEMENT_MS_MAX: u64 = 60_000;
+/// SQLite's own steps between two looks at the clock: some tenths of a millisecond.
+pub const SQLITE_STEPS_A_LOOK: i32 = 10_000;
 /// A database that says nothing to one statement for longer than this is not there any more: it would have ended the
 /// statement, and said so.
 pub const CATALOG_SILENT_MS_MAX: u64 = CATALOG_STATEMENT_MS_MAX + 30_000;

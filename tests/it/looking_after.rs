@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::kill::hand::Going;
 use crate::support::program::{Ran, Workplace, program};
+use crate::support::sqlite::behind_triggers;
 use crate::support::stage::Kind;
 
 /// A sandbox in which Poland was migrated, and the head that was printed.
@@ -138,9 +139,7 @@ fn c12_a_kept_head_shows_a_cut_tail_and_another_history() {
     at.run(&["ledger", "verify", "--head", "12"]).code(2).says("SEQ:HASH");
 
     // Whoever cuts the tail with SQLite leaves a chain in which every hash is right.
-    let file = rusqlite::Connection::open(at.ledger()).unwrap();
-    let cut = format!("DROP TRIGGER event_is_never_deleted; DELETE FROM event WHERE seq > {seq}");
-    file.execute_batch(&cut).unwrap();
+    behind_triggers(&at.ledger(), &format!("DELETE FROM event WHERE seq > {seq}"));
     at.run(&["ledger", "verify"]).code(0);
     at.run(&["ledger", "verify", "--head", &middle]).code(0);
     at.run(&["ledger", "verify", "--head", &end]).code(20).says("its tail was cut off");
@@ -191,9 +190,7 @@ fn c12_a_backup_beside_a_writer_is_a_ledger_that_every_command_reads() {
 #[test]
 fn e7_a_damaged_ledger_is_not_backed_up() {
     let (at, _) = migrated();
-    let file = rusqlite::Connection::open(at.ledger()).unwrap();
-    file.execute_batch("DROP TRIGGER event_is_never_changed; UPDATE event SET body = '{}' WHERE seq = 3")
-        .unwrap();
+    behind_triggers(&at.ledger(), "UPDATE event SET body = '{}' WHERE seq = 3");
     at.run(&["ledger", "backup", "copy"]).code(20).says("event 3");
     assert!(!at.work().join("copy").exists());
 }

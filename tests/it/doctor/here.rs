@@ -6,6 +6,7 @@ use std::process::Command;
 
 use super::{LOOKS, doctor, findings, finds, lines, stands};
 use crate::support::program::{Ran, Workplace, under};
+use crate::support::sqlite::behind_triggers;
 use crate::support::stage::Kind;
 
 fn with_ledger(at: &Workplace, ledger: &str) -> Ran {
@@ -28,15 +29,9 @@ fn c16_a_ledger_that_cannot_be_used_is_told() {
     let other = rusqlite::Connection::open(&path).unwrap();
     other.execute_batch("PRAGMA user_version = 99").unwrap();
     finds(&with_ledger(&at, "other.ledger"), "ledger", "newer program (format 99)", "Use that program");
-    let tamper = "PRAGMA user_version = 1; DROP TRIGGER IF EXISTS event_no_update; \
-                  UPDATE event SET body = replace(body, 'tester', 'nobody') WHERE seq = 2";
-    let triggers: Vec<String> = {
-        let mut all = other.prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger'").unwrap();
-        all.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-    };
-    triggers.iter().for_each(|name| other.execute_batch(&format!("DROP TRIGGER {name}")).unwrap());
-    other.execute_batch(tamper).unwrap();
     drop(other);
+    let tamper = "PRAGMA user_version = 1; UPDATE event SET body = replace(body, 'tester', 'nobody') WHERE seq = 2";
+    behind_triggers(&path, tamper);
     finds(&with_ledger(&at, "other.ledger"), "ledger", "damaged at event 2", "restore it from a backup");
     finds(&with_ledger(&at, "no/such.ledger"), "ledger", "its directory no is not there", "--ledger PATH");
     std::fs::write(at.work().join("gone.ledger-wal"), "").unwrap();

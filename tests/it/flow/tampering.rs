@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use crate::support::program::Workplace;
+use crate::support::sqlite::behind_triggers;
 use crate::support::stage::Kind;
 
 const MIGRATE: [&str; 4] = ["migrate", "--country", "DE", "--yes"];
@@ -19,29 +20,25 @@ fn with_a_ledger() -> Workplace {
     at
 }
 
-/// Opens the file as somebody who knows SQLite does, its triggers out of the way.
-fn burglar(at: &Workplace) -> Connection {
-    let db = Connection::open(at.ledger()).unwrap();
-    let triggers =
-        "SELECT group_concat('DROP TRIGGER ' || name || ';', '') FROM sqlite_master WHERE type = 'trigger'";
-    let drop: String = db.query_row(triggers, [], |row| row.get(0)).unwrap();
-    db.execute_batch(&drop).unwrap();
-    db
-}
+/// Commands that only read, and commands that write.
+const ALL: [&[&str]; 10] = [
+    &["ledger", "verify"],
+    &["ledger", "backup", "copy.ledger"],
+    &["export", "failures"],
+    &["report"],
+    &MIGRATE,
+    &["migrate", "--country", "PL", "--yes"],
+    &["resume"],
+    &["rollback", "--country", "DE", "--yes"],
+    &["status"],
+    &["log"],
+];
 
 /// Does this to a ledger, and sees that every command says so at that event and changes nothing.
 fn is_refused(at: &Workplace, alter: &str, seq: u64, code: i32) {
     let whole = std::fs::read(at.ledger()).unwrap();
-    burglar(at).execute_batch(alter).unwrap();
-    for args in [
-        &["ledger", "verify"][..],
-        &MIGRATE,
-        &["migrate", "--country", "PL", "--yes"],
-        &["resume"],
-        &["rollback", "--country", "DE", "--yes"],
-        &["status"],
-        &["log"],
-    ] {
+    behind_triggers(&at.ledger(), alter);
+    for args in ALL {
         let ran = at.run_idle(args).code(code);
         let named = code != 20 || ran.stderr.contains(&format!("is damaged at event {seq}: "));
         assert!(named, "{alter}: {ran}");
@@ -88,7 +85,7 @@ fn e7_an_altered_ledger_is_refused_with_the_first_bad_event() {
 #[test]
 fn e7_every_command_that_meets_an_altered_ledger_names_the_event() {
     let at = with_a_ledger();
-    burglar(&at).execute_batch("UPDATE event SET body = body || ' ' WHERE seq = 4").unwrap();
+    behind_triggers(&at.ledger(), "UPDATE event SET body = body || ' ' WHERE seq = 4");
     let report = at.sandbox_dir().join("matching_report.csv");
     let report = report.to_str().unwrap();
     for args in [
@@ -114,7 +111,7 @@ fn e7_every_command_that_meets_an_altered_ledger_names_the_event() {
 fn e7_a_newer_ledger_is_refused_with_what_to_do() {
     let at = with_a_ledger();
     is_refused(&at, "PRAGMA user_version = 2", 0, 21);
-    burglar(&at).execute_batch("PRAGMA user_version = 2").unwrap();
+    behind_triggers(&at.ledger(), "PRAGMA user_version = 2");
     at.run(&["status"]).code(21).says("written by a newer program (format 2)").says("Use that program");
 }
 
@@ -140,4 +137,35 @@ fn e7_what_is_no_ledger_is_left_alone() {
     let before = std::fs::read(&path).unwrap();
     at.run_idle(&[&MIGRATE[..], &["--ledger", "else.db"]].concat()).code(20).says("is not a ledger");
     assert!(std::fs::read(&path).unwrap() == before, "it was changed");
+}
+
+/// What a file does whose schema is somebody else's: nothing, and every command says what differs.
+#[test]
+fn e7_a_ledger_whose_schema_somebody_changed_is_refused_with_what_differs() {
+    let at = with_a_ledger();
+    let whole = std::fs::read(at.ledger()).unwrap();
+    let away = "DROP VIEW event_search; DROP TRIGGER event_is_never_changed; DROP TRIGGER event_is_never_deleted; \
+                DROP TRIGGER event_follows_on; ALTER TABLE event RENAME TO kept; CREATE VIEW event AS";
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)";
+    let swallows = "CREATE TRIGGER swallow BEFORE INSERT ON event WHEN NEW.body LIKE '%db_updated%' \
+                    BEGIN SELECT RAISE(IGNORE); END";
+    let id = "INSERT INTO ledger VALUES ('00000000000000000000000000000000')";
+    for (sql, words) in [
+        (format!("{away} {endless} SELECT i AS seq, '' AS body, x'' AS hash FROM n WHERE i < 0"), "the view \"event\" is no part"),
+        (format!("{away} SELECT 1 AS seq, hex(zeroblob(490000000)) AS body, x'' AS hash"), "the view \"event\" is no part"),
+        (swallows.to_owned(), "the trigger \"swallow\" is no part of a ledger"),
+        ("DROP TRIGGER event_follows_on".to_owned(), "the trigger \"event_follows_on\" is missing"),
+        (id.to_owned(), "it has more than one id"),
+    ] {
+        let db = Connection::open(at.ledger()).unwrap();
+        db.execute_batch(&format!("{sql}; PRAGMA journal_mode = DELETE")).unwrap();
+        drop(db);
+        let before = std::fs::read(at.ledger()).unwrap();
+        for args in ALL {
+            at.run(args).code(20).says(words);
+        }
+        assert!(std::fs::read(at.ledger()).unwrap() == before, "{sql}: it was written to");
+        std::fs::write(at.ledger(), &whole).unwrap();
+    }
+    at.run(&["ledger", "verify"]).code(0);
 }

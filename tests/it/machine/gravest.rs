@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use longshore::sandbox::faults::Fault;
-use rusqlite::Connection;
 
 use crate::kill::hand::{Going, VENUES, ledger};
 use crate::support::program::Workplace;
+use crate::support::sqlite::behind_triggers;
 use crate::support::stage::Kind;
 
 const ALTERED: &str = "UPDATE event SET body = body || ' ' WHERE seq = 2";
@@ -17,15 +17,6 @@ const WRITERS: [&[&str]; 3] = [
     &["rollback", "--country", "DE", "--yes"],
 ];
 
-/// Opens the file as somebody who knows SQLite does, its triggers out of the way.
-fn alter(work: &Workplace, sql: &str) {
-    let db = Connection::open(work.ledger()).unwrap();
-    let triggers =
-        "SELECT group_concat('DROP TRIGGER ' || name || ';', '') FROM sqlite_master WHERE type = 'trigger'";
-    let drop: String = db.query_row(triggers, [], |row| row.get(0)).unwrap();
-    db.execute_batch(&format!("{drop} {sql}")).unwrap();
-}
-
 /// Does this to the ledger while its database is away, then while another holds it too, and sees which code is given.
 fn is_graver(sql: Option<&str>, code: i32) {
     let mut work = Workplace::new(Kind::Sqlite, VENUES);
@@ -35,7 +26,7 @@ fn is_graver(sql: Option<&str>, code: i32) {
     work.sandbox.faults.inject("upload", 0, 1_000, Fault::Delay(Duration::from_secs(3_600)));
     let mut holder = Going::start(&work, &["migrate", "--country", "GB", "--yes"]);
     holder.reach("its first upload", || work.requests("upload") > 0);
-    sql.into_iter().for_each(|sql| alter(&work, sql));
+    sql.into_iter().for_each(|sql| behind_triggers(&work.ledger(), sql));
     for url in ["sqlite:/nowhere/at-all.db", &there] {
         work.settings.insert("PRODUCTION_DATABASE_URL".into(), url.into());
         for args in WRITERS {

@@ -1,6 +1,6 @@
 //! A SQLite file of a test's own, with the application's tables.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
@@ -35,4 +35,15 @@ pub fn sqlite_file() -> SqliteFile {
     let file = SqliteFile { path: dir.path().canonicalize().unwrap().join("eventasaurus.db"), _dir: dir };
     file.admin().execute_batch(SCHEMA).unwrap();
     file
+}
+
+/// Does this to a ledger as somebody who knows SQLite does: its triggers are out of the way meanwhile, and back afterwards.
+pub fn behind_triggers(ledger: &Path, sql: &str) {
+    let db = Connection::open(ledger).unwrap();
+    let triggers = |what: &str| -> String {
+        let all = format!("SELECT group_concat({what}, '') FROM sqlite_schema WHERE type = 'trigger'");
+        db.query_row(&all, [], |row| row.get(0)).unwrap()
+    };
+    let (drop, again) = (triggers("'DROP TRIGGER ' || name || ';'"), triggers("sql || ';'"));
+    db.execute_batch(&format!("{drop} {sql}; {again}")).unwrap();
 }

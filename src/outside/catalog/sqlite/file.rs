@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags, Params, Row};
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row};
 use tokio::task::spawn_blocking;
 
 use super::super::{plain, refused};
@@ -18,6 +20,8 @@ pub(crate) struct File {
     /// Canonical: the database's name wherever it is called from.
     pub(super) path: PathBuf,
     connection: Arc<Mutex<Connection>>,
+    /// How long SQLite may work on what it is asked.
+    longest: Duration,
 }
 
 impl File {
@@ -37,11 +41,14 @@ impl File {
             connection
                 .busy_timeout(Duration::from_millis(limits::CATALOG_LOCK_WAIT_MS_MAX))
                 .map_err(trouble)?;
-            // SQLite reads a file's header only when it is first asked something.
-            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(trouble)?;
-            Ok(Self { path, connection: Arc::new(Mutex::new(connection)) })
+            restrain(&connection).map_err(trouble)?;
+            let longest = Duration::from_millis(limits::CATALOG_STATEMENT_MS_MAX);
+            Ok(Self { path, connection: Arc::new(Mutex::new(connection)), longest })
         };
-        spawn_blocking(work).await.unwrap_or_else(|stopped| Err(stopped_short(&stopped)))
+        let opened = spawn_blocking(work).await.unwrap_or_else(|stopped| Err(stopped_short(&stopped)))?;
+        // SQLite reads a file only when it is first asked something.
+        opened.with(|connection| are_tables(connection)).await?;
+        Ok(opened)
     }
 
     /// Does blocking work with the connection on a thread that may block.
@@ -49,9 +56,15 @@ impl File {
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
-        let connection = Arc::clone(&self.connection);
-        // A panic inside a transaction rolls it back as it unwinds, so the connection is good after one.
-        let work = move || work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner));
+        let (connection, longest) = (Arc::clone(&self.connection), self.longest);
+        let work = move || {
+            // A panic inside a transaction rolls it back as it unwinds, so the connection is good after one.
+            let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+            let end = Instant::now() + longest;
+            let is_over = move || Instant::now() > end;
+            connection.progress_handler(limits::SQLITE_STEPS_A_LOOK, Some(is_over)).map_err(trouble)?;
+            work(&mut connection)
+        };
         spawn_blocking(work).await.unwrap_or_else(|stopped| Err(stopped_short(&stopped)))
     }
 
@@ -71,7 +84,114 @@ impl File {
     }
 }
 
+/// Whoever can write the file says in its schema what SQLite does when a row is read or updated, with this program's
+/// rights. So nothing in it has effects beyond the file: no functions and virtual tables that SQLite does not call
+/// harmless, and no other databases. Triggers stay, as the application means them to see our updates too.
+fn restrain(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.query_row("PRAGMA mmap_size = 0", [], |_| Ok(()))
+}
+
+/// What is read as a table is one: a view or a virtual table makes its rows up, without end if it likes, and an update of
+/// one goes wherever its triggers send it. A table that is missing is told by whoever needs it.
+fn are_tables(connection: &Connection) -> Result<(), Trouble> {
+    let sql = "SELECT name, type FROM sqlite_schema WHERE lower(name) IN ('venues', 'cities', 'countries') \
+               AND (type <> 'table' OR rootpage = 0) LIMIT 1";
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let found: Option<(String, String)> = connection.query_row(sql, [], read).optional().map_err(trouble)?;
+    let Some((name, kind)) = found else { return Ok(()) };
+    let kind = if kind == "table" { "virtual table" } else { &kind };
+    Err(refused(format!("{} is a {} and no table, so its rows are whatever it makes up", plain(&name), plain(kind))))
+}
+
 /// A blocking thread that panicked or was cut short as the runtime ended.
 fn stopped_short(stopped: &tokio::task::JoinError) -> Trouble {
     refused(format!("work on the database stopped short: {stopped}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEMA: &str = "CREATE TABLE venues (id INTEGER PRIMARY KEY, venue_images TEXT);
+        INSERT INTO venues VALUES (1, '[]');";
+
+    /// A file with this schema, opened.
+    async fn opened(dir: &tempfile::TempDir, schema: &str) -> Result<File, Trouble> {
+        let path = dir.path().join("app.db");
+        Connection::open(&path).unwrap().execute_batch(schema).unwrap();
+        File::open(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).await
+    }
+
+    async fn updated(file: &File) -> Result<usize, Trouble> {
+        let sql = "UPDATE venues SET venue_images = '[1]' WHERE id = 1";
+        file.with(move |connection| connection.execute(sql, []).map_err(trouble)).await
+    }
+
+    #[tokio::test]
+    async fn s6_what_is_read_as_a_table_is_one() {
+        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS id FROM n";
+        for (schema, words) in [
+            (format!("CREATE VIEW venues AS {endless}"), "venues is a view and no table"),
+            (format!("CREATE VIEW Cities AS {endless}"), "Cities is a view and no table"),
+            ("CREATE VIRTUAL TABLE countries USING fts5(name)".to_owned(), "countries is a virtual table"),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let said = opened(&dir, &schema).await.unwrap_err();
+            assert!(said.message.contains(words), "{}", said.message);
+        }
+        let dir = tempfile::tempdir().unwrap();
+        opened(&dir, &format!("{SCHEMA} CREATE VIEW more AS {endless}")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn s6_a_trigger_without_end_is_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let trigger = "CREATE TRIGGER endless BEFORE UPDATE ON venues BEGIN SELECT (WITH RECURSIVE n(i) AS \
+                       (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n); END";
+        let mut file = opened(&dir, &format!("{SCHEMA} {trigger}")).await.unwrap();
+        file.longest = Duration::from_millis(100);
+        let said = updated(&file).await.unwrap_err();
+        assert!(said.message.contains("took longer than"), "{}", said.message);
+        // The connection is good afterwards, and nothing was written.
+        let sql = "SELECT venue_images FROM venues";
+        assert_eq!(file.all(sql, [], |row| row.get::<_, String>(0)).await.unwrap(), ["[]"]);
+    }
+
+    #[tokio::test]
+    async fn s6_triggers_that_the_application_has_see_our_updates() {
+        let dir = tempfile::tempdir().unwrap();
+        let triggers = "CREATE VIRTUAL TABLE words USING fts5(text);
+            CREATE TABLE seen (what TEXT);
+            CREATE VIEW arrays AS SELECT id, json_array_length(venue_images) AS images FROM venues;
+            CREATE TRIGGER index_words AFTER UPDATE ON venues BEGIN
+                INSERT INTO words (rowid, text) VALUES (NEW.id, NEW.venue_images);
+                INSERT INTO seen SELECT images || strftime('%Y', 'now') FROM arrays WHERE id = NEW.id;
+            END;";
+        let file = opened(&dir, &format!("{SCHEMA} {triggers}")).await.unwrap();
+        assert_eq!(updated(&file).await.unwrap(), 1);
+        let sql = "SELECT (SELECT text FROM words) || (SELECT count(*) FROM seen)";
+        assert_eq!(file.all(sql, [], |row| row.get::<_, String>(0)).await.unwrap(), ["[1]1"]);
+    }
+
+    #[tokio::test]
+    async fn s6_a_trigger_reaches_nothing_beyond_the_file() {
+        for reach in ["SELECT load_extension('x')", "SELECT count(*) FROM dbstat"] {
+            let dir = tempfile::tempdir().unwrap();
+            let trigger = format!("CREATE TRIGGER reach AFTER UPDATE ON venues BEGIN {reach}; END");
+            let file = opened(&dir, &format!("{SCHEMA} {trigger}")).await.unwrap();
+            let said = updated(&file).await.unwrap_err();
+            assert!(said.message.contains("unsafe use of"), "{}", said.message);
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let file = opened(&dir, SCHEMA).await.unwrap();
+        for sql in ["ATTACH 'other.db' AS other", "PRAGMA writable_schema = ON; DELETE FROM sqlite_schema"] {
+            let done = file.with(move |connection| connection.execute_batch(sql).map_err(trouble)).await;
+            assert!(done.is_err(), "{sql}");
+        }
+    }
 }

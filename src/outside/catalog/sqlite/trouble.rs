@@ -2,6 +2,7 @@
 
 use rusqlite::ErrorCode;
 
+use crate::limits;
 use crate::outside::Trouble;
 use crate::outside::catalog::{plain, refused};
 
@@ -9,6 +10,10 @@ use crate::outside::catalog::{plain, refused};
 pub(super) fn trouble(error: rusqlite::Error) -> Trouble {
     let said = refused(format!("the database refused: {}", plain(&error.to_string())));
     match error.sqlite_error_code() {
+        Some(ErrorCode::OperationInterrupted) => refused(format!(
+            "the database took longer than {} s and was stopped: see what its triggers and generated columns do",
+            limits::CATALOG_STATEMENT_MS_MAX / 1_000
+        )),
         Some(ErrorCode::CannotOpen | ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => said.outage(),
         _ => said,
     }

@@ -140,7 +140,7 @@ impl From<LedgerError> for Failure {
             LedgerError::Disk { source, .. } => {
                 let failure = Self::new(Exit::CannotGoOn, message);
                 let hint = match source.kind() {
-                    ErrorKind::AlreadyExists => return failure,
+                    ErrorKind::AlreadyExists | ErrorKind::InvalidData => return failure,
                     ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "Make room on its disk",
                     ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
                         "Let this user write to it and to its directory; what only reads works on a copy too"

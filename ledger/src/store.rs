@@ -261,7 +261,8 @@ struct Row<'a> {
 impl<'a> Row<'a> {
     fn read(row: &'a rusqlite::Row<'_>) -> Result<Self, &'static str> {
         let seq: i64 = row.get(0).map_err(|_| "its seq cannot be read")?;
-        let body = row.get_ref(1).ok().and_then(|body| body.as_str().ok()).ok_or("its text cannot be read")?;
+        let body =
+            row.get_ref(1).ok().and_then(|body| body.as_str().ok()).ok_or("its text cannot be read")?;
         let hash = row.get(2).map_err(|_| "its hash is not 32 bytes")?;
         Ok(Self { seq: Seq(seq as u64), body, hash: ContentHash(hash) })
     }

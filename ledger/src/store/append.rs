@@ -30,14 +30,18 @@ impl Store {
             }
             Some(ErrorCode::TooBig) => {
                 let message = format!("an event of more than {EVENT_BYTES_MAX} bytes is not written");
-                let source = std::io::Error::new(ErrorKind::FileTooLarge, message);
+                let source = std::io::Error::new(ErrorKind::InvalidData, message);
                 LedgerError::Disk { path: self.path.clone(), source }
             }
             _ => LedgerError::from_sqlite(&self.path, first, error),
         };
         let head = insert(&self.file.connection, self.head, records).map_err(failed)?;
         let head = head.ok_or_else(|| {
-            LedgerError::damaged(&self.path, first, "it did not read back as it was sent, so nothing was written")
+            LedgerError::damaged(
+                &self.path,
+                first,
+                "it did not read back as it was sent, so nothing was written",
+            )
         })?;
         snapshot.commit().map_err(failed)?;
         self.head = head;
@@ -63,14 +67,16 @@ fn insert(connection: &Connection, mut head: Head, records: &[Record]) -> rusqli
     let mut last = connection.prepare_cached(
         "SELECT (SELECT count(*) FROM event WHERE seq >= ?1), seq, hash FROM event ORDER BY seq DESC LIMIT 1",
     )?;
-    let found: (i64, i64, [u8; 32]) = last
-        .query_row([first.0 as i64], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let found: (i64, i64, [u8; 32]) =
+        last.query_row([first.0 as i64], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let is_there = found == (records.len() as i64, head.seq.0 as i64, head.hash.0);
     Ok((is_alone && is_there).then_some(head))
 }
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::limits::Limit;
+
     use super::*;
     use crate::event::{AlertAbout, Alerted, Event};
     use crate::ids::{LedgerId, Seq};
@@ -99,5 +105,20 @@ mod tests {
             let left = Store::read(&path).unwrap().replay(|_| Ok(())).unwrap();
             assert_eq!(left.seq, Seq(1), "{trigger}");
         }
+    }
+    #[test]
+    fn e7_an_event_too_large_to_be_read_again_is_not_written() {
+        let event = Event::Alerted(Alerted { about: AlertAbout::Paused, message: "x".repeat(2_000) });
+        let record = Record { at: Timestamp::from_millis(0), run: None, event };
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.ledger");
+        let mut store = Store::create(&path, LedgerId([7; 16]), &record, "test").unwrap();
+        // In place of 256 MiB.
+        store.file.connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, 2_000).unwrap();
+        let said = store.append(&[record.clone()]).unwrap_err();
+        assert!(said.to_string().contains("an event of more than"), "{said}");
+        assert!(matches!(said, LedgerError::Disk { .. }), "{said:?}");
+        drop(store);
+        assert_eq!(Store::read(&path).unwrap().head().seq, Seq(1));
     }
 }

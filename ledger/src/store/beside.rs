@@ -76,6 +76,7 @@ impl Store {
         let disk = |source| LedgerError::Disk { path: file.to_owned(), source };
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(disk)?;
         let name = file.to_str().ok_or_else(|| disk(std::io::ErrorKind::InvalidFilename.into()))?;
+        drop(self.file.reading()?);
         let copied = self.file.copy_to(name);
         copied.map_err(|error| match LedgerError::from_sqlite(&self.path, self.head.seq, error) {
             // The disk of the copy, most likely; what is wrong with what is read is wrong with the ledger.

@@ -131,7 +131,9 @@ impl LedgerError {
                 Self::damaged(path, seq, error.to_string())
             }
             // Our own limits, which no ledger that we wrote comes near.
-            Some(ErrorCode::TooBig) => Self::damaged(path, seq, "it is larger than anything that a ledger holds"),
+            Some(ErrorCode::TooBig) => {
+                Self::damaged(path, seq, "it is larger than anything that a ledger holds")
+            }
             Some(ErrorCode::OperationInterrupted) => {
                 Self::damaged(path, seq, "reading it takes longer than it does in any ledger")
             }

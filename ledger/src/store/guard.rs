@@ -147,7 +147,8 @@ impl Guarded {
         let different = self.bounded(|| {
             let different = schema::difference(&self.connection)?;
             let encoding = || {
-                let encoding = self.connection.pragma_query_value(None, "encoding", |row| row.get::<_, String>(0))?;
+                let encoding =
+                    self.connection.pragma_query_value(None, "encoding", |row| row.get::<_, String>(0))?;
                 Ok((encoding != "UTF-8").then(|| format!("its texts are in {}", schema::shown(&encoding))))
             };
             different.map_or_else(encoding, |different| Ok(Some(different)))
@@ -155,7 +156,9 @@ impl Guarded {
         match different.map_err(|error| LedgerError::from_sqlite(&self.path, Seq(1), error)) {
             Ok(None) => Ok(()),
             Ok(Some(what)) => Err(other(what)),
-            Err(LedgerError::Damaged { what, .. }) => Err(other(format!("it cannot be read: {}", schema::shown(&what)))),
+            Err(LedgerError::Damaged { what, .. }) => {
+                Err(other(format!("it cannot be read: {}", schema::shown(&what))))
+            }
             Err(error) => Err(error),
         }
     }

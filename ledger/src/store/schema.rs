@@ -101,7 +101,9 @@ fn differences(found: &[Object], landed: &[Object]) -> Vec<String> {
             Some(landed) if landed.sql == object.sql => {
                 all.push(format!("{} belongs to {}", object.told(), shown(&object.table)));
             }
-            Some(landed) => all.push(format!("{} reads {}", object.told(), otherwise(&object.sql, &landed.sql))),
+            Some(landed) => {
+                all.push(format!("{} reads {}", object.told(), otherwise(&object.sql, &landed.sql)))
+            }
             None => all.push(format!("{} is no part of a ledger", object.told())),
         }
     }

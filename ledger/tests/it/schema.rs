@@ -97,7 +97,9 @@ fn e7_a_ledger_without_one_of_its_triggers_is_damaged() {
     for trigger in TRIGGERS {
         is_refused(&format!("DROP TRIGGER {trigger}"), &format!("the trigger \"{trigger}\" is missing"));
         // Under the same name, and never doing anything.
-        let sql = format!("DROP TRIGGER {trigger}; CREATE TRIGGER {trigger} BEFORE UPDATE ON event BEGIN SELECT 1; END");
+        let sql = format!(
+            "DROP TRIGGER {trigger}; CREATE TRIGGER {trigger} BEFORE UPDATE ON event BEGIN SELECT 1; END"
+        );
         is_refused(&sql, &format!("the trigger \"{trigger}\" reads "));
     }
     let one_more = "DROP TRIGGER event_is_never_changed; DROP TRIGGER event_is_never_deleted;
@@ -113,7 +115,10 @@ fn e7_a_trigger_too_many_is_damage() {
         "AFTER INSERT ON event BEGIN INSERT INTO ledger VALUES ('x'); END",
         "BEFORE INSERT ON ledger BEGIN SELECT RAISE(IGNORE); END",
     ] {
-        is_refused(&format!("CREATE TRIGGER swallow {body}"), "the trigger \"swallow\" is no part of a ledger");
+        is_refused(
+            &format!("CREATE TRIGGER swallow {body}"),
+            "the trigger \"swallow\" is no part of a ledger",
+        );
     }
 }
 
@@ -179,14 +184,23 @@ fn e7_a_schema_that_cannot_be_one_is_damage() {
         (set("sql = NULL"), "it cannot be read"),
         (set("sql = sql || ' -- ' || hex(zeroblob(20000000))"), "it cannot be read"),
         (set("type = 'view'"), "it cannot be read"),
-        ("UPDATE sqlite_schema SET type = 'x' WHERE name = 'id_is_never_changed'".into(), "it cannot be read"),
+        (
+            "UPDATE sqlite_schema SET type = 'x' WHERE name = 'id_is_never_changed'".into(),
+            "it cannot be read",
+        ),
         (set("name = 'other'"), "it cannot be read"),
-        ("UPDATE sqlite_schema SET tbl_name = 'ledger' WHERE name = 'event_follows_on'".into(), "event_follows_on"),
+        (
+            "UPDATE sqlite_schema SET tbl_name = 'ledger' WHERE name = 'event_follows_on'".into(),
+            "event_follows_on",
+        ),
         (set("rootpage = (SELECT rootpage FROM sqlite_schema WHERE name = 'ledger')"), "where it cannot be"),
         (set("rootpage = 1"), "where it cannot be"),
         (set("rootpage = 99999999"), ""),
         ("INSERT INTO sqlite_schema SELECT * FROM sqlite_schema".into(), ""),
-        ("CREATE TABLE x (y); UPDATE sqlite_schema SET name = 'sqlite_stat1' WHERE name = 'x'".into(), "sqlite_stat1"),
+        (
+            "CREATE TABLE x (y); UPDATE sqlite_schema SET name = 'sqlite_stat1' WHERE name = 'x'".into(),
+            "sqlite_stat1",
+        ),
         ("PRAGMA user_version = 0".into(), "its format is 0"),
         ("PRAGMA user_version = -1".into(), "its format is -1"),
     ] {
@@ -258,7 +272,10 @@ fn e7_what_somebody_does_to_the_schema_while_a_ledger_is_open_is_noticed() {
             .execute_batch("CREATE TRIGGER swallow BEFORE INSERT ON event BEGIN SELECT RAISE(IGNORE); END")
             .unwrap();
         let said = append(&mut writer).unwrap_err();
-        assert!(matches!(&said, LedgerError::OtherSchema { what, .. } if what.contains("swallow")), "{said:?}");
+        assert!(
+            matches!(&said, LedgerError::OtherSchema { what, .. } if what.contains("swallow")),
+            "{said:?}"
+        );
         let said = reader.catch_up().unwrap_err();
         assert!(matches!(said, LedgerError::OtherSchema { .. }), "{said:?}");
         drop((writer, reader));

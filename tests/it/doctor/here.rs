@@ -30,7 +30,8 @@ fn c16_a_ledger_that_cannot_be_used_is_told() {
     other.execute_batch("PRAGMA user_version = 99").unwrap();
     finds(&with_ledger(&at, "other.ledger"), "ledger", "newer program (format 99)", "Use that program");
     drop(other);
-    let tamper = "PRAGMA user_version = 1; UPDATE event SET body = replace(body, 'tester', 'nobody') WHERE seq = 2";
+    let tamper =
+        "PRAGMA user_version = 1; UPDATE event SET body = replace(body, 'tester', 'nobody') WHERE seq = 2";
     behind_triggers(&path, tamper);
     finds(&with_ledger(&at, "other.ledger"), "ledger", "damaged at event 2", "restore it from a backup");
     finds(&with_ledger(&at, "no/such.ledger"), "ledger", "its directory no is not there", "--ledger PATH");

@@ -151,8 +151,14 @@ fn e7_a_ledger_whose_schema_somebody_changed_is_refused_with_what_differs() {
                     BEGIN SELECT RAISE(IGNORE); END";
     let id = "INSERT INTO ledger VALUES ('00000000000000000000000000000000')";
     for (sql, words) in [
-        (format!("{away} {endless} SELECT i AS seq, '' AS body, x'' AS hash FROM n WHERE i < 0"), "the view \"event\" is no part"),
-        (format!("{away} SELECT 1 AS seq, hex(zeroblob(490000000)) AS body, x'' AS hash"), "the view \"event\" is no part"),
+        (
+            format!("{away} {endless} SELECT i AS seq, '' AS body, x'' AS hash FROM n WHERE i < 0"),
+            "the view \"event\" is no part",
+        ),
+        (
+            format!("{away} SELECT 1 AS seq, hex(zeroblob(490000000)) AS body, x'' AS hash"),
+            "the view \"event\" is no part",
+        ),
         (swallows.to_owned(), "the trigger \"swallow\" is no part of a ledger"),
         ("DROP TRIGGER event_follows_on".to_owned(), "the trigger \"event_follows_on\" is missing"),
         (id.to_owned(), "it has more than one id"),

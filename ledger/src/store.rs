@@ -6,6 +6,7 @@ mod beside;
 mod error;
 mod guard;
 mod lock;
+pub mod private;
 mod schema;
 
 use std::fs::{File, OpenOptions};

@@ -1,0 +1,265 @@
+//! Files and directories that nobody else can exchange or change: the one way in which anything is made, opened, replaced
+//! or removed beside a ledger or where a flag says. The last part of a name is never followed when it is a link, what is new
+//! is made anew, and what a file is, is asked of the open file.
+
+mod dir;
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+pub use dir::Dir;
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+
+/// For every open. A pipe that somebody has put there is not waited for.
+const SAFE: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
+/// Bits of a mode that let others write.
+const OTHERS_WRITE: u32 = 0o022;
+/// In a directory that has it, only its owner and a file's owner take the file away or rename it.
+const STICKY: u32 = 0o1000;
+/// Those who may do everything anyway.
+const ROOT: u32 = 0;
+
+/// Why something on the disk is not used. It travels in an [`io::Error`].
+#[derive(Debug, thiserror::Error)]
+#[error("{} {why}", path.display())]
+pub struct Refused {
+    path: PathBuf,
+    why: String,
+    advice: String,
+}
+
+impl Refused {
+    /// The refusal in an error, if it is one.
+    pub fn of(error: &io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
+    }
+
+    /// What to type, or to do.
+    pub fn advice(&self) -> &str {
+        &self.advice
+    }
+
+    fn error(path: &Path, why: impl Into<String>, advice: impl Into<String>) -> io::Error {
+        io::Error::other(Self { path: path.to_owned(), why: why.into(), advice: advice.into() })
+    }
+}
+
+/// An error with what to do about it, where that is known, for those who tell it in one sentence.
+pub fn told(error: &io::Error) -> String {
+    match Refused::of(error) {
+        Some(refused) => format!("{error}. {}", refused.advice),
+        None => error.to_string(),
+    }
+}
+
+/// Makes a file for this user alone, to be written and read. One that is there is an error of the kind `AlreadyExists`.
+///
+/// # Errors
+/// Those of the file system.
+pub fn create(path: &Path) -> io::Result<File> {
+    create_at(CWD, path)
+}
+
+fn create_at(dir: impl AsFd, name: &Path) -> io::Result<File> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | SAFE;
+    Ok(rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o600))?.into())
+}
+
+/// The same in the place of what an earlier process of this user left there. That is never written to: it may have
+/// another name elsewhere.
+///
+/// # Errors
+/// Those of the file system; a [`Refused`] where something else is there.
+pub fn create_anew(path: &Path) -> io::Result<File> {
+    match path.symlink_metadata() {
+        Ok(left) if left.is_file() && left.uid() == user() => std::fs::remove_file(path)?,
+        Ok(other) => check(path, &other)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    create(path)
+}
+
+/// Opens a file of this user that nobody else may write, to read it and to write at its beginning; made where it is missing.
+///
+/// # Errors
+/// Those of the file system; a [`Refused`] where something else is there.
+pub fn open_or_create(path: &Path) -> io::Result<File> {
+    opened(path, OFlags::RDWR | OFlags::CREATE)
+}
+
+/// The same to write at its end.
+///
+/// # Errors
+/// As [`open_or_create`].
+pub fn append_or_create(path: &Path) -> io::Result<File> {
+    opened(path, OFlags::RDWR | OFlags::CREATE | OFlags::APPEND)
+}
+
+/// The same to read it, where it is there.
+///
+/// # Errors
+/// As [`open_or_create`].
+pub fn open(path: &Path) -> io::Result<File> {
+    opened(path, OFlags::RDONLY)
+}
+
+fn opened(path: &Path, how: OFlags) -> io::Result<File> {
+    match rustix::fs::openat(CWD, path, how | SAFE, Mode::from_raw_mode(0o600)) {
+        Ok(file) => {
+            let file = File::from(file);
+            check(path, &file.metadata()?)?;
+            Ok(file)
+        }
+        Err(Errno::NOENT) => Err(Errno::NOENT.into()),
+        // Why it cannot be opened is told by what is there: a link, a socket, another user's file.
+        Err(error) => match path.symlink_metadata() {
+            Ok(there) => check(path, &there).and(Err(error.into())),
+            Err(_) => Err(error.into()),
+        },
+    }
+}
+
+/// Opens a file to read what steers this program, such as settings: only this user or root may be able to write it. A
+/// link to it is followed where this user or root has made it, as deployments do.
+///
+/// # Errors
+/// Those of the file system; a [`Refused`] where others have a hand in it.
+pub fn open_trusted(path: &Path) -> io::Result<File> {
+    check_link(path)?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let about = file.metadata()?;
+    if !about.is_file() {
+        return Err(Refused::error(path, "is no regular file", "Put a file there"));
+    }
+    check_trusted(path, &about)?;
+    Ok(file)
+}
+
+/// Sees that a ledger can be opened by its name, as SQLite does, and whatever lies beside it: neither its directory nor
+/// one of SQLite's files may be in the hand of others.
+///
+/// # Errors
+/// Those of the file system; a [`Refused`] where others have a hand in it.
+pub fn check_ledger(path: &Path) -> io::Result<()> {
+    check_directory(path)?;
+    check_link(path)?;
+    // SQLite keeps its files beside the ledger itself, not beside a link to it.
+    let file = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    check_directory(&file)?;
+    for ending in ["", "-wal", "-shm", "-journal"] {
+        let mut name = file.clone().into_os_string();
+        name.push(ending);
+        let name = PathBuf::from(name);
+        match name.symlink_metadata() {
+            // What is no file is none of SQLite's; it says so itself.
+            Ok(about) if about.is_file() || !ending.is_empty() => {
+                check_kind(&name, &about)?;
+                check_trusted(&name, &about)?;
+                check_names(&name, &about)?;
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Sees that the directory that holds a file is one in which nobody else can exchange it.
+///
+/// # Errors
+/// Those of the file system; a [`Refused`] where somebody can.
+pub fn check_directory(file: &Path) -> io::Result<()> {
+    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let about = match dir.metadata() {
+        Ok(about) => about,
+        // Whoever opens the file says that better.
+        Err(_) => return Ok(()),
+    };
+    if ![user(), ROOT].contains(&about.uid()) {
+        let why = format!("is a directory of another user (uid {}), who can exchange all that is in it", about.uid());
+        return Err(Refused::error(dir, why, "Work in a directory of your own (`mkdir -m 700 rollout`)"));
+    }
+    if about.mode() & OTHERS_WRITE != 0 && about.mode() & STICKY == 0 {
+        let why = format!("is a directory that others may write to (mode {:04o})", about.mode() & 0o7777);
+        return Err(Refused::error(dir, why, format!("chmod go-w {}", quoted(dir))));
+    }
+    Ok(())
+}
+
+/// A file that is ours alone to change, by what the system says of it.
+fn check(path: &Path, about: &Metadata) -> io::Result<()> {
+    check_kind(path, about)?;
+    if about.uid() != user() {
+        return Err(anothers(path, about));
+    }
+    check_names(path, about)?;
+    check_trusted(path, about)
+}
+
+fn check_kind(path: &Path, about: &Metadata) -> io::Result<()> {
+    let why = match about.file_type() {
+        kind if kind.is_file() => return Ok(()),
+        kind if kind.is_symlink() => "is a symbolic link, which is not followed",
+        kind if kind.is_dir() => "is a directory",
+        _ => "is no regular file",
+    };
+    Err(Refused::error(path, why, away(path)))
+}
+
+fn check_names(path: &Path, about: &Metadata) -> io::Result<()> {
+    if about.nlink() > 1 {
+        let why = format!("has {} names (hard links), and would be changed under all of them", about.nlink());
+        return Err(Refused::error(path, why, away(path)));
+    }
+    Ok(())
+}
+
+/// Only this user and root can have written it.
+fn check_trusted(path: &Path, about: &Metadata) -> io::Result<()> {
+    if ![user(), ROOT].contains(&about.uid()) {
+        return Err(anothers(path, about));
+    }
+    if about.mode() & OTHERS_WRITE != 0 {
+        let why = format!("may be written to by others (mode {:04o})", about.mode() & 0o7777);
+        return Err(Refused::error(path, why, format!("chmod go-w {}", quoted(path))));
+    }
+    Ok(())
+}
+
+/// A link may be followed that this user or root has made.
+fn check_link(path: &Path) -> io::Result<()> {
+    match path.symlink_metadata() {
+        Ok(about) if about.is_symlink() && ![user(), ROOT].contains(&about.uid()) => {
+            let why = format!("is a symbolic link of another user (uid {})", about.uid());
+            Err(Refused::error(path, why, away(path)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn anothers(path: &Path, about: &Metadata) -> io::Error {
+    let why = format!("belongs to another user (uid {})", about.uid());
+    let advice = "Let its owner take it away, or give it to you (`chown`); or work in a directory of your own";
+    Refused::error(path, why, advice)
+}
+
+fn away(path: &Path) -> String {
+    format!("See what it is, and take it away: rm {}", quoted(path))
+}
+
+fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// A path as a shell reads it back.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_bare = |c: char| c.is_alphanumeric() || "-_./,:@%+".contains(c);
+    if text.chars().all(is_bare) { text } else { format!("'{}'", text.replace('\'', r#"'"'"'"#)) }
+}

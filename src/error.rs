@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
+use ledger::store::private::Refused;
 use ledger::store::{LedgerError, is_out_of_descriptors};
 
 /// How the program ends. These numbers are a promise to scripts.
@@ -138,6 +139,9 @@ impl From<LedgerError> for Failure {
                     .hint("Go on with the name whose head is the newest: `longshore ledger verify` says it")
             }
             LedgerError::Disk { source, .. } => {
+                if let Some(refused) = Refused::of(&source) {
+                    return Self::usage(message).hint(refused.advice());
+                }
                 let failure = Self::new(Exit::CannotGoOn, message);
                 let hint = match source.kind() {
                     ErrorKind::AlreadyExists | ErrorKind::InvalidData => return failure,
@@ -159,6 +163,9 @@ pub const MORE_DESCRIPTORS: &str = "Let it open more files at once, with `ulimit
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
+        if let Some(refused) = Refused::of(&error) {
+            return Self::usage(error.to_string()).hint(refused.advice());
+        }
         let failure = Self::new(Exit::CannotGoOn, error.to_string());
         if is_out_of_descriptors(&error) { failure.hint(MORE_DESCRIPTORS) } else { failure }
     }

@@ -22,6 +22,8 @@ static PANICKED: AtomicBool = AtomicBool::new(false);
 
 fn main() -> ExitCode {
     cli::few_arenas();
+    // Whatever is made is this user's alone (requirement S5), from the moment that it is there; also what libraries make.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         PANICKED.store(true, Ordering::SeqCst);

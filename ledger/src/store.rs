@@ -9,8 +9,8 @@ mod lock;
 pub mod private;
 mod schema;
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 pub use error::{LedgerError, is_out_of_descriptors};
@@ -47,8 +47,9 @@ impl Store {
     /// # Errors
     /// When the file exists already, another process is creating it, or the disk refuses.
     pub fn create(path: &Path, id: LedgerId, first: &Record, holder: &str) -> Result<Self, LedgerError> {
-        let lock = Lock::take(path, holder)?;
         let disk = |source| LedgerError::Disk { path: path.to_owned(), source };
+        private::check_ledger(path).map_err(disk)?;
+        let lock = Lock::take(path, holder)?;
         // A link that leads nowhere is there too: the rename would replace it.
         if path.symlink_metadata().is_ok() {
             return Err(disk(std::io::ErrorKind::AlreadyExists.into()));
@@ -65,7 +66,7 @@ impl Store {
         }
         let part = beside(".new");
         // Before-images are production data: created private, and SQLite gives -wal and -shm the same mode.
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part).map_err(disk)?;
+        private::create_anew(&part).map_err(disk)?;
         fill(&part, id, first).map_err(|error| LedgerError::from_sqlite(path, Seq(0), error))?;
         std::fs::rename(&part, path).map_err(disk)?;
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -76,9 +77,10 @@ impl Store {
     /// Opens a ledger to write to it. Nothing is verified yet: read it whole first.
     ///
     /// # Errors
-    /// When there is none, another process writes to it, it is newer, or it is damaged.
+    /// When there is none, another user may change it, another process writes to it, it is newer, or it is damaged.
     pub fn open(path: &Path, holder: &str) -> Result<Self, LedgerError> {
         is_there(path)?;
+        private::check_ledger(path).map_err(|source| LedgerError::Disk { path: path.to_owned(), source })?;
         let lock = Lock::take(path, holder)?;
         Self::attach(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Some(lock))
     }
@@ -269,9 +271,10 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Writes a whole ledger of one line in one transaction, without side files.
+/// Writes a whole ledger of one line in one transaction, without side files: whoever dies here begins anew.
 fn fill(part: &Path, id: LedgerId, first: &Record) -> rusqlite::Result<()> {
     let connection = Connection::open_with_flags(part, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.pragma_update(None, "journal_mode", "MEMORY")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     let write = connection.unchecked_transaction()?;
     write.execute_batch(include_str!("store/schema.sql"))?;

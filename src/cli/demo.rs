@@ -2,6 +2,8 @@
 //! its rows are external already, because only so do other sources' entries, twins and odd texts stand among them.
 
 use std::collections::BTreeMap;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -19,6 +21,10 @@ const LOOK_MS: u64 = 2;
 
 pub fn run(context: &Context<'_>) -> Result<Exit, Failure> {
     let dir = std::env::temp_dir().join(format!("longshore-demo-{}", std::process::id()));
+    // New, and closed for others: what somebody has put under that name is not used.
+    DirBuilder::new().mode(0o700).create(&dir).map_err(|error| {
+        Failure::new(Exit::CannotGoOn, format!("cannot make the directory {}", dir.display())).because(error)
+    })?;
     let told = play(context, &dir);
     let _nothing_to_lose = std::fs::remove_dir_all(&dir);
     told

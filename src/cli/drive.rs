@@ -7,6 +7,7 @@ use ledger::event::{Alerted, Event, Options, PauseReason, Paused, Scope, Tally, 
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
 use ledger::plan;
+use ledger::store::private;
 use tokio::sync::mpsc;
 
 use super::notices::Notifier;
@@ -147,7 +148,7 @@ impl Driver<'_> {
         let path = self.ledger.store().path();
         let socket = Socket::listen(path, context.runtime.handle(), outbox.clone());
         if let Err(error) = &socket {
-            eprintln!("Note: `longshore control` cannot reach this run: {error}");
+            eprintln!("Note: `longshore control` cannot reach this run: {}", private::told(error));
         }
         self.context.interrupt.on_next(move || {
             let paused = Paused {

@@ -158,14 +158,14 @@ fn backup(context: &Context<'_>, file: &Path) -> Result<Exit, Failure> {
         file.with_file_name(beside)
     };
     // SQLite would play another file's write-ahead log into the copy.
-    for taken in [file.to_owned(), beside("-wal"), beside("-shm"), beside("-journal")] {
+    let draft = beside(&format!(".{}.draft", std::process::id()));
+    for taken in [file.to_owned(), beside("-wal"), beside("-shm"), beside("-journal"), draft.clone()] {
         if taken.symlink_metadata().is_ok() {
             return Err(refused(format!("{} is there already, and nothing is overwritten", taken.display()))
                 .hint("Name a new file, with the date in it perhaps"));
         }
     }
     let ledger = Ledger::read(&context.ledger_path())?;
-    let draft = beside(&format!(".{}.draft", std::process::id()));
     let made = copy(&ledger, &draft).and_then(|head| {
         // A link, unlike a rename, does not replace what has come there meanwhile; not every stick knows links.
         std::fs::hard_link(&draft, file)

@@ -20,7 +20,7 @@ use crate::outside::Trouble;
 use crate::outside::catalog::{self, Catalog, ClaimRefused, Identity};
 use crate::outside::imagekit::{Cdn, ImageKit, ImageKitOptions, ImageKitRefused};
 use crate::outside::origin::{HttpOrigin, Origin, OriginOptions, OriginRefused};
-use crate::outside::spool::Spool;
+use crate::outside::spool::{Cleared, Spool};
 use crate::runner::{Forward, RunError};
 
 /// What a run forward talks to.
@@ -217,16 +217,25 @@ impl Context<'_> {
     /// written is cleared, and a living one's looks the same.
     pub fn with_spool(&self, Clients { origin, cdn }: Clients) -> Result<Forward, Failure> {
         let spool = Spool::open(&self.spool_path())?;
-        self.runtime.block_on(spool.clear_drafts())?;
+        self.mention(&self.runtime.block_on(spool.clear_drafts())?);
         Ok(Forward { origin, cdn, spool })
     }
 
     /// Clears what a closed run left in the spool, if there is one. Under the ledger's lock, with no run unfinished.
     pub fn clear_spool(&self) -> Result<(), Failure> {
-        if self.spool_path().exists() {
-            self.runtime.block_on(Spool::open(&self.spool_path())?.clear())?;
+        if self.spool_path().symlink_metadata().is_ok() {
+            self.mention(&self.runtime.block_on(Spool::open(&self.spool_path())?.clear())?);
         }
         Ok(())
+    }
+
+    /// Says what in the spool is none of this program's files.
+    fn mention(&self, cleared: &Cleared) {
+        if let Some(first) = cleared.strange.first() {
+            let (first, count) = (self.spool_path().join(first), cleared.strange.len());
+            let more = if count > 1 { format!(" and {} more beside it", count - 1) } else { String::new() };
+            eprintln!("Note: {}{more} was not made by longshore, and is left alone", first.display());
+        }
     }
 
     /// Where the spool lies.

@@ -1,9 +1,10 @@
 //! The file of a saved plan (requirement C3): private, and never written over another.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+use ledger::store::private;
 
 use crate::error::{Exit, Failure};
 use crate::runner::saved::SavedPlan;
@@ -27,8 +28,7 @@ impl SavedPlan {
     /// # Errors
     /// When there is a file already, or the disk refuses.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(path).map_err(|error| {
+        let mut file = private::create(path).map_err(|error| {
             let failure = cannot(path, &error);
             match error.kind() {
                 ErrorKind::AlreadyExists => {

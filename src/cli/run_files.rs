@@ -1,14 +1,15 @@
 //! `--out DIR`: what a run leaves behind for others, as files (requirement C4).
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::DirBuilder;
 use std::io::{BufWriter, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ledger::event::Scope;
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
+use ledger::store::private::{Dir, Refused};
 use serde::Serialize;
 
 use super::export::{failures, rollback_data};
@@ -31,12 +32,16 @@ impl RunFilesArgs {
     /// When there can be none.
     pub fn prepare(&self) -> Result<(), Failure> {
         let Some(dir) = &self.out else { return Ok(()) };
-        match DirBuilder::new().mode(0o700).create(dir) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
-            made => made.map_err(|error| {
-                Failure::usage(format!("cannot make the directory {}", dir.display())).because(error)
-            }),
-        }
+        let made = match DirBuilder::new().mode(0o700).create(dir) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            made => made,
+        };
+        made.and_then(|()| Dir::open(dir)).map(drop).map_err(|error| {
+            let failure = Failure::usage(format!("cannot make the directory {}", dir.display()));
+            let advice = Refused::of(&error).map(|refused| refused.advice().to_owned());
+            let failure = failure.because(error);
+            advice.into_iter().fold(failure, Failure::hint)
+        })
     }
 
     /// Writes a run's files: its report as given, and what the ledger says of it now.
@@ -48,17 +53,18 @@ impl RunFilesArgs {
         let (scope, upto) = (Scope::Run(run), ledger.upto());
         // The event tells apart what a run left when it paused from what it left in the end.
         let name = |what: &str| format!("run-{run}-event-{upto}-{what}");
+        let dir = &Dir::open(dir)?;
         write_new(dir, &name("report"), |to| Ok(show::json_pretty(to, report)?))?;
         write_new(dir, &name("rollback-data"), |to| rollback_data(to, ledger, &scope))?;
         write_new(dir, &name("failures"), |to| failures(to, ledger, &scope))?;
-        eprintln!("Report, rollback data and failures of run {run} are in {}.", dir.display());
+        eprintln!("Report, rollback data and failures of run {run} are in {}.", dir.path().display());
         Ok(())
     }
 }
 
 /// A new private file; one that is there, of another ledger perhaps, stays as it is.
 fn write_new(
-    dir: &Path,
+    dir: &Dir,
     name: &str,
     write: impl FnOnce(&mut dyn Write) -> Result<(), Broken>,
 ) -> Result<(), Failure> {
@@ -68,8 +74,9 @@ fn write_new(
     let mut number = 1;
     let (path, file) = loop {
         let again = if number == 1 { String::new() } else { format!("-{number}") };
-        let path = dir.join(format!("{name}{again}.json"));
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+        let name = format!("{name}{again}.json");
+        let path = dir.path().join(&name);
+        match dir.create(&name) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
             opened => break (path.clone(), opened.map_err(|error| cannot(&path, error))?),
         }

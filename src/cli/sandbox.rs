@@ -111,7 +111,7 @@ impl From<SandboxError> for Failure {
             SandboxError::Report(_) => {
                 Self::usage(message).hint("`--matches` wants a CSV with all columns of a matching report")
             }
-            SandboxError::Io(_) => Self::new(Exit::CannotGoOn, message),
+            SandboxError::Io(error) => error.into(),
             SandboxError::Fill(_) => Self::new(Exit::CannotGoOn, message),
         }
     }

@@ -1,13 +1,13 @@
 //! Logs of what the program does (requirement C20): off, unless a flag or `LONGSHORE_LOG` asks for them.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{ArgAction, Args, ValueEnum};
-use rustix::fs::OFlags;
+use ledger::store::private::{self, Refused};
 use tracing_subscriber::fmt::{MakeWriter, layer};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -70,28 +70,15 @@ pub fn begin(args: &TraceArgs, config: &Config) -> Result<(), Failure> {
 /// directory could have a file of ours filled with lines.
 fn open(path: &Path) -> Result<File, Failure> {
     let cannot = || Failure::usage(format!("the log {} cannot be written", path.display()));
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let mut options = OpenOptions::new();
-    options.append(true).create(true).mode(0o600).custom_flags(flags.bits() as i32);
-    let file = options.open(path).map_err(|error| match error.raw_os_error() {
-        Some(number) if number == rustix::io::Errno::LOOP.raw_os_error() => {
-            cannot().because("it is a symbolic link, which is not followed")
-        }
-        _ => Failure { exit: Exit::CannotGoOn, ..cannot().because(error) },
+    let mut file = private::append_or_create(path).map_err(|error| match Refused::of(&error) {
+        Some(refused) => cannot().because(&error).hint(refused.advice()),
+        None => Failure { exit: Exit::CannotGoOn, ..cannot().because(error) },
     })?;
-    let about = file.metadata().map_err(|error| cannot().because(error))?;
-    if !about.is_file() {
-        return Err(cannot().because("it is no file"));
-    }
-    if about.uid() != rustix::process::geteuid().as_raw() {
-        return Err(cannot().because("it belongs to another user"));
-    }
     let mut head = [0; 16];
-    let is_database = File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok()
-        && head.starts_with(b"SQLite format 3");
-    if is_database {
+    if file.read_exact(&mut head).is_ok() && head.starts_with(b"SQLite format 3") {
         return Err(cannot().because("it is an SQLite database, such as a ledger"));
     }
+    let about = file.metadata().map_err(|error| cannot().because(error))?;
     if about.mode() & 0o077 != 0 {
         let shell = format!("chmod 600 {}", path.display());
         return Err(cannot().because("others may read or write it").hint(shell));

@@ -173,8 +173,8 @@ impl HttpOrigin {
         let mut body = Incoming::of(response, self.bytes_max, self.patience, WHOM)?;
         let mut draft = spool.create().await.map_err(|error| disk_trouble(&error))?;
         let (hash, bytes, format) = receive(&mut body, &mut draft).await?;
-        draft.flush().await.map_err(|error| disk_trouble(&error))?;
-        let checked = self.pictures.check_file(draft.path(), bytes).await;
+        let file = draft.reread().await.map_err(|error| disk_trouble(&error))?;
+        let checked = self.pictures.check_file(file, bytes).await;
         let Picture { width, height, .. } = checked.map_err(|error| match error {
             PictureError::Disk(error) => disk_trouble(&error),
             PictureError::Invalid(why) => invalid(&why.to_string()),

@@ -1,15 +1,17 @@
 //! The spool: downloaded bytes on this disk, named by their content. A cache: a missing or damaged file only costs
 //! another download, so nothing here is synced to disk, and nothing read back is believed without hashing it again.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Seek, SeekFrom};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use ledger::ids::ContentHash;
 use ledger::store::is_out_of_descriptors;
+use ledger::store::private::Dir;
 use ledger::trouble::TroubleKind;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use tokio::task::spawn_blocking;
 
 use super::Trouble;
@@ -17,26 +19,34 @@ use super::Trouble;
 /// What the names of unfinished files begin with; finished ones are bare hex.
 const DRAFT_PREFIX: &str = "draft-";
 
-/// A directory of files named by BLAKE3, private to the user.
+/// A directory of files named by BLAKE3, private to the user. It is used by its handle: whatever comes to stand under its
+/// name meanwhile is left alone.
 #[derive(Debug, Clone)]
 pub struct Spool {
-    dir: PathBuf,
+    dir: Arc<Dir>,
+}
+
+/// What a clearing came upon.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Cleared {
+    /// Files that were removed.
+    pub files: usize,
+    /// What has no name that the spool gives, and so has been left where it is.
+    pub strange: Vec<OsString>,
 }
 
 impl Spool {
     /// Opens the spool at `dir`, creating it if need be, and makes it private to the user (requirement S5).
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Those of the file system. A link, another user's directory and a file are refused.
     pub fn open(dir: &Path) -> io::Result<Self> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
-        Ok(Self { dir: dir.to_owned() })
+        Ok(Self { dir: Arc::new(Dir::own(dir)?) })
     }
 
-    /// Where it lies.
+    /// Where it was opened.
     pub fn dir(&self) -> &Path {
-        &self.dir
+        self.dir.path()
     }
 
     /// Begins a file whose content, and so whose name, is not known yet.
@@ -46,13 +56,13 @@ impl Spool {
     pub async fn create(&self) -> io::Result<Draft> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
-        let path = self.dir.join(format!("{DRAFT_PREFIX}{:032x}", u128::from_be_bytes(random)));
+        let name = format!("{DRAFT_PREFIX}{:032x}", u128::from_be_bytes(random));
         let open = {
-            let path = path.clone();
-            move || fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+            let (dir, name) = (self.dir.clone(), name.clone());
+            move || dir.create(&name)
         };
         let file = spawn_blocking(open).await.map_err(io::Error::other)??;
-        Ok(Draft { dir: self.dir.clone(), path: Some(path), file: tokio::fs::File::from_std(file) })
+        Ok(Draft { dir: self.dir.clone(), name: Some(name), file: tokio::fs::File::from_std(file) })
     }
 
     /// Opens a finished file for reading from its beginning, after hashing it again: what lay on a disk between two
@@ -62,9 +72,9 @@ impl Spool {
     /// # Errors
     /// Those of the file system, apart from the file's absence.
     pub async fn open_checked(&self, hash: &ContentHash, bytes: u64) -> io::Result<Option<tokio::fs::File>> {
-        let (path, hash) = (self.path(hash), *hash);
+        let (dir, hash) = (self.dir.clone(), *hash);
         let file =
-            spawn_blocking(move || open_if_same(&path, hash, bytes)).await.map_err(io::Error::other)??;
+            spawn_blocking(move || open_if_same(&dir, hash, bytes)).await.map_err(io::Error::other)??;
         Ok(file.map(tokio::fs::File::from_std))
     }
 
@@ -73,63 +83,72 @@ impl Spool {
     /// # Errors
     /// Those of the file system, apart from the file's absence.
     pub async fn remove(&self, hash: &ContentHash) -> io::Result<()> {
-        let path = self.path(hash);
-        spawn_blocking(move || remove_if_there(&path)).await.map_err(io::Error::other)?
+        let (dir, name) = (self.dir.clone(), hash.to_string());
+        spawn_blocking(move || dir.remove(&name)).await.map_err(io::Error::other)?
     }
 
     /// Removes the unfinished files that a killed process left. Only for whoever holds the ledger's lock: the
-    /// drafts of a living process look the same. Returns how many there were.
+    /// drafts of a living process look the same.
     ///
     /// # Errors
     /// Those of the file system.
-    pub async fn clear_drafts(&self) -> io::Result<usize> {
-        self.clear_where(|name| name.starts_with(DRAFT_PREFIX.as_bytes())).await
+    pub async fn clear_drafts(&self) -> io::Result<Cleared> {
+        self.clear_where(is_draft).await
     }
 
-    /// Removes everything: nothing is waiting for its upload any more. The same holds as for the drafts.
+    /// Removes all that the spool made: nothing is waiting for its upload any more. The same holds as for the drafts.
     ///
     /// # Errors
     /// Those of the file system.
-    pub async fn clear(&self) -> io::Result<usize> {
-        self.clear_where(|_| true).await
+    pub async fn clear(&self) -> io::Result<Cleared> {
+        self.clear_where(|name| is_draft(name) || is_finished(name)).await
     }
 
-    async fn clear_where(&self, is_meant: fn(&[u8]) -> bool) -> io::Result<usize> {
+    async fn clear_where(&self, is_meant: fn(&str) -> bool) -> io::Result<Cleared> {
         let dir = self.dir.clone();
         let clear = move || {
-            let mut cleared = 0;
-            for entry in fs::read_dir(dir)? {
-                let entry = entry?;
-                if is_meant(entry.file_name().as_encoded_bytes()) {
-                    remove_if_there(&entry.path())?;
-                    cleared += 1;
+            let mut cleared = Cleared::default();
+            for name in dir.names()? {
+                match name.to_str() {
+                    Some(name) if is_meant(name) => {
+                        dir.remove(name)?;
+                        cleared.files += 1;
+                    }
+                    Some(name) if is_draft(name) || is_finished(name) => {}
+                    _ => cleared.strange.push(name),
                 }
             }
+            cleared.strange.sort();
             Ok(cleared)
         };
         spawn_blocking(clear).await.map_err(io::Error::other)?
     }
+}
 
-    fn path(&self, hash: &ContentHash) -> PathBuf {
-        self.dir.join(hash.to_string())
-    }
+/// Whether the spool gives such a name to an unfinished file.
+fn is_draft(name: &str) -> bool {
+    name.strip_prefix(DRAFT_PREFIX).is_some_and(|number| is_hex(number, 32))
+}
+
+/// The same of a finished one.
+fn is_finished(name: &str) -> bool {
+    is_hex(name, 64)
+}
+
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// A file being written into the spool. Dropped before `commit`, it is removed.
 #[derive(Debug)]
 pub struct Draft {
-    dir: PathBuf,
+    dir: Arc<Dir>,
     /// `None` once the file has its final name and must outlive this value.
-    path: Option<PathBuf>,
+    name: Option<String>,
     file: tokio::fs::File,
 }
 
 impl Draft {
-    /// Where it lies until it is committed.
-    pub fn path(&self) -> &Path {
-        self.path.as_deref().unwrap_or(&self.dir)
-    }
-
     /// Appends bytes.
     ///
     /// # Errors
@@ -138,12 +157,14 @@ impl Draft {
         self.file.write_all(bytes).await
     }
 
-    /// Sees that all bytes written so far can be read by whoever opens the file's path.
+    /// The file with all that was written, at its beginning, to be read.
     ///
     /// # Errors
     /// Those of the writes that were still under way.
-    pub async fn flush(&mut self) -> io::Result<()> {
-        self.file.flush().await
+    pub async fn reread(&mut self) -> io::Result<&mut tokio::fs::File> {
+        self.file.flush().await?;
+        self.file.rewind().await?;
+        Ok(&mut self.file)
     }
 
     /// Gives the file its final name. It is not synced: after a power loss a file that is missing or cut short is
@@ -152,9 +173,11 @@ impl Draft {
     /// # Errors
     /// Those of the file system; the file is then removed.
     pub async fn commit(mut self, hash: &ContentHash) -> io::Result<()> {
-        self.flush().await?;
-        tokio::fs::rename(self.path(), self.dir.join(hash.to_string())).await?;
-        self.path = None;
+        self.file.flush().await?;
+        let Some(name) = self.name.clone() else { return Ok(()) };
+        let (dir, hash) = (self.dir.clone(), hash.to_string());
+        spawn_blocking(move || dir.rename(&name, &hash)).await.map_err(io::Error::other)??;
+        self.name = None;
         Ok(())
     }
 }
@@ -163,8 +186,8 @@ impl Drop for Draft {
     fn drop(&mut self) {
         // Unlinking one small file is short, and a task started from here might never run when the program ends. A
         // failure leaves a draft, which `clear_drafts` takes away.
-        if let Some(path) = &self.path {
-            let _ = remove_if_there(path);
+        if let Some(name) = &self.name {
+            let _ = self.dir.remove(name);
         }
     }
 }
@@ -182,12 +205,11 @@ pub(crate) fn disk_trouble(error: &io::Error) -> Trouble {
     Trouble::new(TroubleKind::Network, message).here()
 }
 
-fn open_if_same(path: &Path, hash: ContentHash, bytes: u64) -> io::Result<Option<fs::File>> {
-    let mut file = match fs::File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other?,
-    };
-    if file.metadata()?.len() == bytes {
+fn open_if_same(dir: &Dir, hash: ContentHash, bytes: u64) -> io::Result<Option<fs::File>> {
+    let name = hash.to_string();
+    if let Some(mut file) = dir.read(&name)?
+        && file.metadata().is_ok_and(|about| about.is_file() && about.len() == bytes)
+    {
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(&mut file)?;
         if hasher.finalize().as_bytes() == &hash.0 {
@@ -195,13 +217,6 @@ fn open_if_same(path: &Path, hash: ContentHash, bytes: u64) -> io::Result<Option
             return Ok(Some(file));
         }
     }
-    remove_if_there(path)?;
+    dir.remove(&name)?;
     Ok(None)
-}
-
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
 }

@@ -3,13 +3,13 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ledger::event::{Operator, Scope, Verb};
 use ledger::ids::RunId;
+use ledger::store::private;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -123,14 +123,10 @@ impl Socket {
     /// Those of the file system; a path above some hundred bytes is no address of a socket.
     pub fn listen(ledger: &Path, runtime: &Handle, to: mpsc::UnboundedSender<Message>) -> io::Result<Self> {
         let path = Self::path(ledger);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        private::remove_socket(&path)?;
         let _in_runtime = runtime.enter();
+        // It is closed for others from the first, by the umask that the program gives itself, and follows no link.
         let listener = UnixListener::bind(&path)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-        // Who connected before the line above is told apart by the user who made the socket.
         let owner = fs::metadata(&path).map(|of| std::os::unix::fs::MetadataExt::uid(&of))?;
         let listening = runtime.spawn(async move {
             let seats = Arc::new(Semaphore::new(CONTROL_CLIENTS_MAX));
@@ -158,7 +154,7 @@ const ROOT: u32 = 0;
 impl Drop for Socket {
     fn drop(&mut self) {
         self.listening.abort();
-        let _it_may_be_gone = fs::remove_file(&self.path);
+        let _it_may_be_gone = private::remove_socket(&self.path);
     }
 }
 

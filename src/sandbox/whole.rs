@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ledger::store::private;
 use serde::{Deserialize, Serialize};
 
 use super::databases::{self, FillError};
@@ -141,6 +142,8 @@ impl Sandbox {
         let world = Arc::new(world(options, made.as_ref())?);
         std::fs::create_dir_all(&options.dir)?;
         let dir = options.dir.canonicalize()?;
+        // Everything in it is opened by its name.
+        private::check_directory(&dir.join("sandbox.json"))?;
         let faults = Arc::new(Faults::seeded(options.seed));
         let at = origin::Options {
             port: made.as_ref().map_or(0, |made| made.origin_port),
@@ -164,7 +167,7 @@ impl Sandbox {
                 let ports = (origin.addr.port(), imagekit.addr.port());
                 let made = fill(options, &dir, &world, &origin.base_url(), ports).await?;
                 let text = serde_json::to_string_pretty(&made).map_err(io::Error::other)?;
-                private(&dir.join("sandbox.json"), &text)?;
+                secret(&dir.join("sandbox.json"), &text)?;
                 made
             }
         };
@@ -183,12 +186,12 @@ impl Sandbox {
             ("LONGSHORE_NOTIFY_URL", String::new()),
         ];
         let control = control::serve(Arc::clone(&faults)).await?;
-        private(&dir.join(CONTROL), &format!("{}\n", control.url()))?;
+        secret(&dir.join(CONTROL), &format!("{}\n", control.url()))?;
         // Written last: whoever waits for it finds everything else ready.
         let lines = settings
             .iter()
             .map(|(name, value)| format!("export {name}='{}'\n", value.replace('\'', r"'\''")));
-        private(&dir.join("env"), &lines.collect::<String>())?;
+        secret(&dir.join("env"), &lines.collect::<String>())?;
         Ok(Self { world, faults, origin, imagekit, control, settings })
     }
 
@@ -297,12 +300,10 @@ async fn fill(
 }
 
 /// Writes a file that may hold a password, in one piece.
-fn private(path: &Path, text: &str) -> io::Result<()> {
+fn secret(path: &Path, text: &str) -> io::Result<()> {
     use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
     let part = path.with_extension("part");
-    let mut options = std::fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+    let mut file = private::create_anew(&part)?;
     file.write_all(text.as_bytes())?;
     std::fs::rename(part, path)
 }

@@ -2,10 +2,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ledger::store::private;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
@@ -59,6 +60,8 @@ impl Out {
     /// # Errors
     /// When the file cannot be one, as a directory cannot: that is seen before the work and not after it.
     pub fn new(format: Format, file: Option<PathBuf>) -> Result<Self, Failure> {
+        // A link to what stdout is; through it the system would open that anew, at its beginning.
+        let file = file.filter(|file| file != Path::new("/dev/stdout"));
         if let Some(file) = &file {
             place_of(file)?;
         }
@@ -87,8 +90,11 @@ pub fn say(out: &Out, sheet: impl FnOnce() -> Sheet, answer: &impl Serialize) ->
 /// As [`say`].
 pub fn deliver(out: &Out, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     let Some(file) = &out.file else { return to_stdout(write) };
-    let place = place_of(file)?;
-    replace(&place, write).map_err(|error| cannot(file, error))
+    let written = match place_of(file)? {
+        Place::File(place) => replace(&place, write),
+        Place::Stream => stream(file, write),
+    };
+    written.map_err(|error| cannot(file, error))
 }
 
 /// Set when whoever read stdout has gone.
@@ -118,25 +124,40 @@ pub(super) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
     }
 }
 
-/// The file that is meant, behind links, or why it cannot be one.
-fn place_of(file: &Path) -> Result<PathBuf, Failure> {
+/// What is meant by a name.
+enum Place {
+    /// A file, or none yet, whose place a new one takes.
+    File(PathBuf),
+    /// A device or a pipe, which is written to.
+    Stream,
+}
+
+/// What is meant by a name, or why it cannot be written. A link is not followed: others may have put it there.
+fn place_of(file: &Path) -> Result<Place, Failure> {
     let no_file = |why: &str| {
         Failure::usage(format!("cannot write to {}", file.display()))
             .because(why)
             .hint("`-o` names a file; without it the answer goes to stdout")
     };
-    match fs::metadata(file) {
-        Ok(known) if known.is_file() => {
-            if is_anothers(&fs::canonicalize(file).map_err(|error| cannot(file, error))?) {
-                return Err(no_file(ANOTHERS));
-            }
-            if is_database(file).map_err(|error| cannot(file, error))? {
-                return Err(no_file("it is a database, which may be a ledger, and is not replaced"));
-            }
-            return fs::canonicalize(file).map_err(|error| cannot(file, error));
-        }
+    // What the shell has opened for this program, as `>(…)` does: the system shows it as links.
+    if ["/dev/fd", "/proc/self/fd"].iter().any(|opened| file.starts_with(opened)) {
+        return Ok(Place::Stream);
+    }
+    match fs::symlink_metadata(file) {
         Ok(known) if known.is_dir() => return Err(no_file("it is a directory")),
-        Ok(_) => return Err(no_file("it is no regular file")),
+        Ok(known) if known.is_symlink() => {
+            return Err(no_file("it is a symbolic link, which is not followed"));
+        }
+        Ok(known) if known.file_type().is_char_device() => return Ok(Place::Stream),
+        Ok(known) if known.uid() != rustix::process::geteuid().as_raw() => {
+            return Err(no_file("it belongs to another user"));
+        }
+        Ok(known) if known.file_type().is_fifo() => return Ok(Place::Stream),
+        Ok(known) if !known.is_file() => return Err(no_file("it is no regular file")),
+        Ok(_) if is_database(file).map_err(|error| cannot(file, error))? => {
+            return Err(no_file("it is a database, which may be a ledger, and is not replaced"));
+        }
+        Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) if error.kind() == ErrorKind::NotADirectory => {
             return Err(no_file("what should hold it is no directory"));
@@ -147,11 +168,9 @@ fn place_of(file: &Path) -> Result<PathBuf, Failure> {
         return Err(no_file("it is a directory that is not there"));
     }
     let name = file.file_name().ok_or_else(|| no_file("it has no file name"))?;
-    if is_anothers(file) {
-        return Err(no_file(ANOTHERS));
-    }
     match fs::canonicalize(dir_of(file)) {
-        Ok(dir) => Ok(dir.join(name)),
+        Ok(dir) if is_anothers(&dir.join(name)) => Err(no_file(ANOTHERS)),
+        Ok(dir) => Ok(Place::File(dir.join(name))),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(no_file("its directory is not there")),
         Err(error) => Err(cannot(file, error)),
     }
@@ -196,6 +215,18 @@ fn replace(place: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -
     File::open(dir_of(place))?.sync_all()
 }
 
+/// Writes to what is no file. Whoever reads a pipe may have seen enough.
+fn stream(file: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut to = BufWriter::new(OpenOptions::new().append(true).open(file)?);
+    match write(&mut to).and_then(|()| to.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+            drop(to.into_parts());
+            Ok(())
+        }
+        written => written,
+    }
+}
+
 /// A file on its way to be another. Unless it was renamed it goes when it is dropped.
 struct Draft(PathBuf);
 
@@ -206,7 +237,7 @@ impl Draft {
         loop {
             let name = format!(".longshore-{}-{number}.draft", std::process::id());
             let path = dir_of(place).join(name);
-            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            match private::create(&path) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
                 opened => return Ok((Self(path), opened?)),
             }
@@ -277,18 +308,42 @@ mod tests {
     }
 
     #[test]
-    fn c10_a_link_stays_and_a_draft_of_someone_else_is_left_alone() {
+    fn s5_a_link_is_not_followed_and_a_draft_of_someone_else_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let (link, file) = (dir.path().join("link"), dir.path().join("file"));
         let draft = format!(".longshore-{}-0.draft", std::process::id());
         fs::write(&file, "old").unwrap();
         fs::write(dir.path().join(&draft), "someone's").unwrap();
         symlink(&file, &link).unwrap();
-        deliver(&to(&link), |to| to.write_all(b"new")).unwrap();
-        assert_eq!(fs::read_link(&link).unwrap(), file);
+        let refused = Out::new(Format::Json, Some(link.clone())).unwrap_err();
+        assert_eq!(refused.causes, ["it is a symbolic link, which is not followed"]);
+        let out = to(&file);
+        // It comes into the place while the answer is made.
+        fs::remove_file(&file).unwrap();
+        fs::write(dir.path().join("other"), "other").unwrap();
+        symlink(dir.path().join("other"), &file).unwrap();
+        deliver(&out, |to| to.write_all(b"new")).unwrap_err();
+        fs::remove_file(&file).unwrap();
+        deliver(&out, |to| to.write_all(b"new")).unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert_eq!(fs::read_to_string(dir.path().join("other")).unwrap(), "other");
         assert_eq!(fs::read_to_string(dir.path().join(&draft)).unwrap(), "someone's");
-        assert_eq!(names(dir.path()), [draft.as_str(), "file", "link"]);
+        assert_eq!(names(dir.path()), [draft.as_str(), "file", "link", "other"]);
+    }
+
+    #[test]
+    fn c10_devices_and_pipes_are_written_to() {
+        let dir = tempfile::tempdir().unwrap();
+        deliver(&to(Path::new("/dev/null")), |to| to.write_all(b"nothing")).unwrap();
+        assert_eq!(to(Path::new("/dev/stdout")).file, None);
+        let pipe = dir.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read_to_string(pipe).unwrap()
+        });
+        deliver(&to(&pipe), |to| to.write_all(b"an answer")).unwrap();
+        assert_eq!(reader.join().unwrap(), "an answer");
     }
 
     #[test]
@@ -307,7 +362,8 @@ mod tests {
         fs::write(dir.path().join("ledger"), [SQLITE_HEADER, b"and more"].concat()).unwrap();
         let refused = Out::new(Format::Table, Some(dir.path().join("ledger"))).unwrap_err();
         assert_eq!(refused.causes, ["it is a database, which may be a ledger, and is not replaced"]);
-        let refused = Out::new(Format::Table, Some("/dev/null".into())).unwrap_err();
+        let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("socket")).unwrap();
+        let refused = Out::new(Format::Table, Some(dir.path().join("socket"))).unwrap_err();
         assert_eq!(refused.causes, ["it is no regular file"]);
     }
 }

@@ -1,5 +1,6 @@
 //! What safety promises (requirements S1, S3, S5), seen from outside, with the real program.
 
 mod modes;
+mod planted;
 mod secrets;
 mod tls;

@@ -40,7 +40,7 @@ fn c15_a_run_is_paused_in_place_slowed_down_and_let_go_on() {
     let status = steer(&at, &["status"]);
     assert_eq!((&status["phase"], &status["concurrency"]), (&json!("going"), &json!(16)), "{status}");
     let mode = std::fs::metadata(socket(&at)).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600, "s5: nobody else can steer it");
+    assert_eq!(mode & 0o777, 0o700, "s5: nobody else can steer it");
 
     let paused = steer(&at, &["pause"]);
     assert_eq!((&paused["phase"], &paused["in_air"]), (&json!("paused"), &json!(0)), "{paused}");

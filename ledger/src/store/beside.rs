@@ -1,11 +1,10 @@
 //! What a reader does beside a writer: reads on, compares heads, and copies the file while it is being written.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{LedgerError, Store};
+use super::{LedgerError, Store, private};
 use crate::chain::{self, Head};
 use crate::event::Placed;
 use crate::ids::Seq;
@@ -74,7 +73,8 @@ impl Store {
     /// When there is such a file already, the disk refuses, or the ledger is damaged.
     pub fn copy_to(&self, file: &Path) -> Result<(), LedgerError> {
         let disk = |source| LedgerError::Disk { path: file.to_owned(), source };
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(disk)?;
+        // SQLite opens it by its name again.
+        private::check_directory(file).and_then(|()| private::create(file)).map_err(disk)?;
         let name = file.to_str().ok_or_else(|| disk(std::io::ErrorKind::InvalidFilename.into()))?;
         drop(self.file.reading()?);
         let copied = self.file.copy_to(name);

@@ -1,12 +1,12 @@
 //! One writer a ledger: an operating-system lock on a file of its own, which frees itself when its holder dies.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::LedgerError;
+use super::{LedgerError, private};
 
 /// How often a lock is tried for whose file is gone by the time it is held.
 const TRIES: usize = 10;
@@ -40,7 +40,7 @@ impl Lock {
     /// When another process writes to the ledger, which then has lost its lock's file.
     pub(super) fn take_log(&mut self) -> Result<(), LedgerError> {
         let disk = |source| LedgerError::Disk { path: self.ledger.clone(), source };
-        let log = match File::open(beside(&self.ledger, "-wal")) {
+        let log = match private::open(&beside(&self.ledger, "-wal")) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             log => log.map_err(disk)?,
         };
@@ -83,7 +83,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 
 /// Whether a path still leads to this very file: a lock on one that nobody finds keeps nobody out.
 fn is_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), path.metadata()) {
+    match (file.metadata(), path.symlink_metadata()) {
         (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
         _ => false,
     }
@@ -93,15 +93,7 @@ fn is_at(file: &File, path: &Path) -> bool {
 fn held(ledger: &Path, path: &Path, holder: &str) -> Result<File, LedgerError> {
     let disk = |source| LedgerError::Disk { path: ledger.to_owned(), source };
     for _ in 0..TRIES {
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
-            .map_err(disk)?;
+        let mut file = private::open_or_create(path).map_err(disk)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -7,7 +7,7 @@ mod dir;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 pub use dir::Dir;
@@ -124,6 +124,20 @@ fn opened(path: &Path, how: OFlags) -> io::Result<File> {
     }
 }
 
+/// Removes the socket that an earlier process of this user left at a path; none there is fine.
+///
+/// # Errors
+/// Those of the file system; a [`Refused`] where something else is there.
+pub fn remove_socket(path: &Path) -> io::Result<()> {
+    match path.symlink_metadata() {
+        Ok(left) if left.file_type().is_socket() && left.uid() == user() => std::fs::remove_file(path),
+        Ok(other) if other.file_type().is_socket() => Err(anothers(path, &other)),
+        Ok(other) => Err(Refused::error(path, format!("is {}, and no socket", kind(&other)), away(path))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Opens a file to read what steers this program, such as settings: only this user or root may be able to write it. A
 /// link to it is followed where this user or root has made it, as deployments do.
 ///
@@ -203,13 +217,19 @@ fn check(path: &Path, about: &Metadata) -> io::Result<()> {
 }
 
 fn check_kind(path: &Path, about: &Metadata) -> io::Result<()> {
-    let why = match about.file_type() {
-        kind if kind.is_file() => return Ok(()),
-        kind if kind.is_symlink() => "is a symbolic link, which is not followed",
-        kind if kind.is_dir() => "is a directory",
-        _ => "is no regular file",
-    };
-    Err(Refused::error(path, why, away(path)))
+    match about.is_file() {
+        true => Ok(()),
+        false => Err(Refused::error(path, format!("is {}", kind(about)), away(path))),
+    }
+}
+
+fn kind(about: &Metadata) -> &'static str {
+    match about.file_type() {
+        kind if kind.is_file() => "a file",
+        kind if kind.is_symlink() => "a symbolic link, which is not followed",
+        kind if kind.is_dir() => "a directory",
+        _ => "no regular file",
+    }
 }
 
 fn check_names(path: &Path, about: &Metadata) -> io::Result<()> {

@@ -1,12 +1,13 @@
 //! The ledger: whether it can be read and written, is whole, belongs to this database, and who has it.
 
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use ledger::event::Verb;
 use ledger::ledger::Ledger;
+use ledger::store::private::{self, Refused};
 
 use super::answer::{Check, Line};
 use super::machine::dir_of;
@@ -57,6 +58,7 @@ fn place(path: &Path) -> Vec<Line> {
             Line::finding(CHECK, found, "Give it to this user, or name another place: --ledger PATH")
         })
         .collect();
+    lines.extend(in_others_hands(path));
     let left = ["-wal", "-shm"].map(|ending| beside(path, ending)).into_iter().find(|left| left.exists());
     if let (Some(left), false) = (left, path.exists()) {
         let found = format!("{} is left of a ledger that is gone", left.display());
@@ -69,10 +71,24 @@ fn place(path: &Path) -> Vec<Line> {
     lines
 }
 
+/// What others may exchange or change, or have put there, which a run refuses.
+fn in_others_hands(path: &Path) -> Option<Line> {
+    let links = [".lock", ".sock", ".spool"].map(|ending| beside(path, ending));
+    let link = links.into_iter().find(|place| place.is_symlink());
+    if let Some(link) = link {
+        let found = format!("{} is a symbolic link, which is not followed", link.display());
+        return Some(Line::finding(CHECK, found, format!("rm {}", show::quoted(link.as_os_str()))));
+    }
+    let error = private::check_ledger(path).err()?;
+    let advice = Refused::of(&error)?.advice().to_owned();
+    Some(Line::finding(CHECK, error.to_string(), advice))
+}
+
 /// Before-images are production data (requirement S5).
 fn privacy(path: &Path) -> Vec<Line> {
     let open = BESIDE.map(|ending| beside(path, ending)).into_iter().filter_map(|file| {
-        let found = file.metadata().ok()?;
+        let found = if file == path { file.metadata() } else { file.symlink_metadata() };
+        let found = found.ok().filter(|found| !found.is_symlink())?;
         let mode = found.permissions().mode() & 0o777;
         (mode & 0o077 != 0).then_some((file, mode, found.is_dir()))
     });
@@ -116,7 +132,7 @@ fn content(context: &Context<'_>, path: &Path, identity: Option<&Identity>, is_h
 /// Who writes to it now. The lock is looked at as a reader, and given back at once.
 fn holder(path: &Path) -> Option<Line> {
     let lock = beside(&path.canonicalize().ok()?, ".lock");
-    let mut lock = File::open(lock).ok()?;
+    let mut lock = private::open(&lock).ok()?;
     if !matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)) {
         return None;
     }

@@ -1,9 +1,10 @@
 //! How many pictures are in memory at the same time: as many as fit into two budgets of bytes.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
@@ -63,9 +64,11 @@ impl PictureLimiter {
     }
 
     /// [`check`] of a file on the disk that has so many bytes.
-    pub(crate) async fn check_file(&self, path: &Path, bytes: u64) -> Result<Picture, PictureError> {
+    pub(crate) async fn check_file(&self, file: &mut File, bytes: u64) -> Result<Picture, PictureError> {
         let room = self.room(bytes).await?;
-        self.check_bytes(tokio::fs::read(path).await?, room).await
+        let mut whole = Vec::with_capacity(bytes as usize);
+        file.take(bytes).read_to_end(&mut whole).await?;
+        self.check_bytes(whole, room).await
     }
 
     /// [`check`] of a file in memory, for which there was [`PictureLimiter::room`].

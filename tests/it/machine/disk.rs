@@ -67,8 +67,8 @@ fn e5_a_full_disk_under_the_ledger_ends_the_process_and_resume_goes_on() {
                 let work = Workplace::new(Kind::Sqlite, VENUES);
                 let disk = SmallDisk::mount(&work.work(), DISK_BYTES);
                 // The spool lies elsewhere: what it frees would be room for the ledger.
-                let elsewhere = tempfile::tempdir().unwrap();
-                std::os::unix::fs::symlink(elsewhere.path(), spool(&work)).unwrap();
+                std::fs::create_dir(spool(&work)).unwrap();
+                let _elsewhere = SmallDisk::mount(&spool(&work), DISK_BYTES);
                 work.sandbox.faults.inject("upload", 0, 1_000, SLOWLY);
                 if uploads == 0 {
                     disk.fill();

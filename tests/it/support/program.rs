@@ -2,6 +2,8 @@
 //! environment but what the sandbox's `env` would have set.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -145,7 +147,8 @@ impl Workplace {
             settings.insert("PRODUCTION_DATABASE_URL".into(), databases.through_pgbouncer_url.clone());
         }
         settings.insert("USER".into(), "tester".into());
-        std::fs::create_dir(dir.path().join("work")).unwrap();
+        // Whatever the tester's umask: a ledger is not made where others may write.
+        DirBuilder::new().mode(0o700).create(dir.path().join("work")).unwrap();
         Self { sandbox, settings, runtime, postgres, dir }
     }
 

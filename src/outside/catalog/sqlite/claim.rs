@@ -3,14 +3,15 @@
 //! The lock goes with the process, whatever ends it; the file stays, and its mere existence means nothing.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use async_trait::async_trait;
+use ledger::store::private;
 
 use super::super::claims::{Trying, claimed};
 use crate::limits;
@@ -79,7 +80,7 @@ fn beside(database: &Path, country: Option<&str>) -> PathBuf {
 /// Whether a path still leads to this very file: somebody may have deleted it, and a lock on a file that nobody finds
 /// keeps nobody out.
 fn is_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), path.metadata()) {
+    match (file.metadata(), path.symlink_metadata()) {
         (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
         _ => false,
     }
@@ -90,17 +91,10 @@ fn attempt(path: &Path, holder: &str) -> Result<File, ClaimRefused> {
     let failed = |error: io::Error| {
         let shown = plain(&path.to_string_lossy());
         // No venue is at fault for this machine's disk, so it is an outage.
-        let message = format!("the claim's file {shown} cannot be used: {error}");
+        let message = format!("the claim's file {shown} cannot be used: {}", private::told(&error));
         ClaimRefused::Trouble(refused(message).here())
     };
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(failed)?;
+    let mut file = private::open_or_create(path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(ClaimRefused::Held(name_inside(&mut file))),

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
+use crate::kill::hand::VENUES;
 use crate::steering::in_the_middle;
 use crate::support::program::{Ran, Workplace};
 use crate::support::stage::Kind;
@@ -65,7 +66,7 @@ fn can_give_away() -> bool {
 }
 
 fn work() -> Workplace {
-    Workplace::new(Kind::Sqlite, 3)
+    Workplace::new(Kind::Sqlite, VENUES)
 }
 
 fn beside(at: &Workplace, ending: &str) -> PathBuf {

@@ -91,6 +91,8 @@ impl Store {
     /// When there is none, it is newer, or it is damaged.
     pub fn read(path: &Path) -> Result<Self, LedgerError> {
         is_there(path)?;
+        private::check_readable(path)
+            .map_err(|source| LedgerError::Disk { path: path.to_owned(), source })?;
         let usual = Self::attach(path, OpenFlags::SQLITE_OPEN_READ_ONLY, None);
         match usual {
             // SQLite's readers share a small file beside the ledger, which cannot be made everywhere: on a full or a

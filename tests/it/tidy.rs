@@ -2,6 +2,7 @@
 //! the docs name what the code has and nothing else.
 
 mod commands;
+mod files;
 mod typed;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -163,25 +163,46 @@ pub fn open_trusted(path: &Path) -> io::Result<File> {
 pub fn check_ledger(path: &Path) -> io::Result<()> {
     check_directory(path)?;
     check_link(path)?;
-    // SQLite keeps its files beside the ledger itself, not beside a link to it.
-    let file = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    check_directory(&file)?;
-    for ending in ["", "-wal", "-shm", "-journal"] {
-        let mut name = file.clone().into_os_string();
-        name.push(ending);
-        let name = PathBuf::from(name);
-        match name.symlink_metadata() {
-            // What is no file is none of SQLite's; it says so itself.
-            Ok(about) if about.is_file() || !ending.is_empty() => {
-                check_kind(&name, &about)?;
-                check_trusted(&name, &about)?;
-                check_names(&name, &about)?;
-            }
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+    check_readable(path)?;
+    for (_, name, about) in sqlite_files(path)? {
+        check_directory(&name)?;
+        // What is no file is no ledger; SQLite says so itself.
+        if about.is_file() {
+            check_trusted(&name, &about)?;
+            check_names(&name, &about)?;
         }
     }
     Ok(())
+}
+
+/// Sees that whoever reads a ledger, whosever it is, opens files and nothing else: SQLite would wait for a pipe for ever.
+///
+/// # Errors
+/// Those of the file system; a [`Refused`] where something else is there.
+pub fn check_readable(path: &Path) -> io::Result<()> {
+    sqlite_files(path)?.into_iter().try_for_each(|(ending, name, about)| {
+        // What else may stand for the ledger itself SQLite reads and finds no ledger.
+        let is_said = ending.is_empty() && !about.file_type().is_fifo();
+        if is_said { Ok(()) } else { check_kind(&name, &about) }
+    })
+}
+
+/// A ledger, if there is one, and what is there under the names that SQLite gives to the files beside it.
+fn sqlite_files(path: &Path) -> io::Result<Vec<(&'static str, PathBuf, Metadata)>> {
+    // They lie beside the ledger itself, not beside a link to it.
+    let ledger = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut found = Vec::new();
+    for ending in ["", "-wal", "-shm", "-journal"] {
+        let mut name = ledger.clone().into_os_string();
+        name.push(ending);
+        let name = PathBuf::from(name);
+        match name.symlink_metadata() {
+            Ok(about) => found.push((ending, name, about)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }
 
 /// Sees that the directory that holds a file is one in which nobody else can exchange it.
@@ -196,7 +217,10 @@ pub fn check_directory(file: &Path) -> io::Result<()> {
         Err(_) => return Ok(()),
     };
     if ![user(), ROOT].contains(&about.uid()) {
-        let why = format!("is a directory of another user (uid {}), who can exchange all that is in it", about.uid());
+        let why = format!(
+            "is a directory of another user (uid {}), who can exchange all that is in it",
+            about.uid()
+        );
         return Err(Refused::error(dir, why, "Work in a directory of your own (`mkdir -m 700 rollout`)"));
     }
     if about.mode() & OTHERS_WRITE != 0 && about.mode() & STICKY == 0 {
@@ -265,7 +289,8 @@ fn check_link(path: &Path) -> io::Result<()> {
 
 fn anothers(path: &Path, about: &Metadata) -> io::Error {
     let why = format!("belongs to another user (uid {})", about.uid());
-    let advice = "Let its owner take it away, or give it to you (`chown`); or work in a directory of your own";
+    let advice =
+        "Let its owner take it away, or give it to you (`chown`); or work in a directory of your own";
     Refused::error(path, why, advice)
 }
 
@@ -282,4 +307,61 @@ fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let is_bare = |c: char| c.is_alphanumeric() || "-_./,:@%+".contains(c);
     if text.chars().all(is_bare) { text } else { format!("'{}'", text.replace('\'', r#"'"'"'"#)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn why<T: std::fmt::Debug>(refused: io::Result<T>) -> String {
+        let error = refused.unwrap_err();
+        assert!(!Refused::of(&error).unwrap().advice().is_empty());
+        let text = error.to_string();
+        text.split_once(' ').unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn s5_settings_are_read_where_this_user_or_root_alone_can_have_written_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(open_trusted(&file).unwrap_err().kind(), io::ErrorKind::NotFound);
+        std::fs::write(&file, "A=1").unwrap();
+        symlink(&file, &link).unwrap();
+        for path in [&file, &link] {
+            mode(0o644);
+            assert_eq!(io::read_to_string(open_trusted(path).unwrap()).unwrap(), "A=1");
+            mode(0o646);
+            assert_eq!(why(open_trusted(path)), "may be written to by others (mode 0646)");
+        }
+        assert_eq!(why(open_trusted(dir.path())), "is no regular file");
+    }
+
+    #[test]
+    fn s5_a_directory_is_used_by_its_handle() {
+        let place = tempfile::tempdir().unwrap();
+        let (path, away, other) = (place.path().join("a"), place.path().join("b"), place.path().join("c"));
+        let dir = Dir::own(&path).unwrap();
+        std::fs::create_dir(&other).unwrap();
+        std::fs::write(other.join("x"), "theirs").unwrap();
+        std::fs::rename(&path, &away).unwrap();
+        symlink(&other, &path).unwrap();
+        drop(dir.create("y").unwrap());
+        dir.rename("y", "x").unwrap();
+        assert_eq!(dir.names().unwrap(), ["x"]);
+        assert!(away.join("x").exists());
+        dir.remove("x").unwrap();
+        dir.remove("x").unwrap();
+        assert_eq!(std::fs::read_to_string(other.join("x")).unwrap(), "theirs");
+        assert_eq!(std::fs::read_dir(&other).unwrap().count(), 1);
+        for again in [Dir::own(&path), Dir::open(&path), Dir::open(&path.join(""))] {
+            assert_eq!(why(again), "is a symbolic link, which is not followed");
+        }
+        // A link inside leads nowhere either.
+        symlink(other.join("x"), away.join("x")).unwrap();
+        assert!(dir.read("x").unwrap().is_none());
+        assert_eq!(dir.create("x").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    }
 }

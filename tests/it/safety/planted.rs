@@ -73,6 +73,11 @@ fn beside(at: &Workplace, ending: &str) -> PathBuf {
     at.work().join(format!("longshore.production.ledger{ending}"))
 }
 
+fn pipe(at: &Path) {
+    let pipe = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, at, pipe, 0o600.into(), 0).unwrap();
+}
+
 /// Sees that a migration is refused, tells why, and has begun nothing.
 #[track_caller]
 fn is_refused(at: &Workplace, why: &str) -> Ran {
@@ -161,7 +166,11 @@ fn s5_a_lock_that_is_a_link_or_has_another_name_is_not_written_to() {
     fs::remove_file(&lock).unwrap();
     fs::write(&lock, "").unwrap();
     mode(&lock, 0o666);
-    is_refused(&at, "may be written to by others (mode 0666)").says("chmod go-w longshore.production.ledger.lock");
+    is_refused(&at, "may be written to by others (mode 0666)")
+        .says("chmod go-w longshore.production.ledger.lock");
+    fs::remove_file(&lock).unwrap();
+    pipe(&lock);
+    is_refused(&at, ".lock is no regular file");
     fs::remove_file(&lock).unwrap();
     if can_give_away() {
         fs::write(&lock, "theirs").unwrap();
@@ -274,6 +283,14 @@ fn s5_a_ledger_that_others_may_change_is_read_and_not_written_to() {
         at.run(&["doctor"]).code(13).says(why);
         assert_eq!(at.head(), head);
     };
+    // Who reads it does not wait for a pipe.
+    for ending in ["-wal", "-shm", "-journal"] {
+        pipe(&beside(&at, ending));
+        for args in [&["status"][..], &["ledger", "verify"], &["ledger", "checkpoint"]] {
+            at.run(args).code(2).says("is no regular file").says("rm ");
+        }
+        fs::remove_file(beside(&at, ending)).unwrap();
+    }
     mode(&at.ledger(), 0o666);
     refuses("chmod go-w");
     mode(&at.ledger(), 0o620);

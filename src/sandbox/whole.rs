@@ -1,6 +1,8 @@
 //! The whole sandbox in one directory: databases, origin, ImageKit, and the settings to work with them.
 
+use std::fs::DirBuilder;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -140,7 +142,7 @@ impl Sandbox {
     pub async fn open(options: &Options) -> Result<Self, SandboxError> {
         let made = read(options)?;
         let world = Arc::new(world(options, made.as_ref())?);
-        std::fs::create_dir_all(&options.dir)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(&options.dir)?;
         let dir = options.dir.canonicalize()?;
         // Everything in it is opened by its name.
         private::check_directory(&dir.join("sandbox.json"))?;

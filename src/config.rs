@@ -1,5 +1,9 @@
 //! The settings (requirement D6): one flat struct, out of the environment and a `.env` in the working directory.
 
+mod dotenv;
+mod known;
+mod source;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -8,6 +12,7 @@ use std::path::Path;
 
 use url::Url;
 
+pub use self::source::Source;
 use crate::error::Failure;
 
 /// A text that is never shown.
@@ -75,7 +80,26 @@ pub struct Config {
     pub origin_base_url: String,
     /// `LONGSHORE_LOG`: which logs are wanted.
     pub log: Option<String>,
+    /// Where each setting that is set comes from.
+    pub sources: Vec<(&'static str, Source)>,
 }
+
+/// The names of all settings.
+const SETTINGS: [&str; 13] = [
+    "PRODUCTION_DATABASE_URL",
+    "DEV_DATABASE_URL",
+    TRIVIA_ADVISOR[0],
+    TRIVIA_ADVISOR[1],
+    "IMAGEKIT_PRIVATE_KEY",
+    "IMAGEKIT_URL_ENDPOINT",
+    "IMAGEKIT_UPLOAD_URL",
+    "IMAGEKIT_API_URL",
+    "IMAGEKIT_STORAGE_LIMIT_GB",
+    "IMAGEKIT_BANDWIDTH_LIMIT_GB",
+    "LONGSHORE_NOTIFY_URL",
+    "ORIGIN_BASE_URL",
+    "LONGSHORE_LOG",
+];
 
 /// The setting that names Trivia Advisor's database, and how deployments spell it.
 const TRIVIA_ADVISOR: [&str; 2] = ["TRIVIA_ADVISOR_DATABASE_URL", "TRVIA_ADVISOR_DATABASE_URL"];
@@ -88,7 +112,7 @@ impl Config {
     /// why they are not to be used: `.env` is there and cannot be read, a number is none. What has such a reason is then
     /// as if it were not set.
     pub fn read(dir: &Path) -> (Self, Vec<Failure>) {
-        let (mut file, unreadable) = match dotenv(&dir.join(".env")) {
+        let (mut file, unreadable) = match dotenv::read(&dir.join(".env")) {
             Ok(file) => (file, None),
             Err(unreadable) => (HashMap::new(), Some(unreadable)),
         };
@@ -97,6 +121,7 @@ impl Config {
         if is_set(TRIVIA_ADVISOR[1]) && !is_set(TRIVIA_ADVISOR[0]) {
             file.remove(TRIVIA_ADVISOR[0]);
         }
+        let mistrusted = source::mistrusted(&mut file);
         let no_text = RefCell::new(Vec::new());
         let (config, wrong) = Self::from(|name| match std::env::var_os(name).map(OsString::into_string) {
             None => file.get(name).cloned(),
@@ -111,7 +136,8 @@ impl Config {
                 None
             }
         });
-        (config, unreadable.into_iter().chain(no_text.into_inner()).chain(wrong).collect())
+        let wrong = unreadable.into_iter().chain(mistrusted).chain(no_text.into_inner()).chain(wrong);
+        (Self { sources: source::of(&file), ..config }, wrong.collect())
     }
 
     /// The settings out of named values, and what is wrong with them; an empty one is as good as none.
@@ -142,33 +168,9 @@ impl Config {
             notify_url: get("LONGSHORE_NOTIFY_URL").map(Secret),
             origin_base_url: or("ORIGIN_BASE_URL", "https://cdn.quizadvisor.com"),
             log: get("LONGSHORE_LOG"),
+            sources: Vec::new(),
         };
         (config, wrong)
-    }
-
-    /// What no line of a log may hold (requirement S1): the key, the passwords in URLs, and, as its path alone lets anyone
-    /// write there, all parts of the URL that alerts go to.
-    pub fn secrets(&self) -> Vec<String> {
-        let dev = Some(&self.dev_database_url).filter(|url| url.0 != DEV_DATABASE_URL);
-        let databases =
-            [self.production_database_url.as_ref(), dev, self.trivia_advisor_database_url.as_ref()];
-        let web =
-            [Some(&self.imagekit_upload_url), Some(&self.imagekit_api_url), Some(&self.origin_base_url)];
-        let web = web.into_iter().chain([self.imagekit_url_endpoint.as_ref()]).flatten();
-        let databases = databases.into_iter().flatten().map(Secret::reveal);
-        let mut all: Vec<String> = databases.chain(web.map(String::as_str)).flat_map(passwords).collect();
-        all.extend(self.imagekit_private_key.iter().map(|key| key.0.clone()));
-        if let Some(hook) = self.notify_url.as_ref().map(Secret::reveal) {
-            all.extend(passwords(hook).into_iter().chain([hook.to_owned()]));
-            let url = Url::parse(hook).ok();
-            let path = url.as_ref().map_or("", Url::path);
-            // A service's own words, such as `hooks`, are shorter than what it tells its customers apart by.
-            all.extend(
-                [path].into_iter().chain(path.split('/')).filter(|part| part.len() >= 8).map(str::to_owned),
-            );
-            all.extend(url.iter().flat_map(Url::query_pairs).map(|(_, value)| value.into_owned()));
-        }
-        all
     }
 
     /// The setting that names the application's database of a target.
@@ -198,43 +200,6 @@ impl Config {
     pub fn trivia_url(&self) -> Result<&Secret, Failure> {
         database(TRIVIA_ADVISOR[0], self.trivia_advisor_database_url.as_ref())
     }
-}
-
-/// The passwords of a URL: as it has them, as they are when decoded, and where a person would see them in a URL that
-/// cannot be read, such as one with an `@` in its password.
-fn passwords(url: &str) -> Vec<String> {
-    let decoded = |text: &str| {
-        let text = format!("{}&", text.replace('+', "%2B").replace('&', "%26"));
-        url::form_urlencoded::parse(text.as_bytes()).next().map(|(text, _)| text.into_owned())
-    };
-    let mut found = Vec::new();
-    let seen = url.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')?.0.split_once(':'));
-    found.extend(seen.map(|(_, password)| password.to_owned()));
-    if let Ok(url) = Url::parse(url) {
-        found.extend(url.password().map(str::to_owned));
-        let pairs = url.query_pairs().filter(|(name, _)| name.contains("password"));
-        found.extend(pairs.map(|(_, value)| value.into_owned()));
-    }
-    let plain: Vec<_> = found.iter().filter_map(|password| decoded(password)).collect();
-    found.extend(plain);
-    found
-}
-
-/// What a `.env` sets, if there is one.
-fn dotenv(path: &Path) -> Result<HashMap<String, String>, Failure> {
-    if !path.exists() {
-        return Ok(HashMap::new());
-    }
-    let no = |what: &str| Failure::usage(format!("the .env in this directory {what}"));
-    let bytes = std::fs::read(path).map_err(|error| no("cannot be read").because(error))?;
-    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || bytes.contains(&0) {
-        return Err(no("is UTF-16, as some editors write it").hint("Save it as UTF-8"));
-    }
-    let text = String::from_utf8(bytes).map_err(|_| no("is not UTF-8").hint("Save it as UTF-8"))?;
-    // The parser's own error quotes the line, which may hold a key.
-    let bad = |_| no("cannot be read").hint("One NAME='value' a line");
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    dotenvy::from_read_iter(text.as_bytes()).collect::<Result<_, _>>().map_err(bad)
 }
 
 /// A setting that names a database.
@@ -268,7 +233,7 @@ pub fn url(name: &str, value: &str) -> Result<Url, Failure> {
 mod tests {
     use super::*;
 
-    fn config(settings: &[(&str, &str)]) -> Result<Config, Failure> {
+    pub(super) fn config(settings: &[(&str, &str)]) -> Result<Config, Failure> {
         let settings: HashMap<_, _> = settings.iter().copied().collect();
         let (config, wrong) = Config::from(|name| settings.get(name).map(|value| (*value).to_owned()));
         wrong.into_iter().next().map_or(Ok(config), Err)
@@ -288,40 +253,6 @@ mod tests {
         assert_eq!(url(&[]).unwrap_err(), "TRIVIA_ADVISOR_DATABASE_URL is not set");
         let said = url(&[(right.0, "mysql://me:hunter2@h/x")]).unwrap_err();
         assert_eq!(said, "TRIVIA_ADVISOR_DATABASE_URL is no database URL");
-    }
-
-    #[test]
-    fn s1_every_secret_of_the_settings_is_known() {
-        let config = config(&[
-            ("PRODUCTION_DATABASE_URL", "postgres://me:s3%2Fcr%40t@h/x?sslmode=require&password=other%2Bone"),
-            ("TRIVIA_ADVISOR_DATABASE_URL", "postgres://me:with@at/s@h:1/x"),
-            ("IMAGEKIT_PRIVATE_KEY", "private_key"),
-            (
-                "LONGSHORE_NOTIFY_URL",
-                "https://hooks.example/services/T0000000/B/tokentoken?key=query%20value",
-            ),
-            ("ORIGIN_BASE_URL", "https://u:origin-pw@o.example"),
-        ])
-        .unwrap();
-        let secrets = config.secrets();
-        for secret in [
-            "s3%2Fcr%40t",
-            "s3/cr@t",
-            "other+one",
-            "with@at/s",
-            "private_key",
-            "https://hooks.example/services/T0000000/B/tokentoken?key=query%20value",
-            "/services/T0000000/B/tokentoken",
-            "tokentoken",
-            "query value",
-            "origin-pw",
-        ] {
-            assert!(secrets.iter().any(|known| known == secret), "{secret} is not in {secrets:?}");
-        }
-        // What everybody knows is no secret, and would make logs unreadable.
-        for word in ["postgres", "require", "", "h", "B"] {
-            assert!(!secrets.iter().any(|known| known == word), "{word} is in {secrets:?}");
-        }
     }
 
     #[test]

@@ -12,19 +12,19 @@
 //! - [`show`]: what people and programs read; it decides nothing and causes nothing.
 //! - [`sandbox`]: everything outside in miniature on loopback, behind the feature `sandbox`.
 //! - [`outside`]: what we do not own, behind small traits: origin, ImageKit, catalog, spool.
-//! - [`config`], [`error`], [`limits`]: leaves that everyone may read: settings, failures with their exit codes, and
-//!   every operational number with its unit and reason.
+//! - [`config`], [`error`], [`limits`], [`secrets`]: leaves that everyone may read: settings, failures with their exit
+//!   codes, every operational number with its unit and reason, and texts without the secrets that are known.
 //!
 //! `docs/architecture.md` is the longer map; the test `tidy` keeps the arrows.
 
 /// Talk for people, on stderr. The standard library's macro of this name panics when nobody reads stderr any more, as
 /// behind `2>&1 | head` or a terminal that was closed, and a run must not end because nobody listens to it. What
 /// databases and servers have put into the talk can neither steer the terminal nor begin a line of its own (requirement
-/// S4): each of these is one line. Commands in it have the flags in force.
+/// S4): each of these is one line. Commands in it have the flags in force, and secrets are masked (requirement S1).
 macro_rules! eprintln {
     ($($talk:tt)*) => {{
         use std::io::Write as _;
-        let talk = $crate::show::flat(&$crate::show::with_flags(&format!($($talk)*)));
+        let talk = $crate::show::told(&format!($($talk)*));
         let _nobody_listens = writeln!(std::io::stderr(), "{talk}");
     }};
 }
@@ -37,4 +37,5 @@ pub mod outside;
 pub mod runner;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod secrets;
 pub mod show;

@@ -308,3 +308,7 @@ pub const FORECAST_SIZES_MS_MAX: u64 = 5_000;
 pub const USAGE_MS_MAX: u64 = 5_000;
 /// The longest path that a Unix socket can have as its address: 108 bytes with the zero behind it.
 pub const SOCKET_PATH_BYTES_MAX: usize = 107;
+/// Bytes of a `.env` that are read: more than any has.
+pub const ENV_FILE_BYTES_MAX: u64 = 1_000_000;
+/// Bytes of libpq's file of passwords that are read to know which texts are secret.
+pub const PASS_FILE_BYTES_MAX: u64 = 1_000_000;

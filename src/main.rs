@@ -24,10 +24,9 @@ fn main() -> ExitCode {
     cli::few_arenas();
     // Whatever is made is this user's alone (requirement S5), from the moment that it is there; also what libraries make.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
+    std::panic::set_hook(Box::new(|panic| {
         PANICKED.store(true, Ordering::SeqCst);
-        usual(panic);
+        show::panicked(panic);
     }));
     let cli = Cli::parse();
     let code = std::panic::catch_unwind(|| run(cli)).unwrap_or(Exit::Bug.code());

@@ -52,6 +52,7 @@ pub use crate::outside::machine::few_arenas;
 
 use crate::config::{Config, Target};
 use crate::error::{Exit, Failure};
+use crate::secrets;
 use crate::show::Format;
 
 /// Moves the images a database refers to onto the ImageKit CDN, country by country, and writes every step down.
@@ -160,6 +161,7 @@ struct Context<'a> {
 /// Whatever kept it from doing what was asked, with what to type next.
 pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let (config, mut wrong) = Config::read(&std::env::current_dir()?);
+    secrets::know(config.secrets());
     let populates = matches!(cli.verb, Verb::Populate(_));
     let target = cli.common.target.unwrap_or_else(|| flags::usual_target(populates));
     flags::carry(&cli.common, target);

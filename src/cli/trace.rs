@@ -15,7 +15,7 @@ use tracing_subscriber::{EnvFilter, Layer, registry};
 
 use crate::config::Config;
 use crate::error::{Exit, Failure};
-use crate::show::{self, Scrubber};
+use crate::show;
 
 /// What is logged, and where.
 #[derive(Debug, Args)]
@@ -56,7 +56,7 @@ pub fn begin(args: &TraceArgs, config: &Config) -> Result<(), Failure> {
     })?;
     let to = args.log_file.as_deref().map(open).transpose()?;
     let lines = layer().with_ansi(false).log_internal_errors(false);
-    let lines = lines.with_writer(Log(Arc::new(Lines { to, scrubber: Scrubber::new(secrets(config)) })));
+    let lines = lines.with_writer(Log(Arc::new(to)));
     let lines = match args.log_format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().with_current_span(false).boxed(),
@@ -86,27 +86,14 @@ fn open(path: &Path) -> Result<File, Failure> {
     Ok(file)
 }
 
-/// Every secret that the settings hold.
-fn secrets(config: &Config) -> Vec<String> {
-    config.secrets().into_iter().chain(std::env::var("PGPASSWORD")).collect()
-}
-
-/// Where lines go, and what they may not hold.
-struct Lines {
-    /// Stderr, where there is no file.
-    to: Option<File>,
-    scrubber: Scrubber,
-}
-
-/// Every line that anything logs is written here, whole.
+/// Every line that anything logs is written here, whole: to stderr, where there is no file.
 #[derive(Clone)]
-struct Log(Arc<Lines>);
+struct Log(Arc<Option<File>>);
 
 impl io::Write for Log {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let Lines { to, scrubber } = &*self.0;
-        let text = scrubber.line(String::from_utf8_lossy(line).trim_end_matches('\n'));
-        match to {
+        let text = show::scrubbed(String::from_utf8_lossy(line).trim_end_matches('\n'));
+        match &*self.0 {
             // One write a line: several processes may append to one file.
             Some(file) => io::Write::write_all(&mut &*file, format!("{text}\n").as_bytes())?,
             None => show::log_line(&text),

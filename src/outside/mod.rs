@@ -29,14 +29,15 @@ use ledger::ids::FileId;
 use ledger::trouble::TroubleKind;
 
 use crate::limits::ASKED_WAIT_MS_MAX;
+use crate::secrets::masked;
 
 /// Why an effect did not come about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// E1's kind.
     pub kind: TroubleKind,
-    /// What happened, for people: one sentence without a full stop, never a secret, a query string or a control
-    /// character.
+    /// What happened, for people: one sentence without a full stop, never a query string or a control character, and
+    /// without the secrets of the process, which [`new`](Self::new) masks.
     pub message: String,
     /// How long the other side asked to wait.
     pub wait: Option<Duration>,
@@ -54,8 +55,10 @@ pub struct Trouble {
 impl Trouble {
     /// Trouble of a kind, with what happened.
     pub fn new(kind: TroubleKind, message: impl Into<String>) -> Self {
-        let (wait, file) = (None, None);
-        Self { kind, message: message.into(), wait, outage: false, is_here: false, lags: false, file }
+        let (wait, file, message) = (None, None, message.into());
+        // Other programs' words are in most of them, and a database or a server may say back what it was sent.
+        let message = masked(&message).into_owned();
+        Self { kind, message, wait, outage: false, is_here: false, lags: false, file }
     }
     /// The same, as an outage of the whole outside part.
     pub fn outage(self) -> Self {

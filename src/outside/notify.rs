@@ -1,5 +1,6 @@
 //! Where alerts go: a JSON POST to `LONGSHORE_NOTIFY_URL` (requirement E8). The URL itself is a secret.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use super::http::{http_client_builder, trouble};
 use super::imagekit::is_loopback;
 use super::log::send_unseen;
 use crate::limits::NOTIFY_MS_MAX;
+use crate::secrets::masked;
 
 /// What messages call the other side.
 const WHOM: &str = "LONGSHORE_NOTIFY_URL";
@@ -62,12 +64,15 @@ impl Notify {
         Ok(Self { client, url })
     }
 
-    /// Posts one document, once. Any 2xx is a success; nothing is read of the answer.
+    /// Posts one document, once, without the secrets of the process. Any 2xx is a success; nothing is read of the
+    /// answer.
     ///
     /// # Errors
     /// What happened, without the URL.
     pub async fn post(&self, document: &Value) -> Result<(), Trouble> {
-        let sent = send_unseen(self.client.post(self.url.clone()).json(document)).await;
+        let mut document = document.clone();
+        mask(&mut document);
+        let sent = send_unseen(self.client.post(self.url.clone()).json(&document)).await;
         let status = sent.map_err(|error| trouble(error, WHOM))?.status();
         match status.is_success() {
             true => Ok(()),
@@ -76,6 +81,20 @@ impl Notify {
                 Err(Trouble::new(TroubleKind::Rejected, message))
             }
         }
+    }
+}
+
+/// Masks secrets in every text of a document: it goes to somebody else, and holds nothing that must be exact.
+fn mask(document: &mut Value) {
+    match document {
+        Value::String(text) => {
+            if let Cow::Owned(masked) = masked(text) {
+                *text = masked;
+            }
+        }
+        Value::Array(all) => all.iter_mut().for_each(mask),
+        Value::Object(members) => members.values_mut().for_each(mask),
+        _ => {}
     }
 }
 

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use super::Message;
 use super::retry::breathe;
 use crate::limits::{CONTROL_BYTES_MAX, CONTROL_CLIENTS_MAX, CONTROL_MS_MAX};
+use crate::secrets::masked;
 
 /// What is asked of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,7 +174,8 @@ async fn serve(stream: UnixStream, to: mpsc::UnboundedSender<Message>, seat: Own
     // A pause is answered when it has come about, which may take as long as what is in the air; others may ask meanwhile.
     drop(seat);
     let Ok(answer) = answer.await else { return };
-    let Ok(mut text) = serde_json::to_string(&answer) else { return };
-    text.push('\n');
+    let Ok(text) = serde_json::to_string(&answer) else { return };
+    // A secret is masked with the escapes that JSON has for it, so this is still JSON.
+    let text = format!("{}\n", masked(&text));
     let _they_may_have_left = write.write_all(text.as_bytes()).await;
 }

@@ -1,15 +1,18 @@
 //! JSON for programs, which may well be read at a terminal: what could steer one is written as an escape, and so the
-//! document says the same.
+//! document says the same. Messages are without the secrets of the process; data is what it is.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
 use super::human::is_plain;
+use super::messages::Masking;
 
 /// One indented document and the end of its line.
 pub fn pretty(to: &mut dyn Write, answer: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer_pretty(Escaping(&mut *to), answer)?;
+    written(to, answer, PrettyFormatter::new())?;
     writeln!(to)
 }
 
@@ -21,7 +24,12 @@ pub fn compact(to: &mut dyn Write, answer: &impl Serialize) -> io::Result<()> {
 
 /// A part of a document that is written bit by bit.
 pub fn part(to: &mut dyn Write, answer: &impl Serialize) -> io::Result<()> {
-    Ok(serde_json::to_writer(Escaping(&mut *to), answer)?)
+    written(to, answer, CompactFormatter)
+}
+
+fn written(to: &mut dyn Write, answer: &impl Serialize, formatter: impl Formatter) -> io::Result<()> {
+    let mut writing = Serializer::with_formatter(Escaping(to), Masking::new(formatter));
+    Ok(answer.serialize(&mut writing)?)
 }
 
 /// Writes on what the serialiser gives it, which is whole texts.

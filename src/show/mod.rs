@@ -7,7 +7,9 @@ mod html;
 mod human;
 mod json;
 mod markdown;
+mod messages;
 mod out;
+mod panicked;
 mod progress;
 mod scrub;
 mod sheet;
@@ -19,12 +21,14 @@ use serde::Serialize;
 pub use human::{Table, address, bytes, count, event, plain};
 pub use json::{part as json_part, pretty as json_pretty};
 pub use out::{Format, Out, deliver, is_read, say};
+pub use panicked::panicked;
 pub use progress::{Progress, log_line};
-pub use scrub::Scrubber;
+pub use scrub::scrubbed;
 pub use sheet::{Cell, Column, Grid, Part, Sheet, duration, flat};
 pub use typed::{carry_flags, quoted, with_flags};
 
 use crate::error::Failure;
+use crate::secrets::masked;
 
 /// One JSON document on stdout, alone.
 pub fn json(answer: &impl Serialize) -> Result<(), Failure> {
@@ -43,7 +47,15 @@ pub fn line(text: &str) -> Result<(), Failure> {
 
 /// Lines for people on stdout, already plain.
 fn line_raw(text: &str) -> Result<(), Failure> {
+    let text = masked(text);
     out::to_stdout(|to| writeln!(to, "{text}"))
+}
+
+/// One line for people: harmless (requirement S4), with the flags in force in the commands it names, and without the
+/// secrets of the process (requirement S1).
+pub fn told(text: &str) -> String {
+    // First harmless: a character that is taken out could stand within a secret.
+    masked(&flat(&with_flags(text))).into_owned()
 }
 
 /// The sheet alone on a terminal, in the place of what stood there.
@@ -58,12 +70,11 @@ pub fn word(value: &impl Serialize) -> String {
 
 /// Why a command failed, on stderr: what happened, why, and what to type next.
 pub fn failure(failure: &Failure) {
-    let shown = |text: &str| plain(&with_flags(text));
-    eprintln!("Error: {}", shown(&failure.message));
+    eprintln!("Error: {}", failure.message);
     for cause in &failure.causes {
-        eprintln!("  {}", shown(cause));
+        eprintln!("  {cause}");
     }
     for hint in &failure.hints {
-        eprintln!("Hint: {}", shown(hint));
+        eprintln!("Hint: {hint}");
     }
 }

@@ -1,6 +1,9 @@
 //! An answer as a document, before anyone has said how it is to be written.
 
+use std::borrow::Cow;
+
 use super::{plain, with_flags};
+use crate::secrets::masked;
 
 /// A document: what a command has found, for people. Programs read the same answer's JSON.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,12 +86,23 @@ impl Sheet {
     pub fn line(&mut self, text: impl Into<String>) {
         self.parts.push(Part::Line(text.into()));
     }
-    /// With the flags in force in every command that its lines name. Tables hold data, and stay as they are.
+    /// As it may be shown: with the flags in force in every command that its lines name, and without the secrets of the
+    /// process (requirement S1), in its tables too. Whoever needs a row to the letter asks for JSON.
     #[must_use]
     pub fn with_flags(mut self) -> Self {
         for part in &mut self.parts {
-            if let Part::Line(text) | Part::Heading(text) = part {
-                *text = with_flags(text);
+            match part {
+                Part::Line(text) | Part::Heading(text) => {
+                    *text = with_flags(text);
+                    mask(text);
+                }
+                Part::Table(grid) => {
+                    for cell in grid.rows.iter_mut().flatten().chain(grid.total.iter_mut().flatten()) {
+                        if let Cell::Text(text) = cell {
+                            mask(text);
+                        }
+                    }
+                }
             }
         }
         self
@@ -182,6 +196,13 @@ impl Cell {
             Self::Millis(n) | Self::Seconds(n) | Self::Bytes(n) => n.to_string(),
             Self::Text(_) | Self::Count(_) | Self::Id(_) | Self::Decimal(..) => self.for_people(),
         }
+    }
+}
+
+/// Masks secrets in a text as it will be shown: a character that is then taken out could stand within one.
+fn mask(text: &mut String) {
+    if let Cow::Owned(masked) = masked(&flat(text)) {
+        *text = masked;
     }
 }
 

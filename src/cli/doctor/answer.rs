@@ -117,8 +117,8 @@ impl Answer {
     pub fn new(target: &'static str, ledger: &Path, mut checks: Vec<Line>) -> Self {
         checks.sort_by_key(|line| line.check);
         for line in &mut checks {
-            line.found = show::with_flags(&line.found);
-            line.advice = line.advice.as_deref().map(show::with_flags);
+            line.found = show::told(&line.found);
+            line.advice = line.advice.as_deref().map(show::told);
         }
         let findings_total = checks.iter().filter(|line| line.is_finding()).count() as u64;
         Self { target, ledger: ledger.display().to_string(), findings_total, checks }

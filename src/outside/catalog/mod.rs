@@ -14,6 +14,7 @@ use ledger::trouble::TroubleKind;
 
 use super::Trouble;
 use crate::limits;
+use crate::secrets::masked;
 
 /// A country of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -261,6 +262,8 @@ fn refused(message: impl Into<String>) -> Trouble {
 /// A database's own words, fit to be passed on: one line, of bounded length, no control characters, and no URL keeps
 /// its credentials or its query string.
 fn plain(text: &str) -> String {
+    // Before anything is cut, so that no part of a secret is left over.
+    let text = masked(text);
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let mut line = String::new();
     for word in words {

@@ -1,0 +1,222 @@
+//! The secrets of the settings, in all the places where one may stand.
+
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::{Config, DEV_DATABASE_URL, Secret};
+use crate::limits::PASS_FILE_BYTES_MAX;
+use crate::secrets::SECRET_BYTES_MIN;
+
+/// The password of every fresh PostgreSQL: no secret, and a word that messages need.
+const KNOWN_TO_ALL: &str = "postgres";
+/// A service's own words, such as `hooks`, are shorter than what it tells its customers apart by.
+const PART_BYTES_MIN: usize = 8;
+/// What the name of a setting of the server holds whose value is secret.
+const SECRET_NAMES: [&str; 4] = ["password", "secret", "token", "key"];
+
+impl Config {
+    /// What no message may hold (requirement S1): the key, the passwords in URLs and in libpq's variable and file, and,
+    /// as its path alone lets anyone write there, all parts of the URL that alerts go to.
+    pub fn secrets(&self) -> Vec<String> {
+        let mut all: Vec<String> = self.by_setting().into_iter().flat_map(|(_, secrets)| secrets).collect();
+        all.extend(std::env::var("PGPASSWORD"));
+        all.extend(pass_file());
+        all.retain(|secret| secret != KNOWN_TO_ALL);
+        all
+    }
+
+    /// The settings with a secret that cannot be told from other words, and so is not masked in messages.
+    pub fn unmaskable(&self) -> Vec<&'static str> {
+        let is_word = |secret: &String| {
+            !secret.is_empty() && (secret.len() < SECRET_BYTES_MIN || secret == KNOWN_TO_ALL)
+        };
+        let by_setting = self.by_setting().into_iter();
+        let short =
+            by_setting.filter(|(name, all)| *name != "LONGSHORE_NOTIFY_URL" && all.iter().any(is_word));
+        short.map(|(name, _)| name).collect()
+    }
+
+    fn by_setting(&self) -> Vec<(&'static str, Vec<String>)> {
+        let dev = Some(&self.dev_database_url).filter(|url| url.0 != DEV_DATABASE_URL);
+        let databases = [
+            ("PRODUCTION_DATABASE_URL", self.production_database_url.as_ref()),
+            ("DEV_DATABASE_URL", dev),
+            ("TRIVIA_ADVISOR_DATABASE_URL", self.trivia_advisor_database_url.as_ref()),
+        ];
+        let databases =
+            databases.into_iter().filter_map(|(name, url)| Some((name, passwords(url?.reveal()))));
+        let web = [
+            ("IMAGEKIT_URL_ENDPOINT", self.imagekit_url_endpoint.as_ref()),
+            ("IMAGEKIT_UPLOAD_URL", Some(&self.imagekit_upload_url)),
+            ("IMAGEKIT_API_URL", Some(&self.imagekit_api_url)),
+            ("ORIGIN_BASE_URL", Some(&self.origin_base_url)),
+        ];
+        let web = web.into_iter().filter_map(|(name, url)| Some((name, of_web(url?))));
+        let key = self.imagekit_private_key.as_ref().map(|key| ("IMAGEKIT_PRIVATE_KEY", vec![key.0.clone()]));
+        let hook = self.notify_url.as_ref().map(|url| ("LONGSHORE_NOTIFY_URL", of_hook(url)));
+        databases.chain(web).chain(key).chain(hook).collect()
+    }
+}
+
+/// The passwords of a URL: as it has them, as they are when decoded, and where a person would see them in a URL that
+/// cannot be read, such as one with an `@` in its password.
+fn passwords(url: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let seen = url.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')?.0.split_once(':'));
+    found.extend(seen.map(|(_, password)| password.to_owned()));
+    if let Ok(url) = Url::parse(url) {
+        found.extend(url.password().map(str::to_owned));
+        for (name, value) in url.query_pairs() {
+            if is_secret(&name) {
+                found.push(value.into_owned());
+            } else if name == "options" {
+                // The server's command line: `-c NAME=VALUE`.
+                let settings = value.split_ascii_whitespace().filter_map(|word| word.split_once('='));
+                found.extend(settings.filter(|(name, _)| is_secret(name)).map(|(_, value)| value.to_owned()));
+            }
+        }
+    }
+    let plain: Vec<_> = found.iter().filter_map(|password| decoded(password)).collect();
+    found.extend(plain);
+    found
+}
+
+/// `sslkey` names a file.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name != "sslkey" && name != "ssl-key" && SECRET_NAMES.iter().any(|word| name.contains(word))
+}
+
+fn decoded(text: &str) -> Option<String> {
+    let text = format!("{}&", text.replace('+', "%2B").replace('&', "%26"));
+    url::form_urlencoded::parse(text.as_bytes()).next().map(|(text, _)| text.into_owned())
+}
+
+/// Whom a web address lets in. It may have none of this; what is refused for having it is not repeated either.
+fn of_web(text: &str) -> Vec<String> {
+    let mut found = passwords(text);
+    if let Ok(url) = Url::parse(text) {
+        // A name without a password is a token.
+        let user =
+            Some(url.username()).filter(|user| url.password().is_none() || user.len() >= PART_BYTES_MIN);
+        found.extend(user.into_iter().flat_map(|user| [Some(user.to_owned()), decoded(user)]).flatten());
+        let values = url.query_pairs().map(|(_, value)| value.into_owned());
+        found.extend(values.filter(|value| value.len() >= PART_BYTES_MIN));
+    }
+    found
+}
+
+/// All parts of the URL that alerts go to.
+fn of_hook(hook: &Secret) -> Vec<String> {
+    let hook = hook.reveal();
+    let mut found = of_web(hook);
+    found.push(hook.to_owned());
+    let Ok(url) = Url::parse(hook) else { return found };
+    let parts = [url.path()].into_iter().chain(url.path().split('/')).chain(url.fragment());
+    found.extend(parts.filter(|part| part.len() >= PART_BYTES_MIN).map(str::to_owned));
+    found.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
+    // Some services tell their customers apart by the host's name.
+    let labels = url.domain().unwrap_or_default().split('.');
+    let is_token =
+        |label: &&str| label.len() > PART_BYTES_MIN && label.contains(|c: char| c.is_ascii_digit());
+    found.extend(labels.filter(is_token).map(str::to_owned));
+    let plain: Vec<_> = found.iter().filter_map(|part| decoded(part)).collect();
+    found.extend(plain);
+    found
+}
+
+/// The passwords in libpq's own file, which the driver reads where a URL has none.
+fn pass_file() -> Vec<String> {
+    let named = std::env::var_os("PGPASSFILE").map(PathBuf::from);
+    let Some(path) = named.or_else(|| Some(std::env::home_dir()?.join(".pgpass"))) else { return Vec::new() };
+    let is_small =
+        |path: &PathBuf| path.metadata().is_ok_and(|of| of.is_file() && of.len() <= PASS_FILE_BYTES_MAX);
+    let text = Some(path).filter(is_small).and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+    String::from_utf8_lossy(&text).lines().filter_map(pass_line).collect()
+}
+
+/// The password of `host:port:database:user:password`, in which a backslash stands before a `:` that is meant.
+fn pass_line(line: &str) -> Option<String> {
+    let (mut fields, mut password, mut chars) = (0, String::new(), line.chars());
+    while let Some(c) = chars.next() {
+        match c {
+            ':' if fields < 4 => (fields, password) = (fields + 1, String::new()),
+            '\\' => password.extend(chars.next()),
+            c => password.push(c),
+        }
+    }
+    (fields == 4 && !line.starts_with('#')).then_some(password)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::config;
+    use super::*;
+
+    #[test]
+    fn s1_every_secret_of_the_settings_is_known() {
+        let config = config(&[
+            (
+                "PRODUCTION_DATABASE_URL",
+                "postgres://me:s3%2Fcr%40t@h/x?sslmode=require&password=other%2Bone&options=-c%20app.token%3Dof-app\
+                 &sslkey=/etc/file.key&sslpassword=of-key",
+            ),
+            ("TRIVIA_ADVISOR_DATABASE_URL", "postgres://me:with@at/s@h:1/x"),
+            ("IMAGEKIT_PRIVATE_KEY", "private_key"),
+            ("IMAGEKIT_URL_ENDPOINT", "https://lonely-token@ik.example?sig=of-the-endpoint"),
+            (
+                "LONGSHORE_NOTIFY_URL",
+                "https://eo12abcdef.hooks.example/services/T0000000/B/token%2Etoken?key=query%20value#fragment",
+            ),
+            ("ORIGIN_BASE_URL", "https://user:origin-pw@o.example"),
+        ])
+        .unwrap();
+        let secrets = config.secrets();
+        for secret in [
+            "s3%2Fcr%40t",
+            "s3/cr@t",
+            "other+one",
+            "of-app",
+            "of-key",
+            "with@at/s",
+            "private_key",
+            "lonely-token",
+            "of-the-endpoint",
+            "https://eo12abcdef.hooks.example/services/T0000000/B/token%2Etoken?key=query%20value#fragment",
+            "/services/T0000000/B/token%2Etoken",
+            "token%2Etoken",
+            "token.token",
+            "query value",
+            "fragment",
+            "eo12abcdef",
+            "origin-pw",
+        ] {
+            assert!(secrets.iter().any(|known| known == secret), "{secret} is not in {secrets:?}");
+        }
+        // What everybody knows is no secret, and would make messages unreadable.
+        for word in ["postgres", "require", "h", "B", "user", "hooks", "/etc/file.key", "example"] {
+            assert!(!secrets.iter().any(|known| known == word), "{word} is in {secrets:?}");
+        }
+    }
+
+    #[test]
+    fn s1_a_secret_that_is_too_short_to_be_masked_is_told() {
+        let config = config(&[
+            ("PRODUCTION_DATABASE_URL", "postgres://me:pw@h/x"),
+            ("DEV_DATABASE_URL", "postgres://me:postgres@h/x"),
+            ("TRIVIA_ADVISOR_DATABASE_URL", "postgres://me:long-enough@h/x"),
+            ("IMAGEKIT_PRIVATE_KEY", "private_key"),
+        ])
+        .unwrap();
+        assert_eq!(config.unmaskable(), ["PRODUCTION_DATABASE_URL", "DEV_DATABASE_URL"]);
+    }
+
+    #[test]
+    fn s1_passwords_of_libpqs_file_are_read_as_it_reads_them() {
+        assert_eq!(pass_line(r"h:5432:*:me:a:b\:c\\d").as_deref(), Some(r"a:b:c\d"));
+        assert_eq!(pass_line(r"[\:\:1]:*:*:me:pw").as_deref(), Some("pw"));
+        assert_eq!(pass_line("#h:1:*:me:pw"), None);
+        assert_eq!(pass_line("h:1:me:pw"), None);
+    }
+}

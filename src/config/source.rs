@@ -1,0 +1,88 @@
+//! Where a setting comes from, and what may not come from a file.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+
+use super::{SETTINGS, TRIVIA_ADVISOR};
+use crate::error::Failure;
+
+/// Says, in the environment alone, that a `.env` may name where secrets of the environment are sent.
+const TRUST: &str = "LONGSHORE_TRUST_ENV_FILE";
+
+/// Where the private key is sent, what it puts into rows, whom alerts go to and what is fetched.
+const DESTINATIONS: [&str; 5] = [
+    "IMAGEKIT_URL_ENDPOINT",
+    "IMAGEKIT_UPLOAD_URL",
+    "IMAGEKIT_API_URL",
+    "LONGSHORE_NOTIFY_URL",
+    "ORIGIN_BASE_URL",
+];
+
+const DATABASES: [&str; 4] =
+    ["PRODUCTION_DATABASE_URL", "DEV_DATABASE_URL", TRIVIA_ADVISOR[0], TRIVIA_ADVISOR[1]];
+
+/// Where a setting comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The process's environment.
+    Environment,
+    /// `.env` in the working directory.
+    File,
+}
+
+/// A variable of the environment, if it says anything.
+fn said(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Where each setting that is set comes from. A variable that is there and empty keeps the file's value out.
+pub(super) fn of(file: &HashMap<String, String>) -> Vec<(&'static str, Source)> {
+    let source = |name: &str| match std::env::var_os(name) {
+        Some(value) => (!value.is_empty()).then_some(Source::Environment),
+        None => file.get(name).filter(|value| !value.trim().is_empty()).map(|_| Source::File),
+    };
+    SETTINGS.into_iter().filter_map(|name| Some((name, source(name)?))).collect()
+}
+
+/// Takes out of a file what must not come from it: where secrets of the environment would be sent. Who writes a file into
+/// a directory need not know the secrets of whoever works there.
+pub(super) fn mistrusted(file: &mut HashMap<String, String>) -> Option<Failure> {
+    if said(TRUST).is_some_and(|value| value == "1") {
+        return None;
+    }
+    let is_secret = |name: &&str| {
+        let value = said(name);
+        value.is_some_and(|value| !value.to_string_lossy().starts_with("sqlite:"))
+    };
+    let secrets: Vec<&str> = ["IMAGEKIT_PRIVATE_KEY"]
+        .into_iter()
+        .chain(DATABASES)
+        .chain(["PGPASSWORD"])
+        .filter(is_secret)
+        .collect();
+    if secrets.is_empty() {
+        return None;
+    }
+    // The driver sends this one to whatever database is named.
+    let databases = if secrets.contains(&"PGPASSWORD") { &DATABASES[..] } else { &[] };
+    let sources = of(file);
+    let is_theirs = |name: &&str| {
+        sources.contains(&(*name, Source::File))
+            && !file.get(*name).is_some_and(|url| url.starts_with("sqlite:"))
+    };
+    let named: Vec<&str> =
+        DESTINATIONS.iter().chain(databases).copied().filter(|name| is_theirs(&name)).collect();
+    if named.is_empty() {
+        return None;
+    }
+    named.iter().for_each(|name| drop(file.remove(*name)));
+    let (named, secrets) = (named.join(", "), secrets.join(", "));
+    let failure =
+        Failure::usage(format!("{named} must not come from .env while {secrets} comes from the environment"))
+            .because("whoever wrote the file would say where the secrets of the environment are sent")
+            .hint(format!("Export {named} as well, or write the secrets into .env too and unset {secrets}"))
+            .hint(format!(
+                "If you know what is in the file: `export {TRUST}=1` (in .env itself it counts nothing)"
+            ));
+    Some(failure)
+}

@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn s1_a_long_text_made_to_be_slow_is_masked_all_the_same() {
         for text in ["\\", "%25", "%", "&#", "s3 cr"] {
-            let long = format!("{}{SECRET}", text.repeat(200_000 / text.len()));
+            let long = format!("{}{SECRET}", text.repeat(50_000 / text.len()));
             assert!(scrubbed(&long).ends_with('…'), "{text}");
         }
     }

@@ -15,12 +15,11 @@
 //! setting is refused: it would have another meaning now.
 
 use std::collections::HashMap;
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use ledger::store::private::{Refused, open_trusted};
 
 use super::SETTINGS;
 use crate::error::Failure;
@@ -32,20 +31,19 @@ use crate::limits::ENV_FILE_BYTES_MAX;
 /// When it cannot be read or understood, or somebody else could have written it.
 pub(super) fn read(path: &Path) -> Result<HashMap<String, String>, Failure> {
     let no = |what: &str| Failure::usage(format!("the .env in this directory {what}"));
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32);
-    let file = match options.open(path) {
+    let file = match open_trusted(path) {
+        Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(HashMap::new()),
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
-            return Err(no("is a symbolic link, which is not followed")
-                .hint("Put the file itself there: `cp --remove-destination \"$(readlink -f .env)\" .env`"));
+        Err(error) => {
+            return Err(match Refused::of(&error) {
+                None => no("cannot be read").because(error),
+                Some(refused) => no("is not taken")
+                    .because(refused)
+                    .because("whoever can write it can have the key sent elsewhere")
+                    .hint(format!("Look at what it says before you use it. {}", refused.advice())),
+            });
         }
-        opened => opened.map_err(|error| no("cannot be read").because(error))?,
     };
-    let about = file.metadata().map_err(|error| no("cannot be read").because(error))?;
-    if let Some((what, todo)) = not_ours(&about) {
-        return Err(no(what).because("whoever wrote it could have the key sent elsewhere").hint(todo));
-    }
     let bytes = whole(file).map_err(|error| no("cannot be read").because(error))?;
     if bytes.len() as u64 > ENV_FILE_BYTES_MAX {
         return Err(no(&format!("is longer than {ENV_FILE_BYTES_MAX} bytes")));
@@ -64,21 +62,6 @@ fn whole(file: File) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(ENV_FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Why an open file may hold what somebody else wrote, and what to do about it.
-fn not_ours(about: &Metadata) -> Option<(&'static str, String)> {
-    let us = rustix::process::geteuid().as_raw();
-    if !about.is_file() {
-        return Some(("is no regular file", "Write one, or remove it".into()));
-    }
-    if about.uid() != us && about.uid() != 0 {
-        return Some(("belongs to another user", format!("Look at what it says, then `chown {us} .env`")));
-    }
-    if about.mode() & 0o022 != 0 {
-        return Some(("may be written by others", "Look at what it says, then `chmod 600 .env`".into()));
-    }
-    None
 }
 
 /// What is wrong with a line.

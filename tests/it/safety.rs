@@ -1,5 +1,7 @@
 //! What safety promises (requirements S1, S3, S5), seen from outside, with the real program.
 
+mod echo;
+mod env_file;
 mod modes;
 mod planted;
 mod secrets;

@@ -7,11 +7,12 @@ use url::Url;
 
 use super::answer::{Check, Line};
 use crate::cli::Context;
-use crate::config::{self, Config, missing};
+use crate::config::{self, Config, Source, missing};
 use crate::error::Failure;
 use crate::limits::IMAGE_BYTES_MAX;
 use crate::outside::catalog;
 use crate::outside::imagekit::ImageKitOptions;
+use crate::secrets::SECRET_BYTES_MIN;
 
 const MEND: &str = "Correct it where it is set: in the environment, or in .env in this directory";
 const ONLY_POPULATE: &str = "; only `populate` needs it";
@@ -42,16 +43,41 @@ pub fn check(
     } else if lines.is_empty() {
         lines.push(Line::ok(Check::Settings, "everything a run needs is set, and can be what it should be"));
     }
+    lines.extend(unmaskable(&context.config));
+    lines.extend(sources(&context.config));
     lines
 }
 
-/// The key lies in it.
+/// The key lies in it. One that others may write is not taken in the first place.
 fn dotenv(path: &Path) -> Option<Failure> {
     let mode = path.metadata().ok()?.permissions().mode() & 0o777;
-    (mode & 0o077 != 0).then(|| {
-        let found = format!("others on this machine may read or write .env (mode {mode:04o})");
+    (mode & 0o022 == 0 && mode & 0o044 != 0).then(|| {
+        let found = format!("others on this machine may read .env (mode {mode:04o})");
         Failure::usage(found).hint("chmod 600 .env")
     })
+}
+
+/// Where the settings come from, by name.
+fn sources(config: &Config) -> Option<Line> {
+    let of = |source: Source| {
+        let names: Vec<_> =
+            config.sources.iter().filter(|(_, from)| *from == source).map(|(name, _)| *name).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    };
+    let environment = of(Source::Environment).map(|names| format!("from the environment: {names}"));
+    let file = of(Source::File).map(|names| format!("from .env: {names}"));
+    let all: Vec<_> = environment.into_iter().chain(file).collect();
+    (!all.is_empty()).then(|| Line::ok(Check::Settings, all.join("; ")))
+}
+
+/// Secrets that a message could hold all the same.
+fn unmaskable(config: &Config) -> Option<Line> {
+    let names = config.unmaskable();
+    let found = format!(
+        "{}: a secret of fewer than {SECRET_BYTES_MIN} bytes, or one that everybody knows, cannot be masked in messages",
+        names.join(", ")
+    );
+    (!names.is_empty()).then(|| Line::note(Check::Settings, found, "Choose a longer password"))
 }
 
 fn databases(context: &Context<'_>, failures: &mut Vec<Failure>) {

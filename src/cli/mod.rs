@@ -55,9 +55,13 @@ use crate::error::{Exit, Failure};
 use crate::secrets;
 use crate::show::Format;
 
+/// Below the list of commands.
+const SETTINGS: &str = "Settings come from the environment, or from .env in the working directory, which is plain data: nothing in it \
+is replaced, and it must be yours. `longshore doctor` says which comes from where.";
+
 /// Moves the images a database refers to onto the ImageKit CDN, country by country, and writes every step down.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, after_help = SETTINGS)]
 pub struct Cli {
     #[command(flatten)]
     common: Common,

@@ -90,6 +90,7 @@ impl Sheet {
     /// process (requirement S1), in its tables too. Whoever needs a row to the letter asks for JSON.
     #[must_use]
     pub fn with_flags(mut self) -> Self {
+        mask(&mut self.title);
         for part in &mut self.parts {
             match part {
                 Part::Line(text) | Part::Heading(text) => {

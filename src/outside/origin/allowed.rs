@@ -58,7 +58,9 @@ impl Allowed {
         let scheme = base.port().map(|_| base.scheme().to_owned());
         let mut hosts = vec![AllowedHost { host: own.to_owned(), port: base.port(), scheme }];
         for name in extra {
-            hosts.push(extra_host(name).ok_or_else(|| NotAHost::Extra(name.chars().take(80).collect()))?);
+            // Whoever pastes a URL may paste a password with it.
+            let shown = || name.rsplit('@').next().unwrap_or_default().chars().take(80).collect();
+            hosts.push(extra_host(name).ok_or_else(|| NotAHost::Extra(shown()))?);
         }
         Ok(Self { hosts, plain_http: base.scheme() == "http" })
     }
@@ -213,5 +215,9 @@ mod tests {
             let base = "https://a.example".parse().unwrap();
             assert!(Allowed::new(&base, &[name.to_owned()]).is_err(), "{name}");
         }
+        let base = "https://a.example".parse().unwrap();
+        let said =
+            Allowed::new(&base, &["https://me:s3cret@b.example/x".to_owned()]).unwrap_err().to_string();
+        assert!(said.contains("b.example") && !said.contains("s3cret"), "{said}");
     }
 }

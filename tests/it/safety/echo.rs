@@ -164,7 +164,7 @@ impl Echoing {
 
 #[test]
 fn s1_what_everybody_says_back_is_masked_in_every_way_out() {
-    let all = Echoing::new(40);
+    let all = Echoing::new(12);
     echo(&all.at, &echoes(), "P0001");
     for (nth, spelled) in spellings(KEY).iter().enumerate() {
         let body = serde_json::json!({ "message": format!("Bad key: {spelled}, and so on") }).to_string();
@@ -233,11 +233,12 @@ fn s1_what_an_older_ledger_holds_is_masked_when_it_is_told_and_data_is_to_the_le
     let before = all.run(&RUN).code(10);
     assert!(before.stderr.contains(secret), "it is told: {before}");
     all.at.sql("DROP TRIGGER echo ON venues");
-    all.run(&["migrate", "--country", "DE", "--yes"]).code(0);
+    all.run(&["migrate", "--country", "DE", "--yes"]).says("is finished");
     all.at.settings.insert("IMAGEKIT_PRIVATE_KEY".into(), secret.into());
     for format in ["table", "json", "csv", "markdown", "html"] {
         let ran = all.run(&["export", "failures", "--format", format]).code(0);
-        assert!(ran.stdout.contains("the key is …") && !ran.stdout.contains(secret), "{ran}");
+        // A table folds what is long.
+        assert!(ran.stdout.contains("key is …") && !ran.stdout.contains(secret), "{ran}");
     }
     let log = all.run(&["log", "--kind", "failed"]).code(0);
     assert!(log.stdout.contains("the key is …") && !log.stdout.contains(secret), "{log}");

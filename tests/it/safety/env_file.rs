@@ -103,7 +103,7 @@ fn s5_a_dotenv_that_others_may_write_is_refused() {
             planted.at.settings.insert(name.into(), value.trim_matches('\'').into());
         }
     }
-    let told = planted.at.run(&["doctor"]).code(13);
+    let told = planted.at.run(&["doctor", "--format", "json"]).code(13);
     told.says("may be written to by others").says("PRODUCTION_DATABASE_URL is not set").says("chmod go-w");
     planted.mode(0o600);
     planted.at.run(&["countries"]).code(0);

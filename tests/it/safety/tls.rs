@@ -57,8 +57,8 @@ const SLIM: [(&str, &str); 2] = [("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_D
 #[test]
 fn s3_a_machine_without_certificates_works_on_loopback() {
     let mut at = Workplace::new(Kind::Sqlite, 4);
-    let said = at.run(&["doctor"]).stdout;
     at.settings.insert("LONGSHORE_NOTIFY_URL".into(), "http://127.0.0.1:1/hook".into());
+    let said = at.run(&["doctor"]).stdout;
     at.settings.extend(SLIM.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let ran = at.run(&["doctor"]);
     assert_eq!(ran.stdout.lines().count(), said.lines().count(), "{ran}");

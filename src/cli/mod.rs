@@ -147,6 +147,17 @@ impl Verb {
             _ => false,
         }
     }
+
+    /// Whether it can go on without settings that are wrong: `doctor` tells of all of them, and what brings its own
+    /// world along uses none.
+    fn bears_wrong_settings(&self) -> bool {
+        match self {
+            Self::Doctor(_) => true,
+            #[cfg(feature = "sandbox")]
+            Self::Sandbox(_) | Self::Demo => true,
+            _ => false,
+        }
+    }
 }
 
 /// What every command works with.
@@ -169,8 +180,8 @@ pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, F
     let populates = matches!(cli.verb, Verb::Populate(_));
     let target = cli.common.target.unwrap_or_else(|| flags::usual_target(populates));
     flags::carry(&cli.common, target);
-    // `doctor` tells of all that is wrong; the others stop at the first.
-    if !wrong.is_empty() && !matches!(cli.verb, Verb::Doctor(_)) {
+    // The others stop at the first that is wrong.
+    if !wrong.is_empty() && !cli.verb.bears_wrong_settings() {
         return Err(wrong.swap_remove(0));
     }
     trace::begin(&cli.common.trace, &config)?;

@@ -71,7 +71,7 @@ pub(super) fn mistrusted(file: &mut HashMap<String, String>) -> Option<Failure> 
             && !file.get(*name).is_some_and(|url| url.starts_with("sqlite:"))
     };
     let named: Vec<&str> =
-        DESTINATIONS.iter().chain(databases).copied().filter(|name| is_theirs(&name)).collect();
+        DESTINATIONS.iter().chain(databases).copied().filter(|name| is_theirs(name)).collect();
     if named.is_empty() {
         return None;
     }

@@ -1,6 +1,7 @@
 //! A database, an ImageKit and an origin that say back the secrets they were sent, in every spelling, and nothing of it in
 //! anything that is said, written or sent to somebody else (requirement S1). Data stays what it is.
 
+use std::process::Command;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -247,6 +248,25 @@ fn s1_what_an_older_ledger_holds_is_masked_when_it_is_told_and_data_is_to_the_le
     // Rows are what they are, or could not be put back.
     for args in [&["audit", "--country", "DE"][..], &["export", "rollback-data", "--country", "DE"]] {
         let exact = all.run(&[args, &["--format", "json"]].concat()).code(0);
-        assert!(exact.stdout.contains(&format!(r#""message": "{secret}""#)), "{exact}");
+        let rows = exact.stdout.replace("\\\"", "\"");
+        assert!(rows.contains(&format!(r#""message": "{secret}""#)), "{exact}");
     }
+}
+
+#[test]
+fn s1_a_panic_says_no_secret_and_steers_no_terminal() {
+    const CHILD: &str = "LONGSHORE_TEST_PANICS";
+    if std::env::var_os(CHILD).is_some() {
+        longshore::secrets::know([PASSWORD.to_owned()]);
+        std::panic::set_hook(Box::new(longshore::show::panicked));
+        std::thread::spawn(|| panic!("it had {PASSWORD} in hand\u{1b}[2J")).join().unwrap_err();
+        return;
+    }
+    let name = "safety::echo::s1_a_panic_says_no_secret_and_steers_no_terminal";
+    let mut itself = Command::new(std::env::current_exe().unwrap());
+    let ended = itself.args(["--exact", name, "--nocapture"]).env(CHILD, "1").output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(said.contains("panicked at") && said.contains("it had … in hand[2J"), "{said}");
+    see("a panic", &said);
+    assert!(!said.contains('\u{1b}'), "{said}");
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::PathBuf;
 
+use crate::kill::hand::Going;
 use crate::support::program::{Ran, Workplace};
 use crate::support::raw_http::{RawServer, answer};
 use crate::support::stage::Kind;
@@ -197,6 +198,18 @@ fn s1_any_secret_of_the_environment_forbids_a_place_to_send_it_to() {
     planted.at.settings.retain(|name, _| name == "USER");
     planted.write(&planted.settings);
     planted.at.run(&["countries"]).code(0);
+}
+
+#[test]
+fn c14_a_sandbox_is_made_whatever_a_dotenv_says() {
+    let planted = Planted::new();
+    planted.write("IMAGEKIT_API_URL='https://elsewhere.example'\nnothing that is a line\n");
+    planted.mode(0o666);
+    planted.at.run(&["countries"]).code(2);
+    let mut going = Going::start(&planted.at, &["sandbox", "--dir", "made", "--venues", "3"]);
+    going.says("The sandbox is up");
+    going.signal("TERM");
+    going.end().code(0);
 }
 
 #[test]

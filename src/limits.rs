@@ -105,6 +105,8 @@ pub const NOTIFY_TRIES: u32 = 3;
 pub const WAIT_WRITTEN_MS_MIN: u64 = 1_000;
 /// People at the control socket at once: more only takes descriptors from the run.
 pub const CONTROL_CLIENTS_MAX: usize = 16;
+/// People who wait at the same time for a pause to come about: each takes a descriptor, and a run has one answer for all.
+pub const CONTROL_WAITING_MAX: usize = 32;
 /// Alerts that are still being sent after this long are spoken of, before the program waits for them.
 pub const NOTIFY_SILENT_MS: u64 = 1_000;
 /// A line of the control socket: a request, or where a run stands.

@@ -41,7 +41,15 @@ pub fn confirm(question: &str, word: &str, yes: bool) -> Result<(), Failure> {
 /// # Errors
 /// When it does not say who it is.
 pub fn database(context: &Context<'_>, catalog: &dyn Catalog) -> Result<String, Failure> {
-    let Identity { kind, database, host, .. } = context.runtime.block_on(catalog.identity())?;
+    let Identity { kind, mut database, host, schema, .. } = context.runtime.block_on(catalog.identity())?;
+    // Where the URL names another schema than the usual one, the name has it already.
+    let named = schema.map(|schema| format!(", schema {schema}")).unwrap_or_default();
+    if !named.is_empty() && !database.ends_with(&named) {
+        database.push_str(&named);
+    }
+    if !named.is_empty() {
+        database.push(',');
+    }
     let place = match (kind, host) {
         ("sqlite", _) => format!("SQLite {database}"),
         (_, Some(host)) => format!("PostgreSQL {database} at {host}"),

@@ -6,6 +6,7 @@ mod contract;
 mod no_text;
 mod postgres;
 mod refusals;
+mod shadows;
 mod suspended;
 
 use longshore::outside::catalog::{Catalog, Rewrite, open};

@@ -6,6 +6,7 @@ mod photos;
 mod poland;
 mod refusals;
 mod sandbox_verb;
+mod schemas;
 mod settings;
 mod tampering;
 mod there_and_back;

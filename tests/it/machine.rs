@@ -10,6 +10,6 @@ mod gravest;
 mod names;
 mod refused;
 mod restart;
-mod small;
+pub mod small;
 mod unreadable;
 mod unwritable;

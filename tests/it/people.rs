@@ -10,3 +10,4 @@ mod retry;
 mod shared;
 mod skip;
 mod twins;
+mod unseen;

@@ -1,5 +1,7 @@
 //! Steering a run from another terminal (requirement C15), and alerts that people hear of (requirement E8).
 
+mod peers;
+
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 

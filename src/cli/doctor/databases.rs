@@ -11,7 +11,7 @@ use crate::cli::look::files;
 use crate::config::Config;
 use crate::limits::{CATALOG_PAGE_VENUES, DOCTOR_IMAGES};
 use crate::outside::Trouble;
-use crate::outside::catalog::inspect::{Access, Column, Inspection, Policies, Route, inspect};
+use crate::outside::catalog::inspect::{Access, Column, Inspection, Policies, Route, Table, inspect};
 use crate::outside::catalog::{self, Identity, Place};
 use crate::runner::movable;
 
@@ -82,10 +82,11 @@ pub async fn application(context: &Context<'_>, looks_for_completed: bool) -> Ap
             return seen;
         }
     };
-    seen.lines.push(Line::ok(Check::Database, format!("{}, {}", found.version, found.place)));
+    seen.lines.push(reached(Check::Database, &found, Config::database_setting(context.target)));
     let wrong = wrong_columns(&found, &APPLICATION);
+    seen.lines.extend(odd_tables(&found));
     seen.lines.push(match wrong.is_empty() {
-        true => Line::ok(Check::Columns, "venues, cities and countries have what is read and written"),
+        true => Line::ok(Check::Columns, format!("{} have what is read and written", whereabouts(&found))),
         false => columns_finding(Check::Columns, &wrong, Config::database_setting(context.target)),
     });
     seen.lines.extend(rights(&found));
@@ -119,13 +120,47 @@ pub async fn trivia(context: &Context<'_>) -> Line {
     }
     let unread = unread(&found, &TRIVIA_ADVISOR);
     match unread.is_empty() {
-        true => Line::ok(CHECK, format!("{}, {}", found.version, found.place)),
+        true => reached(CHECK, &found, "TRIVIA_ADVISOR_DATABASE_URL"),
         false => Line::finding(
             CHECK,
             format!("this role may not read {}", unread.join(", ")),
             format!("As the tables' owner: GRANT SELECT ON venues TO {}", role(&found)),
         ),
     }
+}
+
+/// A database that answers: as whom, on which way, and where its tables are.
+fn reached(check: Check, found: &Inspection, setting: &str) -> Line {
+    let said = format!("{}, {}", found.version, found.place);
+    let Some(unknown) = found.unknown_server else { return Line::ok(check, said) };
+    let advice = format!(
+        "Write sslmode=verify-full into {setting}, and sslrootcert=FILE where the server's authority is its own"
+    );
+    Line::note(check, format!("{said}: {unknown}"), advice)
+}
+
+/// The tables, and the schemas they lie in.
+fn whereabouts(found: &Inspection) -> String {
+    let of = |table: &Table| match table.schemas.split_first() {
+        None => table.table.clone(),
+        Some((schema, [])) => format!("{} (schema {schema})", table.table),
+        Some((schema, others)) => {
+            format!("{} (schema {schema}; the search path has one in {} too)", table.table, others.join(", "))
+        }
+    };
+    let all: Vec<String> = found.tables.iter().map(of).collect();
+    all.join(", ")
+}
+
+fn odd_tables(found: &Inspection) -> Vec<Line> {
+    let odd = found.tables.iter().filter_map(|table| {
+        let said =
+            format!("{} is a {}, and an ordinary or partitioned table is needed", table.table, table.odd?);
+        let advice =
+            "Name the database, or by options=-csearch_path%3DNAME the schema, that has the table itself";
+        Some(Line::finding(Check::Columns, said, advice))
+    });
+    odd.collect()
 }
 
 fn unreachable(check: Check, trouble: &Trouble, setting: &str) -> Line {
@@ -215,6 +250,13 @@ fn rights(found: &Inspection) -> Vec<Line> {
             "Name the database that takes updates; a file and its directory must be this user's to write";
         lines.push(Line::finding(CHECK, format!("no row can be updated: {why}"), advice));
     }
+    if !found.at_update.is_empty() {
+        lines.push(Line::note(
+            CHECK,
+            format!("these have their say when a row of venues is updated: {}", found.at_update.join(", ")),
+            "Look at what these triggers and rules do; a row that does not come back as sent is not committed",
+        ));
+    }
     match found.policies {
         Policies::None => {}
         Policies::Some => lines.push(Line::note(
@@ -300,6 +342,9 @@ mod tests {
             place: String::new(),
             role: None,
             columns: APPLICATION.iter().map(column).collect(),
+            tables: Vec::new(),
+            at_update: Vec::new(),
+            unknown_server: None,
             read_only: None,
             policies: Policies::None,
             route: None,

@@ -26,6 +26,13 @@ pub struct Inspection {
     pub role: Option<String>,
     /// The columns of the tables that were asked for, by table and place; a table that is not there has none.
     pub columns: Vec<Column>,
+    /// Those of the tables that are there, and where.
+    pub tables: Vec<Table>,
+    /// Triggers and rules that have their say when a row of `venues` is updated. Only asked for [`Access::Update`] of a
+    /// server.
+    pub at_update: Vec<String>,
+    /// What of another machine's server is not known, since its certificate is not looked at, or not wholly.
+    pub unknown_server: Option<&'static str>,
     /// Why no row can be written, where that hangs on the database as a whole. Only asked for [`Access::Update`].
     pub read_only: Option<String>,
     /// What row-level security does to `venues`; always [`Policies::None`] in SQLite.
@@ -34,6 +41,17 @@ pub struct Inspection {
     pub route: Option<Route>,
     /// The server's clock; `None` for a file.
     pub clock: Option<Clock>,
+}
+
+/// A table that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Its name.
+    pub table: String,
+    /// The schemas of the search path that have one of this name; the first is the one that is meant. None in a file.
+    pub schemas: Vec<String>,
+    /// What it is, where that is no ordinary and no partitioned table.
+    pub odd: Option<&'static str>,
 }
 
 /// A column of a table.

@@ -134,6 +134,9 @@ pub struct Identity {
     pub database: String,
     /// `host:port`, never credentials; `None` for SQLite.
     pub host: Option<String>,
+    /// The schema that has `venues`, for people; `None` for SQLite, and where there is no such table. A ledger's target
+    /// has it only in [`database`](Self::database), as it always had.
+    pub schema: Option<String>,
 }
 
 /// A claim on a country of this database; dropped, it is given back.

@@ -8,6 +8,7 @@ mod connect;
 mod inspect;
 mod parameters;
 mod pool;
+mod schema;
 mod trouble;
 mod url;
 
@@ -24,6 +25,8 @@ use super::{Catalog, City, Claim, ClaimRefused, Country, Identity, Place, Rewrit
 use crate::outside::Trouble;
 
 const NO_RIGHT: &str = "42501";
+
+const TABLES: [&str; 3] = ["venues", "cities", "countries"];
 
 /// One page of a place. The place's numbers are NULL where they do not matter; the planner sees them as constants,
 /// because an unnamed statement is planned with its values.
@@ -99,9 +102,12 @@ impl PostgresCatalog {
     ///
     /// # Errors
     /// `catalog_error` for an unusable URL (TLS forbidden to another machine included), `unauthorized` when the
-    /// server does not let us in, an outage when it cannot be reached.
+    /// server does not let us in, an outage when it cannot be reached; `catalog_error` too where a table is none, or where
+    /// it is not clear which schema's is meant.
     pub async fn open(url: &str, name: &str) -> Result<Self, Trouble> {
-        Ok(Self { pool: Pool::open(url, name).await? })
+        let pool = Pool::open(url, name, &TABLES).await?;
+        pool.tables.are_tables()?;
+        Ok(Self { pool })
     }
 
     /// One page of a place, by a statement that takes its country, city and venue.
@@ -212,6 +218,7 @@ impl Catalog for PostgresCatalog {
             system: self.system().await?,
             database: database.into_iter().next().unwrap_or_default(),
             host: Some(host),
+            schema: self.pool.tables.schema("venues").map(str::to_owned),
         })
     }
 

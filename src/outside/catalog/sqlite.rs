@@ -25,6 +25,8 @@ use self::trouble::trouble;
 use super::{Catalog, City, Claim, ClaimRefused, Country, Identity, Place, Rewrite, Row, Venue, refused};
 use crate::outside::Trouble;
 
+const TABLES: [&str; 3] = ["venues", "cities", "countries"];
+
 /// One page of a place. JSON text has many spellings of one entry, so nothing is looked for inside it: what is left
 /// out is only what can hold nothing to move.
 const VENUES: &str = "
@@ -81,9 +83,17 @@ impl SqliteCatalog {
     /// Opens a file that is there; a missing one is not created.
     ///
     /// # Errors
-    /// `catalog_error` when there is no such file, when it is no SQLite database, or when it cannot be opened.
+    /// `catalog_error` when there is no such file, when it is no SQLite database, when it cannot be opened, or when one of
+    /// its tables is none.
     pub async fn open(path: &Path) -> Result<Self, Trouble> {
-        Ok(Self { file: File::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE).await? })
+        let file = File::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE).await?;
+        let tables = file.with(|connection| inspect::tables(connection, &TABLES).map_err(trouble)).await?;
+        match tables.into_iter().find_map(|found| Some((found.table, found.odd?))) {
+            None => Ok(Self { file }),
+            Some((table, what)) => {
+                Err(refused(format!("{table} is a {what}, and an ordinary or partitioned table is needed")))
+            }
+        }
     }
 
     /// One page of a place, by a statement that takes its country, city and venue.
@@ -146,7 +156,7 @@ fn rewrite_in(
 impl Catalog for SqliteCatalog {
     async fn identity(&self) -> Result<Identity, Trouble> {
         let database = self.file.path.to_string_lossy().into_owned();
-        Ok(Identity { kind: "sqlite", system: None, database, host: None })
+        Ok(Identity { kind: "sqlite", system: None, database, host: None, schema: None })
     }
 
     async fn countries(&self) -> Result<Vec<Country>, Trouble> {

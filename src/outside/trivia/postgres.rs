@@ -26,7 +26,7 @@ impl PostgresTrivia {
     /// # Errors
     /// As [`crate::outside::catalog::postgres::PostgresCatalog::open`].
     pub async fn open(url: &str, name: &str) -> Result<Self, Trouble> {
-        Ok(Self { pool: Pool::open(url, name).await? })
+        Ok(Self { pool: Pool::open(url, name, &["venues"]).await? })
     }
 }
 

@@ -105,7 +105,8 @@ pub async fn fill_postgres(url: &str, world: &World, origin_base: &str) -> Resul
     Ok(PostgresUrls { eventasaurus: url.to_owned(), eventasaurus_dev, trivia_advisor })
 }
 
-/// Credentials travel over TLS only, except on loopback (requirement S3).
+/// Credentials travel over TLS only, except on loopback (requirement S3), and to a known server where the URL does not say
+/// `sslmode=require`.
 fn secured(options: PgConnectOptions) -> PgConnectOptions {
     let host = options.get_host().trim_matches(['[', ']']);
     let is_near = options.get_socket().is_some()
@@ -113,7 +114,7 @@ fn secured(options: PgConnectOptions) -> PgConnectOptions {
         || host == "localhost"
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     let is_open = matches!(options.get_ssl_mode(), PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer);
-    if is_open && !is_near { options.ssl_mode(PgSslMode::Require) } else { options }
+    if is_open && !is_near { options.ssl_mode(PgSslMode::VerifyFull) } else { options }
 }
 
 fn of(database: &str) -> impl FnOnce(sqlx::Error) -> FillError {

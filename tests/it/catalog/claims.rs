@@ -1,6 +1,7 @@
 //! Claims: one country, one holder.
 
 use longshore::outside::catalog::{Claim, ClaimRefused, open};
+use sqlx::{Connection, PgConnection};
 
 use super::{World, holds_everywhere};
 
@@ -48,6 +49,37 @@ async fn e6_countries_do_not_stand_in_each_others_way(world: World) {
         claim.as_ref().unwrap_or_else(|refused| panic!("{refused:?}")).check().await.unwrap();
     }
     assert!(world.catalog.venues(longshore::outside::catalog::Place::Everywhere, None, 9).await.is_ok());
+}
+
+/// The lock's number for Poland.
+const POLAND: i64 = -279_126_386_944_916_022;
+
+#[tokio::test]
+async fn e6_who_holds_a_claim_is_told_by_the_databases_user() {
+    let world = World::postgres().await;
+    let user = format!("{}_app", world.database().name);
+    let mut another = PgConnection::connect(&world.database().as_role_url().await).await.unwrap();
+    let calls = "x\", database user \"postgres\"\u{1b}[2J";
+    let set = sqlx::query("SELECT set_config('application_name', $1, false)").bind(calls);
+    set.execute(&mut another).await.unwrap();
+    let lock = sqlx::query("SELECT pg_advisory_lock($1)").bind(POLAND);
+    lock.execute(&mut another).await.unwrap();
+    let who = holder(world.catalog.claim(Some("PL"), "longshore").await);
+    assert!(who.starts_with(&format!("database user \"{user}\" (process ")), "{who}");
+    assert!(who.contains("it calls itself \"x', database user 'postgres'"), "{who}");
+    assert!(!who.contains("\"postgres\"") && !who.contains('\u{1b}'), "{who}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn e6_who_holds_a_claim_is_told_by_the_system_and_not_by_the_files_text() {
+    let world = World::sqlite().await;
+    let _claim = world.catalog.claim(Some("PL"), "first").await.unwrap();
+    let path = format!("{}.longshore-PL.lock", world.url.trim_start_matches("sqlite:"));
+    std::fs::write(&path, "x\", process 1 \"root").unwrap();
+    let who = holder(open(&world.url).await.unwrap().claim(Some("PL"), "second").await);
+    assert!(who.starts_with(&format!("process {} of user ", std::process::id())), "{who}");
+    assert!(who.contains("it calls itself \"x', process 1 'root\""), "{who}");
 }
 
 #[tokio::test]
@@ -127,7 +159,7 @@ async fn e6_a_lock_file_alone_means_nothing_and_a_deleted_one_is_noticed() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "first\n");
     std::fs::remove_file(&path).unwrap();
     let other = world.catalog.claim(Some("PL"), "second").await.unwrap();
-    assert!(matches!(claim.check().await, Err(ClaimRefused::Held(who)) if who == "second"));
+    assert!(matches!(claim.check().await, Err(ClaimRefused::Held(who)) if who.contains("\"second\"")));
     drop(other);
     claim.check().await.unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "first\n");

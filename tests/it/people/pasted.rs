@@ -103,7 +103,7 @@ fn place_of(at: &Workplace, target: &str, setting: &str) -> String {
         None => {
             let (_, rest) = url.rsplit_once('@').unwrap();
             let (host, name) = rest.split_once('/').unwrap();
-            format!("the {target} database (PostgreSQL {name} at {host})")
+            format!("the {target} database (PostgreSQL {name}, schema public, at {host})")
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -67,9 +67,14 @@ fn s3_a_machine_without_certificates_works_on_loopback() {
     at.run(&["verify", "--country", "DE"]).code(0);
 }
 
-/// Answers each connection with TLS, by a certificate of its own making. A database's clients ask for TLS first.
-fn server() -> u16 {
-    const PEM: &[u8] = include_bytes!("localhost.pem");
+/// A certificate of the tests' own making, for `localhost` and 0.0.0.0, and its key.
+const PEM: &[u8] = include_bytes!("localhost.pem");
+
+/// What is done with a connection after its handshake.
+type Then = dyn Fn(&mut rustls::Stream<'_, ServerConnection, TcpStream>) -> std::io::Result<()> + Send;
+
+/// Answers each connection with TLS, by that certificate. A database's clients ask for TLS first.
+fn server(then: Box<Then>) -> u16 {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let chain = CertificateDer::pem_slice_iter(PEM).map(Result::unwrap).collect();
@@ -80,13 +85,13 @@ fn server() -> u16 {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             // What the other side makes of it is what is looked at.
-            let _it_hangs_up = meet(stream.unwrap(), &config);
+            let _it_hangs_up = meet(stream.unwrap(), &config, &then);
         }
     });
     port
 }
 
-fn meet(mut stream: TcpStream, config: &Arc<ServerConfig>) -> std::io::Result<()> {
+fn meet(mut stream: TcpStream, config: &Arc<ServerConfig>, then: &Then) -> std::io::Result<()> {
     let mut first = [0];
     stream.peek(&mut first)?;
     if first[0] == 0 {
@@ -97,13 +102,78 @@ fn meet(mut stream: TcpStream, config: &Arc<ServerConfig>) -> std::io::Result<()
     while tls.is_handshaking() {
         tls.complete_io(&mut stream)?;
     }
-    Ok(())
+    then(&mut rustls::Stream::new(&mut tls, &mut stream))
+}
+
+/// A PostgreSQL server that nobody should believe: it asks for the password in clear, and keeps what comes. Programs
+/// take 0.0.0.0, which leads to this machine, for another one's address.
+fn forged() -> (u16, Arc<Mutex<Vec<String>>>) {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let keeps = heard.clone();
+    let port = server(Box::new(move |tls| {
+        let mut length = [0; 4];
+        tls.read_exact(&mut length)?;
+        tls.read_exact(&mut vec![0; u32::from_be_bytes(length) as usize - 4])?;
+        tls.write_all(b"R\0\0\0\x08\0\0\0\x03")?;
+        tls.flush()?;
+        let mut head = [0; 5];
+        tls.read_exact(&mut head)?;
+        let mut said = vec![0; u32::from_be_bytes(head[1..].try_into().unwrap()) as usize - 4];
+        tls.read_exact(&mut said)?;
+        keeps.lock().unwrap().push(String::from_utf8_lossy(&said).into_owned());
+        Ok(())
+    }));
+    (port, heard)
+}
+
+#[test]
+fn s3_a_forged_certificate_gets_no_password_unless_the_url_asks_for_no_more() {
+    let at = Workplace::new(Kind::Sqlite, 4);
+    std::fs::write(at.work().join("report.csv"), REPORT).unwrap();
+    let root = at.work().join("root.pem");
+    std::fs::write(&root, PEM).unwrap();
+    let (port, heard) = forged();
+    let url = |parameters: &str| format!("postgres://me:pass-w0rd@0.0.0.0:{port}/x{parameters}");
+    let tell = |name: &str, parameters: &str, args: &[&str]| {
+        let mut command = at.command(args);
+        // What the environment says of another program's connections makes nothing weaker.
+        command.env(name, url(parameters)).env("PGSSLMODE", "disable");
+        let ran = Ran::new(args, command.output().unwrap());
+        assert!(!ran.to_string().contains("pass-w0rd"), "{ran}");
+        (ran, std::mem::take(&mut *heard.lock().unwrap()))
+    };
+    let populate: &[&str] = &["populate", "--matches", "report.csv", "--yes"];
+    let production: &[&str] = &["countries"];
+    let named = format!("?sslrootcert={}", root.display());
+    for (name, args) in [
+        ("PRODUCTION_DATABASE_URL", production),
+        ("PRODUCTION_DATABASE_URL", &["doctor"]),
+        ("TRIVIA_ADVISOR_DATABASE_URL", populate),
+        ("TRIVIA_ADVISOR_DATABASE_URL", &["doctor"]),
+    ] {
+        for parameters in ["", "?sslmode=verify-full", "?ssl=true", "?application_name=x"] {
+            let (ran, password) = tell(name, parameters, args);
+            assert_eq!(password, [""; 0], "{parameters}: {ran}");
+            ran.says("UnknownIssuer").says("sslrootcert=FILE");
+        }
+        // Half a promise is none.
+        for half in ["prefer", "allow"] {
+            let (ran, password) = tell(name, &format!("?sslmode={half}"), args);
+            assert_eq!(password, [""; 0], "{half}: {ran}");
+            ran.says("sslmode=verify-full").says(half);
+        }
+        // Who says so may do without knowing the server, and who names its authority knows it.
+        for parameters in ["?sslmode=require", &named] {
+            let (ran, password) = tell(name, parameters, args);
+            assert!(!password.is_empty() && password.iter().all(|heard| heard == "pass-w0rd\0"), "{ran}");
+        }
+    }
 }
 
 #[test]
 fn s3_who_is_not_known_on_a_machine_without_certificates_is_told_with_what_is_missing() {
     let at = Workplace::new(Kind::Sqlite, 4);
-    let port = server();
+    let port = server(Box::new(|_| Ok(())));
     let database = format!("postgres://me:pass-w0rd@localhost:{port}/x?sslmode=verify-full");
     for (name, value) in
         [("PRODUCTION_DATABASE_URL", database), ("IMAGEKIT_API_URL", format!("https://localhost:{port}"))]

@@ -25,8 +25,8 @@ const UNSAID: [(&str, &str); 4] = [
 pub(super) struct Way {
     /// To its server.
     pub(super) options: PgConnectOptions,
-    /// Statements that every transaction begins with: the settings that the URL asks for. They are no start-up
-    /// parameters, because poolers refuse those, or drop them.
+    /// Statements that every transaction begins with: the settings that the URL asks for, and once the tables are found,
+    /// the search path that leads to them. They are no start-up parameters, because poolers refuse those, or drop them.
     pub(super) settings: String,
     /// Whether the URL says in which schemas tables are found.
     pub(super) has_search_path: bool,
@@ -118,13 +118,17 @@ fn options(said: &Said, name: &str) -> Result<PgConnectOptions, Trouble> {
         .disable_statement_logging())
 }
 
-/// S3: a password and the data go over TLS, unless they stay on this machine.
+/// S3: a password and the data go over TLS to a server that is known, unless they stay on this machine, or the URL asks
+/// for no more than TLS. What the environment says (`PGSSLMODE`) makes nothing weaker.
 fn secured(said: &Said, options: &PgConnectOptions) -> Result<PgConnectOptions, Trouble> {
     let unknown =
         "the database URL has an unknown sslmode: disable, prefer, require, verify-ca or verify-full";
     let asked = said.sslmode.as_deref().map(PgSslMode::from_str).transpose().map_err(|_| refused(unknown))?;
-    let mode = match (asked, said.sslrootcert.as_deref()) {
-        (Some(PgSslMode::VerifyFull), Some("system")) => PgSslMode::VerifyFull,
+    let root = said.sslrootcert.as_deref();
+    let is_here = stays_here(options);
+    let mode = match (asked, root) {
+        // As libpq has it: this machine's roots are everybody's, so a name has to be looked at, too.
+        (None | Some(PgSslMode::VerifyFull), Some("system")) => PgSslMode::VerifyFull,
         (_, Some("system")) => {
             return Err(refused(
                 "the database URL has sslrootcert=system: write sslmode=verify-full beside it",
@@ -132,25 +136,28 @@ fn secured(said: &Said, options: &PgConnectOptions) -> Result<PgConnectOptions, 
         }
         // As libpq has it: whoever names a root wants to know the server.
         (Some(PgSslMode::Require), Some(_)) => PgSslMode::VerifyCa,
-        (asked, _) => asked.unwrap_or_default(),
+        (Some(asked), _) => asked,
+        (None, _) if !is_here => PgSslMode::VerifyFull,
+        (None, _) if said.is_ssl => PgSslMode::Require,
+        (None, _) => PgSslMode::Prefer,
     };
-    if stays_here(options) {
-        return Ok(options.clone().ssl_mode(mode));
-    }
-    if matches!(mode, PgSslMode::Disable) {
-        return Err(refused(
-            "the database URL says sslmode=disable, and another machine's database is reached over TLS only",
-        ));
-    }
-    let mode = match mode {
-        PgSslMode::VerifyCa | PgSslMode::VerifyFull => mode,
-        _ if said.sslrootcert.is_some() => PgSslMode::VerifyCa,
-        _ => PgSslMode::Require,
+    let half = match mode {
+        PgSslMode::Disable => "disable",
+        PgSslMode::Allow => "allow",
+        PgSslMode::Prefer => "prefer",
+        PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull => "",
     };
+    if !is_here && !half.is_empty() {
+        return Err(refused(format!(
+            "the database URL says sslmode={half}, and another machine's database is reached over TLS only: write \
+             sslmode=verify-full, or sslmode=require to take any server's certificate"
+        )));
+    }
     Ok(options.clone().ssl_mode(mode))
 }
 
-fn stays_here(options: &PgConnectOptions) -> bool {
+/// Whether what is sent does not leave this machine.
+pub(super) fn stays_here(options: &PgConnectOptions) -> bool {
     let host = options.get_host();
     options.get_socket().is_some()
         || host.eq_ignore_ascii_case("localhost")

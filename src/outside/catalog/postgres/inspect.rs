@@ -6,7 +6,7 @@ use ledger::timestamp::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{Connection, PgConnection, Row as _};
 
-use super::connect::Way;
+use super::connect::{Way, stays_here};
 use super::pool::{Pool, connection};
 use super::trouble::trouble;
 use crate::limits;
@@ -30,6 +30,15 @@ SELECT coalesce(row_security_active(to_regclass('venues')), false),
                  AND EXISTS (SELECT FROM unnest(p.polroles) r
                              WHERE CASE WHEN r = 0 THEN true ELSE pg_has_role(r, 'USAGE') END))";
 
+/// What has its say when a row of `venues` is updated.
+const AT_UPDATE: &str = "
+SELECT t.tgname::text FROM pg_trigger t
+WHERE t.tgrelid = to_regclass('venues') AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 16 <> 0
+UNION ALL
+SELECT r.rulename::text FROM pg_rewrite r
+WHERE r.ev_class = to_regclass('venues') AND r.ev_type = '2' AND r.rulename <> '_RETURN'
+ORDER BY 1";
+
 const SERVER: &str = "SELECT current_setting('server_version'), current_user::text, current_database()::text, \
      pg_is_in_recovery(), inet_server_port()";
 
@@ -37,7 +46,7 @@ const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::int8
 
 /// See [`super::super::inspect::inspect`].
 pub(crate) async fn inspect(url: &str, access: Access, tables: &[&str]) -> Result<Inspection, Trouble> {
-    let pool = Pool::open(url, "longshore").await?;
+    let pool = Pool::open(url, "longshore", tables).await?;
     let server = |row: &sqlx::postgres::PgRow| {
         let version: String = row.try_get(0)?;
         let (user, database): (String, String) = (row.try_get(1)?, row.try_get(2)?);
@@ -55,6 +64,10 @@ pub(crate) async fn inspect(url: &str, access: Access, tables: &[&str]) -> Resul
         Some((true, false)) => Policies::NoUpdate,
         _ => Policies::None,
     };
+    let at_update = match access {
+        Access::Read => Vec::new(),
+        Access::Update => pool.all(sqlx::query(AT_UPDATE), |row| row.try_get(0)).await?,
+    };
     let before = now();
     let mut theirs: Vec<i64> = pool.all(sqlx::query(CLOCK), |row| row.try_get(0)).await?;
     let after = now();
@@ -65,6 +78,9 @@ pub(crate) async fn inspect(url: &str, access: Access, tables: &[&str]) -> Resul
         place: place(&pool.way.options, &user, &database),
         role: Some(user),
         columns,
+        tables: pool.tables.all.clone(),
+        at_update,
+        unknown_server: unknown_server(&pool.way.options),
         read_only: (is_standby && access == Access::Update).then_some(standby),
         policies,
         route: Some(route(&pool.way, port).await?),
@@ -85,15 +101,27 @@ fn column(row: &sqlx::postgres::PgRow) -> sqlx::Result<Column> {
 /// Host, database and role, and how the way there is kept private.
 fn place(options: &PgConnectOptions, user: &str, database: &str) -> String {
     let tls = match options.get_ssl_mode() {
-        PgSslMode::VerifyFull | PgSslMode::VerifyCa => ", TLS with a verified certificate",
-        PgSslMode::Require => ", TLS without verifying the certificate",
-        PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer => "",
+        PgSslMode::VerifyFull => ", verify-full: TLS with a verified certificate",
+        PgSslMode::VerifyCa => ", verify-ca: TLS with a certificate of a known authority, for whatever name",
+        PgSslMode::Require => ", require: the server's certificate is not checked",
+        PgSslMode::Disable => ", disable: without TLS, on this machine",
+        PgSslMode::Allow | PgSslMode::Prefer => ", prefer: on this machine, with TLS where the server has it",
     };
     let host = options.get_socket().map_or_else(
         || format!("{}:{}", options.get_host(), options.get_port()),
         |socket| socket.display().to_string(),
     );
     format!("{database} at {host} as {user}{tls}")
+}
+
+/// What is not known of another machine's server.
+fn unknown_server(options: &PgConnectOptions) -> Option<&'static str> {
+    match options.get_ssl_mode() {
+        _ if stays_here(options) => None,
+        PgSslMode::VerifyCa => Some("the server's name is not compared with its certificate's"),
+        PgSslMode::VerifyFull => None,
+        _ => Some("the server's certificate is not checked, so a forged one would get the password"),
+    }
 }
 
 /// Looks for signs of a pooler. That none shows proves nothing: a pooler at rest gives the same process again.

@@ -93,8 +93,7 @@ pub(super) fn take(
         "application_name" => said.application_name = some(value),
         "fallback_application_name" => said.application_name = said.application_name.take().or(some(value)),
         "options" => settings(said, &value)?,
-        // JDBC's spelling, which libpq takes too.
-        "ssl" if value == "true" => said.sslmode = Some("require".into()),
+        "ssl" if value == "true" => said.is_ssl = true,
         "ssl" => return no("is not true: write sslmode=…"),
         // What these ask for is done, or not done, anyway.
         "pgbouncer" => {}

@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Transaction};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::connect::{self, Way};
+use super::schema::Tables;
 use super::trouble::{answered, trouble, unreachable_in_time};
 use crate::limits;
 use crate::outside::Trouble;
@@ -16,6 +17,8 @@ use crate::outside::Trouble;
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(super) way: Way,
+    /// The tables that were looked for when it was opened.
+    pub(super) tables: Tables,
     pool: PgPool,
     /// Callers queue here and not in the pool: a pool that times out then means a server that cannot be reached.
     turns: Semaphore,
@@ -28,25 +31,32 @@ pub(super) struct Open<'a> {
 }
 
 impl Pool {
-    /// Connects once, to see that the URL leads to a database.
+    /// Connects once, to see that the URL leads to a database, and where these tables lie; every transaction finds them
+    /// there from then on.
     ///
     /// # Errors
     /// As [`super::PostgresCatalog::open`].
-    pub(crate) async fn open(url: &str, name: &str) -> Result<Self, Trouble> {
-        let way = connect::way(url, name)?;
+    pub(crate) async fn open(url: &str, name: &str, tables: &[&str]) -> Result<Self, Trouble> {
+        let mut way = connect::way(url, name)?;
         // Not from the pool: a pool answers refused connections with a time-out, this says what happened.
         let mut first = connection(&way).await?;
-        if !way.settings.is_empty() {
-            let begun = first.begin_with(AssertSqlSafe(format!("BEGIN READ ONLY; {}", way.settings))).await;
-            begun.map_err(|error| unsettled(trouble(error)))?.rollback().await.map_err(trouble)?;
-        }
+        // The path that the role has: behind a pooler, another client may have left its own.
+        let begin = format!("BEGIN READ ONLY; SET LOCAL search_path TO DEFAULT; {}", way.settings);
+        let begun = answered(first.begin_with(AssertSqlSafe(begin))).await;
+        let mut tx = match way.settings.is_empty() {
+            true => begun?,
+            false => begun.map_err(unsettled)?,
+        };
+        let tables = Tables::find(&mut tx, tables, way.has_search_path).await?;
+        answered(tx.rollback()).await?;
+        way.settings.push_str(&tables.pin);
         first.close().await.map_err(trouble)?;
         let pool = PgPoolOptions::new()
             .max_connections(limits::CATALOG_CONNECTIONS_MAX)
             .acquire_timeout(Duration::from_millis(limits::CATALOG_CONNECT_MS_MAX))
             .connect_lazy_with(way.options.clone());
         let turns = Semaphore::new(limits::CATALOG_CONNECTIONS_MAX as usize);
-        Ok(Self { way, pool, turns })
+        Ok(Self { way, tables, pool, turns })
     }
 
     /// Begins a transaction with its limits set, in one round trip. They go with the transaction, because behind a pooler

@@ -25,16 +25,28 @@ pub(super) fn trouble(error: sqlx::Error) -> Trouble {
         }
         sqlx::Error::Io(error) => {
             let why = roots::explained(plain(&error.to_string()));
-            refused(format!("the connection to the database failed: {why}")).outage()
+            refused(format!("the connection to the database failed: {}", with_advice(why))).outage()
         }
         sqlx::Error::PoolTimedOut => unreachable_in_time(),
         sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed => {
             refused("the connection to the database is gone").outage()
         }
         sqlx::Error::Tls(error) => {
-            refused(format!("no TLS connection to the database: {}", plain(&error.to_string())))
+            let why = plain(&error.to_string());
+            refused(format!("no TLS connection to the database: {}", with_advice(why)))
         }
         other => refused(format!("the database's answer cannot be used: {}", plain(&other.to_string()))),
+    }
+}
+
+/// What went wrong, and where a server's certificate was not taken, what to write for a server that is meant.
+fn with_advice(why: String) -> String {
+    match why.contains("invalid peer certificate") {
+        true => format!(
+            "{why}; where this server is meant, name its authority in the database URL by sslrootcert=FILE, and the \
+             name that its certificate has as the host (sslmode=require would take any certificate, a forged one too)"
+        ),
+        false => why,
     }
 }
 

@@ -15,6 +15,8 @@ pub(super) struct Said {
     pub(super) password: Option<String>,
     pub(super) database: Option<String>,
     pub(super) sslmode: Option<String>,
+    /// JDBC's `ssl=true`: TLS is wanted, and it is not said how much of it.
+    pub(super) is_ssl: bool,
     pub(super) sslrootcert: Option<String>,
     pub(super) sslcert: Option<String>,
     pub(super) sslkey: Option<String>,

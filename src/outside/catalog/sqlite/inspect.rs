@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::File;
 use super::trouble::trouble;
 use crate::outside::Trouble;
-use crate::outside::catalog::inspect::{Access, Column, Inspection, Policies};
+use crate::outside::catalog::inspect::{Access, Column, Inspection, Policies, Table};
 use crate::outside::catalog::plain;
 use crate::outside::machine;
 
@@ -15,7 +15,13 @@ use crate::outside::machine;
 pub(crate) async fn inspect(path: &Path, access: Access, tables: &[&str]) -> Result<Inspection, Trouble> {
     let file = File::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY).await?;
     let tables: Vec<String> = tables.iter().map(|table| (*table).to_owned()).collect();
-    let columns = file.with(move |connection| columns(connection, &tables).map_err(trouble)).await?;
+    let look = move |connection: &mut Connection| {
+        let names: Vec<&str> = tables.iter().map(String::as_str).collect();
+        let found =
+            (self::columns(connection, &tables), self::tables(connection, &names), at_update(connection));
+        Ok((found.0.map_err(trouble)?, found.1.map_err(trouble)?, found.2.map_err(trouble)?))
+    };
+    let (columns, tables, at_update) = file.with(look).await?;
     let read_only = match access {
         Access::Read => None,
         Access::Update => why_read_only(&file.path).await,
@@ -25,6 +31,9 @@ pub(crate) async fn inspect(path: &Path, access: Access, tables: &[&str]) -> Res
         place: plain(&file.path.to_string_lossy()),
         role: None,
         columns,
+        tables,
+        at_update,
+        unknown_server: None,
         read_only,
         policies: Policies::None,
         route: None,
@@ -45,6 +54,31 @@ fn columns(connection: &Connection, tables: &[String]) -> rusqlite::Result<Vec<C
         }
     }
     Ok(columns)
+}
+
+/// What of these names the file has, in a query that looks into `main` alone.
+pub(super) fn tables(connection: &Connection, names: &[&str]) -> rusqlite::Result<Vec<Table>> {
+    let sql = "SELECT type FROM pragma_table_list WHERE schema = 'main' AND name = ?1 COLLATE NOCASE";
+    let mut read = connection.prepare(sql)?;
+    let mut tables = Vec::new();
+    for name in names {
+        for kind in read.query_map([name], |row| row.get::<_, String>(0))? {
+            let odd = match kind?.as_str() {
+                "view" => Some("view"),
+                "virtual" | "shadow" => Some("virtual table"),
+                _ => None,
+            };
+            tables.push(Table { table: (*name).to_owned(), schemas: Vec::new(), odd });
+        }
+    }
+    Ok(tables)
+}
+
+/// The triggers on `venues`.
+fn at_update(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'venues' COLLATE NOCASE ORDER BY 1";
+    let mut read = connection.prepare(sql)?;
+    read.query_map([], |row| row.get(0))?.collect()
 }
 
 /// Takes the writer's lock and gives it back, with nothing written. SQLite needs the directory too: its journal lies

@@ -24,33 +24,42 @@ fn refuses(url: &str, words: &[&str]) {
 fn s3_another_machine_is_reached_over_tls_only() {
     for url in [
         "postgres://me:pw@db.example/x",
-        "postgres://me:pw@db.example/x?sslmode=prefer",
-        "postgres://me:pw@db.example/x?sslmode=allow",
+        "postgres://me:pw@db.example/x?ssl=true",
         "postgres://me:pw@localhost/x?host=db.example",
-        "postgres://me:pw@10.0.0.1/x?sslmode=require",
-        "postgres://me:pw@10.0.0.1/x?ssl=true",
         "postgres://me:pw@%2Ftmp/x?host=db.example",
-    ] {
-        assert!(matches!(mode(url), Ok(PgSslMode::Require)), "{url}");
-    }
-    for url in [
+        "postgres://me:pw@0.0.0.0/x",
+        "postgres://me:pw@[::ffff:127.0.0.1]/x",
         "postgres://me:pw@db.example/x?sslmode=verify-full",
         "postgres://me:pw@db.example/x?ssl-mode=verify-full",
+        "postgres://me:pw@db.example/x?ssl=true&sslmode=verify-full",
         "postgres://me:pw@db.example/x?sslmode=verify-full&sslrootcert=system",
+        "postgres://me:pw@db.example/x?sslrootcert=system",
     ] {
         assert!(matches!(mode(url), Ok(PgSslMode::VerifyFull)), "{url}");
     }
-    assert!(mode("postgres://me:pw@db.example/x?sslmode=disable").is_err());
-    assert!(mode("postgres://me:pw@127.0.0.1/x?hostaddr=10.0.0.1&sslmode=disable").is_err());
+    for url in [
+        "postgres://me:pw@10.0.0.1/x?sslmode=require",
+        "postgres://me:pw@10.0.0.1/x?ssl=true&sslmode=require",
+    ] {
+        assert!(matches!(mode(url), Ok(PgSslMode::Require)), "{url}");
+    }
+    for sslmode in ["disable", "prefer", "allow"] {
+        let words = [sslmode, "over TLS only", "write sslmode=verify-full"];
+        refuses(&format!("postgres://me:hunter2@db.example/x?sslmode={sslmode}"), &words);
+        refuses(&format!("postgres://me:hunter2@127.0.0.1/x?hostaddr=10.0.0.1&sslmode={sslmode}"), &words);
+    }
 }
 
 #[test]
 fn s3_who_names_a_root_gets_a_server_that_has_it() {
     let root = tempfile::NamedTempFile::new().unwrap();
-    for asked in ["", "&sslmode=require", "&sslmode=prefer", "&sslmode=verify-ca"] {
-        let url = format!("postgres://me@db.example/x?sslrootcert={}{asked}", root.path().display());
-        assert!(matches!(mode(&url), Ok(PgSslMode::VerifyCa)), "{url}");
+    let url =
+        |asked: &str| format!("postgres://me@db.example/x?sslrootcert={}{asked}", root.path().display());
+    assert!(matches!(mode(&url("")), Ok(PgSslMode::VerifyFull)));
+    for asked in ["&sslmode=require", "&sslmode=verify-ca"] {
+        assert!(matches!(mode(&url(asked)), Ok(PgSslMode::VerifyCa)), "{asked}");
     }
+    assert!(mode(&url("&sslmode=prefer")).is_err());
 }
 
 #[test]
@@ -63,6 +72,8 @@ fn s3_loopback_may_do_without_tls() {
     ] {
         assert!(matches!(mode(url), Ok(PgSslMode::Disable)), "{url}");
     }
+    assert!(matches!(mode("postgres://me@localhost/x"), Ok(PgSslMode::Prefer)));
+    assert!(matches!(mode("postgres://me@localhost/x?ssl=true"), Ok(PgSslMode::Require)));
 }
 
 #[test]
@@ -197,7 +208,7 @@ fn d6_what_cannot_be_kept_is_refused_by_name() {
     }
     refuses("postgres://me:hunter2@h/x?sslmode=hunter2", &["unknown sslmode", "verify-full"]);
     refuses("postgres://me:hunter2@h/x?sslmode=require&ssl-mode=prefer", &["sslmode twice"]);
-    refuses("postgres://me:hunter2@h/x?sslrootcert=system", &["write sslmode=verify-full beside it"]);
+    refuses("postgres://me:hunter2@h/x?sslrootcert=system&sslmode=require", &["write sslmode=verify-full"]);
     refuses("postgres://me:hunter2@h/x?sslcert=/nowhere", &["sslcert and sslkey", "both"]);
 }
 

@@ -9,10 +9,9 @@ use ledger::ledger::Ledger;
 use ledger::plan;
 use ledger::state::{Run, State};
 
-use super::ask::{confirm, database};
+use super::ask::{confirm, database, word_for};
 use super::drive::{Driver, ForwardArgs, RunArgs};
 use super::open::target_of;
-use super::place::name_of;
 use super::run_files::RunFilesArgs;
 use super::{Context, ended, forecast, populate};
 use crate::error::{Exit, Failure};
@@ -48,7 +47,7 @@ pub fn run(
         return Ok(Exit::Done);
     }
     let (images, venues) = (show::count(plan.images(), "image"), show::count(venues, "venue"));
-    let name = name_of(&plan.scope);
+    let name = word_for(&plan.scope);
     eprintln!(
         "This moves exactly what {} says: {images} of {venues} in {name}, to ImageKit,",
         path.display()

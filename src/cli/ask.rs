@@ -2,8 +2,10 @@
 
 use std::io::{IsTerminal, Write};
 
+use ledger::event::Scope;
 use ledger::ids::RunId;
 use ledger::state::State;
+use unicode_normalization::UnicodeNormalization;
 
 use super::Context;
 use super::place::name_of;
@@ -26,14 +28,34 @@ pub fn confirm(question: &str, word: &str, yes: bool) -> Result<(), Failure> {
     eprintln!("{question}");
     // What cannot be seen cannot be typed.
     let word = show::plain(word);
+    let word = word.trim();
     eprint!("Type {word} to go on: ");
     std::io::stderr().flush()?;
     let mut typed = String::new();
     std::io::stdin().read_line(&mut typed)?;
-    if typed.trim() == word.trim() {
-        return Ok(());
+    match is_word(&typed, word) {
+        true => Ok(()),
+        false => Err(Failure::usage("not confirmed; nothing was changed")),
     }
-    Err(Failure::usage("not confirmed; nothing was changed"))
+}
+
+/// Whether a word was typed, its accents composed or not. Nothing typed is never a word.
+fn is_word(typed: &str, word: &str) -> bool {
+    let form = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").nfc().collect::<String>();
+    !typed.trim().is_empty() && form(typed) == form(word)
+}
+
+/// What is typed to confirm something in a place: its name, or where that shows nothing, what else it is known by.
+pub fn word_for(scope: &Scope) -> String {
+    let seen = |text: &str| show::shows(text).then(|| text.to_owned());
+    let known = match scope {
+        Scope::Country(country) => {
+            seen(&country.name).or_else(|| seen(&country.code)).or_else(|| seen(country.slug.as_deref()?))
+        }
+        Scope::City { city, .. } => seen(&city.name).or_else(|| Some(format!("city {}", city.id))),
+        Scope::Venue { .. } | Scope::Run(_) | Scope::Everywhere => Some(name_of(scope)),
+    };
+    known.unwrap_or_else(|| "this country".to_owned())
 }
 
 /// The database that a question is about, so that whoever answers sees which one it is: the target, and where it is.
@@ -63,4 +85,29 @@ pub fn run_in_question(state: &State, run: RunId) -> String {
     let of = state.run(run).expect("the ledger has just named it");
     let (verb, scope, who) = (of.started.verb.name(), name_of(&of.started.scope), &of.started.operator);
     format!("Run {run}: {verb} {scope}, by {}@{}, {}", who.user, who.host, of.started_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c4_a_word_is_typed_in_any_spelling_of_its_accents_and_never_by_nothing() {
+        for (typed, word) in [
+            ("Krak\u{f3}w\n", "Krako\u{301}w"),
+            (" Krako\u{301}w ", "Krak\u{f3}w"),
+            ("New York", "New  York"),
+        ] {
+            assert!(is_word(typed, word), "{word}");
+        }
+        for (typed, word) in [
+            ("\n", ""),
+            ("  ", " "),
+            ("Krakow", "Krak\u{f3}w"),
+            ("\u{212a}rakow", "krakow"),
+            ("Poland", "Poland 2"),
+        ] {
+            assert!(!is_word(typed, word), "{word}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use super::out::PlainFormat;
 use super::place::name_of;
 use crate::error::{Exit, Failure};
 use crate::limits::{CONTROL_BYTES_MAX, CONTROL_MS_MAX, IN_FLIGHT_MAX};
-use crate::runner::control::{Answer, Ask, Phase, Request, Socket};
+use crate::runner::control::{Answer, Ask, Phase, Request, Socket, stranger};
 use crate::show;
 
 /// Steering a run that goes on in another terminal.
@@ -96,7 +96,20 @@ fn asked(context: &Context<'_>, ask: Ask) -> Result<Answer, Failure> {
         }
         _ => Failure::new(Exit::CannotGoOn, "the run cannot be reached").because(error),
     };
-    let mut stream = UnixStream::connect(Socket::path(&ledger)).map_err(failed)?;
+    let path = Socket::path(&ledger);
+    let connect = async {
+        let stream = tokio::net::UnixStream::connect(&path).await?;
+        let stranger = stranger(&stream, &ledger)?;
+        let stream = stream.into_std()?;
+        stream.set_nonblocking(false)?;
+        Ok((stream, stranger))
+    };
+    let (mut stream, stranger): (UnixStream, _) = context.runtime.block_on(connect).map_err(failed)?;
+    if let Some(uid) = stranger {
+        let what = format!("the socket {} is listened on by user {uid}, not by you", path.display());
+        return Err(Failure::new(Exit::CannotGoOn, format!("{what}; nothing was said there"))
+            .hint("Ask who may write to that directory; work in one that is yours alone"));
+    }
     // A pause is answered when nothing is in the air any more.
     let patience = (ask != Ask::Pause).then(|| Duration::from_millis(CONTROL_MS_MAX));
     stream.set_read_timeout(patience).map_err(failed)?;
@@ -107,8 +120,8 @@ fn asked(context: &Context<'_>, ask: Ask) -> Result<Answer, Failure> {
     let mut answer = String::new();
     BufReader::new(stream.take(CONTROL_BYTES_MAX)).read_line(&mut answer).map_err(failed)?;
     if answer.is_empty() {
-        return Err(Failure::new(Exit::CannotGoOn, "the run ended before it answered")
-            .hint("`longshore status` tells how it stands"));
+        let what = "the run gave no answer: it has ended, or too many wait for its pause already";
+        return Err(Failure::new(Exit::CannotGoOn, what).hint("`longshore status` tells how it stands"));
     }
     serde_json::from_str(&answer).map_err(|_| {
         Failure::new(Exit::CannotGoOn, "the run's answer cannot be read")

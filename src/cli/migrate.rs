@@ -9,7 +9,7 @@ use ledger::ledger::Ledger;
 use ledger::plan;
 use ledger::state::State;
 
-use super::ask::{confirm, database, run_in_question};
+use super::ask::{confirm, database, run_in_question, word_for};
 use super::countries::{for_each_movable, for_each_venue};
 use super::drive::{Driver, ForwardArgs, RunArgs};
 use super::look::look;
@@ -109,11 +109,11 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
     let forecast = forecast::of_preview(context, read, &preview, &options)?;
     if ends.is_empty() || !args.run.yes {
         let (images, venues) = (show::count(preview.images, "image"), show::count(preview.venues, "venue"));
-        let (name, database) = (&chosen.name, database(context, &*catalog)?);
+        let (name, database) = (word_for(&chosen.scope), database(context, &*catalog)?);
         eprintln!("This moves {images} of {venues} in {name} to ImageKit");
         eprintln!("and rewrites their rows in {database}.");
         let reassurance = "Nothing that is there now is deleted; `longshore rollback` takes it back.";
-        confirm(reassurance, name, args.run.yes)?;
+        confirm(reassurance, &name, args.run.yes)?;
     }
     let mut ledger = match ledger {
         Some(ledger) => ledger,

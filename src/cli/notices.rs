@@ -98,7 +98,7 @@ impl Notifier {
         let number = run.map_or(String::new(), |run| format!("run {run}, "));
         let message = show::with_flags(&alerted.message);
         let document = json!({
-            "text": shown(&format!("Longshore ({number}{what}, {target}) {about}: {message}")),
+            "text": show::chat(&format!("Longshore ({number}{what}, {target}) {about}: {message}")),
             "about": alerted.about,
             "message": message,
             "at": record.at,
@@ -112,10 +112,4 @@ impl Notifier {
         let sending = context.runtime.spawn(async move { runner::notice(|| to.post(&document)).await });
         context.notices.0.borrow_mut().push(sending);
     }
-}
-
-/// What chat services show. They read markup out of angle brackets, and the name of a place is other people's text
-/// (requirement S4).
-fn shown(text: &str) -> String {
-    show::flat(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -1,6 +1,8 @@
 //! What this machine itself has to give: room on its disks, the right to write, descriptors, memory.
 
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -23,6 +25,22 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
 /// everybody.
 pub fn is_writable(path: &Path) -> bool {
     access(path, Access::WRITE_OK).is_ok()
+}
+
+/// The process that holds a lock on a whole file, and its user's number, where Linux says so: not from inside a container
+/// whose processes are numbered anew.
+pub fn locker(file: &File) -> Option<(u32, u32)> {
+    let inode = file.metadata().ok()?.ino();
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    let processes = locks.lines().filter_map(|line| {
+        // 1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let [_, "FLOCK", _, "WRITE", process, place, ..] = fields[..] else { return None };
+        (place.rsplit(':').next()?.parse() == Ok(inode)).then(|| process.parse().ok())?
+    });
+    // Files of several disks may have one number.
+    let [process] = processes.collect::<Vec<u32>>()[..] else { return None };
+    Some((process, fs::metadata(format!("/proc/{process}")).ok()?.uid()))
 }
 
 /// How many files and connections this process may have open at once; `None` without a limit.

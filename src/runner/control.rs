@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::Message;
 use super::retry::breathe;
-use crate::limits::{CONTROL_BYTES_MAX, CONTROL_CLIENTS_MAX, CONTROL_MS_MAX};
+use crate::limits::{CONTROL_BYTES_MAX, CONTROL_CLIENTS_MAX, CONTROL_MS_MAX, CONTROL_WAITING_MAX};
 use crate::secrets::masked;
 
 /// What is asked of a run.
@@ -131,6 +131,7 @@ impl Socket {
         let owner = fs::metadata(&path).map(|of| std::os::unix::fs::MetadataExt::uid(&of))?;
         let listening = runtime.spawn(async move {
             let seats = Arc::new(Semaphore::new(CONTROL_CLIENTS_MAX));
+            let benches = Arc::new(Semaphore::new(CONTROL_WAITING_MAX));
             loop {
                 let Ok(seat) = seats.clone().acquire_owned().await else { return };
                 let Ok((stream, _)) = listener.accept().await else {
@@ -141,7 +142,7 @@ impl Socket {
                 let is_allowed = stream.peer_cred().is_ok_and(|peer| [owner, ROOT].contains(&peer.uid()));
                 if is_allowed {
                     let to = to.clone();
-                    tokio::spawn(serve(stream, to, seat));
+                    tokio::spawn(serve(stream, to, seat, benches.clone()));
                 }
             }
         });
@@ -159,23 +160,64 @@ impl Drop for Socket {
     }
 }
 
-/// Answers one request; whoever says nothing readable gets no answer.
-async fn serve(stream: UnixStream, to: mpsc::UnboundedSender<Message>, seat: OwnedSemaphorePermit) {
+/// Answers one request; whoever says nothing readable gets no answer. So many at once say something, and so many wait for
+/// a pause: nobody's connections are more than that, nor what lies before the wheel.
+async fn serve(
+    stream: UnixStream,
+    to: mpsc::UnboundedSender<Message>,
+    seat: OwnedSemaphorePermit,
+    benches: Arc<Semaphore>,
+) {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     let mut read = BufReader::new(read.take(CONTROL_BYTES_MAX));
-    let patience = Duration::from_millis(CONTROL_MS_MAX);
-    let Ok(Ok(_)) = tokio::time::timeout(patience, read.read_line(&mut line)).await else { return };
+    let Some(Ok(_)) = in_time(read.read_line(&mut line)).await else { return };
     let Ok(request) = serde_json::from_str::<Request>(&line) else { return };
+    // A pause is answered when it has come about, which may take as long as what is in the air; others may ask meanwhile.
+    let is_long = request.ask == Ask::Pause;
+    let place = match is_long {
+        true => {
+            drop(seat);
+            let Ok(bench) = benches.try_acquire_owned() else { return };
+            bench
+        }
+        false => seat,
+    };
     let (reply, answer) = oneshot::channel();
     if to.send(Message::Control(Asked { request, reply })).is_err() {
         return;
     }
-    // A pause is answered when it has come about, which may take as long as what is in the air; others may ask meanwhile.
-    drop(seat);
-    let Ok(answer) = answer.await else { return };
+    let answer = match is_long {
+        false => in_time(answer).await,
+        true => tokio::select! {
+            answer = answer => Some(answer),
+            // Nothing more is expected from there but that it leaves.
+            _ = read.read_u8() => None,
+        },
+    };
+    let Some(Ok(answer)) = answer else { return };
     let Ok(text) = serde_json::to_string(&answer) else { return };
     // A secret is masked with the escapes that JSON has for it, so this is still JSON.
     let text = format!("{}\n", masked(&text));
-    let _they_may_have_left = write.write_all(text.as_bytes()).await;
+    let _they_may_have_left = in_time(write.write_all(text.as_bytes())).await;
+    drop(place);
+}
+
+/// What comes of something before the patience with the other side is at its end.
+async fn in_time<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(Duration::from_millis(CONTROL_MS_MAX), work).await.ok()
+}
+
+/// The user who listens on a socket that was connected to, where that is neither this user, nor root, nor the one whose
+/// run it is to be: nothing is to be said there.
+///
+/// # Errors
+/// When the system does not say who it is.
+pub fn stranger(stream: &UnixStream, ledger: &Path) -> io::Result<Option<u32>> {
+    let uid = stream.peer_cred()?.uid();
+    let ours = rustix::process::geteuid().as_raw();
+    // Root steers everybody's runs, each at the socket of whom the ledger belongs to.
+    let is_owner = |ledger: fs::Metadata| std::os::unix::fs::MetadataExt::uid(&ledger) == uid;
+    let is_known = [ours, ROOT].contains(&uid) || ours == ROOT && fs::metadata(ledger).is_ok_and(is_owner);
+    Ok((!is_known).then_some(uid))
 }

@@ -29,17 +29,32 @@ fn heading(column: &Column) -> String {
     }
 }
 
-/// A text that a spreadsheet would calculate is marked as a text (requirement S4). Spreadsheets look behind leading
-/// spaces, and some take the full-width forms for the signs.
+/// A text that a spreadsheet would calculate is marked as a text (requirement S4).
 fn field(cell: &Cell) -> String {
     let bare = cell.bare();
-    let is_text = matches!(cell, Cell::Text(_));
-    let starts_a_formula =
-        |c: char| matches!(c, '=' | '+' | '-' | '@' | '\u{ff1d}' | '\u{ff0b}' | '\u{ff0d}' | '\u{ff20}');
-    match is_text && bare.trim_start().starts_with(starts_a_formula) {
-        true => format!("'{bare}"),
-        false => bare,
+    if matches!(cell, Cell::Text(_)) { marked(&bare) } else { bare }
+}
+
+/// With a `'` wherever a field begins that would be a formula: at the front, and behind each sign at which a spreadsheet
+/// may be told to split, since quotes in the middle of its fields quote nothing. Spreadsheets look behind leading spaces,
+/// and some take the full-width forms for the signs.
+fn marked(text: &str) -> String {
+    let mut marked = String::with_capacity(text.len() + 1);
+    let mut begins = Some(0);
+    for c in text.chars() {
+        let is_sign = matches!(c, '=' | '+' | '-' | '@' | '\u{ff1d}' | '\u{ff0b}' | '\u{ff0d}' | '\u{ff20}');
+        if let Some(at) = begins.filter(|_| is_sign) {
+            marked.insert(at, '\'');
+        }
+        marked.push(c);
+        begins = match c {
+            ';' | ',' | '|' => Some(marked.len()),
+            '"' => begins,
+            c if c.is_whitespace() => begins,
+            _ => None,
+        };
     }
+    marked
 }
 
 #[cfg(test)]
@@ -82,7 +97,36 @@ mod tests {
         assert_eq!(texts[20].len(), 10_000);
     }
 
+    #[test]
+    fn s4_a_text_is_no_formula_wherever_a_spreadsheet_splits() {
+        for (text, written) in [
+            ("x;=1+1", "x;'=1+1"),
+            ("x,=1+1", "x,'=1+1"),
+            ("x\t=1+1", "x =1+1"),
+            ("x|@SUM(1)", "x|'@SUM(1)"),
+            ("a; \"+1", "a;' \"+1"),
+            ("a;\u{a0}\u{ff1d}1", "a;'\u{a0}\u{ff1d}1"),
+            ("\"=1", "'\"=1"),
+            ("a;;-1;b=2;c-d", "a;;'-1;b=2;c-d"),
+            ("=1;=2\n,=3", "'=1;'=2 ,'=3"),
+            ("Kraków, Rynek 3; it's fine", "Kraków, Rynek 3; it's fine"),
+        ] {
+            assert_eq!(marked(&super::super::flat(text)), written, "{text:?}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn s4_split_at_anything_a_text_has_no_field_that_is_a_formula(text in "[=+@a;,|\" \t\n-]{0,12}") {
+            let mut grid = Grid::new([Column::number("Number"), Column::text("Text"), Column::text("Text")]);
+            grid.row([7.into(), text.as_str().into(), text.as_str().into()]);
+            let line = lines(&grid).lines().nth(1).unwrap().to_owned();
+            for field in line.split([';', ',', '|', '\t']) {
+                let bare = field.trim_start_matches(|c: char| c == '"' || c.is_whitespace());
+                prop_assert!(!bare.starts_with(['=', '+', '-', '@']), "{line}");
+            }
+        }
+
         #[test]
         fn s4_whatever_a_text_holds_it_stays_one_field_and_no_formula(text in "[\\s=+@＝＋－＠\u{0}\u{200b}-]{0,4}.*") {
             let mut grid = Grid::new([Column::text("Text"), Column::number("Number")]);

@@ -4,6 +4,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement};
 use ledger::event::{Addition, Event, Record, WaitReason, Work};
 use ledger::ids::Seq;
+use unicode_normalization::char::is_combining_mark;
 use url::Url;
 
 use super::table::folded;
@@ -24,6 +25,15 @@ pub fn is_plain(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
     );
     !c.is_control() && !is_unseen
+}
+
+/// Whether a text shows anything: some character of it leaves a mark by itself on a page.
+pub fn shows(text: &str) -> bool {
+    // Letters of Hangul that stand for none, and the pattern of Braille without a dot.
+    let is_blank = |c: char| {
+        matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}' | '\u{17b4}' | '\u{17b5}')
+    };
+    text.chars().any(|c| is_plain(c) && !c.is_whitespace() && !is_blank(c) && !is_combining_mark(c))
 }
 
 /// A URL as it may be shown: without credentials, query string and fragment, any of which may be a secret (requirement

@@ -49,8 +49,8 @@ fn paragraph(line: &str) -> String {
     }
 }
 
-/// Nothing in it is markup, neither Markdown nor HTML. An underscore inside a word is none by itself, and URLs have
-/// many.
+/// Nothing in it is markup, neither Markdown nor HTML, and no address becomes a link by itself. An underscore inside a word
+/// is none by itself, and URLs have many.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut before = ' ';
@@ -62,6 +62,8 @@ fn escaped(text: &str) -> String {
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '_' if is_inside => escaped.push(c),
+            ':' if rest.peek() == Some(&'/') => escaped.push_str("\\:"),
+            '.' if escaped.to_ascii_lowercase().ends_with("www") => escaped.push_str("\\."),
             '\\' | '`' | '|' | '*' | '_' | '[' | ']' | '~' | '$' => escaped.extend(['\\', c]),
             _ => escaped.push(c),
         }
@@ -110,6 +112,15 @@ mod tests {
         );
         assert!(text.contains("| two lines three four |"));
         assert_eq!(escaped("not_found"), "not_found");
+        for (text, written) in [
+            ("![x](https://evil.example/pixel.gif)", "!\\[x\\](https\\://evil.example/pixel.gif)"),
+            ("<https://evil.example>", "&lt;https\\://evil.example&gt;"),
+            ("https://evil.example", "https\\://evil.example"),
+            ("WWW.evil.example", "WWW\\.evil.example"),
+            ("a: b/c", "a: b/c"),
+        ] {
+            assert_eq!(escaped(text), written);
+        }
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! The voice: what people and programs read. It decides nothing and causes nothing.
 
+mod chat;
 mod csv;
 #[cfg(test)]
 mod hostile;
@@ -18,7 +19,8 @@ mod typed;
 
 use serde::Serialize;
 
-pub use human::{Table, address, bytes, count, event, plain};
+pub use chat::chat;
+pub use human::{Table, address, bytes, count, event, plain, shows};
 pub use json::{part as json_part, pretty as json_pretty};
 pub use out::{Format, Out, deliver, is_read, say};
 pub use panicked::panicked;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::plain;
 use crate::limits;
 
 /// The time a claim is tried for. A claim that is refused may be free in a moment: the backend of a program that was
@@ -27,6 +28,11 @@ impl Trying {
         sleep_until(self.until.min(now + Duration::from_millis(limits::CLAIM_AGAIN_MS))).await;
         true
     }
+}
+
+/// What somebody calls itself, in quotes that are its only ones: it is that program's own text, and proves nothing.
+pub(super) fn calls_itself(name: &str) -> String {
+    format!("it calls itself \"{}\"", plain(name).replace('"', "'"))
 }
 
 /// Waits until a claim's connection is due to be used again.

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-use super::super::claims::{Trying, claimed, until_next_ping};
+use super::super::claims::{Trying, calls_itself, claimed, until_next_ping};
 use super::super::plain;
 use super::connect::Way;
 use super::pool::connection;
@@ -23,8 +23,8 @@ use crate::outside::catalog::{Claim, ClaimRefused};
 /// PostgreSQL cuts an application name at this many bytes.
 const NAME_BYTES_MAX: usize = 63;
 
-/// Who holds an advisory lock of 64 bits, as this database's lock table splits it.
-const HOLDER: &str = "SELECT l.pid::int8, nullif(a.application_name, ''), host(a.client_addr), \
+/// Who holds an advisory lock of 64 bits, as this database's lock table splits it: first what the server knows.
+const HOLDER: &str = "SELECT l.pid::int8, a.usename::text, nullif(a.application_name, ''), host(a.client_addr), \
        to_char(a.backend_start AT TIME ZONE 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
      FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid \
      WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
@@ -149,16 +149,21 @@ async fn attempt(connection: &mut PgConnection, key: i64) -> Result<Result<Strin
     if given {
         return Ok(Ok(began));
     }
-    type Found = (i64, Option<String>, Option<String>, Option<String>);
+    type Found = (i64, Option<String>, Option<String>, Option<String>, Option<String>);
     let ask = sqlx::query_as::<_, Found>(HOLDER).bind(key).persistent(false);
     let found = in_time(ask.fetch_optional(&mut *connection)).await?;
     Ok(Err(found.map_or_else(
         || "someone who has just let go".to_owned(),
-        |(pid, application, host, since)| {
-            let mut who = application.map_or_else(|| "a program".to_owned(), |name| plain(&name));
-            who.push_str(&format!(", database process {pid}"));
+        |(pid, user, application, host, since)| {
+            let user = user.map_or_else(
+                || "an unknown database user".to_owned(),
+                |user| format!("database user \"{}\"", plain(&user).replace('"', "'")),
+            );
+            let mut who = format!("{user} (process {pid}");
             host.iter().for_each(|host| who.push_str(&format!(", from {host}")));
             since.iter().for_each(|since| who.push_str(&format!(", since {since}")));
+            who.push(')');
+            application.iter().for_each(|name| who.push_str(&format!("; {}", calls_itself(name))));
             who
         },
     )))

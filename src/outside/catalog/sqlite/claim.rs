@@ -13,9 +13,10 @@ use std::sync::PoisonError;
 use async_trait::async_trait;
 use ledger::store::private;
 
-use super::super::claims::{Trying, claimed};
+use super::super::claims::{Trying, calls_itself, claimed};
 use crate::limits;
 use crate::outside::catalog::{Claim, ClaimRefused, plain, refused};
+use crate::outside::machine;
 
 /// A country held beside a SQLite file.
 pub(super) struct SqliteClaim {
@@ -106,10 +107,18 @@ fn attempt(path: &Path, holder: &str) -> Result<File, ClaimRefused> {
     Ok(file)
 }
 
-/// Who wrote into a file that another holds. It is somebody else's text, and may be half written.
+/// Who holds a file: the process, where the system says which one it is, and what stands in the file. That is somebody
+/// else's text, and may be half written.
 fn name_inside(file: &mut File) -> String {
     let mut bytes = Vec::new();
-    let read = file.take(limits::CATALOG_MESSAGE_CHARS_MAX as u64).read_to_end(&mut bytes);
-    let who = plain(&String::from_utf8_lossy(&bytes));
-    if read.is_err() || who.is_empty() { "another process on this machine".to_owned() } else { who }
+    let read = Read::by_ref(file).take(limits::CATALOG_MESSAGE_CHARS_MAX as u64).read_to_end(&mut bytes);
+    let mut who = machine::locker(file).map_or_else(
+        || "another process on this machine".to_owned(),
+        |(process, user)| format!("process {process} of user {user}"),
+    );
+    let name = plain(&String::from_utf8_lossy(&bytes));
+    if read.is_ok() && !name.is_empty() {
+        who.push_str(&format!("; {}", calls_itself(&name)));
+    }
+    who
 }

@@ -8,7 +8,7 @@ use super::flat;
 const APART: char = '\u{200b}';
 
 /// One line in which nothing is a link, an image, a call to anybody, or the beginning of code that does not end. Commands
-/// of ours, in their backticks, stay to the letter, so that they can be pasted.
+/// of ours, in their backticks, stay to the letter, so that they can be pasted, but for a word in them that begins with an @.
 pub fn chat(text: &str) -> String {
     let text = flat(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let text = single(&text);
@@ -16,7 +16,7 @@ pub fn chat(text: &str) -> String {
     let last = parts.len() - 1;
     let shown = parts.iter().enumerate().map(|(at, part)| {
         let is_command = at % 2 == 1 && at < last && part.starts_with("longshore ");
-        if is_command { (*part).to_owned() } else { apart(part) }
+        if is_command { part.replace(" @", &format!(" @{APART}")) } else { apart(part) }
     });
     shown.collect::<Vec<_>>().join("`")
 }

@@ -20,8 +20,8 @@ use longshore::error::Exit;
 const LINES_MAX: usize = 400;
 
 /// What may lie at the top, beside files whose names begin with a dot.
-const TOP: [&str; 8] =
-    ["Cargo.toml", "Cargo.lock", "LICENSE", "README.md", "benches", "docs", "ledger", "src"];
+const TOP: [&str; 9] =
+    ["Cargo.toml", "Cargo.lock", "LICENSE", "README.md", "benches", "deny.toml", "docs", "ledger", "src"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -64,6 +64,11 @@ fn a_schema_named_like_the_role_is_not_taken_unasked(kind: Kind) {
     at.settings.insert("PRODUCTION_DATABASE_URL".into(), plain);
     let name = direct_url(&at).rsplit_once('/').unwrap().1.to_owned();
     at.sql(&format!("ALTER DATABASE {name} SET search_path = public"));
+    // Sessions that a pooler has already know nothing of it.
+    at.sql(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    );
     at.run(&["audit", "--live"]).code(0);
     let asked = at.run(&["rollback", "--country", "GB"]).code(2);
     asked.says(", schema public, at ");

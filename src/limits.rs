@@ -314,3 +314,23 @@ pub const SOCKET_PATH_BYTES_MAX: usize = 107;
 pub const ENV_FILE_BYTES_MAX: u64 = 1_000_000;
 /// Bytes of libpq's file of passwords that are read to know which texts are secret.
 pub const PASS_FILE_BYTES_MAX: u64 = 1_000_000;
+/// What a text is unwound to while files are looked for in it, as a multiple of its length: base64 in base64, as deep as it
+/// goes, is thirteen times as much. What is wound more cunningly counts as speaking of every file.
+pub const USE_FORMS_TIMES_MAX: usize = 16;
+/// A longer text is not looked through, and counts as speaking of every file: twice what a row of many thousand images
+/// has, and while it is unwound some eight times as much is in memory.
+pub const USE_TEXT_BYTES_MAX: usize = 32_000_000;
+/// Characters of the name of a row that are kept, as its key may be any text.
+pub const ROW_NAME_CHARS_MAX: usize = 100;
+/// Blocks of a PostgreSQL table that one statement looks through: 2 MB, and what lies beside them as TOAST.
+pub const SEARCH_BLOCKS: i64 = 256;
+/// The same where only rows written since the last look are looked at: 128 MB, of which most are passed by.
+pub const SEARCH_BLOCKS_AGAIN: i64 = 16_384;
+/// One statement of a search for uses: of a table that has no blocks of its own, like a foreign one, all of it.
+pub const SEARCH_STATEMENT_MS_MAX: u64 = 600_000;
+/// How long a search may look at one text before PostgreSQL takes it for gone.
+pub const SEARCH_UNREAD_MS_MAX: u64 = 120_000;
+/// Tables with fewer blocks are counted where PostgreSQL has no estimate yet: that takes no time.
+pub const SEARCH_COUNTED_BLOCKS: i64 = 1_024;
+/// Tables that are named before a question about deleting; a command that shows all of them is told.
+pub const SHOWN_TABLES_MAX: usize = 20;

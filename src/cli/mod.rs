@@ -31,6 +31,7 @@ mod report;
 mod resume;
 mod rollback;
 mod run_files;
+mod searched;
 mod sizes;
 mod skip;
 mod status;

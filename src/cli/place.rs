@@ -11,6 +11,7 @@ use super::named::{Named, Search};
 use crate::error::Failure;
 use crate::outside::catalog::{Catalog, City, Country, Place};
 use crate::runner::Geography;
+use crate::show;
 
 /// Where.
 #[derive(Debug, Clone, Args)]
@@ -45,6 +46,22 @@ pub fn name_of(scope: &Scope) -> String {
         Scope::Venue { venue, .. } => format!("venue {venue}"),
         Scope::Run(run) => format!("run {run}"),
         Scope::Everywhere => "everywhere".to_owned(),
+    }
+}
+
+/// The flags that name a scope again.
+pub fn typed(scope: &Scope) -> String {
+    let quoted = |text: &str| show::quoted(text.as_ref());
+    match scope {
+        Scope::Country(country) => format!("--country {}", quoted(&country.code)),
+        Scope::City { city, country } => {
+            let country =
+                country.as_ref().map_or_else(String::new, |c| format!("--country {} ", quoted(&c.code)));
+            format!("{country}--city {}", quoted(city.slug.as_ref().unwrap_or(&city.name)))
+        }
+        Scope::Venue { venue, .. } => format!("--venue-id {venue}"),
+        Scope::Run(run) => format!("--run {run}"),
+        Scope::Everywhere => String::new(),
     }
 }
 

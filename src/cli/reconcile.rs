@@ -18,10 +18,12 @@ use super::Context;
 use super::ask::{confirm, database};
 use super::open::{holder, now, operator};
 use super::out::OutArgs;
+use super::searched::{refuse_hidden, say, searched};
 use crate::config::{self, missing};
 use crate::error::{Exit, Failure};
 use crate::limits::{PATIENCE_MS_DEFAULT, SHOWN_FILES_MAX};
 use crate::outside::catalog::Catalog;
+use crate::outside::catalog::search::Texts;
 use crate::outside::imagekit::Cdn;
 use crate::runner::reconcile::{BelievedClass, FileClass, Grounds, Judged, ask_for_unlisted, judge, survey};
 use crate::runner::{
@@ -38,6 +40,9 @@ pub struct ReconcileArgs {
     /// Answer the question; for scripts.
     #[arg(long, requires = "delete_orphans")]
     yes: bool,
+    /// A table in which nobody looks for uses of files, because it is huge and holds none; may be given several times
+    #[arg(long, value_name = "SCHEMA.TABLE")]
+    skip_table: Vec<String>,
     #[command(flatten)]
     out: OutArgs,
 }
@@ -48,12 +53,21 @@ struct World {
     cdn: Arc<dyn Cdn>,
     grounds: Grounds,
     retry: Retry,
+    /// What is looked at for uses of files.
+    texts: Texts,
     stop: Arc<watch::Sender<bool>>,
 }
 
 pub fn run(context: &Context<'_>, args: &ReconcileArgs) -> Result<Exit, Failure> {
     let out = args.out.out(context)?;
-    let world = world(context)?;
+    let world = world(context, &args.skip_table)?;
+    match args.delete_orphans {
+        true => refuse_hidden(&world.texts, "reconcile --delete-orphans")?,
+        false => {
+            let hidden = world.texts.refusal();
+            hidden.iter().for_each(|why| eprintln!("Note: {why}: no file is deleted by this role."));
+        }
+    }
     let none = || LedgerError::Missing { path: context.ledger_path() };
     // Under the writer's lock from the beginning where files may go: no run of this ledger then changes what is seen.
     let mut ledger = match args.delete_orphans {
@@ -62,14 +76,14 @@ pub fn run(context: &Context<'_>, args: &ReconcileArgs) -> Result<Exit, Failure>
     };
     context.see_target(&ledger, &*world.catalog)?;
     let judged = compare(context, &world, &mut ledger, !args.delete_orphans)?;
-    let mut answer = Answer::new(context.target.name(), &ledger, &judged);
+    let mut answer = Answer::new(context.target.name(), &ledger, &judged, &world.texts);
     let mut swept = Swept::All;
     if args.delete_orphans {
         let candidates = candidates(&judged);
         let deleted = match candidates.is_empty() {
             true => Vec::new(),
             false => {
-                ask(&judged, &candidates, &database(context, &*world.catalog)?, args.yes)?;
+                ask(&judged, &candidates, (&world.texts, &database(context, &*world.catalog)?), args.yes)?;
                 let (end, deleted) = delete(context, &world, &mut ledger, &candidates)?;
                 swept = end;
                 deleted
@@ -88,7 +102,7 @@ pub fn run(context: &Context<'_>, args: &ReconcileArgs) -> Result<Exit, Failure>
     }
 }
 
-fn world(context: &Context<'_>) -> Result<World, Failure> {
+fn world(context: &Context<'_>, skip: &[String]) -> Result<World, Failure> {
     let endpoint =
         context.config.imagekit_url_endpoint.as_ref().ok_or_else(|| missing("IMAGEKIT_URL_ENDPOINT"))?;
     let grounds = Grounds {
@@ -108,7 +122,8 @@ fn world(context: &Context<'_>) -> Result<World, Failure> {
     });
     let retry = Retry::new(stopping, outbox, Duration::from_millis(PATIENCE_MS_DEFAULT));
     let retry = Retry { witness: Some(Arc::new(Listing(cdn.clone()))), ..retry };
-    Ok(World { catalog, cdn, grounds, retry, stop: Arc::new(stop) })
+    let texts = searched(context, &*catalog, skip)?;
+    Ok(World { catalog, cdn, grounds, retry, texts, stop: Arc::new(stop) })
 }
 
 /// Reads everything. The ledger is read on at last, so that it knows of what the rows have come to show meanwhile.
@@ -118,8 +133,9 @@ fn compare(
     ledger: &mut Ledger,
     reads_on: bool,
 ) -> Result<Judged, Failure> {
-    let World { catalog, cdn, grounds, retry, .. } = world;
-    let mut survey = context.runtime.block_on(survey(&**cdn, &**catalog, retry, grounds))?;
+    let World { catalog, cdn, grounds, retry, texts, .. } = world;
+
+    let mut survey = context.runtime.block_on(survey(&**cdn, &**catalog, retry, grounds, &texts.skipped))?;
     if reads_on {
         ledger.catch_up()?;
     }
@@ -139,7 +155,12 @@ fn candidates(judged: &Judged) -> Vec<Candidate> {
     orphans.chain(gone).map(|(path, file)| Candidate { path: path.clone(), file: file.clone() }).collect()
 }
 
-fn ask(judged: &Judged, candidates: &[Candidate], database: &str, yes: bool) -> Result<(), Failure> {
+fn ask(
+    judged: &Judged,
+    candidates: &[Candidate],
+    (texts, database): (&Texts, &str),
+    yes: bool,
+) -> Result<(), Failure> {
     let orphans = judged.files.iter().filter(|file| file.class == FileClass::Orphan);
     let bytes: u64 = orphans.clone().map(|judged| judged.file.bytes).sum();
     let (files, bytes) = (show::count(orphans.count() as u64, "file"), show::bytes(bytes));
@@ -151,6 +172,7 @@ fn ask(judged: &Judged, candidates: &[Candidate], database: &str, yes: bool) -> 
         eprintln!("  … and {more} more; `longshore reconcile` names them all");
     }
     eprintln!("No row of {database} uses them.");
+    say(texts, "longshore reconcile --format json");
     confirm("No image of the ledger needs them either.", "DELETE", yes)
 }
 
@@ -174,7 +196,7 @@ fn delete(
         if let Some(why) = why {
             let (path, file_id) = (file.path.clone(), file.file.clone());
             let operator = Some(operator());
-            let (why, tables_skipped) = (why.to_owned(), Vec::new());
+            let (why, tables_skipped) = (why.to_owned(), world.texts.skipped.clone());
             let event = Event::CdnDeleted(CdnDeleted { path, file_id, why, operator, tables_skipped });
             ledger.append(&[Record { at: now(), run: None, event }])?;
         }
@@ -184,7 +206,8 @@ fn delete(
     let (cdn, catalog) = (&*world.cdn, &*world.catalog);
     let ledger = RefCell::new(ledger);
     let (holder, mut claims) = (holder(), Claims::default());
-    let with = Deleting { cdn, catalog, retry: &world.retry, holder: &holder };
+    let skip_tables = &world.texts.skipped;
+    let with = Deleting { cdn, catalog, skip_tables, retry: &world.retry, holder: &holder };
     let swept = delete_unused(with, &mut claims, &ledger, candidates, told);
     let swept = context.runtime.block_on(swept);
     context.interrupt.clear();

@@ -10,8 +10,9 @@ use ledger::store::LedgerError;
 
 use super::ask::database;
 use super::drive::{Driver, ForwardArgs, RunArgs};
-use super::place::name_of;
+use super::place::{name_of, typed};
 use super::run_files::RunFilesArgs;
+use super::searched::{refuse_hidden, say};
 use super::{Context, approved, ended};
 use crate::error::{Exit, Failure};
 
@@ -59,6 +60,12 @@ pub fn run(context: &Context<'_>, args: &ResumeArgs) -> Result<Exit, Failure> {
     let options = args.how.over(of.options(), forward);
     eprintln!("Run {run} ({} {}) goes on.", verb.name(), name_of(&of.started.scope));
     eprintln!("It works on {}.", database(context, &*catalog)?);
+    if options.delete_cdn_files {
+        // What was left out may be gone since; then there is nothing to leave out.
+        let texts = context.runtime.block_on(catalog.texts(&options.skip_tables))?;
+        refuse_hidden(&texts, &format!("rollback {} --delete-cdn-files", typed(&of.started.scope)))?;
+        say(&texts, "longshore reconcile --format json");
+    }
     let needs_cdn = forward.is_some() || options.delete_cdn_files;
     let clients = needs_cdn.then(|| context.open_clients(&options)).transpose()?;
     let selection = approved::selection(context, run, of)?;

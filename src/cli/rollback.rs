@@ -15,9 +15,12 @@ use super::ask::{confirm, database, run_in_question};
 use super::drive::{Driver, RunArgs};
 use super::out::PlainFormat;
 use super::past::PastArgs;
-use super::place::name_of;
+use super::place::{name_of, typed};
+use super::searched::{refuse_hidden, say, searched};
 use super::{Context, ended};
 use crate::error::{Exit, Failure};
+use crate::outside::catalog::Catalog;
+use crate::outside::catalog::search::Texts;
 use crate::runner::{Selection, Start};
 use crate::show;
 
@@ -32,6 +35,9 @@ pub struct RollbackArgs {
     /// Also delete the files on the CDN that this ledger sent, that are as it sent them, and that nothing needs any more.
     #[arg(long)]
     delete_cdn_files: bool,
+    /// A table in which nobody looks for uses of files, because it is huge and holds none; may be given several times
+    #[arg(long, value_name = "SCHEMA.TABLE", requires = "delete_cdn_files")]
+    skip_table: Vec<String>,
     #[command(flatten)]
     how: RunArgs,
 }
@@ -48,16 +54,22 @@ struct Preview {
     takes_back: BTreeSet<RunId>,
     /// Unfinished runs that are closed first.
     closes: Vec<RunId>,
+    /// Where uses of files are looked for; null where no file is deleted.
+    looks_at: Option<Texts>,
 }
 
 pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> {
     if args.dry_run {
         let ledger = Ledger::read(&context.ledger_path())?;
         let scope = scope(&ledger, args)?;
-        let preview = preview(context, &ledger, &scope);
+        let texts = match args.delete_cdn_files {
+            true => Some(texts(context, &*context.open_catalog()?, (args, &scope))?),
+            false => None,
+        };
+        let preview = Preview { looks_at: texts, ..preview(context, &ledger, &scope) };
         say_runs(ledger.state(), &preview);
         say_migrated(ledger.state(), &scope);
-        return dry_run(context, &preview, args.delete_cdn_files);
+        return dry_run(context, &preview, &scope);
     }
     let catalog = context.open_catalog_to_write()?;
     let missing = || LedgerError::Missing { path: context.ledger_path() };
@@ -70,17 +82,19 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
         ended::nothing(context, Some(&ledger), &why)?;
         return Ok(Exit::Done);
     }
+    let texts = args.delete_cdn_files.then(|| texts(context, &*catalog, (args, &scope))).transpose()?;
     let (images, venues) = (show::count(preview.images, "image"), show::count(preview.venues, "venue"));
     eprintln!("This puts {images} of {venues} in {} back as they were,", preview.scope);
     eprintln!("in {}. What others changed since stays.", database(context, &*catalog)?);
     say_runs(ledger.state(), &preview);
-    say_files(args.delete_cdn_files);
+    say_files(texts.as_ref(), &scope);
     say_migrated(ledger.state(), &scope);
     for run in &preview.closes {
         eprintln!("Run {run} is unfinished; it is closed first and never resumed.");
     }
     let mut options = args.how.options(None, None);
     options.delete_cdn_files = args.delete_cdn_files;
+    options.skip_tables = texts.map_or_else(Vec::new, |texts| texts.skipped);
     // A rollback that deletes nothing needs neither a key nor the CDN.
     let clients = args.delete_cdn_files.then(|| context.open_clients(&options)).transpose()?;
     confirm("`longshore migrate` works again afterwards.", "ROLLBACK", args.how.yes)?;
@@ -91,6 +105,17 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
         context.clear_spool()?;
     }
     ended::say(context, &ledger, vec![end])
+}
+
+/// What is looked at before a file is deleted, if nothing keeps it from being looked at.
+fn texts(
+    context: &Context<'_>,
+    catalog: &dyn Catalog,
+    (args, scope): (&RollbackArgs, &Scope),
+) -> Result<Texts, Failure> {
+    let texts = searched(context, catalog, &args.skip_table)?;
+    refuse_hidden(&texts, &format!("rollback {} --delete-cdn-files", typed(scope)))?;
+    Ok(texts)
 }
 
 fn scope(ledger: &Ledger, args: &RollbackArgs) -> Result<Scope, Failure> {
@@ -126,6 +151,7 @@ fn preview(context: &Context<'_>, ledger: &Ledger, scope: &Scope) -> Preview {
             .map(|(run, _)| run)
             .filter(|run| plan::is_taken_over(state, *run, scope))
             .collect(),
+        looks_at: None,
     }
 }
 
@@ -149,19 +175,14 @@ fn say_migrated(state: &State, scope: &Scope) {
     }
 }
 
-fn say_files(are_deleted: bool) {
-    eprintln!(
-        "{}",
-        match are_deleted {
-            true => {
-                "Files on the CDN that this ledger sent, that are as it sent them and that nothing needs any more are deleted."
-            }
-            false => "Files on the CDN stay.",
-        }
-    );
+fn say_files(texts: Option<&Texts>, scope: &Scope) {
+    let Some(texts) = texts else { return eprintln!("Files on the CDN stay.") };
+    eprintln!("Files on the CDN that this ledger sent, that are as it sent them and that nothing needs any more are deleted.");
+    let all = "--delete-cdn-files --dry-run --format json";
+    say(texts, &format!("longshore rollback {} {all}", typed(scope)));
 }
 
-fn dry_run(context: &Context<'_>, preview: &Preview, are_files_deleted: bool) -> Result<Exit, Failure> {
+fn dry_run(context: &Context<'_>, preview: &Preview, scope: &Scope) -> Result<Exit, Failure> {
     match context.plain_format()? {
         PlainFormat::Json => show::json(preview)?,
         PlainFormat::Table => {
@@ -174,7 +195,7 @@ fn dry_run(context: &Context<'_>, preview: &Preview, are_files_deleted: bool) ->
             for run in &preview.closes {
                 eprintln!("Run {run} is unfinished; it would be closed first and never resumed.");
             }
-            say_files(are_files_deleted);
+            say_files(preview.looks_at.as_ref(), scope);
             eprintln!("Nothing was changed. Without --dry-run, `rollback` asks before it begins.");
         }
     }

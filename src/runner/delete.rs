@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use ledger::ids::{CdnPath, FileId, LedgerId, VenueId};
+use ledger::ids::{CdnPath, FileId, LedgerId};
 use ledger::ledger::Ledger;
 use ledger::report::{Provenance, provenances};
 use ledger::state::PathKey;
@@ -16,9 +16,10 @@ use super::ours::{NotOurs, described, has_content, is_still};
 use super::parts::Outside;
 use super::planning::Geography;
 use super::retry::{Halt, Retry};
-use super::uses::{Marks, every_row, first_user};
+use super::uses::{Uses, every_row};
 use crate::limits::OUTAGE_ANSWERS_IN_A_ROW;
 use crate::outside::Trouble;
+use crate::outside::catalog::search::Spot;
 use crate::outside::catalog::{Catalog, Venue};
 use crate::outside::imagekit::Cdn;
 
@@ -47,8 +48,8 @@ pub enum Fate {
 pub enum Kept {
     /// An image of the ledger is between uploaded and rolled-back.
     Needed,
-    /// This venue's row uses it.
-    InRow(VenueId),
+    /// A row uses it here.
+    InRow(Spot),
     /// It lies somewhere else than it was said to.
     Moved(CdnPath),
     /// It is not this ledger's own, or not its alone.
@@ -73,6 +74,8 @@ pub struct Deleting<'a> {
     pub cdn: &'a dyn Cdn,
     /// The database whose rows may use them.
     pub catalog: &'a dyn Catalog,
+    /// Tables of it that are not looked at for uses.
+    pub skip_tables: &'a [String],
     /// How things are tried.
     pub retry: &'a Retry,
     /// What others are told who find a country claimed.
@@ -84,10 +87,11 @@ pub struct Deleting<'a> {
 /// deleted, so the countries are claimed whose venues could get it: those with its slug, now or when the ledger planned them; all where
 /// no venue is known to have it.
 ///
-/// All rows are read once, for those claims and for what is plainly in use. Before each deletion the file is described by its
-/// id and must be this ledger's own by the events, its untouched bytes are compared with what was sent, the rows are asked
-/// for it once more, and at last its versions and tags are read again, so that an editor or a ledger of another database that
-/// has come to use it meanwhile is seen. `told` is called with what became of each candidate, in their order; it appends `cdn_deleted` for
+/// All texts of the database are read once, for what is plainly in use. Before each deletion the file is described by its
+/// id and must be this ledger's own by the events, its untouched bytes are compared with what was sent, what was written to
+/// the database since is asked for it once more, and at last its versions and tags are read again, so that an editor or a
+/// ledger of another database that has come to use it meanwhile is seen. Where the database takes long to answer, the answer
+/// holds for as long as it took. `told` is called with what became of each candidate, in their order; it appends `cdn_deleted` for
 /// [`Fate::Deleted`] and for [`Fate::Gone`], within a run or without. Whoever dies between the two finds the file gone the
 /// next time, and writes it down then.
 ///
@@ -105,25 +109,30 @@ pub async fn delete_unused<E: Into<RunError>>(
 ) -> Result<Swept, RunError> {
     let planned = planned_in(&ledger.borrow(), candidates);
     let asked = candidates.iter().map(|candidate| (&candidate.file, &candidate.path));
-    let told_of = provenances(&ledger.borrow(), asked)?;
-    let Survey { users, countries } = match survey(with, candidates, planned).await {
-        Ok(survey) => survey,
+    let told_of = provenances(&ledger.borrow(), asked.clone())?;
+    let mut uses = Uses::of(asked, with.skip_tables);
+    let countries = match survey(with, candidates, planned).await {
+        Ok(countries) => countries,
         Err(halt) => return stopped(halt),
     };
     for countries in countries.values() {
         claims.take(with.catalog, countries.iter().cloned(), with.holder).await?;
     }
+    if let Err(halt) = uses.look(with.catalog, with.retry).await {
+        return stopped(halt);
+    }
     let mut in_a_row = 0;
-    for (candidate, user) in candidates.iter().zip(users) {
+    for (place, candidate) in candidates.iter().enumerate() {
         let (is_needed, id) = (is_needed(&ledger.borrow(), candidate), ledger.borrow().store().id());
         for country in countries.get(candidate.path.folder()).into_iter().flatten() {
             claims.check(country.as_deref()).await?;
         }
-        let fate = match (is_needed, user) {
+        let fate = match (is_needed, uses.known(place)) {
             (true, _) => Fate::Kept(Kept::Needed),
-            (false, Some(venue)) => Fate::Kept(Kept::InRow(venue)),
+            (false, Some(spot)) => Fate::Kept(Kept::InRow(spot)),
             (false, None) => {
-                match delete(with, id, candidate, &told_of.of(&candidate.file, &candidate.path)).await {
+                let said = told_of.of(&candidate.file, &candidate.path);
+                match delete(with, id, candidate, &said, (&mut uses, place)).await {
                     Ok(fate) => {
                         in_a_row = 0;
                         fate
@@ -147,14 +156,6 @@ fn is_needed(ledger: &Ledger, candidate: &Candidate) -> bool {
     ledger.state().users_of(PathKey::of(&candidate.path)) > 0
 }
 
-/// What the rows say of some candidates.
-struct Survey {
-    /// For each of them the first row that uses it.
-    users: Vec<Option<VenueId>>,
-    /// For each of their folders the countries in which a venue has its slug, or had it when it was planned.
-    countries: Countries,
-}
-
 /// Countries by folder; `None` is that of venues without one.
 type Countries = HashMap<String, BTreeSet<Option<String>>>;
 
@@ -174,32 +175,32 @@ fn planned_in(ledger: &Ledger, candidates: &[Candidate]) -> Countries {
     countries
 }
 
-async fn survey(with: Deleting<'_>, candidates: &[Candidate], countries: Countries) -> Result<Survey, Halt> {
+/// The countries in which a venue has the slug of a candidate's folder, beside those where it was planned.
+async fn survey(
+    with: Deleting<'_>,
+    candidates: &[Candidate],
+    mut countries: Countries,
+) -> Result<Countries, Halt> {
     let Deleting { catalog, retry, .. } = with;
     let geography = retry.run(Outside::Catalog, || Geography::read(catalog)).await?.value;
-    let marks = Marks::of(candidates.iter().map(|candidate| (&candidate.file, &candidate.path)));
     let folders: HashSet<&str> = candidates.iter().map(|candidate| candidate.path.folder()).collect();
-    let mut survey = Survey { users: vec![None; candidates.len()], countries };
     let see = |row: Venue| {
         let folder = CdnPath::folder_of(row.slug.as_deref(), row.id);
         if folders.contains(folder.as_str()) {
             let country = geography.of(&row).1.map(|country| country.code.clone());
-            survey.countries.entry(folder).or_default().insert(country);
+            countries.entry(folder).or_default().insert(country);
         }
-        marks.find(&row.images.unwrap_or_default(), |place| {
-            survey.users[place].get_or_insert(row.id);
-        });
     };
     every_row(catalog, retry, see).await?;
     // Of a folder that nobody knows, anybody may make use.
     let everywhere =
         || geography.countries().into_iter().map(|country| Some(country.code.clone())).chain([None]);
     for folder in folders {
-        if !survey.countries.contains_key(folder) {
-            survey.countries.insert(folder.to_owned(), everywhere().collect());
+        if !countries.contains_key(folder) {
+            countries.insert(folder.to_owned(), everywhere().collect());
         }
     }
-    Ok(survey)
+    Ok(countries)
 }
 
 async fn delete(
@@ -207,6 +208,7 @@ async fn delete(
     ledger: LedgerId,
     candidate: &Candidate,
     said: &Provenance,
+    (uses, place): (&mut Uses, usize),
 ) -> Result<Fate, Halt> {
     let Deleting { cdn, catalog, retry, .. } = with;
     let asked = retry.run(Outside::Api, || cdn.details(&candidate.file)).await?;
@@ -225,9 +227,8 @@ async fn delete(
     if !has_content(cdn, retry, &found, content).await? {
         return not_ours(NotOurs::Changed("its bytes differ".to_owned()));
     }
-    let marks = Marks::of([(&candidate.file, &candidate.path)]);
-    if let Some(venue) = first_user(catalog, retry, &marks).await? {
-        return Ok(Fate::Kept(Kept::InRow(venue)));
+    if let Some(spot) = uses.now(place, catalog, retry).await? {
+        return Ok(Fate::Kept(Kept::InRow(spot)));
     }
     match is_still(cdn, retry, &found).await? {
         None => return Ok(Fate::Gone),
@@ -257,7 +258,7 @@ impl std::fmt::Display for Kept {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Needed => f.write_str("an image of the ledger needs it"),
-            Self::InRow(venue) => write!(f, "the row of venue {venue} uses it"),
+            Self::InRow(spot) => write!(f, "{spot} uses it"),
             Self::Moved(path) => write!(f, "it lies at {path} now"),
             Self::NotOurs(why) => why.fmt(f),
             Self::Trouble(why) => write!(f, "it could not be deleted: {why}"),

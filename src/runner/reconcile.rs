@@ -10,6 +10,7 @@ use url::Url;
 pub use judge::judge;
 pub use survey::{Survey, ask_for_unlisted, survey};
 
+use crate::outside::catalog::search::Spot;
 use crate::outside::imagekit::CdnFile;
 use crate::runner::ours::NotOurs;
 
@@ -137,8 +138,8 @@ pub struct FileJudged {
     pub others: Vec<String>,
     /// Whether the ledger tells of its upload.
     pub is_known: bool,
-    /// The first row that uses it.
-    pub row: Option<VenueId>,
+    /// Where it is used.
+    pub used_by: Option<Spot>,
     /// Why it is not ours, or not ours alone, where it is never touched.
     pub why: Option<NotOurs>,
 }

@@ -30,6 +30,7 @@ impl Wheel<'_> {
         if of.started.verb != Verb::Rollback || !of.options().delete_cdn_files {
             return Ok(());
         }
+        let skip_tables = of.options().skip_tables.clone();
         let candidates = self.candidates()?;
         if candidates.is_empty() {
             return Ok(());
@@ -58,8 +59,8 @@ impl Wheel<'_> {
                 }
             };
             let (path, file_id) = (file.path.clone(), file.file.clone());
-            let event =
-                Event::CdnDeleted(CdnDeleted { path, file_id, why, operator: None, tables_skipped: vec![] });
+            let tables_skipped = skip_tables.clone();
+            let event = Event::CdnDeleted(CdnDeleted { path, file_id, why, operator: None, tables_skipped });
             let records = [Record { at: now(), run: Some(run), event }];
             ledger.append(&records)?;
             tell.borrow_mut()(Told::Appended(&records));
@@ -75,7 +76,7 @@ impl Wheel<'_> {
         let mut paused = None;
         let swept = runtime.block_on(async {
             let (cdn, catalog) = (&*forward.cdn, &*world.catalog);
-            let with = Deleting { cdn, catalog, retry: &retry, holder: &holder };
+            let with = Deleting { cdn, catalog, skip_tables: &skip_tables, retry: &retry, holder: &holder };
             let swept = delete_unused(with, claims, &ledger, &candidates, told);
             tokio::pin!(swept);
             loop {

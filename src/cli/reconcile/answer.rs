@@ -6,6 +6,7 @@ use ledger::ids::{CdnPath, FileId, ImageId, VenueId};
 use ledger::ledger::Ledger;
 use serde::Serialize;
 
+use crate::outside::catalog::search::Texts;
 use crate::runner::reconcile::{
     BelievedClass, BelievedJudged, EntryClass, EntryJudged, FileClass, FileJudged, Judged,
 };
@@ -22,6 +23,8 @@ pub struct Answer {
     entries: Counted<EntryClass>,
     believed: Counted<BelievedClass>,
     rows: Rows,
+    /// Where uses of files were looked for, and where not.
+    looks_at: Texts,
     findings: Findings,
     named: Named,
     /// What became of each orphan; null where nothing was to be deleted.
@@ -81,10 +84,12 @@ struct File {
     is_known: bool,
     /// The tags of other ledgers on it.
     other_ledgers: Vec<String>,
-    /// The first venue whose row uses it.
+    /// The venue whose row uses it, where it is one.
     venue_id: Option<VenueId>,
     /// Why it is not ours, or not ours alone; null where it is.
     why: Option<String>,
+    /// Where it is used: table, column and row.
+    used_by: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -137,7 +142,7 @@ impl Deleted {
 
 impl Answer {
     /// Of what was judged.
-    pub fn new(target: &'static str, ledger: &Ledger, judged: &Judged) -> Self {
+    pub fn new(target: &'static str, ledger: &Ledger, judged: &Judged, texts: &Texts) -> Self {
         let mut files: BTreeMap<_, FilesOf> =
             FileClass::ALL.into_iter().map(|class| (class, FilesOf::default())).collect();
         for file in &judged.files {
@@ -161,6 +166,7 @@ impl Answer {
             entries,
             believed: counted(BelievedClass::ALL, judged.believed.iter().map(|file| file.class)),
             rows: Rows { read: judged.rows, bad_array: judged.bad_rows.len() as u64 },
+            looks_at: texts.clone(),
             findings: Findings {
                 files: judged.files.iter().filter(|file| file.class.is_finding()).map(File::of).collect(),
                 entries: judged.entries.iter().filter(|e| e.class.is_finding()).map(Entry::of).collect(),
@@ -244,7 +250,7 @@ impl Answer {
     fn name(&self, sheet: &mut Sheet) {
         let all = self.findings.files.iter().chain(&self.named.files);
         let mut files =
-            Grid::new(["Class", "Path", "File id", "Of which ledgers", "Used by venue"].map(Column::text));
+            Grid::new(["Class", "Path", "File id", "Of which ledgers", "Used by"].map(Column::text));
         let mut reasons = Grid::new(["Path", "Why it is not ours, or not ours alone"].map(Column::text));
         for file in all {
             if let Some(why) = &file.why {
@@ -255,7 +261,7 @@ impl Answer {
                 file.path.as_str().into(),
                 file.file_id.to_string().into(),
                 file.other_ledgers.join(" ").into(),
-                file.venue_id.map(|venue| Cell::Id(venue.0)).unwrap_or(Cell::Empty),
+                file.used_by.clone().map_or(Cell::Empty, Cell::Text),
             ]);
         }
         let mut entries = Grid::new(["Class", "Venue", "Place", "URL", "File id"].map(Column::text));
@@ -362,7 +368,8 @@ impl File {
             bytes: judged.file.bytes,
             is_known: judged.is_known,
             other_ledgers: judged.others.clone(),
-            venue_id: judged.row,
+            venue_id: judged.used_by.as_ref().and_then(|spot| spot.venue),
+            used_by: judged.used_by.as_ref().map(ToString::to_string),
             why: judged.why.as_ref().map(ToString::to_string),
         }
     }

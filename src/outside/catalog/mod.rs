@@ -3,6 +3,7 @@
 mod claims;
 pub mod inspect;
 pub mod postgres;
+pub mod search;
 pub mod sqlite;
 
 use std::path::Path;
@@ -12,6 +13,7 @@ use ledger::event;
 use ledger::ids::VenueId;
 use ledger::trouble::TroubleKind;
 
+use self::search::{Search, Seen, Texts};
 use super::Trouble;
 use crate::limits;
 use crate::secrets::masked;
@@ -174,14 +176,15 @@ pub trait Catalog: Send + Sync {
     /// Up to `limit` venues of a place with an id above `after`, in id order: exactly those whose `venue_images` is
     /// not SQL NULL, whatever else it holds.
     async fn rows(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble>;
-    /// Up to `limit` venues with an id above `after`, in id order, whose `venue_images` may speak of one of these words,
-    /// given in small letters: at least all that hold one in any case, or an escape (`\\`, `%`) behind which one may be.
-    async fn naming(
-        &self,
-        words: &[String],
-        after: Option<VenueId>,
-        limit: u32,
-    ) -> Result<Vec<Venue>, Trouble>;
+    /// What there is to look at for uses of files: every column that may hold a text of every table that may be read, but
+    /// for tables that are left out.
+    async fn texts(&self, skip: &[String]) -> Result<Texts, Trouble>;
+    /// Has every such text seen as all of them are at one moment, at least those that may speak of a file and that an
+    /// earlier look has not seen. Nothing is seen in no particular order, and nothing is left out in silence.
+    ///
+    /// # Errors
+    /// `catalog_error` where row-level security may hide rows, or a table cannot be read through.
+    async fn search(&self, search: &Search) -> Result<Seen, Trouble>;
     /// The venues with these ids, whatever they hold, in id order and each once; an unknown id is left out.
     async fn by_ids(&self, ids: &[VenueId]) -> Result<Vec<Venue>, Trouble>;
     /// The `venue_images` text of one venue as it is now; `None` when there is no such venue.

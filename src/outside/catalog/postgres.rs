@@ -9,6 +9,7 @@ mod inspect;
 mod parameters;
 mod pool;
 mod schema;
+mod search;
 mod trouble;
 mod url;
 
@@ -21,6 +22,7 @@ use self::connect::Way;
 pub(super) use self::inspect::inspect;
 pub(crate) use self::pool::Pool;
 use self::trouble::{answered, trouble};
+use super::search::{Search, Seen, Texts};
 use super::{Catalog, City, Claim, ClaimRefused, Country, Identity, Place, Rewrite, Row, Venue, refused};
 use crate::outside::Trouble;
 
@@ -54,17 +56,6 @@ WHERE v.id > $1
   AND v.venue_images IS NOT NULL
 ORDER BY v.id
 LIMIT $5";
-
-/// One page of what may speak of some words.
-const NAMING: &str = r"
-SELECT v.id::int8, v.slug::text, v.name::text, v.city_id::int8, v.venue_images::text
-FROM venues v
-WHERE v.id > $1
-  AND v.venue_images IS NOT NULL
-  AND (strpos(v.venue_images::text, '\') > 0 OR strpos(v.venue_images::text, '%') > 0
-       OR EXISTS (SELECT 1 FROM unnest($2::text[]) word WHERE strpos(lower(v.venue_images::text), word) > 0))
-ORDER BY v.id
-LIMIT $3";
 
 const BY_IDS: &str = "
 SELECT v.id::int8, v.slug::text, v.name::text, v.city_id::int8, v.venue_images::text
@@ -260,15 +251,12 @@ impl Catalog for PostgresCatalog {
         self.page(ROWS, place, after, limit).await
     }
 
-    async fn naming(
-        &self,
-        words: &[String],
-        after: Option<VenueId>,
-        limit: u32,
-    ) -> Result<Vec<Venue>, Trouble> {
-        let after = after.map_or(i64::MIN, |id| id.0);
-        let query = sqlx::query(NAMING).bind(after).bind(words.to_vec()).bind(i64::from(limit));
-        self.pool.all(query, venue).await
+    async fn texts(&self, skip: &[String]) -> Result<Texts, Trouble> {
+        search::texts(&self.pool, skip).await
+    }
+
+    async fn search(&self, search: &Search) -> Result<Seen, Trouble> {
+        search::search(&self.pool, search).await
     }
 
     async fn by_ids(&self, ids: &[VenueId]) -> Result<Vec<Venue>, Trouble> {

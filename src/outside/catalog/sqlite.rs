@@ -3,6 +3,7 @@
 mod claim;
 mod file;
 mod inspect;
+mod search;
 mod text;
 mod trouble;
 
@@ -22,6 +23,7 @@ pub(super) use self::inspect::inspect;
 use self::text::reference;
 pub(crate) use self::text::{json, words};
 use self::trouble::trouble;
+use super::search::{Search, Seen, Texts};
 use super::{Catalog, City, Claim, ClaimRefused, Country, Identity, Place, Rewrite, Row, Venue, refused};
 use crate::outside::Trouble;
 
@@ -51,17 +53,6 @@ WHERE v.id > ?1
   AND v.venue_images IS NOT NULL
 ORDER BY v.id
 LIMIT ?5";
-
-/// One page of what may speak of some words.
-const NAMING: &str = "
-SELECT v.id, v.slug, v.name, v.city_id, CAST(v.venue_images AS TEXT)
-FROM venues v
-WHERE v.id > ?1
-  AND v.venue_images IS NOT NULL
-  AND (instr(v.venue_images, '\\') > 0 OR instr(v.venue_images, '%') > 0
-       OR EXISTS (SELECT 1 FROM json_each(?2) w WHERE instr(lower(CAST(v.venue_images AS TEXT)), w.value) > 0))
-ORDER BY v.id
-LIMIT ?3";
 
 const BY_IDS: &str = "
 SELECT v.id, v.slug, v.name, v.city_id, CAST(v.venue_images AS TEXT)
@@ -188,14 +179,12 @@ impl Catalog for SqliteCatalog {
         self.page(ROWS, place, after, limit).await
     }
 
-    async fn naming(
-        &self,
-        words: &[String],
-        after: Option<VenueId>,
-        limit: u32,
-    ) -> Result<Vec<Venue>, Trouble> {
-        let (after, words) = (after.map_or(i64::MIN, |id| id.0), serde_json::json!(words).to_string());
-        self.file.all(NAMING, (after, words, limit), venue).await
+    async fn texts(&self, skip: &[String]) -> Result<Texts, Trouble> {
+        search::texts(&self.file, skip).await
+    }
+
+    async fn search(&self, search: &Search) -> Result<Seen, Trouble> {
+        search::search(&self.file, search).await
     }
 
     async fn by_ids(&self, ids: &[VenueId]) -> Result<Vec<Venue>, Trouble> {

@@ -12,6 +12,7 @@ use super::survey::EntrySeen;
 use super::{
     BelievedClass, BelievedJudged, EntryClass, EntryJudged, FileClass, FileJudged, Grounds, Judged, Survey,
 };
+use crate::outside::catalog::search::Spot;
 use crate::outside::imagekit::CdnFile;
 use crate::runner::ours::{NotOurs, described, others};
 
@@ -40,7 +41,7 @@ pub fn judge(
     let needed: HashMap<&FileId, &CdnPath> =
         believed.files.iter().filter(|file| file.is_needed).map(|file| (&file.file, &file.path)).collect();
     let (hands, id) = (in_progress(ledger.state()), ledger.store().id());
-    let judged = |(file, row): (CdnFile, Option<_>)| {
+    let judged = |(file, used_by): (CdnFile, Option<Spot>)| {
         let others: Vec<String> = others(&file, id).cloned().collect();
         let key = PathKey::of(&file.path);
         let is_tagged = file.tags.contains(&id.tag());
@@ -50,16 +51,16 @@ pub fn judge(
         let not_ours = described(&file, id, &said).err();
         let class = match (is_tagged || is_needed_itself, &not_ours) {
             (false, _) => FileClass::Foreign,
-            (true, _) if said.is_uploaded() && row.is_some() => FileClass::InUse,
+            (true, _) if said.is_uploaded() && used_by.is_some() => FileClass::InUse,
             (true, _) if hands.contains(&key) => FileClass::InProgress,
             (true, _) if said.is_uploaded() && ledger.state().users_of(key) > 0 => FileClass::Unreferenced,
             (true, None) => FileClass::Orphan,
-            (true, Some(NotOurs::Shared(_))) if row.is_none() => FileClass::Shared,
+            (true, Some(NotOurs::Shared(_))) if used_by.is_none() => FileClass::Shared,
             (true, Some(_)) => FileClass::ForeignTagged,
         };
         let is_known = ledger.state().file_at(key).is_some();
         let is_told = matches!(class, FileClass::Foreign | FileClass::ForeignTagged | FileClass::Shared);
-        FileJudged { class, file, others, is_known, row, why: not_ours.filter(|_| is_told) }
+        FileJudged { class, file, others, is_known, used_by, why: not_ours.filter(|_| is_told) }
     };
     Judged {
         external: survey.external,
@@ -67,7 +68,7 @@ pub fn judge(
         bad_rows: survey.bad_rows.clone(),
         entries,
         believed: believed_files,
-        files: survey.files.iter().cloned().zip(survey.users.iter().copied()).map(judged).collect(),
+        files: survey.files.iter().cloned().zip(survey.users.iter().cloned()).map(judged).collect(),
     }
 }
 

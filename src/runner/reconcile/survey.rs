@@ -12,12 +12,13 @@ use super::Grounds;
 use super::judge::{Pointer, pointer};
 use crate::limits::{LIST_FILES_MAX, LIST_PAGES_MAX};
 use crate::outside::Trouble;
+use crate::outside::catalog::search::Spot;
 use crate::outside::catalog::{Catalog, Venue};
 use crate::outside::imagekit::{Cdn, CdnFile};
 use crate::runner::RunError;
 use crate::runner::parts::Outside;
 use crate::runner::retry::{Halt, Retry};
-use crate::runner::uses::{Marks, every_row};
+use crate::runner::uses::{Uses, every_row};
 
 /// Below which folder Longshore's files are.
 const FOLDER: &str = "/venues";
@@ -27,8 +28,8 @@ const FOLDER: &str = "/venues";
 pub struct Survey {
     /// The listed files, each once.
     pub files: Vec<CdnFile>,
-    /// For each of them the first row that uses it.
-    pub users: Vec<Option<VenueId>>,
+    /// For each of them where it is used.
+    pub users: Vec<Option<Spot>>,
     /// Entries of ours, but for plain external ones.
     pub entries: Vec<EntrySeen>,
     /// Entries that are external and at the origin.
@@ -51,7 +52,7 @@ pub struct EntrySeen {
     pub file: Option<String>,
 }
 
-/// Lists all files and reads all rows.
+/// Lists all files, reads all rows, and looks for uses of the files in all texts but those of tables left out.
 ///
 /// # Errors
 /// When the CDN or the database cannot be asked.
@@ -60,12 +61,16 @@ pub async fn survey(
     catalog: &dyn Catalog,
     retry: &Retry,
     grounds: &Grounds,
+    skip_tables: &[String],
 ) -> Result<Survey, RunError> {
     let files = list(cdn, retry).await.map_err(outside)?;
-    let mut survey = Survey { users: vec![None; files.len()], files, ..Survey::default() };
-    let marks = Marks::of(survey.files.iter().map(|file| (&file.id, &file.path)));
-    let seen = every_row(catalog, retry, |row| survey.see(&marks, grounds, row)).await;
+    let mut survey = Survey { files, ..Survey::default() };
+    let seen = every_row(catalog, retry, |row| survey.see(grounds, row)).await;
     seen.map_err(outside)?;
+    let uses = Uses::of(survey.files.iter().map(|file| (&file.id, &file.path)), skip_tables);
+    let mut uses = uses.tolerating_hidden();
+    uses.look(catalog, retry).await.map_err(outside)?;
+    survey.users = (0..survey.files.len()).map(|place| uses.known(place)).collect();
     Ok(survey)
 }
 
@@ -95,12 +100,9 @@ pub async fn ask_for_unlisted(
 }
 
 impl Survey {
-    fn see(&mut self, marks: &Marks, grounds: &Grounds, row: Venue) {
+    fn see(&mut self, grounds: &Grounds, row: Venue) {
         self.rows += 1;
         let text = row.images.unwrap_or_default();
-        marks.find(&text, |place| {
-            self.users[place].get_or_insert(row.id);
-        });
         let Ok(array) = Array::parse(&text) else { return self.bad_rows.push(row.id) };
         for (place, raw) in (0..).zip(array.elements()) {
             let Some(entry) = Entry::parse(raw).filter(Entry::is_ours) else { continue };

@@ -1,0 +1,207 @@
+//! Every text of a SQLite file, in one snapshot. A type binds nobody there, so every column of every table is looked at,
+//! whatever it is called. Nobody keeps rows from anybody.
+//!
+//! Views show what lies in tables, so they are not read.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row, Transaction};
+
+use super::File;
+use super::trouble::trouble;
+use crate::limits::USE_TEXT_BYTES_MAX;
+use crate::outside::Trouble;
+use crate::outside::catalog::search::{Kind, Search, See, Seen, Spot, Table, Texts, Unread};
+
+/// Tables, virtual ones and what lies below those.
+const TABLES: &str = "SELECT name, type, wr FROM pragma_table_list \
+     WHERE schema = 'main' AND type <> 'view' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
+/// Generated columns too; those that a virtual table hides are none of its rows.
+const COLUMNS: &str = "SELECT name, pk FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid";
+
+/// A table and what a row of it is named by.
+struct Reading {
+    name: String,
+    columns: Vec<String>,
+    key: String,
+    /// Why it cannot be read.
+    why_not: Option<String>,
+}
+
+/// See [`super::super::Catalog::texts`].
+pub(super) async fn texts(file: &File, skip: &[String]) -> Result<Texts, Trouble> {
+    let skip = skip.to_vec();
+    file.with(move |connection| {
+        let mut texts = Texts::default();
+        let readings = list(connection).map_err(trouble)?;
+        for name in &skip {
+            match readings.iter().find(|reading| same(&reading.name, name)) {
+                Some(reading) if same(&reading.name, "venues") => {
+                    texts.wrong_skips.push("venues cannot be left out".to_owned());
+                }
+                Some(reading) => texts.skipped.push(reading.name.clone()),
+                None => texts.wrong_skips.push(format!("there is no table {name}")),
+            }
+        }
+        for Reading { name: table, columns, why_not, .. } in readings {
+            if texts.skipped.contains(&table) {
+                continue;
+            }
+            match why_not {
+                Some(why) => texts.unread.push(Unread { table, columns, why }),
+                None => {
+                    let sql = format!("SELECT count(*) FROM {}", quoted(&table));
+                    let rows: i64 = connection.query_row(&sql, [], |row| row.get(0)).map_err(trouble)?;
+                    texts.tables.push(Table {
+                        table,
+                        columns,
+                        rows: u64::try_from(rows).ok(),
+                        is_estimate: false,
+                    });
+                }
+            }
+        }
+        Ok(texts)
+    })
+    .await
+}
+
+/// See [`super::super::Catalog::search`].
+pub(super) async fn search(file: &File, search: &Search) -> Result<Seen, Trouble> {
+    let search = search.clone();
+    file.with(move |connection| {
+        let changes = connection.total_changes();
+        let tx = connection.transaction().map_err(trouble)?;
+        // A transaction sees the moment of its first reading.
+        let readings = list(&tx).map_err(trouble)?;
+        let version = tx.query_row("PRAGMA data_version", [], |row| row.get(0)).map_err(trouble)?;
+        if let Some(Seen(Kind::Sqlite { version: was, changes: were })) = search.since
+            && (was, were) == (version, changes)
+        {
+            return Ok(Seen(Kind::Sqlite { version, changes }));
+        }
+        let is_read = |reading: &&Reading| {
+            let is_skipped = search.skip.iter().any(|name| same(name, &reading.name));
+            reading.why_not.is_none() && (!is_skipped || same(&reading.name, "venues"))
+        };
+        for reading in readings.iter().filter(is_read) {
+            read(&tx, reading, &search.see).map_err(|error| {
+                let said = trouble(error);
+                let message = format!(
+                    "{} could not be looked through (--skip-table leaves it out): {}",
+                    reading.name, said.message
+                );
+                Trouble { message, ..said }
+            })?;
+        }
+        Ok(Seen(Kind::Sqlite { version, changes }))
+    })
+    .await
+}
+
+fn list(connection: &Connection) -> rusqlite::Result<Vec<Reading>> {
+    let mut tables = connection.prepare(TABLES)?;
+    let tables = tables.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let tables: Vec<(String, String, bool)> = tables.collect::<Result<_, _>>()?;
+    tables
+        .into_iter()
+        .map(|(name, kind, is_without_rowid)| {
+            let columns = match columns(connection, &name) {
+                Ok(columns) => columns,
+                // A virtual table whose module this program does not have.
+                Err(error) if kind == "virtual" => {
+                    let why_not = Some(trouble(error).message);
+                    return Ok(Reading { name, columns: Vec::new(), key: String::new(), why_not });
+                }
+                Err(error) => return Err(error),
+            };
+            let mut keys: Vec<_> = columns.iter().filter(|(_, place)| *place > 0).collect();
+            keys.sort_by_key(|(_, place)| *place);
+            let named: HashSet<String> = columns.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+            let rowid = ["rowid", "_rowid_", "oid"].into_iter().find(|rowid| !named.contains(*rowid));
+            let key = match (keys.is_empty(), rowid) {
+                (false, _) => keys
+                    .iter()
+                    .map(|(name, _)| {
+                        format!("{} || CAST({} AS TEXT)", text(&format!("{name} ")), quoted(name))
+                    })
+                    .collect::<Vec<_>>()
+                    .join(" || ', ' || "),
+                (true, Some(rowid)) if !is_without_rowid && kind != "virtual" => {
+                    format!("'rowid ' || {rowid}")
+                }
+                (true, _) => "''".to_owned(),
+            };
+            Ok(Reading {
+                name,
+                columns: columns.into_iter().map(|(name, _)| name).collect(),
+                key,
+                why_not: None,
+            })
+        })
+        .collect()
+}
+
+fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<(String, i64)>> {
+    let mut columns = connection.prepare_cached(COLUMNS)?;
+    let columns = columns.query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    columns.collect()
+}
+
+fn read(tx: &Transaction<'_>, reading: &Reading, see: &See) -> rusqlite::Result<()> {
+    if reading.columns.is_empty() {
+        return Ok(());
+    }
+    let columns: Vec<String> = reading.columns.iter().map(|name| quoted(name)).collect();
+    let sql = format!("SELECT {}, {} FROM {}", columns.join(", "), reading.key, quoted(&reading.name));
+    let table: Arc<str> = reading.name.as_str().into();
+    let names: Vec<Arc<str>> = reading.columns.iter().map(|name| name.as_str().into()).collect();
+    let is_venues = same(&reading.name, "venues");
+    let mut statement = tx.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let mut key = None;
+        for (at, column) in names.iter().enumerate() {
+            let number;
+            let text = match row.get_ref(at)? {
+                ValueRef::Null => continue,
+                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
+                ValueRef::Integer(value) => {
+                    number = value.to_string();
+                    number.as_bytes()
+                }
+                ValueRef::Real(value) => {
+                    number = value.to_string();
+                    number.as_bytes()
+                }
+            };
+            let key = match &key {
+                Some(key) => key,
+                None => key.insert(name_of(row, names.len())?),
+            };
+            let spot = Spot::new(&table, column, key, is_venues);
+            see(&spot, Some(text).filter(|text| text.len() <= USE_TEXT_BYTES_MAX));
+        }
+    }
+    Ok(())
+}
+
+/// How a row is named.
+fn name_of(row: &Row<'_>, at: usize) -> rusqlite::Result<String> {
+    Ok(super::words(row, at)?.unwrap_or_default())
+}
+
+/// SQLite tells tables apart without regard to case.
+fn same(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn text(words: &str) -> String {
+    format!("'{}'", words.replace('\'', "''"))
+}

@@ -1,0 +1,301 @@
+//! What a text holds behind its escapes: those of JSON, URLs and HTML undone until none is left, and runs of base64.
+
+/// A text without escapes, and without those that undoing others has brought to light; `None` where it has none. One pass
+/// does it: what an escape stands for is taken for a part of the text again, so `%2541` becomes `%41` and then `A`. Each
+/// of them shortens the text, so the work follows its length, however deep they are.
+pub(super) fn undone(text: &[u8]) -> Option<Vec<u8>> {
+    let first = text.iter().position(|byte| matches!(byte, b'%' | b'\\' | b'&'))?;
+    let mut undoing = Undoing { text: Vec::with_capacity(text.len()), entity: None };
+    undoing.text.extend_from_slice(&text[..first]);
+    text[first..].iter().for_each(|byte| undoing.push(*byte));
+    undoing.end();
+    (undoing.text != text).then_some(undoing.text)
+}
+
+struct Undoing {
+    text: Vec<u8>,
+    /// Where an entity may have begun.
+    entity: Option<usize>,
+}
+
+impl Undoing {
+    fn push(&mut self, byte: u8) {
+        let mut next = Some(byte);
+        while let Some(byte) = next.take() {
+            if let Some(at) = self.entity.filter(|at| !continues(&self.text[*at..], byte)) {
+                self.entity = None;
+                if let Some(stands_for) = entity(&self.text[at + 1..], byte == b';') {
+                    self.text.truncate(at);
+                    self.push(stands_for);
+                    if byte != b';' {
+                        self.push(byte);
+                    }
+                    return;
+                }
+            }
+            if byte == b'&' {
+                self.entity = Some(self.text.len());
+            }
+            self.text.push(byte);
+            if let Some((length, stands_for)) = escape(&self.text) {
+                self.text.truncate(self.text.len() - length);
+                self.entity = self.entity.filter(|at| *at < self.text.len());
+                next = Some(stands_for);
+            }
+        }
+    }
+
+    /// An entity needs no semicolon where the text ends.
+    fn end(&mut self) {
+        while let Some(at) = self.entity.take() {
+            if let Some(stands_for) = entity(&self.text[at + 1..], false) {
+                self.text.truncate(at);
+                self.push(stands_for);
+            }
+        }
+    }
+}
+
+/// The escape at the end of a text: how long it is, and what it stands for. What is no ASCII is in no name of ours.
+fn escape(text: &[u8]) -> Option<(usize, u8)> {
+    let of = |length: usize| text.len().checked_sub(length).map(|at| &text[at..]);
+    if let Some([b'%', digits @ ..]) = of(3)
+        && let Some(byte) = number(digits)
+    {
+        return Some((3, byte));
+    }
+    match of(2)? {
+        [b'\\', b'u' | b'x'] => None,
+        [b'\\', b'b' | b'f' | b'n' | b'r' | b't'] => Some((2, b' ')),
+        [b'\\', escaped] => Some((2, *escaped)),
+        _ => match (of(4), of(6)) {
+            (Some([b'\\', b'x', digits @ ..]), _) => number(digits).map(|byte| (4, byte)),
+            (_, Some([b'\\', b'u', digits @ ..])) => number(digits).map(|byte| (6, byte)),
+            _ => None,
+        },
+    }
+}
+
+/// Hex digits as the byte that they stand for; a space for all that is more than a byte.
+fn number(digits: &[u8]) -> Option<u8> {
+    let digits =
+        std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|d| d.is_ascii_hexdigit()))?;
+    let code = u32::from_str_radix(digits, 16).ok()?;
+    Some(u8::try_from(code).unwrap_or(b' '))
+}
+
+/// Whether a byte goes on with what may become an entity. Within it other escapes may stand, which end somewhere.
+fn continues(so_far: &[u8], byte: u8) -> bool {
+    let end = &so_far[so_far.len().saturating_sub(6)..];
+    if matches!(byte, b'%' | b'\\') || end.iter().any(|byte| matches!(byte, b'%' | b'\\')) {
+        return byte != b';' && byte != b'&';
+    }
+    match so_far {
+        [b'&'] => byte == b'#' || byte.is_ascii_alphanumeric(),
+        [b'&', b'#'] => byte.is_ascii_digit() || matches!(byte, b'x' | b'X'),
+        [b'&', b'#', b'x' | b'X', ..] => byte.is_ascii_hexdigit(),
+        [b'&', b'#', ..] => byte.is_ascii_digit(),
+        _ => byte.is_ascii_alphanumeric(),
+    }
+}
+
+/// The characters of names and URLs that HTML has a word for. Some are known without their semicolon, too.
+const ENTITIES: [(&str, u8, bool); 34] = [
+    ("amp", b'&', true),
+    ("AMP", b'&', true),
+    ("lt", b'<', true),
+    ("LT", b'<', true),
+    ("gt", b'>', true),
+    ("GT", b'>', true),
+    ("quot", b'"', true),
+    ("QUOT", b'"', true),
+    ("nbsp", b' ', true),
+    ("apos", b'\'', false),
+    ("sol", b'/', false),
+    ("bsol", b'\\', false),
+    ("period", b'.', false),
+    ("lowbar", b'_', false),
+    ("UnderBar", b'_', false),
+    ("hyphen", b'-', false),
+    ("dash", b'-', false),
+    ("percnt", b'%', false),
+    ("plus", b'+', false),
+    ("equals", b'=', false),
+    ("colon", b':', false),
+    ("semi", b';', false),
+    ("comma", b',', false),
+    ("num", b'#', false),
+    ("quest", b'?', false),
+    ("commat", b'@', false),
+    ("excl", b'!', false),
+    ("ast", b'*', false),
+    ("lpar", b'(', false),
+    ("rpar", b')', false),
+    ("lsqb", b'[', false),
+    ("rsqb", b']', false),
+    ("Tab", b' ', false),
+    ("NewLine", b' ', false),
+];
+
+/// What an entity stands for, by its name or number.
+fn entity(name: &[u8], has_semicolon: bool) -> Option<u8> {
+    let code = match name {
+        [b'#', b'x' | b'X', digits @ ..] => code(digits, 16)?,
+        [b'#', digits @ ..] => code(digits, 10)?,
+        name => {
+            let known = ENTITIES.iter().find(|(known, ..)| known.as_bytes() == name);
+            return known
+                .filter(|(.., is_known_bare)| has_semicolon || *is_known_bare)
+                .map(|(_, byte, _)| *byte);
+        }
+    };
+    Some(u8::try_from(code).ok().filter(u8::is_ascii).unwrap_or(b' '))
+}
+
+/// A character's number, which may have any number of zeros before it.
+fn code(digits: &[u8], radix: u32) -> Option<u32> {
+    let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
+    let digits =
+        std::str::from_utf8(if zeros == digits.len() && zeros > 0 { b"0" } else { &digits[zeros..] }).ok()?;
+    (!digits.starts_with('+')).then(|| u32::from_str_radix(digits, radix).ok()).flatten()
+}
+
+/// A line of base64 that goes on in the next one has at least so many characters.
+const LINE_MIN: usize = 60;
+
+/// Calls `each` with every run of at least so many characters of base64 or base64url. Line breaks in a long one are left
+/// out.
+pub(super) fn runs(text: &[u8], length_min: usize, mut each: impl FnMut(&[u8]) -> bool) -> bool {
+    let (mut run, mut line) = (Vec::new(), 0);
+    let mut rest = text;
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = behind;
+        if sextet(byte).is_some() {
+            run.push(byte);
+            line += 1;
+            continue;
+        }
+        let is_break = line >= LINE_MIN && matches!(byte, b'\r' | b'\n' | b' ');
+        if is_break
+            && behind
+                .first()
+                .is_some_and(|next| sextet(*next).is_some() || matches!(next, b'\r' | b'\n' | b' '))
+        {
+            line = if sextet(behind[0]).is_some() { 0 } else { line };
+            continue;
+        }
+        if run.len() >= length_min && !each(&run) {
+            return false;
+        }
+        run.clear();
+        line = 0;
+    }
+    run.len() < length_min || each(&run)
+}
+
+/// What base64 stands for, as far as it goes.
+pub(super) fn decoded(run: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(run.len() / 4 * 3 + 2);
+    for group in run.chunks(4) {
+        let bits = group.iter().fold(0u32, |bits, byte| bits << 6 | u32::from(sextet(*byte).unwrap_or(0)));
+        let bits = bits << (6 * (4 - group.len()));
+        bytes.extend_from_slice(&bits.to_be_bytes()[1..group.len()]);
+    }
+    bytes
+}
+
+fn sextet(byte: u8) -> Option<u8> {
+    match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' | b'-' => Some(62),
+        b'/' | b'_' => Some(63),
+        _ => None,
+    }
+}
+
+/// A path with the escapes of URLs undone once.
+pub(in crate::runner) fn without_percents(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, behind)) = rest.split_first() {
+        match behind.get(..2).filter(|_| byte == b'%').and_then(number) {
+            Some(encoded) => {
+                out.push(encoded);
+                rest = &behind[2..];
+            }
+            None => {
+                out.push(byte);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(escaped: &str) -> String {
+        String::from_utf8_lossy(&undone(escaped.as_bytes()).unwrap_or_else(|| escaped.into())).into_owned()
+    }
+
+    #[test]
+    fn s7_escapes_are_undone_until_none_is_left() {
+        for (escaped, plain) in [
+            ("a%5fb", "a_b"),
+            ("a%255Fb", "a_b"),
+            ("a%2525255fb", "a_b"),
+            ("%%341", "A"),
+            (r"a\/b", "a/b"),
+            (r"\\\\u005f", "_"),
+            (r"\u005c\u0075005f", "_"),
+            (r"\u0025\u00325f", "_"),
+            (r"\x5f", "_"),
+            ("&#95;&#x5F;&#X005f;&lowbar;", "____"),
+            ("&#00000000000000000000000095;", "_"),
+            ("&#95&#95 x&#x5f", "__ x_"),
+            ("&amp;amp;#95;", "_"),
+            ("&amp&num;95;", "_"),
+            ("%26%2395%3B", "_"),
+            ("%26amp%3B%2523%39%35%3b", "_"),
+            (r"\u0026\u0023\u0039\u0035\u003b", "_"),
+            ("&percnt;5f", "_"),
+            ("&bsol;u005f", "_"),
+            ("a&b&c", "a&b&c"),
+            ("100% of \\user &; &#; &#x; &nope; %zz \\", "100% of \\user &; &#; &#x; &nope; %zz \\"),
+        ] {
+            assert_eq!(text(escaped), plain, "{escaped}");
+        }
+        assert_eq!(undone(b"nothing"), None);
+    }
+
+    #[test]
+    fn s7_long_chains_of_escapes_take_no_longer_than_their_length() {
+        for piece in ["%25", "25", "\\", "&amp;", "&#", "amp;", "&#0", "\\u005c", "&amp%", "0"] {
+            let text = format!("%&#{}5f", piece.repeat(1_000_000));
+            undone(text.as_bytes());
+        }
+        assert_eq!(text(&format!("%{}5f", "25".repeat(1_000_000))), "_");
+    }
+
+    #[test]
+    fn s7_base64_is_decoded_with_either_alphabet_and_across_lines() {
+        for (encoded, plain) in
+            [("YQ", "a"), ("YWI", "ab"), ("YWJj", "abc"), ("-_-_", "\u{fb}"), ("+/+/", "\u{fb}")]
+        {
+            let decoded = decoded(encoded.as_bytes());
+            assert_eq!(decoded[0], if plain == "\u{fb}" { 0xfb } else { plain.as_bytes()[0] }, "{encoded}");
+            assert!(plain == "\u{fb}" || decoded == plain.as_bytes(), "{encoded}");
+        }
+        let line = "A".repeat(76);
+        let mut found = Vec::new();
+        runs(format!("x {line}\r\n{line}\nAA= short").as_bytes(), 8, |run| {
+            found.push(run.len());
+            true
+        });
+        assert_eq!(found, [154]);
+    }
+}

@@ -1,0 +1,300 @@
+//! What files are recognised by in a text. Found generously: a file too many that stays harms nobody, a picture that is
+//! gone from the site does.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use ledger::ids::{CdnPath, FileId};
+
+use super::forms::{decoded, runs, undone};
+use crate::limits::USE_FORMS_TIMES_MAX;
+
+/// The hex digits of its content that a file of ours has in its name.
+const CONTENT_DIGITS: usize = 16;
+/// How much of a mark is compared: the end of it, which differs from file to file.
+const LONG: usize = 16;
+const SHORT: usize = 8;
+
+/// What some files are recognised by: the hex digits of their content, else the longest word of their name without its
+/// extension, and their id. They may stand anywhere in a text, in any case, behind any escapes. A URL and a path end with
+/// the name, so they count with it.
+#[derive(Debug, Default)]
+pub struct Marks {
+    /// The marks of eight bytes and more, ordered by their end.
+    ends: Vec<End>,
+    /// A bit for each hash of an end: most of a text ends here.
+    bits: Vec<u64>,
+    /// Marks that are shorter, which have to be whole words.
+    words: HashMap<Box<[u8]>, Vec<usize>>,
+    /// Files that have no mark at all: nothing could show that a text does not speak of them.
+    always: Vec<usize>,
+    /// How many files there are.
+    files: usize,
+    /// The shortest mark.
+    shortest: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct End {
+    /// The last eight bytes.
+    last: u64,
+    /// The eight before them, where the mark has so many.
+    before: Option<u64>,
+    file: usize,
+}
+
+impl Marks {
+    /// The marks of these files, which are known by their places from here on.
+    pub fn of<'a>(files: impl IntoIterator<Item = (&'a FileId, &'a CdnPath)>) -> Self {
+        let mut marks = Self { shortest: LONG, ..Self::default() };
+        for (place, (id, path)) in files.into_iter().enumerate() {
+            marks.files = place + 1;
+            let (id, name) = (id.to_string().to_ascii_lowercase(), path.name().to_ascii_lowercase());
+            let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+            for mark in [mark(&id), content(stem).or_else(|| mark(stem))] {
+                marks.add(mark, place);
+            }
+        }
+        marks.ends.sort_unstable();
+        let bits = (marks.ends.len() * 16).next_power_of_two().max(1 << 16);
+        marks.bits = vec![0; bits / 64];
+        for end in &marks.ends {
+            let bit = bit(end.last, bits);
+            marks.bits[bit / 64] |= 1 << (bit % 64);
+        }
+        marks
+    }
+
+    fn add(&mut self, mark: Option<&str>, file: usize) {
+        let Some(mark) = mark.map(str::as_bytes) else {
+            self.shortest = 0;
+            return self.always.push(file);
+        };
+        let number = |from_end: usize| {
+            let at = mark.len() - from_end;
+            u64::from_be_bytes(mark[at..at + SHORT].try_into().expect("eight bytes"))
+        };
+        if mark.len() < SHORT {
+            self.shortest = self.shortest.min(mark.len());
+            self.words.entry(mark.into()).or_default().push(file);
+            return;
+        }
+        let before = (mark.len() >= LONG).then(|| number(LONG));
+        self.shortest = self.shortest.min(if before.is_some() { LONG } else { SHORT });
+        self.ends.push(End { last: number(SHORT), before, file });
+    }
+
+    /// How many files there are.
+    pub fn files(&self) -> usize {
+        self.files
+    }
+
+    /// A text of letters, digits and `+/_-` that is shorter speaks of none of the files, whatever it is decoded to; 0 where
+    /// any text may.
+    pub fn run_min(&self) -> usize {
+        self.shortest
+    }
+
+    /// Calls `found` with the place of each file that a text speaks of, perhaps several times; with all of them where it is
+    /// wound so often that looking behind all of it would take too long.
+    pub fn find(&self, text: &[u8], mut found: impl FnMut(usize)) {
+        self.always.iter().copied().for_each(&mut found);
+        let mut left = text.len().saturating_mul(USE_FORMS_TIMES_MAX).saturating_add(1 << 16);
+        if !self.look(text, &mut left, &mut found) {
+            (0..self.files).for_each(found);
+        }
+    }
+
+    /// Whether all could be looked at.
+    fn look(&self, text: &[u8], left: &mut usize, found: &mut impl FnMut(usize)) -> bool {
+        match left.checked_sub(text.len()) {
+            Some(less) => *left = less,
+            None => return false,
+        }
+        // UTF-16 of such names is what they are with a zero before or behind each byte.
+        let text = match text.contains(&0) {
+            true => Cow::Owned(text.iter().copied().filter(|byte| *byte != 0).collect::<Vec<u8>>()),
+            false => Cow::Borrowed(text),
+        };
+        self.scan(&text, found);
+        let undone = undone(&text);
+        if let Some(text) = &undone {
+            self.scan(text, found);
+        }
+        let text = undone.as_deref().unwrap_or(&text);
+        // Each four characters stand for themselves, so four beginnings find what begins anywhere.
+        let length_min = (self.shortest * 4).div_ceil(3).max(4);
+        runs(text, length_min, |run| {
+            let starts = (0..4).filter(|start| run.len() >= start + length_min);
+            starts.map(|start| decoded(&run[start..])).all(|inner| self.look(&inner, left, found))
+        })
+    }
+
+    /// Finds what stands in a text as it is.
+    fn scan(&self, text: &[u8], found: &mut impl FnMut(usize)) {
+        let (mut window, bits) = (0u128, self.bits.len() * 64);
+        for byte in text {
+            window = window << 8 | u128::from(byte.to_ascii_lowercase());
+            let last = window as u64;
+            let bit = bit(last, bits);
+            if self.bits[bit / 64] & 1 << (bit % 64) == 0 {
+                continue;
+            }
+            let first = self.ends.partition_point(|end| end.last < last);
+            for end in self.ends[first..].iter().take_while(|end| end.last == last) {
+                if end.before.is_none_or(|before| before == (window >> 64) as u64) {
+                    found(end.file);
+                }
+            }
+        }
+        if !self.words.is_empty() {
+            let lower = text.to_ascii_lowercase();
+            for files in words(&lower).filter_map(|word| self.words.get(word)) {
+                files.iter().copied().for_each(&mut *found);
+            }
+        }
+    }
+}
+
+/// Which bit an end has.
+fn bit(last: u64, bits: usize) -> usize {
+    (last.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - bits.trailing_zeros())) as usize
+}
+
+/// The hex digits of the content, where a name ends with them.
+fn content(stem: &str) -> Option<&str> {
+    let (_, digits) = stem.rsplit_once('_')?;
+    (digits.len() == CONTENT_DIGITS && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+        .then_some(digits)
+}
+
+/// The longest word of a text; of two equally long either will do.
+fn mark(text: &str) -> Option<&str> {
+    words(text.as_bytes()).max_by_key(|word| word.len()).and_then(|word| std::str::from_utf8(word).ok())
+}
+
+/// The parts of a text that names and ids consist of. What hangs at their ends does not count.
+fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let hangs = |byte: &u8| matches!(byte, b'_' | b'-');
+    text.split(move |byte| !is_inside(byte)).filter_map(move |word| {
+        let start = word.iter().position(|byte| !hangs(byte))?;
+        let end = word.iter().rposition(|byte| !hangs(byte))?;
+        Some(&word[start..=end])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+
+    use super::*;
+
+    const NAME: &str = "the-pub_0123456789abcdef.jpg";
+
+    fn places(id: &str, path: &str, text: &[u8]) -> Vec<usize> {
+        let mut places = Vec::new();
+        Marks::of([(&id.parse().unwrap(), &path.parse().unwrap())]).find(text, |place| places.push(place));
+        places
+    }
+
+    fn found(text: impl AsRef<[u8]>) -> bool {
+        !places("6673f88237b244ef54d60180", &format!("/venues/the-pub/{NAME}"), text.as_ref()).is_empty()
+    }
+
+    #[test]
+    fn s7_a_row_that_names_a_file_in_any_spelling_uses_it() {
+        for text in [
+            r#"[{"url": "https://ik.example/id/venues/the-pub/the-pub_0123456789abcdef.jpg"}]"#,
+            r#"[{"url": "https://cdn.example/tr:w-100/THE-PUB_0123456789abcdef.JPG?updatedAt=1"}]"#,
+            r#"[{"url": "https:\/\/ik.example\/venues\/the-pub\/the-pub_0123456789abcdef.jpg"}]"#,
+            r#"[{"url": "\u0074he-pub\u005F0123456789abcd\u0065f\u002ejpg"}]"#,
+            r#"["https%3A%2F%2Fik.example%2Fthe%2Dpub_0123456789abcde%66.jpg"]"#,
+            r#"["{\"url\":\"https:\\/\\/ik.example%2Fvenues%2Fthe-pub_0123456789abcdef.jpg\"}"]"#,
+            r#"[{"imagekit_file_id": "6673f88237b244ef54d60180"}]"#,
+            r#"{"not": ["an array", "see the-pub_0123456789abcdef.jpg."]}"#,
+            "no JSON at all: 6673F88237B244EF54D60180",
+            // ImageKit's URL for search engines, and names that others have made of it.
+            "https://ik.example/ik-seo/venues/the-pub/the-pub_0123456789abcdef/a-fine-pub.jpg",
+            "copy-of-0123456789ABCDEF-400w.webp",
+            "the-pub_0123456789abcd&#101;f",
+            "the-pub&lowbar;0123456789abcd&#x65;f",
+            "the-pub_0123456789abcd%25252565f.jpg",
+            "the-pub_0123456789abcd%252525252525252525252565f.jpg",
+        ] {
+            assert!(found(text), "{text}");
+        }
+        let wide: Vec<u8> = NAME.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert!(found(wide), "UTF-16");
+    }
+
+    #[test]
+    fn s7_a_file_in_base64_is_found_wherever_it_begins() {
+        for before in ["", "/", "/v", "/venues/the-pub/", "https://ik.example/id/"] {
+            let path = format!("{before}{NAME}");
+            let (standard, for_urls) = (BASE64_STANDARD.encode(&path), BASE64_URL_SAFE_NO_PAD.encode(&path));
+            for text in [
+                format!("https://ik.example/id/a.jpg?tr=l-image,ie-{standard},l-end"),
+                format!("https://ik.example/id/tr:l-image,ie-{},l-end/a.jpg", standard.replace('=', "%3D")),
+                format!("tr=l-image,ie-{for_urls},l-end"),
+                format!("tr%3Dl-image%2Cie-{}", standard.replace('=', "%253D")),
+                format!(
+                    r#"{{"data": "{}"}}"#,
+                    BASE64_STANDARD.encode(format!(r#"{{"tr": "ie-{for_urls}"}}"#))
+                ),
+                BASE64_STANDARD.encode(path.replace('e', "%2565")),
+            ] {
+                assert!(found(&text), "{text}");
+            }
+        }
+        let mut deep = NAME.to_owned();
+        for _ in 0..20 {
+            deep = BASE64_STANDARD.encode(deep);
+        }
+        assert!(found(&deep), "base64 in base64, twenty times");
+    }
+
+    #[test]
+    fn a_row_that_names_another_file_does_not_use_this_one() {
+        for text in [
+            "",
+            "[]",
+            r#"[{"url": "https://ik.example/venues/the-pub/the-pub_fedcba9876543210.jpg"}]"#,
+            r#"[{"imagekit_file_id": "6673f88237b244ef54d60181"}, "\ud800", "%zz", "\u12", "100%", "\\"]"#,
+        ] {
+            assert!(!found(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn s7_a_file_that_is_not_named_like_ours_is_found_by_its_longest_word() {
+        let id = "abcdefabcdef";
+        assert_eq!(places(id, "/venues/x/holiday at the sea.jpg", b"HOLIDAY+at+the+sea"), [0]);
+        assert_eq!(places(id, "/venues/x/lost_1.jpg", b"/ik-seo/venues/x/lost_1/now.jpg"), [0]);
+        assert!(places(id, "/venues/x/lost_1.jpg", b"lost_11 xlost_1").is_empty());
+        assert_eq!(
+            places("abc", "/venues/\u{4e16}\u{754c}", b"[]"),
+            [0],
+            "a file without any word is always used"
+        );
+    }
+
+    /// Texts that are made to take long or much: what cannot be looked at to its end speaks of every file.
+    #[test]
+    fn s7_hostile_texts_are_looked_through_in_bounded_time() {
+        let began = std::time::Instant::now();
+        let long = 3_000_000;
+        for piece in ["%25", "25", "\\u005c", "&amp;", "&#", "A", "QUFB", "UFBQ", "a%2Fb/"] {
+            let text = format!("%{}", piece.repeat(long / piece.len()));
+            found(&text);
+            assert!(found(text + NAME), "{piece}");
+        }
+        let mut wound = "UFBQ".repeat(20_000);
+        for _ in 0..12 {
+            wound = BASE64_STANDARD.encode(wound);
+        }
+        found(wound);
+        assert!(began.elapsed().as_secs() < 120, "{:?}", began.elapsed());
+    }
+}

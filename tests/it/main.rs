@@ -40,6 +40,7 @@ mod tidy;
 mod trivia;
 mod trouble;
 mod usage;
+mod uses;
 mod verify;
 mod voice;
 mod writers;

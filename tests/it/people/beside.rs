@@ -69,7 +69,7 @@ fn a_row_that_comes_to_use_a_file_meanwhile_keeps_it(kind: Kind) {
         site.stage.set_images(7, &named);
         let ran = going.end().code(if delete == DELETE { 13 } else { 0 });
         assert_eq!(site.paths().len(), 2, "{ran}");
-        ran.says("the row of venue 7 uses it");
+        ran.says("in the row of venue 7 uses it");
     }
 }
 

@@ -91,9 +91,9 @@ fn a_file_that_another_row_uses_stays(kind: Kind) {
     site.stage.venue(9, "fourth", 2, &format!(r#"[{{"imagekit_file_id": "{id}", "source": "user"}}]"#));
     let run = site.run(&DELETE).code(0);
     let run = run
-        .says("the row of venue 7 uses it")
-        .says("the row of venue 8 uses it")
-        .says("the row of venue 9 uses it");
+        .says("in the row of venue 7 uses it")
+        .says("in the row of venue 8 uses it")
+        .says("in the row of venue 9 uses it");
     assert_eq!((site.paths().len(), deleted(&site).len()), (3, 0), "{run}");
     // Once the rows are gone, the same command deletes them.
     site.stage.sql("DELETE FROM venues WHERE id IN (7, 8)");

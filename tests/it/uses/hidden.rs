@@ -1,0 +1,82 @@
+//! What a role may not see: refused where rows are hidden, listed where columns are.
+
+use super::{DELETE, ORPHANS, Unused};
+use crate::support::stage::Kind;
+
+const NOTES: &str = "CREATE TABLE notes (id bigint PRIMARY KEY, body text, secret text)";
+
+#[test]
+fn s7_nothing_is_deleted_where_row_level_security_may_hide_rows() {
+    for kind in [Kind::Postgres, Kind::Pgbouncer] {
+        let (unused, role) = Unused::as_role(kind, NOTES);
+        unused.sql("INSERT INTO notes VALUES (1, '$url', ''); ALTER TABLE notes ENABLE ROW LEVEL SECURITY");
+        for args in [&DELETE[..], &[&DELETE[..], &["--dry-run"]].concat(), &ORPHANS[..]] {
+            let ran = unused.site.run_idle(args).code(2);
+            let ran = ran.says("row-level security may hide rows of public.notes");
+            ran.says(&format!("ALTER ROLE {role} BYPASSRLS")).says("--skip-table public.notes");
+        }
+        unused.site.run_idle(&["reconcile"]).says("row-level security may hide rows of public.notes");
+        unused.sql(&format!("ALTER ROLE {role} BYPASSRLS"));
+        unused.stays("public.notes.body in the row with id 1");
+        unused.sql(&format!("ALTER ROLE {role} NOBYPASSRLS"));
+        unused.goes(&[&DELETE[..], &["--skip-table", "public.notes"]].concat());
+        assert_eq!(unused.deleted()["tables_skipped"], serde_json::json!(["public.notes"]));
+    }
+}
+
+#[test]
+fn s7_row_level_security_of_venues_keeps_every_file() {
+    let (unused, role) = Unused::as_role(Kind::Postgres, "");
+    unused.sql(&format!("ALTER TABLE venues ENABLE ROW LEVEL SECURITY; CREATE POLICY all_of_them ON venues TO {role} USING (id = 1)"));
+    unused.site.run_idle(&DELETE).code(2).says("row-level security may hide rows of public.venues");
+}
+
+#[test]
+fn s7_what_may_not_be_read_is_listed() {
+    let (unused, role) = Unused::as_role(Kind::Postgres, NOTES);
+    unused.sql(&format!(
+        "CREATE SCHEMA closed; CREATE TABLE closed.log (line text);
+         REVOKE SELECT ON notes FROM {role}; GRANT SELECT (id, body) ON notes TO {role};
+         CREATE FUNCTION show(text) RETURNS text LANGUAGE sql AS 'SELECT $1';
+         CREATE VIEW told AS SELECT show(body) AS words FROM notes; GRANT SELECT ON told TO {role}"
+    ));
+    let args = [&DELETE[..], &["--dry-run"]].concat();
+    let ran = unused.site.run_idle(&args).code(0).says("Not looked at, because it cannot be read:");
+    let ran = ran.says("public.notes (secret): this role may not read it").says("closed.log (line): this role");
+    ran.says("public.told (words): this view runs functions").says("public.notes (0 rows): body");
+    let answer = unused.site.run_json(&["reconcile"]).json();
+    let unread = answer["looks_at"]["unread"].as_array().unwrap();
+    assert_eq!(unread.len(), 3, "{unread:?}");
+    // A column that may be read counts, though the table as a whole may not.
+    unused.sql("INSERT INTO notes VALUES (7, '$url', '')");
+    unused.stays("public.notes.body in the row with id 7");
+    unused.sql("UPDATE notes SET body = '', secret = '$url'");
+    unused.goes(&DELETE);
+}
+
+#[test]
+fn s7_a_view_over_what_may_not_be_read_is_looked_at() {
+    let (unused, role) = Unused::as_role(Kind::Postgres, NOTES);
+    unused.sql(&format!(
+        "REVOKE SELECT ON notes FROM {role}; CREATE VIEW open AS SELECT id, body FROM notes; GRANT SELECT ON open TO {role};
+         INSERT INTO notes VALUES (7, '$url', '')"
+    ));
+    unused.stays("public.open.body");
+    unused.sql("DELETE FROM notes");
+    unused.goes(&DELETE);
+}
+
+/// A partition that is open only by way of the whole table.
+#[test]
+fn s7_rows_that_only_a_parent_shows_are_looked_at() {
+    let parts = "CREATE TABLE parts (id bigint PRIMARY KEY, body text) PARTITION BY RANGE (id);
+         CREATE TABLE parts_all PARTITION OF parts DEFAULT;
+         CREATE TABLE base (id bigint PRIMARY KEY, body text); CREATE TABLE heir () INHERITS (base)";
+    let (unused, role) = Unused::as_role(Kind::Postgres, parts);
+    unused.sql(&format!("REVOKE SELECT ON parts_all, heir FROM {role}; INSERT INTO parts VALUES (1, '$url')"));
+    unused.stays("public.parts.body in the row with id 1");
+    unused.sql("DELETE FROM parts; INSERT INTO heir VALUES (3, '$url')");
+    unused.stays("public.base.body in the row with id 3");
+    unused.sql("DELETE FROM heir");
+    unused.goes(&DELETE);
+}

@@ -1,0 +1,77 @@
+//! What only PostgreSQL has: types, schemas, partitions, views.
+
+use super::{DELETE, Unused};
+use crate::support::stage::Kind;
+
+#[test]
+fn s7_every_type_that_holds_text_is_looked_at() {
+    let unused = Unused::new(Kind::Postgres);
+    unused.sql("CREATE DOMAIN address AS text; CREATE TYPE card AS (title text, picture address)");
+    for (kind, value) in [
+        ("json", r#"'{"a": [1, {"b": "$url"}]}'"#),
+        ("jsonb", r#"'{"a": {"$url": null}}'"#),
+        ("text[]", "ARRAY[NULL, 'a', '$url']"),
+        ("jsonb[]", r#"ARRAY['{"a": "$url"}'::jsonb]"#),
+        ("varchar(500)", "'$url'"),
+        ("char(500)", "'$url'"),
+        ("address", "'$url'"),
+        ("address[]", "ARRAY['$url']::address[]"),
+        ("card", "ROW('x', '$url')::card"),
+        ("card[]", "ARRAY[ROW('x', '$url')::card]"),
+        ("xml", "XMLPARSE(CONTENT '<img src=\"&#47;$stem.jpg\"/>')"),
+    ] {
+        unused.sql(&format!("CREATE TABLE odd (held {kind}); INSERT INTO odd VALUES (NULL), ({value})"));
+        unused.stays("public.odd.held in the row with ctid (0,2)");
+        unused.sql("DROP TABLE odd");
+    }
+    unused.goes(&DELETE);
+}
+
+#[test]
+fn s7_other_schemas_and_all_that_holds_rows_are_looked_at() {
+    let unused = Unused::new(Kind::Postgres);
+    unused.sql("CREATE SCHEMA \"Old Site\"; CREATE TABLE \"Old Site\".pages (id bigint, body text)");
+    unused.sql("INSERT INTO \"Old Site\".pages VALUES (1, '$url')");
+    unused.stays("\"Old Site\".pages.body in the row with ctid (0,1)");
+    unused.sql("CREATE MATERIALIZED VIEW gallery AS SELECT * FROM \"Old Site\".pages; DELETE FROM \"Old Site\".pages");
+    unused.stays("public.gallery.body in the row with ctid (0,1)");
+    unused.sql("REFRESH MATERIALIZED VIEW gallery WITH NO DATA");
+    unused.sql("CREATE TABLE parts (id bigint PRIMARY KEY, body text) PARTITION BY RANGE (id);
+         CREATE TABLE parts_low PARTITION OF parts FOR VALUES FROM (0) TO (10);
+         CREATE TABLE parts_rest PARTITION OF parts DEFAULT; INSERT INTO parts VALUES (1, 'a'), (20, '$url')");
+    unused.stays("public.parts_rest.body in the row with id 20");
+    unused.sql("DROP TABLE parts; CREATE TABLE base (id bigint, body text); CREATE TABLE heir (more text) INHERITS (base);
+         INSERT INTO heir VALUES (1, 'a', '$url')");
+    unused.stays("public.heir.more in the row with ctid (0,1)");
+    unused.sql("UPDATE heir SET body = more, more = NULL");
+    unused.stays("public.heir.body in the row with ctid (0,2)");
+    unused.sql("DROP TABLE heir; CREATE TABLE made (src text, url text GENERATED ALWAYS AS ('/ik-seo/' || src) STORED);
+         INSERT INTO made (src) VALUES ('$stem')");
+    unused.stays("public.made.src in the row with ctid (0,1)");
+    unused.sql("DROP TABLE made");
+    unused.goes(&DELETE);
+}
+
+/// More blocks than one statement reads, and a use in the last of them and in a long value.
+#[test]
+fn s7_large_tables_are_read_to_their_end() {
+    let unused = Unused::new(Kind::Pgbouncer);
+    unused.sql("CREATE TABLE large (id bigint PRIMARY KEY, body text);
+         INSERT INTO large SELECT n, repeat('some text of a page. ', 150) FROM generate_series(1, 2500) n;
+         INSERT INTO large VALUES (9999, '$url')");
+    unused.stays("public.large.body in the row with id 9999");
+    unused.sql("UPDATE large SET body = repeat('x y ', 1000000) || '$url' WHERE id = 9999");
+    unused.stays("public.large.body in the row with id 9999");
+    unused.sql("DELETE FROM large WHERE id = 9999");
+    unused.goes(&DELETE);
+}
+
+#[test]
+fn s7_a_value_that_is_too_large_to_be_looked_at_counts_as_a_use() {
+    let unused = Unused::new(Kind::Postgres);
+    unused.sql("CREATE TABLE large (id bigint PRIMARY KEY, body text);
+         INSERT INTO large VALUES (1, repeat('0123456789abcdef', 2100000))");
+    unused.stays("public.large.body in the row with id 1");
+    unused.sql("DELETE FROM large");
+    unused.goes(&DELETE);
+}

@@ -1,0 +1,45 @@
+//! What only SQLite has: values of any type in any column, virtual tables, tables without row ids.
+
+use super::{DELETE, Unused};
+use crate::support::stage::Kind;
+
+#[test]
+fn s7_every_value_of_every_kind_of_table_is_looked_at() {
+    let unused = Unused::new(Kind::Sqlite);
+    for (tables, row, spot) in [
+        ("CREATE TABLE odd (n INTEGER)", "INSERT INTO odd VALUES ('$url')", "odd.n in the row with rowid 1"),
+        ("CREATE TABLE odd (rowid BLOB)", "INSERT INTO odd VALUES (CAST('$url' AS BLOB))", "odd.rowid in the row with "),
+        ("CREATE TABLE odd (j JSON)", "INSERT INTO odd VALUES ('{no json: $url')", "odd.j in the row with rowid 1"),
+        (
+            "CREATE TABLE odd (a, b, u TEXT, PRIMARY KEY (b, a)) WITHOUT ROWID",
+            "INSERT INTO odd VALUES (1, 'x', '$id')",
+            "odd.u in the row with b x, a 1",
+        ),
+        (
+            "CREATE TABLE odd (id INTEGER PRIMARY KEY, half TEXT, whole TEXT AS ('$stem' || half))",
+            "INSERT INTO odd (half) VALUES ('.jpg')",
+            "odd.whole in the row with id 1",
+        ),
+        ("CREATE TABLE odd (a TEXT) STRICT", "INSERT INTO odd VALUES ('$url')", "odd.a in the row with rowid 1"),
+    ] {
+        unused.sql(tables);
+        unused.sql(row);
+        unused.stays(spot);
+        unused.sql("DROP TABLE odd");
+    }
+    unused.goes(&DELETE);
+}
+
+#[test]
+fn s7_a_full_text_index_is_looked_at_and_a_foreign_module_is_listed() {
+    let unused = Unused::new(Kind::Sqlite);
+    unused.sql("CREATE VIRTUAL TABLE pages USING fts5(body)");
+    unused.sql("INSERT INTO pages VALUES ('see $url')");
+    let ran = unused.site.run(&DELETE).code(0);
+    assert_eq!(unused.site.paths().len(), 1, "{ran}");
+    unused.sql(
+        "DROP TABLE pages; PRAGMA writable_schema = on;
+         INSERT INTO sqlite_schema VALUES ('table', 'maps', 'maps', 0, 'CREATE VIRTUAL TABLE maps USING nowhere(x)')",
+    );
+    unused.goes(&DELETE).says("Not looked at, because it cannot be read:").says("maps: ");
+}

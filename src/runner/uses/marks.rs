@@ -284,14 +284,14 @@ mod tests {
     #[test]
     fn s7_hostile_texts_are_looked_through_in_bounded_time() {
         let began = std::time::Instant::now();
-        let long = 3_000_000;
+        let long = 500_000;
         for piece in ["%25", "25", "\\u005c", "&amp;", "&#", "A", "QUFB", "UFBQ", "a%2Fb/"] {
             let text = format!("%{}", piece.repeat(long / piece.len()));
             found(&text);
             assert!(found(text + NAME), "{piece}");
         }
         let mut wound = "UFBQ".repeat(20_000);
-        for _ in 0..12 {
+        for _ in 0..6 {
             wound = BASE64_STANDARD.encode(wound);
         }
         found(wound);

@@ -42,7 +42,8 @@ fn s7_what_may_not_be_read_is_listed() {
     ));
     let args = [&DELETE[..], &["--dry-run"]].concat();
     let ran = unused.site.run_idle(&args).code(0).says("Not looked at, because it cannot be read:");
-    let ran = ran.says("public.notes (secret): this role may not read it").says("closed.log (line): this role");
+    let ran =
+        ran.says("public.notes (secret): this role may not read it").says("closed.log (line): this role");
     ran.says("public.told (words): this view runs functions").says("public.notes (0 rows): body");
     let answer = unused.site.run_json(&["reconcile"]).json();
     let unread = answer["looks_at"]["unread"].as_array().unwrap();
@@ -73,7 +74,8 @@ fn s7_rows_that_only_a_parent_shows_are_looked_at() {
          CREATE TABLE parts_all PARTITION OF parts DEFAULT;
          CREATE TABLE base (id bigint PRIMARY KEY, body text); CREATE TABLE heir () INHERITS (base)";
     let (unused, role) = Unused::as_role(Kind::Postgres, parts);
-    unused.sql(&format!("REVOKE SELECT ON parts_all, heir FROM {role}; INSERT INTO parts VALUES (1, '$url')"));
+    unused
+        .sql(&format!("REVOKE SELECT ON parts_all, heir FROM {role}; INSERT INTO parts VALUES (1, '$url')"));
     unused.stays("public.parts.body in the row with id 1");
     unused.sql("DELETE FROM parts; INSERT INTO heir VALUES (3, '$url')");
     unused.stays("public.base.body in the row with id 3");

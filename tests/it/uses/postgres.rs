@@ -36,9 +36,11 @@ fn s7_other_schemas_and_all_that_holds_rows_are_looked_at() {
     unused.sql("CREATE MATERIALIZED VIEW gallery AS SELECT * FROM \"Old Site\".pages; DELETE FROM \"Old Site\".pages");
     unused.stays("public.gallery.body in the row with ctid (0,1)");
     unused.sql("REFRESH MATERIALIZED VIEW gallery WITH NO DATA");
-    unused.sql("CREATE TABLE parts (id bigint PRIMARY KEY, body text) PARTITION BY RANGE (id);
+    unused.sql(
+        "CREATE TABLE parts (id bigint PRIMARY KEY, body text) PARTITION BY RANGE (id);
          CREATE TABLE parts_low PARTITION OF parts FOR VALUES FROM (0) TO (10);
-         CREATE TABLE parts_rest PARTITION OF parts DEFAULT; INSERT INTO parts VALUES (1, 'a'), (20, '$url')");
+         CREATE TABLE parts_rest PARTITION OF parts DEFAULT; INSERT INTO parts VALUES (1, 'a'), (20, '$url')",
+    );
     unused.stays("public.parts_rest.body in the row with id 20");
     unused.sql("DROP TABLE parts; CREATE TABLE base (id bigint, body text); CREATE TABLE heir (more text) INHERITS (base);
          INSERT INTO heir VALUES (1, 'a', '$url')");
@@ -56,9 +58,11 @@ fn s7_other_schemas_and_all_that_holds_rows_are_looked_at() {
 #[test]
 fn s7_large_tables_are_read_to_their_end() {
     let unused = Unused::new(Kind::Pgbouncer);
-    unused.sql("CREATE TABLE large (id bigint PRIMARY KEY, body text);
+    unused.sql(
+        "CREATE TABLE large (id bigint PRIMARY KEY, body text);
          INSERT INTO large SELECT n, repeat('some text of a page. ', 150) FROM generate_series(1, 2500) n;
-         INSERT INTO large VALUES (9999, '$url')");
+         INSERT INTO large VALUES (9999, '$url')",
+    );
     unused.stays("public.large.body in the row with id 9999");
     unused.sql("UPDATE large SET body = repeat('x y ', 1000000) || '$url' WHERE id = 9999");
     unused.stays("public.large.body in the row with id 9999");
@@ -69,8 +73,10 @@ fn s7_large_tables_are_read_to_their_end() {
 #[test]
 fn s7_a_value_that_is_too_large_to_be_looked_at_counts_as_a_use() {
     let unused = Unused::new(Kind::Postgres);
-    unused.sql("CREATE TABLE large (id bigint PRIMARY KEY, body text);
-         INSERT INTO large VALUES (1, repeat('0123456789abcdef', 2100000))");
+    unused.sql(
+        "CREATE TABLE large (id bigint PRIMARY KEY, body text);
+         INSERT INTO large VALUES (1, repeat('0123456789abcdef', 2100000))",
+    );
     unused.stays("public.large.body in the row with id 1");
     unused.sql("DELETE FROM large");
     unused.goes(&DELETE);

@@ -8,8 +8,16 @@ fn s7_every_value_of_every_kind_of_table_is_looked_at() {
     let unused = Unused::new(Kind::Sqlite);
     for (tables, row, spot) in [
         ("CREATE TABLE odd (n INTEGER)", "INSERT INTO odd VALUES ('$url')", "odd.n in the row with rowid 1"),
-        ("CREATE TABLE odd (rowid BLOB)", "INSERT INTO odd VALUES (CAST('$url' AS BLOB))", "odd.rowid in the row with "),
-        ("CREATE TABLE odd (j JSON)", "INSERT INTO odd VALUES ('{no json: $url')", "odd.j in the row with rowid 1"),
+        (
+            "CREATE TABLE odd (rowid BLOB)",
+            "INSERT INTO odd VALUES (CAST('$url' AS BLOB))",
+            "odd.rowid in the row with rowid 1",
+        ),
+        (
+            "CREATE TABLE odd (j JSON)",
+            "INSERT INTO odd VALUES ('{no json: $url')",
+            "odd.j in the row with rowid 1",
+        ),
         (
             "CREATE TABLE odd (a, b, u TEXT, PRIMARY KEY (b, a)) WITHOUT ROWID",
             "INSERT INTO odd VALUES (1, 'x', '$id')",
@@ -20,7 +28,11 @@ fn s7_every_value_of_every_kind_of_table_is_looked_at() {
             "INSERT INTO odd (half) VALUES ('.jpg')",
             "odd.whole in the row with id 1",
         ),
-        ("CREATE TABLE odd (a TEXT) STRICT", "INSERT INTO odd VALUES ('$url')", "odd.a in the row with rowid 1"),
+        (
+            "CREATE TABLE odd (a TEXT) STRICT",
+            "INSERT INTO odd VALUES ('$url')",
+            "odd.a in the row with rowid 1",
+        ),
     ] {
         unused.sql(tables);
         unused.sql(row);

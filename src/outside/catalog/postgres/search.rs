@@ -43,7 +43,7 @@ pub(super) async fn texts(pool: &Pool, skip: &[String]) -> Result<Texts, Trouble
     for (table, reading) in texts.tables.iter_mut().zip(&readings) {
         (table.rows, table.is_estimate) = match reading.of.rows {
             rows if rows >= 0.0 => (Some(rows as u64), true),
-            _ if reading.has_blocks && blocks(&mut open.tx, reading).await? < SEARCH_COUNTED_BLOCKS => {
+            _ if reading.of.filenode != 0 && blocks(&mut open.tx, reading).await? < SEARCH_COUNTED_BLOCKS => {
                 let sql = format!("SELECT count(*) FROM {}", from(reading));
                 let count = sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql)).persistent(false);
                 (u64::try_from(answered(count.fetch_one(&mut *open.tx)).await?).ok(), false)

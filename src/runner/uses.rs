@@ -60,7 +60,13 @@ impl Uses {
     /// When the database cannot be read through; [`Halt::GivenUp`] when it is to stop.
     pub async fn look(&mut self, catalog: &dyn Catalog, retry: &Retry) -> Result<(), Halt> {
         let began = Instant::now();
-        let seen: Seen = retry.run(Outside::Catalog, || catalog.search(&self.search)).await?.value;
+        let mut stop = retry.stop.clone();
+        let looking = retry.run(Outside::Catalog, || catalog.search(&self.search));
+        // Looking through a large database takes longer than anybody wants to wait who stops a run.
+        let seen: Seen = tokio::select! {
+            seen = looking => seen?.value,
+            Ok(_) = stop.wait_for(|stops| *stops) => return Err(Halt::GivenUp),
+        };
         self.search.since = Some(seen);
         let ended = Instant::now();
         self.looked = Some((ended, ended - began));

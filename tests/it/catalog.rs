@@ -7,6 +7,7 @@ mod no_text;
 mod postgres;
 mod refusals;
 mod shadows;
+mod search;
 mod suspended;
 
 use longshore::outside::catalog::{Catalog, Rewrite, open};

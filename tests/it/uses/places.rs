@@ -3,6 +3,8 @@
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 
+use longshore::sandbox::faults::Fault;
+
 use super::{DELETE, MIGRATE, ORPHANS, ROLLBACK, Unused};
 use crate::kill::hand::Going;
 use crate::support::site::Site;
@@ -149,10 +151,10 @@ fn s7_a_resumed_rollback_leaves_out_what_it_was_started_with() {
     let unused = Unused::new(Kind::Sqlite);
     unused.sql("CREATE TABLE page_views (id integer PRIMARY KEY, url text)");
     unused.sql("INSERT INTO page_views VALUES (1, '$url')");
-    unused.site.stage.order("delete=503");
+    unused.site.stage.cdn_faults.inject("details", 0, 1_000, Fault::DropBefore);
     let skip = ["--skip-table", "page_views", "--patience", "1"];
     unused.site.run(&[&DELETE[..], &skip].concat()).code(11);
-    unused.site.stage.order("delete=none");
+    unused.site.stage.cdn_faults.clear();
     unused.goes(&["resume"]).says("page_views");
     assert_eq!(unused.deleted()["tables_skipped"], serde_json::json!(["page_views"]));
 }

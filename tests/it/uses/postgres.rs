@@ -24,6 +24,9 @@ fn s7_every_type_that_holds_text_is_looked_at() {
         unused.stays("public.odd.held in the row with ctid (0,2)");
         unused.sql("DROP TABLE odd");
     }
+    unused.sql("CREATE TABLE odd (a text COLLATE \"C\", b text COLLATE \"POSIX\"); INSERT INTO odd VALUES ('', '$url')");
+    unused.stays("public.odd.b in the row with ctid (0,1)");
+    unused.sql("DROP TABLE odd");
     unused.goes(&DELETE);
 }
 

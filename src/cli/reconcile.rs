@@ -172,7 +172,7 @@ fn ask(
         eprintln!("  … and {more} more; `longshore reconcile` names them all");
     }
     eprintln!("No row of {database} uses them.");
-    say(texts, "longshore reconcile --format json");
+    say(texts, "`longshore reconcile --format json`");
     confirm("No image of the ledger needs them either.", "DELETE", yes)
 }
 

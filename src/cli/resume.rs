@@ -64,7 +64,7 @@ pub fn run(context: &Context<'_>, args: &ResumeArgs) -> Result<Exit, Failure> {
         // What was left out may be gone since; then there is nothing to leave out.
         let texts = context.runtime.block_on(catalog.texts(&options.skip_tables))?;
         refuse_hidden(&texts, &format!("rollback {} --delete-cdn-files", typed(&of.started.scope)))?;
-        say(&texts, "longshore reconcile --format json");
+        say(&texts, "`longshore reconcile --format json`");
     }
     let needs_cdn = forward.is_some() || options.delete_cdn_files;
     let clients = needs_cdn.then(|| context.open_clients(&options)).transpose()?;

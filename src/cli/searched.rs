@@ -40,7 +40,7 @@ pub fn refuse_hidden(texts: &Texts, command: &str) -> Result<(), Failure> {
         .hint(format!("Or, where no row of it uses a file: `longshore {command} {}`", skips.join(" "))))
 }
 
-/// Says what is looked at. `all` is the command that names everything.
+/// Says what is looked at. `all` is the command that names everything, between backticks.
 pub fn say(texts: &Texts, all: &str) {
     let columns: usize = texts.tables.iter().map(|table| table.columns.len()).sum();
     let (columns, tables) =
@@ -82,7 +82,7 @@ fn listed(names: &[String], all: &str) {
         folded(&show::plain(name)).iter().for_each(|line| eprintln!("{line}"));
     }
     if let Some(more) = names.len().checked_sub(SHOWN_TABLES_MAX).filter(|more| *more > 0) {
-        eprintln!("  … and {more} more; `{all}` names them all");
+        eprintln!("  … and {more} more; {all} names them all");
     }
 }
 

@@ -5,39 +5,47 @@
 /// of them shortens the text, so the work follows its length, however deep they are.
 pub(super) fn undone(text: &[u8]) -> Option<Vec<u8>> {
     let first = text.iter().position(|byte| matches!(byte, b'%' | b'\\' | b'&'))?;
-    let mut undoing = Undoing { text: Vec::with_capacity(text.len()), entity: None, slashes: Vec::new() };
+    let mut undoing = Undoing { text: Vec::with_capacity(text.len()), ..Undoing::default() };
     undoing.text.extend_from_slice(&text[..first]);
-    text[first..].iter().for_each(|byte| undoing.push(*byte, 0));
+    text[first..].iter().for_each(|byte| undoing.push(*byte));
     undoing.end();
     (undoing.text != text).then_some(undoing.text)
 }
 
+#[derive(Default)]
 struct Undoing {
     text: Vec<u8>,
-    /// Where an entity may have begun.
-    entity: Option<usize>,
+    /// Where entities may have begun, one within the other.
+    entities: Vec<usize>,
     /// For each backslash of the text how many escapes it has come out of.
     slashes: Vec<u32>,
+    /// What is to be put behind the text, the next one last, each with how many escapes it has come out of.
+    next: Vec<(u8, u32)>,
 }
 
 impl Undoing {
-    /// Puts a byte behind the text that has come out of so many escapes, and undoes what ends with it.
-    fn push(&mut self, byte: u8, depth: u32) {
-        let mut next = Some((byte, depth));
-        while let Some((byte, depth)) = next.take() {
-            if let Some(at) = self.entity.filter(|at| !continues(&self.text[*at..], byte)) {
-                self.entity = None;
-                if let Some(stands_for) = entity(&self.text[at + 1..], byte == b';') {
-                    self.text.truncate(at);
-                    self.push(stands_for, 1);
-                    if byte != b';' {
-                        self.push(byte, depth);
-                    }
-                    return;
+    /// Puts a byte behind the text, and undoes what ends with it.
+    fn push(&mut self, byte: u8) {
+        self.next.push((byte, 0));
+        self.work();
+    }
+
+    fn work(&mut self) {
+        while let Some((byte, depth)) = self.next.pop() {
+            if let Some(stands_for) = self.ended_by(byte) {
+                if byte != b';' {
+                    self.next.push((byte, depth));
                 }
+                self.next.push((stands_for, 1));
+                continue;
             }
             match byte {
-                b'&' => self.entity = Some(self.text.len()),
+                b'&' => {
+                    if self.entities.len() == ENTITIES_DEEP_MAX {
+                        self.entities.remove(0);
+                    }
+                    self.entities.push(self.text.len());
+                }
                 b'\\' => {
                     // Of two in one string, the first escapes the second. One that came out of an escape waits, until what the
                     // second begins is undone too.
@@ -45,7 +53,7 @@ impl Undoing {
                     if let Some(before) = before.filter(|before| *before <= depth) {
                         self.slashes.pop();
                         self.text.pop();
-                        next = Some((b'\\', before.max(depth) + 1));
+                        self.next.push((b'\\', before.max(depth) + 1));
                         continue;
                     }
                     self.slashes.push(depth);
@@ -60,18 +68,38 @@ impl Undoing {
                     _ => 0,
                 };
                 self.text.truncate(at);
-                self.entity = self.entity.filter(|entity| *entity < at);
-                next = Some((stands_for, depth + 1));
+                while self.entities.pop_if(|entity| *entity >= at).is_some() {}
+                self.next.push((stands_for, depth + 1));
             }
         }
     }
 
+    /// What the innermost entity stands for, taken off the text, where a byte ends it. One without a semicolon ends where
+    /// another begins, too.
+    fn ended_by(&mut self, byte: u8) -> Option<u8> {
+        let at = *self.entities.last()?;
+        if byte != b'&' && continues(&self.text[at..], byte) {
+            return None;
+        }
+        let stands_for = entity(&self.text[at + 1..], byte == b';');
+        match stands_for {
+            Some(_) => {
+                self.entities.pop();
+                self.text.truncate(at);
+            }
+            None if byte == b'&' => {}
+            None => self.entities.clear(),
+        }
+        stands_for
+    }
+
     /// An entity needs no semicolon where the text ends.
     fn end(&mut self) {
-        while let Some(at) = self.entity.take() {
+        while let Some(at) = self.entities.pop() {
             if let Some(stands_for) = entity(&self.text[at + 1..], false) {
                 self.text.truncate(at);
-                self.push(stands_for, 1);
+                self.next.push((stands_for, 1));
+                self.work();
             }
         }
     }
@@ -119,6 +147,11 @@ fn continues(so_far: &[u8], byte: u8) -> bool {
         _ => byte.is_ascii_alphanumeric(),
     }
 }
+
+/// Entities within an entity that are looked behind: whoever writes more hides nothing but his own use of a file.
+const ENTITIES_DEEP_MAX: usize = 64;
+/// Digits of an entity's number, of which there may be any number of zeros.
+const ENTITY_DIGITS_MAX: usize = 64;
 
 /// The characters of names and URLs that HTML has a word for. Some are known without their semicolon, too.
 const ENTITIES: [(&str, u8, bool); 34] = [
@@ -175,6 +208,9 @@ fn entity(name: &[u8], has_semicolon: bool) -> Option<u8> {
 
 /// A character's number, which may have any number of zeros before it.
 fn code(digits: &[u8], radix: u32) -> Option<u32> {
+    if digits.len() > ENTITY_DIGITS_MAX {
+        return None;
+    }
     let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
     let digits =
         std::str::from_utf8(if zeros == digits.len() && zeros > 0 { b"0" } else { &digits[zeros..] }).ok()?;
@@ -237,7 +273,7 @@ fn sextet(byte: u8) -> Option<u8> {
 }
 
 /// A path with the escapes of URLs undone once.
-pub(in crate::runner) fn without_percents(text: &str) -> String {
+pub fn without_percents(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, behind)) = rest.split_first() {
@@ -284,6 +320,8 @@ mod tests {
             ("&#95&#95 x&#x5f", "__ x_"),
             ("&amp;amp;#95;", "_"),
             ("&amp&num;95;", "_"),
+            ("&#&#57;5;", "_"),
+            ("&semi&semi&semi;", ";"),
             ("%26%2395%3B", "_"),
             ("%26amp%3B%2523%39%35%3b", "_"),
             (r"\u0026\u0023\u0039\u0035\u003b", "_"),
@@ -299,7 +337,9 @@ mod tests {
 
     #[test]
     fn s7_long_chains_of_escapes_take_no_longer_than_their_length() {
-        for piece in ["%25", "25", "\\", "&amp;", "&#", "amp;", "&#0", "\\u005c", "&amp%", "0"] {
+        for piece in
+            ["&semi", "&", "&#48;", "%25", "25", "\\", "&amp;", "&#", "amp;", "&#0", "\\u005c", "&amp%", "0"]
+        {
             let text = format!("%&#{}5f", piece.repeat(200_000));
             undone(text.as_bytes());
         }

@@ -115,7 +115,8 @@ fn from(reading: &Reading) -> String {
 
 async fn blocks(tx: &mut Transaction<'static, Postgres>, reading: &Reading) -> Result<i64, Trouble> {
     let blocks = sqlx::query_scalar(BLOCKS).bind(reading.of.oid).persistent(false);
-    Ok(answered(blocks.fetch_one(&mut **tx)).await.map(|blocks: Option<i64>| blocks.unwrap_or(0))?)
+    let blocks: Option<i64> = answered(blocks.fetch_one(&mut **tx)).await?;
+    Ok(blocks.unwrap_or(0))
 }
 
 /// Reads one table, or the rows of it that were written since a snapshot with this `xmin`.

@@ -12,6 +12,7 @@ use super::Context;
 use super::open::{holder, now, operator};
 use super::out::PlainFormat;
 use crate::error::{Exit, Failure};
+use crate::secrets::masked;
 use crate::show;
 
 /// Leave what waits of a venue, for good: no later run takes it up, unless it names the venue.
@@ -88,7 +89,8 @@ pub fn run(context: &Context<'_>, args: &SkipArgs) -> Result<Exit, Failure> {
     let (at, operator) = (now(), operator());
     let is_whole = !whole.is_empty();
     let records = each.chain(whole.into_iter().map(|run| (run, None))).map(|(run, image)| {
-        let (reason, operator) = (args.reason.clone(), operator.clone());
+        // Whoever pastes an error may paste a secret with it.
+        let (reason, operator) = (masked(&args.reason).into_owned(), operator.clone());
         Record { at, run: Some(run), event: Event::Closed(Closed { venue, image, reason, operator }) }
     });
     let records: Vec<Record> = records.collect();

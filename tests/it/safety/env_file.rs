@@ -206,7 +206,7 @@ fn c14_a_sandbox_is_made_whatever_a_dotenv_says() {
     planted.write("IMAGEKIT_API_URL='https://elsewhere.example'\nnothing that is a line\n");
     planted.mode(0o666);
     planted.at.run(&["countries"]).code(2);
-    let mut going = Going::start(&planted.at, &["sandbox", "--dir", "made", "--venues", "3"]);
+    let mut going = Going::start(&planted.at, &["sandbox", "--dir", "made", "--venues", "4"]);
     going.says("The sandbox is up");
     going.signal("TERM");
     going.end().code(0);

@@ -147,9 +147,7 @@ fn s7_a_file_put_by_hand_where_ours_was_stays() {
 fn s7_an_editors_new_version_stays() {
     let bigger = |site: &Site| {
         let path = files(site)[0].path.clone();
-        let mut bytes = site.stage.file_bytes(&path);
-        bytes.extend(b"edited");
-        site.stage.edit_file(&path, bytes);
+        site.stage.edit_file(&path, [&site.stage.file_bytes(&path)[..], b"edited"].concat());
         vec![path]
     };
     stays(Kind::Sqlite, bigger, "it is not what was sent any more");
@@ -258,14 +256,18 @@ fn s7_an_adoption_that_was_cut_off_is_one_all_the_same() {
     }
 }
 
+fn serve_nothing(site: &Site) {
+    let no = Fault::Answer { status: 404, headers: vec![], body: "Not Found".into() };
+    site.stage.cdn_faults.inject("delivery", 0, 1_000, no);
+}
+
 #[test]
 fn s7_what_was_adopted_and_not_served_stays_after_it_is_retried() {
     for verb in [Verb::Rollback, Verb::Reconcile] {
         let site = site(Kind::Sqlite);
         let (path, theirs) = somebody_was_first(&site);
-        let page = Fault::Answer { status: 404, headers: vec![], body: "Not Found".into() };
-        // Its bytes are compared by the same host, so only what comes behind that is refused.
-        site.stage.cdn_faults.inject("delivery", 0, 1_000, page);
+        // Its untouched bytes can be compared.
+        serve_nothing(&site);
         let ran = site.run(&MIGRATE);
         site.stage.cdn_faults.clear();
         assert_eq!(ran.code, Some(10), "{ran}");
@@ -280,8 +282,7 @@ fn s7_what_was_adopted_and_not_served_stays_after_it_is_retried() {
 #[test]
 fn s7_what_failed_after_it_was_stored_is_named_and_left() {
     let site = site(Kind::Sqlite);
-    let page = Fault::Answer { status: 404, headers: vec![], body: "Not Found".into() };
-    site.stage.cdn_faults.inject("delivery", 0, 1_000, page);
+    serve_nothing(&site);
     let ran = site.run(&MIGRATE).code(10);
     site.stage.cdn_faults.clear();
     let stored = files(&site);
@@ -358,13 +359,32 @@ fn s7_an_upload_that_is_answered_with_somebodys_file_removes_nothing() {
     assert_eq!(file(&site, &theirs.path), theirs, "{ran}");
 }
 
+fn one_picture() -> Site {
+    let site = Site::new(Kind::Sqlite);
+    site.venue(1, 1, &["/1a.jpg"]);
+    site
+}
+
+#[test]
+fn s7_an_answer_about_another_file_deletes_nothing() {
+    for verb in [Verb::Rollback, Verb::Reconcile] {
+        let site = one_picture();
+        site.one_run(&MIGRATE, 0);
+        let ours = files(&site)[0].clone();
+        site.stage.upload_file("/elsewhere/theirs.jpg", site.stage.file_bytes(&ours.path), "holiday");
+        let theirs = file(&site, "/elsewhere/theirs.jpg");
+        // Asked for ours, ImageKit tells of the other as if that lay there.
+        let url = format!("{}{}", site.stage.imagekit.url_endpoint(), ours.path);
+        let body = json!({"fileId": theirs.id, "filePath": ours.path, "url": url, "size": ours.bytes, "tags": ours.tags});
+        let odd = Fault::Answer { status: 200, headers: vec![], body: body.to_string() };
+        site.stage.cdn_faults.inject("details", 0, 1_000, odd);
+        let said = sweep(&site, verb);
+        assert_eq!(files(&site), [theirs, ours], "{verb:?}: {said}");
+    }
+}
+
 #[test]
 fn s7_an_upload_that_became_a_version_of_somebodys_file_adopts_it() {
-    let one_picture = || {
-        let site = Site::new(Kind::Sqlite);
-        site.venue(1, 1, &["/1a.jpg"]);
-        site
-    };
     let elsewhere = one_picture();
     elsewhere.one_run(&MIGRATE, 0);
     let path = files(&elsewhere)[0].path.clone();

@@ -29,6 +29,20 @@ async fn details_are_a_file_or_its_absence() {
 }
 
 #[tokio::test]
+async fn s7_versions_are_all_that_there_are_or_none() {
+    let server = RawServer::start(|asked| match asked.target.as_str() {
+        "/v1/files/known/versions" => json(200, json!([file_json("/a/b.jpg"), file_json("/a/b.jpg")])),
+        "/v1/files/proxy/versions" => answer(404, &[], b"<html>no such route</html>"),
+        _ => error(404, "The requested file does not exist."),
+    })
+    .await;
+    let client = client(&server);
+    assert_eq!(client.versions(&id("known")).await.unwrap(), [cdn_file("/a/b.jpg"), cdn_file("/a/b.jpg")]);
+    assert_eq!(client.versions(&id("unknown")).await, Ok(vec![]));
+    assert_eq!(client.versions(&id("proxy")).await.unwrap_err().kind, ApiError, "no word of ImageKit's");
+}
+
+#[tokio::test]
 async fn a_file_is_found_by_its_exact_path() {
     let server = RawServer::start(|_| {
         json(200, json!([file_json("/elsewhere/n.jpg"), file_json("/a/N.jpg"), file_json("/a/n.jpg")]))

@@ -177,7 +177,9 @@ fn say_migrated(state: &State, scope: &Scope) {
 
 fn say_files(texts: Option<&Texts>, scope: &Scope) {
     let Some(texts) = texts else { return eprintln!("Files on the CDN stay.") };
-    eprintln!("Files on the CDN that this ledger sent, that are as it sent them and that nothing needs any more are deleted.");
+    eprintln!(
+        "Files on the CDN that this ledger sent, that are as it sent them and that nothing needs any more are deleted."
+    );
     let all = "--delete-cdn-files --dry-run --format json";
     say(texts, &format!("`longshore rollback {} {all}`", typed(scope)));
 }

@@ -6,8 +6,8 @@ mod contract;
 mod no_text;
 mod postgres;
 mod refusals;
-mod shadows;
 mod search;
+mod shadows;
 mod suspended;
 
 use longshore::outside::catalog::{Catalog, Rewrite, open};

@@ -37,7 +37,10 @@ async fn s7_versions_are_all_that_there_are_or_none() {
     })
     .await;
     let client = client(&server);
-    assert_eq!(client.versions(&id("known")).await.unwrap(), [cdn_file("/a/b.jpg"), cdn_file("/a/b.jpg")]);
+    assert_eq!(
+        client.versions(&id("known")).await.unwrap(),
+        [cdn_file(&server, "/a/b.jpg"), cdn_file(&server, "/a/b.jpg")]
+    );
     assert_eq!(client.versions(&id("unknown")).await, Ok(vec![]));
     assert_eq!(client.versions(&id("proxy")).await.unwrap_err().kind, ApiError, "no word of ImageKit's");
 }

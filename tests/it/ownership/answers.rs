@@ -1,0 +1,75 @@
+//! Answers of ImageKit that name another's file.
+
+use ledger::ledger::Ledger;
+use longshore::sandbox::faults::Fault;
+use longshore::sandbox::imagekit::File;
+use serde_json::json;
+
+use super::{MIGRATE, Verb, acquired, file, files, site, sweep};
+use crate::support::site::Site;
+use crate::support::stage::Kind;
+
+/// What ImageKit answers when it has stored a file, if it told of this one.
+fn answers_with(site: &Site, file: &File, version: &str) -> Fault {
+    let url = format!("{}{}", site.stage.imagekit.url_endpoint(), file.path);
+    let body = json!({
+        "fileId": file.id, "filePath": file.path, "url": url, "size": file.bytes, "tags": [],
+        "versionInfo": {"id": version, "name": "Version 2"},
+    });
+    Fault::Answer { status: 200, headers: vec![], body: body.to_string() }
+}
+
+#[test]
+fn s7_an_upload_that_is_answered_with_somebodys_file_removes_nothing() {
+    let site = site(Kind::Sqlite);
+    site.stage.upload_file("/venues/theirs/holiday.jpg", b"not a picture of ours".to_vec(), "holiday");
+    let theirs = file(&site, "/venues/theirs/holiday.jpg");
+    site.stage.cdn_faults.inject("upload", 0, 1, answers_with(&site, &theirs, &theirs.id));
+    let ran = site.run(&MIGRATE).code(10).says("integrity_mismatch");
+    assert_eq!(file(&site, &theirs.path), theirs, "{ran}");
+}
+
+fn one_picture() -> Site {
+    let site = Site::new(Kind::Sqlite);
+    site.venue(1, 1, &["/1a.jpg"]);
+    site
+}
+
+#[test]
+fn s7_an_answer_about_another_file_deletes_nothing() {
+    for verb in [Verb::Rollback, Verb::Reconcile] {
+        let site = one_picture();
+        site.one_run(&MIGRATE, 0);
+        let ours = files(&site)[0].clone();
+        site.stage.upload_file("/elsewhere/theirs.jpg", site.stage.file_bytes(&ours.path), "holiday");
+        let theirs = file(&site, "/elsewhere/theirs.jpg");
+        // Asked for ours, ImageKit tells of the other as if that lay there.
+        let url = format!("{}{}", site.stage.imagekit.url_endpoint(), ours.path);
+        let body = json!({"fileId": theirs.id, "filePath": ours.path, "url": url, "size": ours.bytes, "tags": ours.tags});
+        let odd = Fault::Answer { status: 200, headers: vec![], body: body.to_string() };
+        site.stage.cdn_faults.inject("details", 0, 1_000, odd);
+        let said = sweep(&site, verb);
+        assert_eq!(files(&site), [theirs, ours], "{verb:?}: {said}");
+    }
+}
+
+#[test]
+fn s7_an_upload_that_became_a_version_of_somebodys_file_adopts_it() {
+    let elsewhere = one_picture();
+    elsewhere.one_run(&MIGRATE, 0);
+    let path = files(&elsewhere)[0].path.clone();
+    for verb in [Verb::Rollback, Verb::Reconcile] {
+        let site = one_picture();
+        let bytes = elsewhere.stage.file_bytes(&path);
+        site.stage.upload_file(&path, bytes.clone(), "holiday");
+        // As if ImageKit had taken two uploads of one name at the same time, ours as the second.
+        let answer = answers_with(&site, &file(&site, &path), "000000000000000000000002");
+        site.stage.cdn_faults.inject("upload", 0, 1, answer);
+        site.one_run(&MIGRATE, 0);
+        assert_eq!(acquired(&site, &path), ["adopted"]);
+        let ours = Ledger::read(&site.ledger()).unwrap().store().id().tag();
+        site.stage.upload_file(&path, bytes, &format!("longshore,{ours}"));
+        let said = sweep(&site, verb);
+        assert_eq!(files(&site).iter().map(|file| file.versions).collect::<Vec<_>>(), [2], "{said}");
+    }
+}

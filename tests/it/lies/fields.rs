@@ -90,3 +90,23 @@ fn d6_amounts_beyond_all_measure_are_no_amounts() {
     });
     site.run(&["plan", "--country", "PL"]).code(0).says("bytes are more than there can be");
 }
+
+#[test]
+fn s2_an_original_that_does_not_end_or_is_compressed_is_not_ours() {
+    for (fault, kind, message) in [
+        ("delivery_original=endlessx1", "integrity_mismatch", "the original has more than"),
+        ("delivery_original=bombx4", "not_served", "compressed"),
+        ("delivery_original=gzipx4", "not_served", "compressed"),
+    ] {
+        let (site, _liar) = site(Way::Adopted, &[]);
+        let before = site.stage.images(1).unwrap();
+        site.stage.order(fault);
+        let ran = site.run(&Way::Adopted.typed(&[])).code(10);
+        let failed = last_failed(&site);
+        assert_eq!(failed["error_type"], kind, "{fault}: {failed}");
+        assert!(failed["message"].as_str().unwrap().contains(message), "{fault}: {failed}");
+        assert_eq!(site.stage.images(1).unwrap(), before, "{fault}: {ran}");
+        assert_eq!(site.paths().len(), 1, "it stays: {ran}");
+        site.run(&Way::Adopted.typed(&[])).code(0);
+    }
+}

@@ -111,6 +111,8 @@ fn planning_and_going(story: &mut Story) {
     story.says("status", 0, &["status"]);
     story.says("reconcile", 0, &["reconcile"]);
     story.says("rollback --dry-run", 0, &["rollback", "--country", "PL", "--dry-run"]);
+    let deleting = ["rollback", "--country", "PL", "--dry-run", "--delete-cdn-files"];
+    story.says("rollback --dry-run", 0, &deleting);
     story.says("The end of a run", 0, &["resume", "--yes"]);
     story.says("The end of a run", 10, &["migrate", "--country", "PL", "--yes"]);
     story.says("The end of a run", 0, &["migrate", "--city", "Köln", "--yes"]);
@@ -147,6 +149,11 @@ fn looking_back(story: &mut Story) {
     story.says("The end of a run", 12, &["rollback", "--venue-id", "5", "--yes"]);
     story.says("The end of a run", 0, &["rollback", "--venue-id", "4", "--yes"]);
     story.says("audit", 0, &["audit"]);
+    // A table that this program cannot read.
+    story.site.stage.sql(
+        "PRAGMA writable_schema = on;
+         INSERT INTO sqlite_schema VALUES ('table', 'maps', 'maps', 0, 'CREATE VIRTUAL TABLE maps USING nowhere(x)')",
+    );
     story.says("reconcile", 13, &["reconcile"]);
     story.says("reconcile", 0, &["reconcile", "--delete-orphans", "--yes"]);
     story.says("status", 0, &["status"]);

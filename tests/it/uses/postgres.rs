@@ -84,3 +84,14 @@ fn s7_a_value_that_is_too_large_to_be_looked_at_counts_as_a_use() {
     unused.sql("DELETE FROM large");
     unused.goes(&DELETE);
 }
+
+#[test]
+fn s7_settings_in_the_databases_url_do_not_disturb_a_search() {
+    let mut unused = Unused::new(Kind::Pgbouncer);
+    let url = format!("{}?options=-cgeqo%3Doff", unused.site.stage.url());
+    unused.site.settings.insert("PRODUCTION_DATABASE_URL".into(), url);
+    unused.sql("UPDATE venues SET name = '$url'");
+    unused.stays("public.venues.name in the row of venue 1");
+    unused.sql("UPDATE venues SET name = ''");
+    unused.goes(&DELETE);
+}

@@ -63,9 +63,14 @@ impl Pool {
     /// the server's session is not ours. The isolation is named because a role may have another default: READ COMMITTED is
     /// what makes a row that was waited for come with its newest values.
     pub(super) async fn begin(&self, mode: &str) -> Result<Open<'_>, Trouble> {
+        self.begin_at("READ COMMITTED", mode).await
+    }
+
+    /// The same in another isolation.
+    pub(super) async fn begin_at(&self, isolation: &str, mode: &str) -> Result<Open<'_>, Trouble> {
         let turn = self.turns.acquire().await.map_err(|_| unreachable_in_time())?;
         let begin = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED {mode}; {}\
+            "BEGIN ISOLATION LEVEL {isolation} {mode}; {}\
              SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}; \
              SET LOCAL idle_in_transaction_session_timeout = {}; SET LOCAL tcp_user_timeout = {}",
             self.way.settings,

@@ -67,7 +67,7 @@ impl Unused {
     fn stays(&self, because: &str) {
         for (command, code) in [(&DELETE[..], 0), (&ORPHANS[..], 0)] {
             let ran = self.site.run(command).code(code);
-            assert_eq!(self.site.paths(), [self.path.clone()], "{because}: {ran}");
+            assert_eq!(self.site.paths(), std::slice::from_ref(&self.path), "{because}: {ran}");
             if command == DELETE {
                 ran.says(&format!("{because} uses it"));
             }

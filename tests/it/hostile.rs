@@ -10,6 +10,7 @@ mod memory;
 mod origin;
 mod pictures;
 mod place;
+mod rows;
 mod statements;
 mod story;
 mod texts;

@@ -146,6 +146,27 @@ pub const MATCH_FAR_M: u64 = 50_000;
 pub const PLAN_DIFFERENCES_MAX: usize = 20;
 /// Venues read at once while planning.
 pub const CATALOG_PAGE_VENUES: u32 = 500;
+/// Bytes of all texts on one page of rows: beyond this it ends early. It holds at least one row.
+pub const CATALOG_PAGE_BYTES_MAX: usize = 8_000_000;
+/// Bytes of one row's array that leave the database, as JSON text. A venue of 5,000 completed images has some 3.5 MB; its
+/// whole text is needed a dozen times over while it is changed, and written down.
+pub const CATALOG_ROW_BYTES_MAX: u64 = 4_000_000;
+/// Keys and values in one row's array: 5,000 completed images have some 100,000. Of the shortest there would be millions in
+/// as many bytes, and each takes some memory.
+pub const CATALOG_ROW_VALUES_MAX: usize = 200_000;
+/// Bytes of one name or slug that leave the database. No column of names is meant to hold more.
+pub const CATALOG_NAME_BYTES_MAX: i64 = 16 * 1024;
+/// Bytes of the names of all countries, or of all cities: a million of them, which are kept.
+pub const CATALOG_PLACES_BYTES_MAX: usize = 32_000_000;
+/// Rows that a server is asked for at once: those behind the end of a page are thrown away.
+pub const CATALOG_FETCH_ROWS_MAX: usize = 128;
+/// The same before any row has shown how large rows are.
+pub const CATALOG_FETCH_ROWS_FIRST: usize = 16;
+/// Bytes of rows that are being rewritten at the same time: beyond this no further step begins. One alone may be larger.
+pub const ROWS_IN_AIR_BYTES_MAX: usize = 8_000_000;
+/// What a command takes of memory at most, in kilobytes, whatever is in the rows that it reads: some 50 MB are the program,
+/// and a row of the largest size takes about 100 MB while it is changed.
+pub const ROWS_MEMORY_KB_MAX: u64 = 250_000;
 /// How often the claim's connection is used, so that nothing between takes it for dead.
 pub const CLAIM_PING_MS: u64 = 30_000;
 /// PostgreSQL frees the claim of a vanished holder after this long.

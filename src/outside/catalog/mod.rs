@@ -1,5 +1,6 @@
 //! The application's database: what is to be moved, and the one statement that moves it.
 
+pub(super) mod bounds;
 mod claims;
 pub mod inspect;
 pub mod postgres;
@@ -13,6 +14,7 @@ use ledger::event;
 use ledger::ids::VenueId;
 use ledger::trouble::TroubleKind;
 
+pub use self::bounds::{no_array, unread};
 use self::search::{Search, Seen, Texts};
 use super::Trouble;
 use crate::limits;
@@ -45,6 +47,11 @@ pub struct City {
 }
 
 impl Country {
+    /// Bytes of its texts.
+    fn bytes(&self) -> usize {
+        self.name.len() + self.code.len() + self.slug.len()
+    }
+
     /// As the ledger writes it.
     pub fn written(&self) -> event::Country {
         let slug = Some(self.slug.clone());
@@ -53,6 +60,11 @@ impl Country {
 }
 
 impl City {
+    /// Bytes of its texts.
+    fn bytes(&self) -> usize {
+        self.name.len() + self.slug.len()
+    }
+
     /// As the ledger writes it.
     pub fn written(&self) -> event::City {
         event::City { id: self.id, name: self.name.clone(), slug: Some(self.slug.clone()) }
@@ -96,8 +108,15 @@ pub struct Venue {
     /// `cities.id`, where the venue has a city.
     pub city: Option<i64>,
     /// `venue_images` in the catalog's own text; `None` is SQL NULL. Bytes that are no text, as SQLite may hold them,
-    /// are words that are no JSON.
+    /// are words that are no JSON, and so is a text beyond `limits::CATALOG_ROW_BYTES_MAX`: see [`unread`].
     pub images: Option<String>,
+}
+
+impl Venue {
+    /// Bytes of its texts.
+    fn bytes(&self) -> usize {
+        [&self.slug, &self.name, &self.images].into_iter().flatten().map(String::len).sum()
+    }
 }
 
 /// What to do with a row, decided from the text it holds while it is locked.
@@ -161,6 +180,10 @@ pub enum ClaimRefused {
 }
 
 /// The application's database. One contract suite (`tests/it/catalog.rs`) holds every implementation to the same.
+///
+/// What it gives is bounded, whatever it holds. A page of venues ends where its texts are
+/// `limits::CATALOG_PAGE_BYTES_MAX` bytes: it may hold fewer venues than were asked for, and only an empty one is the last.
+/// A name beyond `limits::CATALOG_NAME_BYTES_MAX` comes as its size in words.
 #[async_trait]
 pub trait Catalog: Send + Sync {
     /// Which database this is.
@@ -185,7 +208,8 @@ pub trait Catalog: Send + Sync {
     /// # Errors
     /// `catalog_error` where row-level security may hide rows, or a table cannot be read through.
     async fn search(&self, search: &Search) -> Result<Seen, Trouble>;
-    /// The venues with these ids, whatever they hold, in id order and each once; an unknown id is left out.
+    /// The venues with these ids, whatever they hold, in id order and each once; an unknown id is left out. As they are a
+    /// page, those above the last of them may be missing: they are asked for again, until none comes.
     async fn by_ids(&self, ids: &[VenueId]) -> Result<Vec<Venue>, Trouble>;
     /// The `venue_images` text of one venue as it is now; `None` when there is no such venue.
     async fn images(&self, venue: VenueId) -> Result<Option<Option<String>>, Trouble>;
@@ -194,7 +218,8 @@ pub trait Catalog: Send + Sync {
     /// only if it came back as sent.
     ///
     /// # Errors
-    /// `catalog_error` when the database refused or changed what was sent (nothing is then written); an outage
+    /// `bad_data` when the text is beyond the bounds of what is read, or would be afterwards; `catalog_error` when the
+    /// database refused or changed what was sent (nothing is then written); an outage
     /// when it could not be reached. After a lost connection it is unknown whether the commit happened; calling
     /// again finds out, as `rewrite` then sees its own work.
     async fn rewrite(

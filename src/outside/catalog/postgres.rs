@@ -15,7 +15,8 @@ mod url;
 
 use async_trait::async_trait;
 use ledger::ids::VenueId;
-use sqlx::postgres::PgRow;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
 use sqlx::{Postgres, Row as _, Transaction};
 
 use self::connect::Way;
@@ -23,50 +24,106 @@ pub(super) use self::inspect::inspect;
 pub(crate) use self::pool::Pool;
 use self::trouble::{answered, trouble};
 use super::search::{Search, Seen, Texts};
-use super::{Catalog, City, Claim, ClaimRefused, Country, Identity, Place, Rewrite, Row, Venue, refused};
+use super::{
+    Catalog, City, Claim, ClaimRefused, Country, Identity, Place, Rewrite, Row, Venue, bounds, refused,
+};
+use crate::limits::{
+    CATALOG_NAME_BYTES_MAX, CATALOG_PAGE_BYTES_MAX, CATALOG_PLACES_BYTES_MAX, CATALOG_ROW_BYTES_MAX,
+};
 use crate::outside::Trouble;
 
 const NO_RIGHT: &str = "42501";
 
 const TABLES: [&str; 3] = ["venues", "cities", "countries"];
+/// A page of venues, which is fetched piece by piece. `$1` is the most bytes of an array, `$2` those of a name: what is
+/// beyond does not leave the server. Each array becomes text once, and only when its row is fetched.
+macro_rules! page {
+    ($which:literal) => {
+        concat!(
+            "DECLARE page NO SCROLL CURSOR FOR
+SELECT id,
+       CASE WHEN octet_length(slug) <= $2 THEN slug ELSE '(' || octet_length(slug) || ' bytes)' END,
+       CASE WHEN octet_length(name) <= $2 THEN name ELSE '(' || octet_length(name) || ' bytes)' END,
+       city_id,
+       CASE WHEN octet_length(images) <= $1 THEN images END,
+       octet_length(images)::int8
+FROM (SELECT v.id::int8, v.slug::text, v.name::text, v.city_id::int8, v.venue_images::text AS images
+      FROM venues v
+      WHERE ",
+            $which,
+            ") page"
+        )
+    };
+}
 
 /// One page of a place. The place's numbers are NULL where they do not matter; the planner sees them as constants,
 /// because an unnamed statement is planned with its values.
-const VENUES: &str = r#"
-SELECT v.id::int8, v.slug::text, v.name::text, v.city_id::int8, v.venue_images::text
-FROM venues v
-WHERE v.id > $1
-  AND ($2::int8 IS NULL OR v.city_id IN (SELECT c.id FROM cities c WHERE c.country_id = $2))
-  AND ($3::int8 IS NULL OR v.city_id = $3)
-  AND CASE WHEN $4::int8 IS NOT NULL THEN v.id = $4 ELSE
+const VENUES: &str = page!(
+    r#"v.id > $3
+  AND ($4::int8 IS NULL OR v.city_id IN (SELECT c.id FROM cities c WHERE c.country_id = $4))
+  AND ($5::int8 IS NULL OR v.city_id = $5)
+  AND CASE WHEN $6::int8 IS NOT NULL THEN v.id = $6 ELSE
           v.venue_images @> '[{"source": "trivia_advisor_migration", "upload_status": "external"}]'
           OR jsonb_typeof(v.venue_images) <> 'array'
       END
 ORDER BY v.id
-LIMIT $5"#;
+LIMIT $7"#
+);
 
 /// One page of all that a place holds.
-const ROWS: &str = "
-SELECT v.id::int8, v.slug::text, v.name::text, v.city_id::int8, v.venue_images::text
-FROM venues v
-WHERE v.id > $1
-  AND ($2::int8 IS NULL OR v.city_id IN (SELECT c.id FROM cities c WHERE c.country_id = $2))
-  AND ($3::int8 IS NULL OR v.city_id = $3)
-  AND ($4::int8 IS NULL OR v.id = $4)
+const ROWS: &str = page!(
+    "v.id > $3
+  AND ($4::int8 IS NULL OR v.city_id IN (SELECT c.id FROM cities c WHERE c.country_id = $4))
+  AND ($5::int8 IS NULL OR v.city_id = $5)
+  AND ($6::int8 IS NULL OR v.id = $6)
   AND v.venue_images IS NOT NULL
 ORDER BY v.id
-LIMIT $5";
+LIMIT $7"
+);
 
-const BY_IDS: &str = "
-SELECT v.id::int8, v.slug::text, v.name::text, v.city_id::int8, v.venue_images::text
-FROM venues v
-WHERE v.id = ANY($1::int8[])
-ORDER BY v.id";
+const BY_IDS: &str = page!(
+    "v.id = ANY($3::int8[])
+ORDER BY v.id"
+);
+
+/// A name or slug of a country or city, of at most `$1` bytes; empty where there is none.
+macro_rules! name {
+    ($column:literal) => {
+        concat!(
+            "CASE WHEN octet_length(",
+            $column,
+            "::text) <= $1 THEN ",
+            $column,
+            "::text \
+             ELSE coalesce('(' || octet_length(",
+            $column,
+            "::text) || ' bytes)', '') END"
+        )
+    };
+}
+const COUNTRIES: &str = concat!(
+    "DECLARE page NO SCROLL CURSOR FOR SELECT id::int8, ",
+    name!("name"),
+    ", ",
+    name!("code"),
+    ", ",
+    name!("slug"),
+    " FROM countries ORDER BY name::text COLLATE \"C\", id"
+);
+const CITIES: &str = concat!(
+    "DECLARE page NO SCROLL CURSOR FOR SELECT id::int8, ",
+    name!("name"),
+    ", ",
+    name!("slug"),
+    ", country_id::int8",
+    " FROM cities WHERE country_id IS NOT NULL ORDER BY id"
+);
 
 /// The one statement that changes anything. What was sent comes back as this server writes it, beside what it kept.
 const UPDATE: &str = "UPDATE venues SET venue_images = $1::text::jsonb, \
      updated_at = date_trunc('second', now() at time zone 'utc') \
-     WHERE id = $2 RETURNING venue_images::text, $1::text::jsonb::text";
+     WHERE id = $2 RETURNING CASE WHEN octet_length(venue_images::text) <= $3 THEN venue_images::text END, \
+     $1::text::jsonb::text";
 
 /// The database and the schema in which the search path finds the venues; `public` is not mentioned.
 const NAME_WITH_SCHEMA: &str = "
@@ -74,8 +131,18 @@ SELECT current_database() || coalesce((
     SELECT ', schema ' || n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.oid = to_regclass('venues') AND n.nspname <> 'public'), '')";
 
-const READ: &str = "SELECT venue_images::text FROM venues WHERE id = $1";
-const LOCK: &str = "SELECT venue_images::text FROM venues WHERE id = $1 FOR UPDATE";
+/// One row's array of at most `$2` bytes, and how many it has.
+macro_rules! array {
+    ($($how:literal)?) => {
+        concat!(
+            "SELECT CASE WHEN octet_length(venue_images::text) <= $2 THEN venue_images::text END, \
+             octet_length(venue_images::text)::int8 FROM venues WHERE id = $1",
+            $($how)?
+        )
+    };
+}
+const READ: &str = array!();
+const LOCK: &str = array!(" FOR UPDATE");
 
 /// The application's database on a PostgreSQL server.
 #[derive(Debug)]
@@ -111,8 +178,13 @@ impl PostgresCatalog {
     ) -> Result<Vec<Venue>, Trouble> {
         let (country, city, id) = place.ids();
         let after = after.map_or(i64::MIN, |id| id.0);
-        let query = sqlx::query(sql).bind(after).bind(country).bind(city).bind(id).bind(i64::from(limit));
-        self.pool.all(query, venue).await
+        let query = self.page_of(sql).bind(after).bind(country).bind(city).bind(id).bind(i64::from(limit));
+        Ok(self.pool.page(query, CATALOG_PAGE_BYTES_MAX, venue).await?.rows)
+    }
+
+    /// A page's statement with its bounds.
+    fn page_of(&self, sql: &'static str) -> Query<'static, Postgres, PgArguments> {
+        sqlx::query(sql).bind(CATALOG_ROW_BYTES_MAX as i64).bind(CATALOG_NAME_BYTES_MAX)
     }
 
     async fn system(&self) -> Result<Option<String>, Trouble> {
@@ -127,14 +199,17 @@ impl PostgresCatalog {
     }
 }
 
-fn venue(row: &PgRow) -> sqlx::Result<Venue> {
-    Ok(Venue {
+/// A venue, and the bytes of its texts.
+fn venue(row: &PgRow) -> sqlx::Result<(Venue, usize)> {
+    let venue = Venue {
         id: VenueId(row.try_get(0)?),
         slug: row.try_get(1)?,
         name: row.try_get(2)?,
         city: row.try_get(3)?,
-        images: row.try_get(4)?,
-    })
+        images: bounds::bounded(row.try_get(4)?, row.try_get(5)?),
+    };
+    let bytes = venue.bytes();
+    Ok((venue, bytes))
 }
 
 async fn read(
@@ -142,7 +217,10 @@ async fn read(
     sql: &'static str,
     venue: VenueId,
 ) -> Result<Option<Option<String>>, Trouble> {
-    answered(sqlx::query_scalar(sql).bind(venue.0).persistent(false).fetch_optional(&mut **tx)).await
+    let query = sqlx::query(sql).bind(venue.0).bind(CATALOG_ROW_BYTES_MAX as i64).persistent(false);
+    let Some(row) = answered(query.fetch_optional(&mut **tx)).await? else { return Ok(None) };
+    let text = row.try_get(0).and_then(|text| Ok(bounds::bounded(text, row.try_get(1)?)));
+    text.map(Some).map_err(trouble)
 }
 
 /// Everything between `BEGIN` and `COMMIT`; the transaction is committed only for `Row::Written`.
@@ -160,10 +238,13 @@ async fn rewrite_in(
             ))),
         };
     };
+    bounds::check_held(before.as_deref())?;
     let Rewrite::Write(after) = rewrite(before.as_deref()) else {
         return Ok(Row::Left(before));
     };
-    let update = sqlx::query(UPDATE).bind(after).bind(venue.0).persistent(false);
+    bounds::check_new(after.as_deref())?;
+    let update = sqlx::query(UPDATE).bind(after).bind(venue.0).bind(CATALOG_ROW_BYTES_MAX as i64);
+    let update = update.persistent(false);
     let updated = answered(update.fetch_all(&mut **tx)).await?;
     let [row] = updated.as_slice() else {
         return Err(refused(format!(
@@ -214,33 +295,33 @@ impl Catalog for PostgresCatalog {
     }
 
     async fn countries(&self) -> Result<Vec<Country>, Trouble> {
-        let sql = "SELECT id::int8, coalesce(name::text, ''), coalesce(code::text, ''), coalesce(slug::text, '') \
-                   FROM countries ORDER BY name::text COLLATE \"C\", id";
-        self.pool
-            .all(sqlx::query(sql), |row| {
-                Ok(Country {
-                    id: row.try_get(0)?,
-                    name: row.try_get(1)?,
-                    code: row.try_get(2)?,
-                    slug: row.try_get(3)?,
-                })
-            })
-            .await
+        let query = sqlx::query(COUNTRIES).bind(CATALOG_NAME_BYTES_MAX);
+        let countries = self.pool.page(query, CATALOG_PLACES_BYTES_MAX, |row| {
+            let country = Country {
+                id: row.try_get(0)?,
+                name: row.try_get(1)?,
+                code: row.try_get(2)?,
+                slug: row.try_get(3)?,
+            };
+            let bytes = country.bytes();
+            Ok((country, bytes))
+        });
+        countries.await?.whole("countries")
     }
 
     async fn cities(&self) -> Result<Vec<City>, Trouble> {
-        let sql = "SELECT id::int8, coalesce(name::text, ''), coalesce(slug::text, ''), country_id::int8 \
-                   FROM cities WHERE country_id IS NOT NULL ORDER BY id";
-        self.pool
-            .all(sqlx::query(sql), |row| {
-                Ok(City {
-                    id: row.try_get(0)?,
-                    name: row.try_get(1)?,
-                    slug: row.try_get(2)?,
-                    country: row.try_get(3)?,
-                })
-            })
-            .await
+        let query = sqlx::query(CITIES).bind(CATALOG_NAME_BYTES_MAX);
+        let cities = self.pool.page(query, CATALOG_PLACES_BYTES_MAX, |row| {
+            let city = City {
+                id: row.try_get(0)?,
+                name: row.try_get(1)?,
+                slug: row.try_get(2)?,
+                country: row.try_get(3)?,
+            };
+            let bytes = city.bytes();
+            Ok((city, bytes))
+        });
+        cities.await?.whole("cities")
     }
 
     async fn venues(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble> {
@@ -261,7 +342,7 @@ impl Catalog for PostgresCatalog {
 
     async fn by_ids(&self, ids: &[VenueId]) -> Result<Vec<Venue>, Trouble> {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-        self.pool.all(sqlx::query(BY_IDS).bind(ids), venue).await
+        Ok(self.pool.page(self.page_of(BY_IDS).bind(ids), CATALOG_PAGE_BYTES_MAX, venue).await?.rows)
     }
 
     async fn images(&self, venue: VenueId) -> Result<Option<Option<String>>, Trouble> {

@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use async_trait::async_trait;
 use ledger::ids::VenueId;
 use rusqlite::{
-    Connection, OpenFlags, OptionalExtension, Row as SqlRow, Transaction, TransactionBehavior, params,
+    Connection, OpenFlags, OptionalExtension, Params, Row as SqlRow, Transaction, TransactionBehavior, params,
 };
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
@@ -24,43 +24,95 @@ use self::text::reference;
 pub(crate) use self::text::{json, words};
 use self::trouble::trouble;
 use super::search::{Search, Seen, Texts};
-use super::{Catalog, City, Claim, ClaimRefused, Country, Identity, Place, Rewrite, Row, Venue, refused};
+use super::{
+    Catalog, City, Claim, ClaimRefused, Country, Identity, Place, Rewrite, Row, Venue, bounds, refused,
+};
+use crate::limits::{
+    CATALOG_NAME_BYTES_MAX, CATALOG_PAGE_BYTES_MAX, CATALOG_PLACES_BYTES_MAX, CATALOG_ROW_BYTES_MAX,
+};
 use crate::outside::Trouble;
 
-const TABLES: [&str; 3] = ["venues", "cities", "countries"];
+/// A page of venues, read row by row. `?1` is the most bytes of an array, `?2` those of a name: what is beyond is not
+/// even loaded, as SQLite knows the size of a value without it.
+macro_rules! page {
+    ($which:literal) => {
+        concat!(
+            "
+SELECT v.id,
+       CASE WHEN octet_length(v.slug) <= ?2 THEN v.slug ELSE '(' || octet_length(v.slug) || ' bytes)' END,
+       CASE WHEN octet_length(v.name) <= ?2 THEN v.name ELSE '(' || octet_length(v.name) || ' bytes)' END,
+       v.city_id,
+       CASE WHEN octet_length(v.venue_images) <= ?1 THEN CAST(v.venue_images AS TEXT) END,
+       octet_length(v.venue_images)
+FROM venues v
+WHERE ",
+            $which
+        )
+    };
+}
 
 /// One page of a place. JSON text has many spellings of one entry, so nothing is looked for inside it: what is left
 /// out is only what can hold nothing to move.
-const VENUES: &str = "
-SELECT v.id, v.slug, v.name, v.city_id, CAST(v.venue_images AS TEXT)
-FROM venues v
-WHERE v.id > ?1
-  AND (?2 IS NULL OR v.city_id IN (SELECT c.id FROM cities c WHERE c.country_id = ?2))
-  AND (?3 IS NULL OR v.city_id = ?3)
-  AND CASE WHEN ?4 IS NOT NULL THEN v.id = ?4
-           ELSE v.venue_images IS NOT NULL AND v.venue_images <> '[]' END
+const VENUES: &str = page!(
+    "v.id > ?3
+  AND (?4 IS NULL OR v.city_id IN (SELECT c.id FROM cities c WHERE c.country_id = ?4))
+  AND (?5 IS NULL OR v.city_id = ?5)
+  AND CASE WHEN ?6 IS NOT NULL THEN v.id = ?6
+           ELSE octet_length(v.venue_images) > 2 OR v.venue_images <> '[]' END
 ORDER BY v.id
-LIMIT ?5";
+LIMIT ?7"
+);
 
 /// One page of all that a place holds.
-const ROWS: &str = "
-SELECT v.id, v.slug, v.name, v.city_id, CAST(v.venue_images AS TEXT)
-FROM venues v
-WHERE v.id > ?1
-  AND (?2 IS NULL OR v.city_id IN (SELECT c.id FROM cities c WHERE c.country_id = ?2))
-  AND (?3 IS NULL OR v.city_id = ?3)
-  AND (?4 IS NULL OR v.id = ?4)
+const ROWS: &str = page!(
+    "v.id > ?3
+  AND (?4 IS NULL OR v.city_id IN (SELECT c.id FROM cities c WHERE c.country_id = ?4))
+  AND (?5 IS NULL OR v.city_id = ?5)
+  AND (?6 IS NULL OR v.id = ?6)
   AND v.venue_images IS NOT NULL
 ORDER BY v.id
-LIMIT ?5";
+LIMIT ?7"
+);
 
-const BY_IDS: &str = "
-SELECT v.id, v.slug, v.name, v.city_id, CAST(v.venue_images AS TEXT)
-FROM venues v
-WHERE v.id IN (SELECT value FROM json_each(?1))
-ORDER BY v.id";
+const BY_IDS: &str = page!(
+    "v.id IN (SELECT value FROM json_each(?3))
+ORDER BY v.id"
+);
 
-const READ: &str = "SELECT CAST(venue_images AS TEXT) FROM venues WHERE id = ?1";
+/// One row's array of at most `?2` bytes, and how many it has.
+const READ: &str = "SELECT CASE WHEN octet_length(venue_images) <= ?2 THEN CAST(venue_images AS TEXT) END, \
+     octet_length(venue_images) FROM venues WHERE id = ?1";
+/// A name or slug of a country or city, of at most `?1` bytes.
+macro_rules! name {
+    ($column:literal) => {
+        concat!(
+            "CASE WHEN octet_length(",
+            $column,
+            ") <= ?1 THEN ",
+            $column,
+            " ELSE '(' || octet_length(",
+            $column,
+            ") || ' bytes)' END"
+        )
+    };
+}
+const COUNTRIES: &str = concat!(
+    "SELECT id, ",
+    name!("name"),
+    ", ",
+    name!("code"),
+    ", ",
+    name!("slug"),
+    " FROM countries ORDER BY name COLLATE BINARY, id"
+);
+const CITIES: &str = concat!(
+    "SELECT id, ",
+    name!("name"),
+    ", ",
+    name!("slug"),
+    ", country_id",
+    " FROM cities WHERE typeof(country_id) = 'integer' ORDER BY id"
+);
 const UPDATE: &str = "UPDATE venues SET venue_images = ?1, updated_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now') \
      WHERE id = ?2";
 
@@ -77,14 +129,16 @@ impl SqliteCatalog {
     /// `catalog_error` when there is no such file, when it is no SQLite database, when it cannot be opened, or when one of
     /// its tables is none.
     pub async fn open(path: &Path) -> Result<Self, Trouble> {
-        let file = File::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE).await?;
-        let tables = file.with(|connection| inspect::tables(connection, &TABLES).map_err(trouble)).await?;
-        match tables.into_iter().find_map(|found| Some((found.table, found.odd?))) {
-            None => Ok(Self { file }),
-            Some((table, what)) => {
-                Err(refused(format!("{table} is a {what}, and an ordinary or partitioned table is needed")))
-            }
-        }
+        Ok(Self { file: File::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE).await? })
+    }
+
+    /// One page of venues.
+    async fn read(
+        &self,
+        sql: &'static str,
+        values: impl Params + Send + 'static,
+    ) -> Result<Vec<Venue>, Trouble> {
+        Ok(self.file.page(sql, values, CATALOG_PAGE_BYTES_MAX, venue).await?.rows)
     }
 
     /// One page of a place, by a statement that takes its country, city and venue.
@@ -97,24 +151,34 @@ impl SqliteCatalog {
     ) -> Result<Vec<Venue>, Trouble> {
         let (country, city, id) = place.ids();
         let after = after.map_or(i64::MIN, |id| id.0);
-        self.file.all(sql, (after, country, city, id, limit), venue).await
+        let (array, name) = BOUNDS;
+        self.read(sql, (array, name, after, country, city, id, limit)).await
     }
 }
 
-fn venue(row: &SqlRow<'_>) -> rusqlite::Result<Venue> {
-    Ok(Venue {
+/// The most bytes of an array, and of a name.
+const BOUNDS: (i64, i64) = (CATALOG_ROW_BYTES_MAX as i64, CATALOG_NAME_BYTES_MAX);
+
+/// A venue, and the bytes of its texts.
+fn venue(row: &SqlRow<'_>) -> rusqlite::Result<(Venue, usize)> {
+    let venue = Venue {
         id: VenueId(row.get(0)?),
         slug: words(row, 1)?,
         name: words(row, 2)?,
         city: reference(row, 3)?,
-        images: json(row, 4)?,
-    })
+        images: bounds::bounded(json(row, 4)?, row.get(5)?),
+    };
+    let bytes = venue.bytes();
+    Ok((venue, bytes))
 }
 
 fn read(connection: &Connection, venue: VenueId) -> Result<Option<Option<String>>, Trouble> {
     connection
         .prepare_cached(READ)
-        .and_then(|mut statement| statement.query_row([venue.0], |row| json(row, 0)).optional())
+        .and_then(|mut statement| {
+            let array = |row: &SqlRow<'_>| Ok(bounds::bounded(json(row, 0)?, row.get(1)?));
+            statement.query_row([venue.0, BOUNDS.0], array).optional()
+        })
         .map_err(trouble)
 }
 
@@ -125,7 +189,9 @@ fn rewrite_in(
     ask: impl FnOnce(Option<String>) -> Result<Rewrite, Trouble>,
 ) -> Result<Row, Trouble> {
     let Some(before) = read(&tx, venue)? else { return Ok(Row::Missing) };
+    bounds::check_held(before.as_deref())?;
     let Rewrite::Write(after) = ask(before.clone())? else { return Ok(Row::Left(before)) };
+    bounds::check_new(after.as_deref())?;
     // PostgreSQL's column takes nothing but JSON; this one would take anything.
     if let Some(Err(error)) = after.as_deref().map(serde_json::from_str::<&RawValue>) {
         return Err(refused(format!("what was to be written to venue {venue} is not JSON: {error}")));
@@ -151,24 +217,24 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn countries(&self) -> Result<Vec<Country>, Trouble> {
-        let sql = "SELECT id, name, code, slug FROM countries ORDER BY name COLLATE BINARY, id";
-        self.file
-            .all(sql, [], |row| {
+        let countries =
+            self.file.page(COUNTRIES, [CATALOG_NAME_BYTES_MAX], CATALOG_PLACES_BYTES_MAX, |row| {
                 let word = |index| Ok::<_, rusqlite::Error>(words(row, index)?.unwrap_or_default());
-                Ok(Country { id: row.get(0)?, name: word(1)?, code: word(2)?, slug: word(3)? })
-            })
-            .await
+                let country = Country { id: row.get(0)?, name: word(1)?, code: word(2)?, slug: word(3)? };
+                let bytes = country.bytes();
+                Ok((country, bytes))
+            });
+        countries.await?.whole("countries")
     }
 
     async fn cities(&self) -> Result<Vec<City>, Trouble> {
-        let sql = "SELECT id, name, slug, country_id \
-                   FROM cities WHERE typeof(country_id) = 'integer' ORDER BY id";
-        self.file
-            .all(sql, [], |row| {
-                let word = |index| Ok::<_, rusqlite::Error>(words(row, index)?.unwrap_or_default());
-                Ok(City { id: row.get(0)?, name: word(1)?, slug: word(2)?, country: row.get(3)? })
-            })
-            .await
+        let cities = self.file.page(CITIES, [CATALOG_NAME_BYTES_MAX], CATALOG_PLACES_BYTES_MAX, |row| {
+            let word = |index| Ok::<_, rusqlite::Error>(words(row, index)?.unwrap_or_default());
+            let city = City { id: row.get(0)?, name: word(1)?, slug: word(2)?, country: row.get(3)? };
+            let bytes = city.bytes();
+            Ok((city, bytes))
+        });
+        cities.await?.whole("cities")
     }
 
     async fn venues(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble> {
@@ -189,7 +255,7 @@ impl Catalog for SqliteCatalog {
 
     async fn by_ids(&self, ids: &[VenueId]) -> Result<Vec<Venue>, Trouble> {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-        self.file.all(BY_IDS, [serde_json::json!(ids).to_string()], venue).await
+        self.read(BY_IDS, (BOUNDS.0, BOUNDS.1, serde_json::json!(ids).to_string())).await
     }
 
     async fn images(&self, venue: VenueId) -> Result<Option<Option<String>>, Trouble> {

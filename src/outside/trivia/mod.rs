@@ -18,14 +18,23 @@ pub struct TaVenue {
     pub id: i64,
     /// The URL slug.
     pub slug: Option<String>,
-    /// `google_place_images` in the database's own text (requirement D2); `None` is SQL NULL.
+    /// `google_place_images` in the database's own text (requirement D2); `None` is SQL NULL. A text beyond
+    /// `limits::CATALOG_ROW_BYTES_MAX` comes as words that are no JSON, as the catalog's do.
     pub images: Option<String>,
+}
+
+impl TaVenue {
+    /// Bytes of its texts.
+    pub(crate) fn bytes(&self) -> usize {
+        [&self.slug, &self.images].into_iter().flatten().map(String::len).sum()
+    }
 }
 
 /// Trivia Advisor's database. One contract suite (`tests/it/trivia.rs`) holds every implementation to the same.
 #[async_trait]
 pub trait Trivia: Send + Sync {
-    /// The venues with these ids, in id order and each once; an unknown id is left out.
+    /// The venues with these ids, in id order and each once; an unknown id is left out. They end where their texts are
+    /// `limits::CATALOG_PAGE_BYTES_MAX` bytes: those above the last are asked for again, until none comes.
     ///
     /// # Errors
     /// `catalog_error` when the database refused; an outage when it could not be reached.

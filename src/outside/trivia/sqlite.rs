@@ -6,11 +6,16 @@ use async_trait::async_trait;
 use rusqlite::OpenFlags;
 
 use super::{TaVenue, Trivia};
+use crate::limits::{CATALOG_NAME_BYTES_MAX, CATALOG_PAGE_BYTES_MAX, CATALOG_ROW_BYTES_MAX};
 use crate::outside::Trouble;
+use crate::outside::catalog::bounds::bounded;
 use crate::outside::catalog::sqlite::{File, json, words};
 
 const IMAGES: &str = "
-SELECT v.id, v.slug, CAST(v.google_place_images AS TEXT)
+SELECT v.id,
+       CASE WHEN octet_length(v.slug) <= ?3 THEN v.slug ELSE '(' || octet_length(v.slug) || ' bytes)' END,
+       CASE WHEN octet_length(v.google_place_images) <= ?2 THEN CAST(v.google_place_images AS TEXT) END,
+       octet_length(v.google_place_images)
 FROM venues v
 WHERE v.id IN (SELECT value FROM json_each(?1))
 ORDER BY v.id";
@@ -34,12 +39,15 @@ impl SqliteTrivia {
 #[async_trait]
 impl Trivia for SqliteTrivia {
     async fn images(&self, ids: &[i64]) -> Result<Vec<TaVenue>, Trouble> {
-        let ids = serde_json::json!(ids).to_string();
-        self.file
-            .all(IMAGES, [ids], |row| {
-                Ok(TaVenue { id: row.get(0)?, slug: words(row, 1)?, images: json(row, 2)? })
-            })
-            .await
+        let values =
+            (serde_json::json!(ids).to_string(), CATALOG_ROW_BYTES_MAX as i64, CATALOG_NAME_BYTES_MAX);
+        let page = self.file.page(IMAGES, values, CATALOG_PAGE_BYTES_MAX, |row| {
+            let images = bounded(json(row, 2)?, row.get(3)?);
+            let venue = TaVenue { id: row.get(0)?, slug: words(row, 1)?, images };
+            let bytes = venue.bytes();
+            Ok((venue, bytes))
+        });
+        Ok(page.await?.rows)
     }
 }
 

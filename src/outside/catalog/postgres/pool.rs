@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use sqlx::postgres::{PgArguments, PgPool, PgPoolOptions, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Transaction};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::super::bounds::Page;
 use super::connect::{self, Way};
 use super::schema::Tables;
 use super::trouble::{answered, trouble, unreachable_in_time};
@@ -93,6 +95,38 @@ impl Pool {
         let rows = answered(query.persistent(false).fetch_all(&mut *open.tx)).await?;
         answered(open.tx.commit()).await?;
         rows.iter().map(row).collect::<Result<_, _>>().map_err(trouble)
+    }
+
+    /// What fits into a page of the rows of a query, which declares a cursor `page`. They are fetched a few at a time, as
+    /// many as may fit, and one by one off the wire: no more than a page and one row is held.
+    pub(crate) async fn page<T>(
+        &self,
+        query: Query<'_, Postgres, PgArguments>,
+        bytes_max: usize,
+        row: fn(&PgRow) -> sqlx::Result<(T, usize)>,
+    ) -> Result<Page<T>, Trouble> {
+        let mut open = self.begin("READ ONLY").await?;
+        answered(query.persistent(false).execute(&mut *open.tx)).await?;
+        let mut page = Page::new(bytes_max);
+        while page.has_room() {
+            let wanted = page.rows_wanted();
+            let fetch = AssertSqlSafe(format!("FETCH {wanted} FROM page"));
+            let mut fetched = sqlx::raw_sql(fetch).fetch(&mut *open.tx);
+            let mut found = 0;
+            while let Some(next) = answered(fetched.try_next()).await? {
+                found += 1;
+                let (one, bytes) = row(&next).map_err(trouble)?;
+                page.take(one, bytes);
+                if !page.has_room() {
+                    break;
+                }
+            }
+            if page.has_room() && found < wanted {
+                break;
+            }
+        }
+        answered(open.tx.commit()).await?;
+        Ok(page)
     }
 }
 

@@ -9,6 +9,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row};
 use tokio::task::spawn_blocking;
 
+use super::super::bounds::Page;
 use super::super::{plain, refused};
 use super::trouble::trouble;
 use crate::limits;
@@ -68,17 +69,25 @@ impl File {
         spawn_blocking(work).await.unwrap_or_else(|stopped| Err(stopped_short(&stopped)))
     }
 
-    /// All rows of a query that only reads.
-    pub(crate) async fn all<T: Send + 'static>(
+    /// What fits into a page of the rows of a query that only reads. The others are not read.
+    pub(crate) async fn page<T: Send + 'static>(
         &self,
         sql: &'static str,
         values: impl Params + Send + 'static,
-        row: fn(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>, Trouble> {
+        bytes_max: usize,
+        row: fn(&Row<'_>) -> rusqlite::Result<(T, usize)>,
+    ) -> Result<Page<T>, Trouble> {
         self.with(move |connection| {
             let mut statement = connection.prepare_cached(sql).map_err(trouble)?;
-            let rows = statement.query_map(values, row).map_err(trouble)?;
-            rows.collect::<Result<_, _>>().map_err(trouble)
+            let mut rows = statement.query(values).map_err(trouble)?;
+            let mut page = Page::new(bytes_max);
+            while page.has_room()
+                && let Some(next) = rows.next().map_err(trouble)?
+            {
+                let (one, bytes) = row(next).map_err(trouble)?;
+                page.take(one, bytes);
+            }
+            Ok(page)
         })
         .await
     }
@@ -106,7 +115,7 @@ fn are_tables(connection: &Connection) -> Result<(), Trouble> {
     let Some((name, kind)) = found else { return Ok(()) };
     let kind = if kind == "table" { "virtual table" } else { &kind };
     Err(refused(format!(
-        "{} is a {} and no table, so its rows are whatever it makes up",
+        "{} is a {}, and an ordinary table is needed: its rows are whatever it makes up",
         plain(&name),
         plain(kind)
     )))
@@ -140,8 +149,8 @@ mod tests {
     async fn s6_what_is_read_as_a_table_is_one() {
         let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS id FROM n";
         for (schema, words) in [
-            (format!("CREATE VIEW venues AS {endless}"), "venues is a view and no table"),
-            (format!("CREATE VIEW Cities AS {endless}"), "Cities is a view and no table"),
+            (format!("CREATE VIEW venues AS {endless}"), "venues is a view, and an ordinary table"),
+            (format!("CREATE VIEW Cities AS {endless}"), "Cities is a view, and an ordinary table"),
             ("CREATE VIRTUAL TABLE countries USING fts5(name)".to_owned(), "countries is a virtual table"),
         ] {
             let dir = tempfile::tempdir().unwrap();
@@ -163,7 +172,10 @@ mod tests {
         assert!(said.message.contains("took longer than"), "{}", said.message);
         // The connection is good afterwards, and nothing was written.
         let sql = "SELECT venue_images FROM venues";
-        assert_eq!(file.all(sql, [], |row| row.get::<_, String>(0)).await.unwrap(), ["[]"]);
+        assert_eq!(
+            file.page(sql, [], 1_000, |row| Ok((row.get::<_, String>(0)?, 1))).await.unwrap().rows,
+            ["[]"]
+        );
     }
 
     #[tokio::test]
@@ -179,7 +191,10 @@ mod tests {
         let file = opened(&dir, &format!("{SCHEMA} {triggers}")).await.unwrap();
         assert_eq!(updated(&file).await.unwrap(), 1);
         let sql = "SELECT (SELECT text FROM words) || (SELECT count(*) FROM seen)";
-        assert_eq!(file.all(sql, [], |row| row.get::<_, String>(0)).await.unwrap(), ["[1]1"]);
+        assert_eq!(
+            file.page(sql, [], 1_000, |row| Ok((row.get::<_, String>(0)?, 1))).await.unwrap().rows,
+            ["[1]1"]
+        );
     }
 
     #[tokio::test]

@@ -1,0 +1,161 @@
+//! How much is read of what others wrote. A text beyond its bound never leaves the database: words that are no JSON come
+//! in its place, so that the row is reported as bad data wherever it is met, and nothing is written to it.
+
+use ledger::trouble::TroubleKind;
+
+use crate::limits::{
+    CATALOG_FETCH_ROWS_FIRST, CATALOG_FETCH_ROWS_MAX, CATALOG_ROW_BYTES_MAX, CATALOG_ROW_VALUES_MAX,
+};
+use crate::outside::Trouble;
+
+/// With these begin the words that stand for a text that was not read.
+const UNREAD: &str = "(not read) ";
+
+/// The rows of a page, and what they hold.
+#[derive(Debug)]
+pub(crate) struct Page<T> {
+    /// The rows, in the query's order.
+    pub(crate) rows: Vec<T>,
+    bytes: usize,
+    bytes_max: usize,
+    is_cut: bool,
+}
+
+impl<T> Page<T> {
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self { rows: Vec::new(), bytes: 0, bytes_max, is_cut: false }
+    }
+
+    /// Whether more can be taken: a row of which it is not known how large it is.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.is_cut
+    }
+
+    /// Takes a row, unless it does not fit. The first always does: whoever asks on would else get nothing for ever.
+    pub(crate) fn take(&mut self, row: T, bytes: usize) {
+        let bytes = bytes + size_of::<T>();
+        self.is_cut = !self.rows.is_empty() && self.bytes + bytes > self.bytes_max;
+        if !self.is_cut {
+            self.bytes += bytes;
+            self.rows.push(row);
+        }
+    }
+
+    /// How many rows to ask for next: as many as fit, if they are like those before.
+    pub(crate) fn rows_wanted(&self) -> usize {
+        if self.rows.is_empty() {
+            return CATALOG_FETCH_ROWS_FIRST;
+        }
+        let mean = self.bytes.div_ceil(self.rows.len()).max(1);
+        (self.bytes_max.saturating_sub(self.bytes) / mean).clamp(1, CATALOG_FETCH_ROWS_MAX)
+    }
+
+    /// All rows, where they are to be one page.
+    pub(crate) fn whole(self, what: &str) -> Result<Vec<T>, Trouble> {
+        match self.is_cut {
+            true => Err(bad(format!("the names of all {what} are more than {} bytes", self.bytes_max))),
+            false => Ok(self.rows),
+        }
+    }
+}
+
+/// A text of a row as it was read: `None` where it is beyond the bound, or NULL, which has no bytes either.
+pub(crate) fn bounded(text: Option<String>, bytes: Option<i64>) -> Option<String> {
+    match (text, bytes) {
+        (Some(text), _) => Some(match too_many(&text) {
+            Some(why) => format!("{UNREAD}{why}"),
+            None => text,
+        }),
+        (None, Some(bytes)) => Some(format!("{UNREAD}{}", too_long(bytes as u64))),
+        (None, None) => None,
+    }
+}
+
+/// Why a text was not read, where these words stand for one.
+pub fn unread(text: &str) -> Option<&str> {
+    text.strip_prefix(UNREAD)
+}
+
+/// What is wrong with a column that should hold an array, as the end of a sentence.
+pub fn no_array(column: &str, text: Option<&str>) -> String {
+    match text.and_then(unread) {
+        Some(why) => format!("{column} {why}"),
+        None => format!("{column} is not an array"),
+    }
+}
+
+/// Sees that a row may be rewritten from what it holds: only what was read can be.
+pub(super) fn check_held(text: Option<&str>) -> Result<(), Trouble> {
+    match text.and_then(unread) {
+        Some(why) => Err(bad(format!("the row is left as it is: venue_images {why}"))),
+        None => Ok(()),
+    }
+}
+
+/// Sees that what is to be written can be read again.
+pub(super) fn check_new(text: Option<&str>) -> Result<(), Trouble> {
+    let Some(text) = text else { return Ok(()) };
+    let bytes = text.len() as u64;
+    let why = if bytes > CATALOG_ROW_BYTES_MAX { Some(too_long(bytes)) } else { too_many(text) };
+    match why {
+        Some(why) => Err(bad(format!("the row is left as it is: with the change, venue_images {why}"))),
+        None => Ok(()),
+    }
+}
+
+/// Trouble with what a database holds: no other attempt does better.
+pub(super) fn bad(message: impl Into<String>) -> Trouble {
+    Trouble::new(TroubleKind::BadData, message)
+}
+
+fn too_long(bytes: u64) -> String {
+    format!("holds {bytes} bytes, and no more than {CATALOG_ROW_BYTES_MAX} are read")
+}
+
+/// Why a text holds too much for its bytes: each value costs memory of its own, however short it is.
+fn too_many(text: &str) -> Option<String> {
+    let values = values(text);
+    (values > CATALOG_ROW_VALUES_MAX).then(|| {
+        format!("holds {values} keys and values, and no more than {CATALOG_ROW_VALUES_MAX} are read in up to {CATALOG_ROW_BYTES_MAX} bytes")
+    })
+}
+
+/// The keys and values of a JSON text, about: colons and commas outside of strings.
+fn values(text: &str) -> usize {
+    let (mut values, mut is_string, mut is_escaped) = (0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = is_string,
+            b'"' => is_string = !is_string,
+            b',' | b':' if !is_string => values += 1,
+            _ => {}
+        }
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e1_only_what_is_within_both_bounds_is_read() {
+        let read = |text: &str| bounded(Some(text.to_owned()), Some(text.len() as i64)).unwrap();
+        let text = r#"[{"a,:": "\\", "b": "\",\""}, 7]"#;
+        assert_eq!((read(text).as_str(), values(text)), (text, 4));
+        let many = |values: usize| format!("[{}]", vec!["1"; values].join(","));
+        assert_eq!(unread(&read(&many(CATALOG_ROW_VALUES_MAX + 1))), None);
+        let said = read(&many(CATALOG_ROW_VALUES_MAX + 2));
+        assert!(unread(&said).unwrap().contains(&(CATALOG_ROW_VALUES_MAX + 1).to_string()), "{said}");
+        assert_eq!(bounded(None, None), None);
+        let long = bounded(None, Some(31_000_000)).unwrap();
+        assert_eq!(no_array("it", Some(&long)), format!("it {}", too_long(31_000_000)));
+        assert!(
+            check_held(Some(&long)).is_err() && check_held(Some("[]")).is_ok() && check_held(None).is_ok()
+        );
+        let text = |bytes: u64| format!("\"{}\"", "x".repeat(bytes as usize - 2));
+        assert!(check_new(Some(&text(CATALOG_ROW_BYTES_MAX))).is_ok());
+        assert!(check_new(Some(&text(CATALOG_ROW_BYTES_MAX + 1))).is_err());
+    }
+}

@@ -142,6 +142,20 @@ pub const CATALOG_SILENT_MS_MAX: u64 = CATALOG_STATEMENT_MS_MAX + 30_000;
 /// Matches further apart than this are left out of a `populate`, unless it is told otherwise: no venue is that large, so
 /// they are two.
 pub const MATCH_FAR_M: u64 = 50_000;
+/// Images of one venue of Trivia Advisor that make no entry and are named one by one; the rest is counted.
+pub const LEFT_OUT_TOLD_MAX: usize = 100;
+/// Characters of a URL that are shown. Real ones are shorter.
+pub const URL_SHOWN_CHARS_MAX: usize = 2_000;
+/// Bytes of a URL that is fetched: the HTTP library takes no longer ones.
+pub const URL_BYTES_MAX: usize = 65_000;
+/// Bytes of the entries in a saved plan: 100,000 images. They are held while it is made, and while it is run.
+pub const PLAN_FILE_BYTES_MAX: usize = 30_000_000;
+/// Bytes of a matching report: of half a million rows.
+pub const MATCHES_FILE_BYTES_MAX: u64 = 100_000_000;
+/// Bytes of one field of it.
+pub const MATCHES_FIELD_BYTES_MAX: usize = 16 * 1024;
+/// Rows of it that cannot be read: with more of them it is no matching report.
+pub const MATCHES_BAD_ROWS_MAX: usize = 100_000;
 /// Differences between a saved plan and the database that are named; beyond these a person plans anew anyway.
 pub const PLAN_DIFFERENCES_MAX: usize = 20;
 /// Venues read at once while planning.

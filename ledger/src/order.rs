@@ -25,6 +25,16 @@ pub enum Order {
     RestoreRow(RowOrder),
 }
 
+impl Order {
+    /// Bytes of the texts that it holds.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Download(fetch) | Self::Upload(Put { fetch, .. }) => fetch.url.len(),
+            Self::UpdateRow(row) | Self::RestoreRow(row) => row.bytes(),
+        }
+    }
+}
+
 /// Where an image's bytes are now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetch {
@@ -118,6 +128,18 @@ impl RowWork {
 }
 
 impl RowOrder {
+    fn bytes(&self) -> usize {
+        let work = match &self.work {
+            RowWork::Replace(changes) => {
+                changes.iter().map(|change| change.from.len() + change.to.len()).sum()
+            }
+            RowWork::Append(entries) | RowWork::Remove { entries, .. } => {
+                entries.iter().map(String::len).sum::<usize>()
+            }
+        };
+        self.array.as_ref().map_or(0, String::len) + work
+    }
+
     /// What a row should hold instead of what it holds, where a `None` inside is SQL NULL; `None` to leave it.
     pub fn rewrite(&self, held: Option<&str>) -> Option<Option<String>> {
         let edited = self.edit(self.array_in(held)?).ok().filter(Edited::is_changed)?;

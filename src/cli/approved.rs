@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ledger::event::{Input, Options, Verb};
-use ledger::ids::{RunId, Seq, VenueId};
+use ledger::ids::{RunId, Seq};
 use ledger::ledger::Ledger;
 use ledger::plan;
 use ledger::state::{Run, State};
@@ -16,7 +16,7 @@ use super::run_files::RunFilesArgs;
 use super::{Context, ended, forecast, populate};
 use crate::error::{Exit, Failure};
 use crate::limits::{CATALOG_PAGE_VENUES, PLAN_DIFFERENCES_MAX};
-use crate::outside::catalog::Catalog;
+use crate::outside::catalog::{Catalog, answered};
 use crate::runner::saved::{Difference, Moved};
 use crate::runner::{SavedPlan, Selection, Start};
 use crate::show;
@@ -135,19 +135,23 @@ fn check_differences(
     path: &Path,
     plan: &SavedPlan,
 ) -> Result<(), Failure> {
-    let ids: Vec<VenueId> = plan.venues().iter().map(|venue| venue.venue).collect();
-    let mut now = Vec::with_capacity(ids.len());
-    for ids in ids.chunks(CATALOG_PAGE_VENUES as usize) {
-        now.extend(context.runtime.block_on(catalog.by_ids(ids))?);
-    }
     let is_closed = |venue, entry: &str| state.is_some_and(|state| state.is_closed(venue, entry));
-    let differences = plan.differences(&now, is_closed);
+    let ids = plan.ids();
+    let (mut rest, mut differences, mut count) = (&ids[..], Vec::new(), 0);
+    while !rest.is_empty() {
+        let asked = &rest[..rest.len().min(CATALOG_PAGE_VENUES as usize)];
+        let now = context.runtime.block_on(catalog.by_ids(asked))?;
+        let (asked, behind) = rest.split_at(answered(asked, &now));
+        let found = plan.differences(asked, &now, is_closed);
+        count += found.len();
+        differences.extend(found.into_iter().take(PLAN_DIFFERENCES_MAX.saturating_sub(differences.len())));
+        rest = behind;
+    }
     if differences.is_empty() {
         return Ok(());
     }
-    let count = differences.len();
     let failure = Failure::usage(format!("{} is not what the database holds any more", path.display()));
-    let shown = differences.into_iter().take(PLAN_DIFFERENCES_MAX).map(bare);
+    let shown = differences.into_iter().map(bare);
     let mut failure = shown.fold(failure, |failure, difference| failure.because(difference));
     if count > PLAN_DIFFERENCES_MAX {
         failure = failure.because(format!("and {} more", count - PLAN_DIFFERENCES_MAX));

@@ -18,7 +18,7 @@ use super::run_files::RunFilesArgs;
 use super::{Context, approved, ended, forecast, plan as planned};
 use crate::error::{Exit, Failure};
 use crate::limits::{IMAGE_BYTES_MAX, IN_FLIGHT_DEFAULT};
-use crate::outside::catalog::Catalog;
+use crate::outside::catalog::{Catalog, no_array};
 use crate::runner::{End, Selection, Start};
 use crate::show;
 
@@ -184,7 +184,8 @@ fn bad_venues(
     let mut bad = 0;
     context.runtime.block_on(for_each_venue(catalog, state, chosen.place, |venue, movable| {
         if movable.is_err() {
-            eprintln!("Venue {}: bad_data: venue_images is not an array", venue.id);
+            let why = no_array("venue_images", venue.images.as_deref());
+            eprintln!("Venue {}: bad_data: {why}", venue.id);
             bad += 1;
         }
     }))?;

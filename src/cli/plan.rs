@@ -19,7 +19,7 @@ use super::{Context, migrate};
 use crate::error::{Exit, Failure};
 use crate::limits::{
     CATALOG_PAGE_VENUES, DELIVERY_BYTES_READ_MAX, IMAGE_BYTES_MAX, IN_FLIGHT_DEFAULT, IN_FLIGHT_MAX,
-    PLAN_DOWNLOAD_MS, PLAN_ROW_MS, PLAN_UPLOAD_MS, USED_NOTE_PERCENT,
+    PLAN_DOWNLOAD_MS, PLAN_FILE_BYTES_MAX, PLAN_ROW_MS, PLAN_UPLOAD_MS, USED_NOTE_PERCENT,
 };
 use crate::outside::catalog::Catalog;
 use crate::runner::saved::{SavedPlan, SavedVenue};
@@ -193,7 +193,7 @@ fn measure(
 ) -> Result<(Sizes, Option<u64>, Vec<SavedVenue>), Failure> {
     let origin = context.open_origin(asked.bytes_max, asked.allow_hosts)?;
     let mut sizes = Sizes::new(preview.files, asked.exact);
-    let (mut saved, mut after) = (Vec::new(), None);
+    let (mut saved, mut saved_bytes, mut after) = (Vec::new(), 0, None);
     loop {
         let page = context.runtime.block_on(catalog.venues(chosen.place, after, CATALOG_PAGE_VENUES))?;
         let Some(last) = page.last() else { break };
@@ -203,6 +203,10 @@ fn measure(
             let entries = movable(ledger.map(Ledger::state), chosen.place, venue).unwrap_or_default();
             files.extend(look::files(&entries));
             if asked.save.is_some() && !entries.is_empty() {
+                saved_bytes += entries.iter().map(|entry| entry.len()).sum::<usize>();
+                if saved_bytes > PLAN_FILE_BYTES_MAX {
+                    return Err(too_large());
+                }
                 let entries = entries.into_iter().map(str::to_owned).collect();
                 saved.push(SavedVenue { venue: venue.id, slug: venue.slug.clone(), entries });
             }
@@ -211,6 +215,14 @@ fn measure(
     }
     let bytes = sizes.finish();
     Ok((sizes, bytes, saved))
+}
+
+fn too_large() -> Failure {
+    Failure::usage(format!(
+        "a saved plan of all that would be larger than {}",
+        show::bytes(PLAN_FILE_BYTES_MAX as u64)
+    ))
+    .hint("Nothing was saved. Plan a city, or fewer venues (`--limit`)")
 }
 
 /// Images and their latency, as many at once as the run will have in flight.

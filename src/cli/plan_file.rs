@@ -1,12 +1,13 @@
 //! The file of a saved plan (requirement C3): private, and never written over another.
 
-use std::fs;
-use std::io::{self, ErrorKind, Write};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
 use ledger::store::private;
 
 use crate::error::{Exit, Failure};
+use crate::limits::PLAN_FILE_BYTES_MAX;
 use crate::runner::saved::SavedPlan;
 
 impl SavedPlan {
@@ -15,8 +16,12 @@ impl SavedPlan {
     /// # Errors
     /// When it is not there, or is not the plan that was saved.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let text = fs::read_to_string(path)
-            .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display())))?;
+        let cannot = |error: io::Error| Failure::usage(format!("{} cannot be read: {error}", path.display()));
+        let (mut text, max) = (String::new(), PLAN_FILE_BYTES_MAX as u64 * 2);
+        let read = File::open(path).and_then(|file| file.take(max + 1).read_to_string(&mut text));
+        if read.map_err(cannot)? as u64 > max {
+            return Err(Failure::usage(format!("{} is larger than any saved plan", path.display())));
+        }
         Self::parse(&text).map_err(|error| {
             Failure::usage(format!("{} cannot be run: {error}", path.display()))
                 .hint("`longshore plan --country NAME --out FILE` saves a plan")

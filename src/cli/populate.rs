@@ -227,8 +227,11 @@ fn look(
     };
     let mut lines: BTreeMap<Option<String>, CountryLine> = BTreeMap::new();
     let ids: Vec<VenueId> = populate.matches.venues.keys().copied().collect();
-    for ids in ids.chunks(CATALOG_PAGE_VENUES as usize) {
-        let added = context.runtime.block_on(populate.look(catalog, ids, now()))?;
+    let mut rest = &ids[..];
+    while !rest.is_empty() {
+        let page = &rest[..rest.len().min(CATALOG_PAGE_VENUES as usize)];
+        let (added, looked) = context.runtime.block_on(populate.look(catalog, page, now()))?;
+        rest = &rest[looked..];
         for mut added in added.into_iter().filter(|added| is_in(geography, &added.venue, chosen.place)) {
             if let Some(state) = state {
                 added.leave_closed(state, chosen.place);

@@ -3,10 +3,13 @@
 mod whole;
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
 use ledger::ids::VenueId;
+
+use crate::limits::{MATCHES_BAD_ROWS_MAX, MATCHES_FIELD_BYTES_MAX, MATCHES_FILE_BYTES_MAX};
 
 pub use self::whole::whole;
 
@@ -135,7 +138,7 @@ impl Matches {
 /// `match_type` and `distance_m` is not there exactly once, or `ta_name`, `ea_name` or `confidence` more than once. A row that
 /// cannot be read is no error, unless there is no other: see [`Matches::bad`].
 pub fn read(path: &Path) -> Result<Matches, MatchesError> {
-    let bytes = std::fs::read(path).map_err(|source| MatchesError::File { path: path.to_owned(), source })?;
+    let bytes = whole_file(path).map_err(|source| MatchesError::File { path: path.to_owned(), source })?;
     let broken = |source| MatchesError::Csv { path: path.to_owned(), source };
     // Rows of another length are told from the others here, not by the reader, which would end at the first.
     let mut report = csv::ReaderBuilder::new().flexible(true).from_reader(bytes.as_slice());
@@ -160,6 +163,10 @@ pub fn read(path: &Path) -> Result<Matches, MatchesError> {
             Ok(None) => {}
             Err(why) => matches.bad.push(BadRow { line, why }),
         }
+        if matches.bad.len() > MATCHES_BAD_ROWS_MAX {
+            let why = matches.unreadable().join("; ");
+            return Err(MatchesError::Nothing { path: path.to_owned(), why });
+        }
     }
     if matches.venues.is_empty() {
         let why = match (matches.rows, matches.bad.is_empty()) {
@@ -170,6 +177,16 @@ pub fn read(path: &Path) -> Result<Matches, MatchesError> {
         return Err(MatchesError::Nothing { path: path.to_owned(), why });
     }
     Ok(matches)
+}
+
+/// A file's bytes, unless it is larger than any report.
+fn whole_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path)?;
+    match file.take(MATCHES_FILE_BYTES_MAX + 1).read_to_end(&mut bytes)? as u64 {
+        0..=MATCHES_FILE_BYTES_MAX => Ok(bytes),
+        _ => Err(std::io::Error::other(format!("it is larger than {MATCHES_FILE_BYTES_MAX} bytes"))),
+    }
 }
 
 /// In which other way than with commas and in UTF-8 a file is written, if it is.
@@ -239,6 +256,10 @@ impl Columns {
         // A comma too many moves every column behind it, so nothing in such a row can be believed.
         if row.len() != self.all {
             return Err(format!("it has {} fields where the header has {}", row.len(), self.all));
+        }
+        if let Some(field) = row.iter().find(|field| field.len() > MATCHES_FIELD_BYTES_MAX) {
+            let (bytes, max) = (field.len(), MATCHES_FIELD_BYTES_MAX);
+            return Err(format!("it has a field of {bytes} bytes, and no more than {max} are read"));
         }
         let text = |place: usize, column: &str| {
             std::str::from_utf8(&row[place]).map(str::trim).map_err(|_| format!("its {column} is not UTF-8"))

@@ -8,7 +8,7 @@ use super::populate::{Added, is_in};
 use super::wheel::Wheel;
 use super::{Geography, RunError, SavedPlan, Selection, Told};
 use crate::limits::CATALOG_PAGE_VENUES;
-use crate::outside::catalog::{Place, Venue};
+use crate::outside::catalog::{Place, Venue, answered};
 
 impl Wheel<'_> {
     /// The venues of a saved plan, wherever they are by now. One that has moved since the plan was looked at is passed by
@@ -21,10 +21,13 @@ impl Wheel<'_> {
         start: Option<VenueId>,
     ) -> Result<(), Broken> {
         let catalog = self.setting.world.catalog.clone();
-        let ids: Vec<VenueId> = plan.venues().iter().map(|venue| venue.venue).collect();
-        let ids: Vec<VenueId> = ids.into_iter().filter(|id| start.is_none_or(|start| *id > start)).collect();
-        for ids in ids.chunks(CATALOG_PAGE_VENUES as usize) {
-            let page = self.ask(|| catalog.by_ids(ids))?;
+        let ids: Vec<VenueId> =
+            plan.ids().into_iter().filter(|id| start.is_none_or(|start| *id > start)).collect();
+        let mut rest = &ids[..];
+        while !rest.is_empty() {
+            let asked = &rest[..rest.len().min(CATALOG_PAGE_VENUES as usize)];
+            let page = self.ask(|| catalog.by_ids(asked))?;
+            rest = &rest[answered(asked, &page)..];
             let state = self.ledger.state();
             let is_closed = |venue: VenueId, entry: &str| state.is_closed(venue, entry);
             let holds = |venue: &Venue| {
@@ -55,9 +58,12 @@ impl Wheel<'_> {
         let mut left = limit.map(|limit| limit.saturating_sub(run.plans().len() as u64));
         let all = populate.matches.venues.keys().copied();
         let ids: Vec<VenueId> = all.filter(|id| start.is_none_or(|start| *id > start)).collect();
-        for ids in ids.chunks(CATALOG_PAGE_VENUES as usize) {
+        let mut rest = &ids[..];
+        while !rest.is_empty() {
             let at = (self.setting.now)();
-            let mut added = self.ask(|| populate.look(&*catalog, ids, at))?;
+            let page = &rest[..rest.len().min(CATALOG_PAGE_VENUES as usize)];
+            let (mut added, looked) = self.ask(|| populate.look(&*catalog, page, at))?;
+            rest = &rest[looked..];
             let state = self.ledger.state();
             let mut events = Vec::new();
             added.iter_mut().for_each(|added| added.leave_closed(state, place));

@@ -17,9 +17,9 @@ use super::parts::Outside;
 use super::retry::Halt;
 use super::wheel::Wheel;
 use super::{RunError, Selection};
-use crate::limits::CATALOG_PAGE_VENUES;
+use crate::limits::{CATALOG_PAGE_BYTES_MAX, CATALOG_PAGE_VENUES};
 use crate::outside::Trouble;
-use crate::outside::catalog::{Catalog, City, Country, Place, Venue};
+use crate::outside::catalog::{Catalog, City, Country, Place, Venue, no_array};
 
 /// The catalog's countries and cities, read once.
 #[derive(Debug, Default)]
@@ -199,7 +199,7 @@ impl Wheel<'_> {
         let catalog = self.setting.world.catalog.clone();
         let start = self.run_state().last_venue();
         let visits = take_backs(self.ledger.state(), scope);
-        let mut events = Vec::new();
+        let (mut events, mut bytes) = (Vec::new(), 0);
         for (venue, images) in
             visits.into_iter().filter(|(venue, _)| start.is_none_or(|start| *venue > start))
         {
@@ -207,8 +207,10 @@ impl Wheel<'_> {
             let last = || self.ledger.state().venue(venue).and_then(|plans| plans.last());
             let newest = images.first().map(|image| image.planned).or_else(last);
             let then = self.planned_then(newest.expect("whoever is visited was planned"))?;
+            bytes += array.as_ref().map_or(0, String::len);
             events.push(Event::Planned(Planned { array, work: Work::TakeBack(images), ..then }));
-            if events.len() >= CATALOG_PAGE_VENUES as usize {
+            if events.len() >= CATALOG_PAGE_VENUES as usize || bytes >= CATALOG_PAGE_BYTES_MAX {
+                bytes = 0;
                 self.append(std::mem::take(&mut events))?;
             }
         }
@@ -324,17 +326,17 @@ pub(super) fn planned(geography: &Geography, state: &State, at: Place, venue: Ve
         Ok(entries) if entries.is_empty() => return Vec::new(),
         entries => entries.map(|entries| entries.into_iter().map(str::to_owned).collect::<Vec<_>>()),
     };
-    let is_bad = entries.is_err();
+    let bad = entries.is_err().then(|| no_array("venue_images", venue.images.as_deref()));
     let work = Work::Move(entries.unwrap_or_default());
     let id = venue.id;
     let mut events = vec![place(geography, venue, work)];
-    if is_bad {
+    if let Some(message) = bad {
         events.push(Event::Failed(Stopped {
             venue: id,
             image: None,
             step: StepName::Plan,
             error_type: TroubleKind::BadData,
-            message: "venue_images is not an array".to_owned(),
+            message,
             attempts: 1,
             passing: false,
             file_id: None,

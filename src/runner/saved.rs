@@ -13,7 +13,7 @@
 //!
 //! So it stays the same whatever the file's white space, and two plans with one digest move the same.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use ledger::event::{Scope, Target};
@@ -165,6 +165,11 @@ impl SavedPlan {
         &self.venues
     }
 
+    /// The ids of those, in order.
+    pub fn ids(&self) -> Vec<VenueId> {
+        self.venues.iter().map(|venue| venue.venue).collect()
+    }
+
     /// Whether a venue is in it.
     pub fn names(&self, venue: VenueId) -> bool {
         self.venues.binary_search_by_key(&venue, |planned| planned.venue).is_ok()
@@ -183,10 +188,16 @@ impl SavedPlan {
         place.is_ok_and(|place| self.venues[place].moved(now, is_closed).is_empty())
     }
 
-    /// What has moved since: empty where a run would do exactly what the plan says. `now` holds the plan's venues as
-    /// the database has them, in any order; others there do not matter. `is_closed` names the entries that a person
+    /// What of some of its venues has moved since: empty where a run would do exactly what the plan says. `now` holds these
+    /// as the database has them, in any order; others there do not matter. `is_closed` names the entries that a person
     /// has decided to leave; a plan of one venue alone takes those too.
-    pub fn differences(&self, now: &[Venue], is_closed: impl Fn(VenueId, &str) -> bool) -> Vec<Difference> {
+    pub fn differences(
+        &self,
+        of: &[VenueId],
+        now: &[Venue],
+        is_closed: impl Fn(VenueId, &str) -> bool,
+    ) -> Vec<Difference> {
+        let asked: HashSet<VenueId> = of.iter().copied().collect();
         let now: HashMap<VenueId, &Venue> = now.iter().map(|venue| (venue.id, venue)).collect();
         let takes_closed = matches!(self.scope, Scope::Venue { .. });
         let is_closed = |venue, entry: &str| !takes_closed && is_closed(venue, entry);
@@ -198,7 +209,7 @@ impl SavedPlan {
             let venue = planned.venue;
             moved.into_iter().map(move |moved| Difference { venue, moved })
         };
-        self.venues.iter().flat_map(of).collect()
+        self.venues.iter().filter(|venue| asked.contains(&venue.venue)).flat_map(of).collect()
     }
 }
 

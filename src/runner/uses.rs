@@ -110,11 +110,8 @@ pub async fn every_row(
     loop {
         let page = || catalog.rows(Place::Everywhere, after, CATALOG_PAGE_VENUES);
         let page = retry.run(Outside::Catalog, page).await?.value;
-        let is_last = page.len() < CATALOG_PAGE_VENUES as usize;
-        after = page.last().map(|venue| venue.id);
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.id);
         page.into_iter().for_each(&mut each);
-        if is_last {
-            return Ok(());
-        }
     }
 }

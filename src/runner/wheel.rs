@@ -24,7 +24,9 @@ use super::steer::{Rest, alert_of};
 use super::waits::Waits;
 use super::witness::{Given, Witness};
 use super::{Claims, End, Message, Moment, Probe, RunError, Selection, Told, Watch, log};
-use crate::limits::{APPEND_BATCH_MAX, CHECKPOINT_IMAGES, ORIGINS_BYTES_MAX, WITNESSES_MAX};
+use crate::limits::{
+    APPEND_BATCH_MAX, CHECKPOINT_IMAGES, ORIGINS_BYTES_MAX, ROWS_IN_AIR_BYTES_MAX, WITNESSES_MAX,
+};
 
 /// What a wheel turns with.
 pub struct Setting<'a> {
@@ -69,6 +71,8 @@ pub struct Wheel<'a> {
     spooled: HashMap<ContentHash, u32>,
     settled_since_checkpoint: u64,
     origins: Origins,
+    /// Bytes of the texts of what is in the air.
+    bytes_in_air: usize,
 }
 
 impl<'a> Wheel<'a> {
@@ -92,6 +96,7 @@ impl<'a> Wheel<'a> {
             spooled: HashMap::new(),
             settled_since_checkpoint: 0,
             origins: Origins::new(ORIGINS_BYTES_MAX),
+            bytes_in_air: 0,
         };
         wheel.obey_rate();
         wheel
@@ -175,7 +180,9 @@ impl<'a> Wheel<'a> {
 
     fn start_steps(&mut self, agenda: &mut Agenda, performer: &Arc<Performer>) -> Result<(), RunError> {
         let room = self.state().run(self.run).expect("the run was started").options().concurrency.max(1);
-        while self.pausing.is_none() && self.resting.is_none() && agenda.in_air() < room as usize {
+        let has_room =
+            |this: &Self, in_air| in_air < room as usize && this.bytes_in_air < ROWS_IN_AIR_BYTES_MAX;
+        while self.pausing.is_none() && self.resting.is_none() && has_room(self, agenda.in_air()) {
             let Some(step) = agenda.take(self.ledger.state()) else { break };
             // With nothing left to start, there is nothing to brake.
             if let Some(paused) = brake(self.ledger.state(), self.run) {
@@ -185,6 +192,7 @@ impl<'a> Wheel<'a> {
                 break;
             }
             let order = order(self.ledger.state(), self.ledger.store(), &mut self.origins, self.run, step)?;
+            self.bytes_in_air += order.bytes();
             self.spawn(step, order, performer.clone());
         }
         Ok(())
@@ -221,6 +229,7 @@ impl<'a> Wheel<'a> {
         for message in batch {
             match message {
                 Message::Done { step, order, performed } => {
+                    self.bytes_in_air -= order.bytes();
                     let path = upload_path(self.state(), step);
                     match performed {
                         Performed::Outcome(outcome) => match decide(&order, outcome) {

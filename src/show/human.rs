@@ -10,6 +10,7 @@ use url::Url;
 use super::table::folded;
 use super::{line_raw, with_flags, word};
 use crate::error::Failure;
+use crate::limits::URL_SHOWN_CHARS_MAX;
 
 /// A text out of a database or a server, made harmless: no control characters (a terminal would obey them), no marks
 /// that turn the writing direction, no breaks of lines, and nothing that is there and cannot be seen.
@@ -38,7 +39,18 @@ pub fn shows(text: &str) -> bool {
 
 /// A URL as it may be shown: without credentials, query string and fragment, any of which may be a secret (requirement
 /// S1). One without them stays as it is written, to be found by it.
+///
+/// Of a very long one the beginning is shown.
 pub fn address(url: &str) -> String {
+    let mut shown = bare(url);
+    if let Some((at, _)) = shown.char_indices().nth(URL_SHOWN_CHARS_MAX) {
+        shown.truncate(at);
+        shown.push('…');
+    }
+    shown
+}
+
+fn bare(url: &str) -> String {
     if !url.contains(['?', '#', '@']) {
         return url.to_owned();
     }

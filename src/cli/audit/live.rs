@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::Context;
 use crate::error::Failure;
 use crate::limits::CATALOG_PAGE_VENUES;
-use crate::outside::catalog::Catalog;
+use crate::outside::catalog::{Catalog, answered};
 
 /// The database, asked a page of venues at a time.
 pub struct Live<'a> {
@@ -56,6 +56,7 @@ impl<'a> Live<'a> {
             let from = all.partition_point(|id| *id < venue);
             let ids = &all[from..all.len().min(from + CATALOG_PAGE_VENUES as usize)];
             let rows = self.context.runtime.block_on(self.catalog.by_ids(ids))?;
+            let ids = &ids[..answered(ids, &rows)];
             self.page = rows.into_iter().map(|row| (row.id, row.images)).collect();
             self.upto = ids.last().copied();
         }

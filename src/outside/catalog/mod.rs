@@ -232,6 +232,12 @@ pub trait Catalog: Send + Sync {
     async fn claim(&self, country: Option<&str>, holder: &str) -> Result<Box<dyn Claim>, ClaimRefused>;
 }
 
+/// How many of the ids asked for by [`Catalog::by_ids`], which are in order, a page answers: all up to its last row, or all
+/// where it is empty.
+pub fn answered(asked: &[VenueId], page: &[Venue]) -> usize {
+    page.last().map_or(asked.len(), |last| asked.partition_point(|id| *id <= last.id))
+}
+
 /// Sees that a URL could be opened, without asking anyone.
 ///
 /// # Errors

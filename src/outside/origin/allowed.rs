@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use url::{Host, Url};
 
 use super::address::is_public;
+use crate::limits::URL_BYTES_MAX;
 
 /// Why a setting cannot say what may be fetched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +68,10 @@ impl Allowed {
 
     /// Whether this URL may be fetched, coming from `before` by a redirect; if not, why.
     pub(super) fn check(&self, url: &Url, before: Option<&Url>) -> Result<(), String> {
+        let bytes = url.as_str().len();
+        if bytes > URL_BYTES_MAX {
+            return Err(format!("it is {bytes} bytes long"));
+        }
         let host = url.host().filter(|_| is_web(url)).ok_or("it is not an http or https URL")?;
         if has_credentials(url) {
             return Err("it carries credentials".to_owned());

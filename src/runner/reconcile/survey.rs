@@ -10,7 +10,7 @@ use ledger::trouble::TroubleKind;
 
 use super::Grounds;
 use super::judge::{Pointer, pointer};
-use crate::limits::{LIST_FILES_MAX, LIST_PAGES_MAX};
+use crate::limits::{LIST_FILES_MAX, LIST_PAGES_MAX, URL_SHOWN_CHARS_MAX};
 use crate::outside::Trouble;
 use crate::outside::catalog::search::Spot;
 use crate::outside::catalog::{Catalog, Venue};
@@ -112,12 +112,22 @@ impl Survey {
             match is_plain {
                 true => self.external += 1,
                 false => {
-                    let file = entry.file_id();
+                    let file = entry.file_id().map(kept);
+                    let (status, url) = (status.map(kept), url.map(kept));
                     self.entries.push(EntrySeen { venue: row.id, place, status, url, file });
                 }
             }
         }
     }
+}
+
+/// What is kept of an entry's text until everything was read: what is longer points at nothing of ours.
+fn kept(mut text: String) -> String {
+    if let Some((at, _)) = text.char_indices().nth(URL_SHOWN_CHARS_MAX) {
+        text.truncate(at);
+        text.shrink_to_fit();
+    }
+    text
 }
 
 /// All files below the folder. Pages shift when files are deleted meanwhile, so a file may be missed or come twice:

@@ -45,7 +45,7 @@ fn entries() -> Vec<String> {
 fn said(now: &[Venue]) -> Vec<String> {
     let plan =
         plan_of(country(), &[venue(2, Some("b"), &[entries()[0].clone()]), venue(1, None, &entries())]);
-    plan.differences(now, |_, _| false).iter().map(Difference::to_string).collect()
+    plan.differences(&plan.ids(), now, |_, _| false).iter().map(Difference::to_string).collect()
 }
 
 #[test]
@@ -181,14 +181,17 @@ fn c17_what_a_person_closed_is_no_longer_taken_but_by_its_venues_own_plan() {
     let now = venue(1, None, &entries());
     let is_closed = |venue: VenueId, entry: &str| venue == VenueId(1) && entry.contains("1.jpg");
     let plan = plan_of(country(), std::slice::from_ref(&now));
-    let said: Vec<_> =
-        plan.differences(std::slice::from_ref(&now), is_closed).iter().map(Difference::to_string).collect();
+    let said: Vec<_> = plan
+        .differences(&plan.ids(), std::slice::from_ref(&now), is_closed)
+        .iter()
+        .map(Difference::to_string)
+        .collect();
     assert_eq!(said, ["venue 1: an entry was closed by a person: https://o/1.jpg"]);
     // Left out when it was planned and left out now.
     let entries = vec![entries()[2].clone(), entries()[3].clone()];
     let saved = SavedVenue { venue: now.id, slug: None, entries };
     let without = SavedPlan::new(plan.target.clone(), country(), None, vec![saved]);
-    assert_eq!(without.differences(std::slice::from_ref(&now), is_closed), []);
+    assert_eq!(without.differences(&without.ids(), std::slice::from_ref(&now), is_closed), []);
     let of_venue = plan_of(Scope::Venue { venue: VenueId(1), country: None }, std::slice::from_ref(&now));
-    assert_eq!(of_venue.differences(&[now], is_closed), []);
+    assert_eq!(of_venue.differences(&of_venue.ids(), &[now], is_closed), []);
 }

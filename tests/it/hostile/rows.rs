@@ -1,15 +1,13 @@
 //! Rows and columns that others have made as large as a database lets them. What the program takes of memory follows its
 //! own limits.
 
-use std::path::Path;
-
 use longshore::limits::{CATALOG_ROW_BYTES_MAX, ROWS_MEMORY_KB_MAX};
 use serde_json::Value;
 
 use super::memory::run_measured;
 use super::place::{CODE, Place};
 use super::world::{Body, Fate, Venue};
-use crate::support::program::{Ran, Workplace};
+use crate::support::program::Ran;
 use crate::support::stage::Kind;
 
 /// Bytes of what is beyond any bound.

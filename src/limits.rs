@@ -175,7 +175,7 @@ pub const CATALOG_PLACES_BYTES_MAX: usize = 32_000_000;
 /// Rows that a server is asked for at once: those behind the end of a page are thrown away.
 pub const CATALOG_FETCH_ROWS_MAX: usize = 128;
 /// The same before any row has shown how large rows are.
-pub const CATALOG_FETCH_ROWS_FIRST: usize = 16;
+pub const CATALOG_FETCH_ROWS_FIRST: usize = 2;
 /// Bytes of rows that are being rewritten at the same time: beyond this no further step begins. One alone may be larger.
 pub const ROWS_IN_AIR_BYTES_MAX: usize = 8_000_000;
 /// What a command takes of memory at most, in kilobytes, whatever is in the rows that it reads: some 50 MB are the program,

@@ -26,9 +26,13 @@ impl<T> Page<T> {
         Self { rows: Vec::new(), bytes: 0, bytes_max, is_cut: false }
     }
 
-    /// Whether more can be taken: a row of which it is not known how large it is.
+    /// Whether another row fits, if it is like those before.
     pub(crate) fn has_room(&self) -> bool {
-        !self.is_cut
+        !self.is_cut && self.bytes + self.mean() <= self.bytes_max
+    }
+
+    fn mean(&self) -> usize {
+        self.bytes.div_ceil(self.rows.len().max(1))
     }
 
     /// Takes a row, unless it does not fit. The first always does: whoever asks on would else get nothing for ever.
@@ -46,15 +50,14 @@ impl<T> Page<T> {
         if self.rows.is_empty() {
             return CATALOG_FETCH_ROWS_FIRST;
         }
-        let mean = self.bytes.div_ceil(self.rows.len()).max(1);
-        (self.bytes_max.saturating_sub(self.bytes) / mean).clamp(1, CATALOG_FETCH_ROWS_MAX)
+        (self.bytes_max.saturating_sub(self.bytes) / self.mean()).clamp(1, CATALOG_FETCH_ROWS_MAX)
     }
 
     /// All rows, where they are to be one page.
     pub(crate) fn whole(self, what: &str) -> Result<Vec<T>, Trouble> {
-        match self.is_cut {
-            true => Err(bad(format!("the names of all {what} are more than {} bytes", self.bytes_max))),
-            false => Ok(self.rows),
+        match self.has_room() {
+            true => Ok(self.rows),
+            false => Err(bad(format!("the names of all {what} are more than {} bytes", self.bytes_max))),
         }
     }
 }

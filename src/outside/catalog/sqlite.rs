@@ -58,7 +58,8 @@ const VENUES: &str = page!(
   AND (?4 IS NULL OR v.city_id IN (SELECT c.id FROM cities c WHERE c.country_id = ?4))
   AND (?5 IS NULL OR v.city_id = ?5)
   AND CASE WHEN ?6 IS NOT NULL THEN v.id = ?6
-           ELSE octet_length(v.venue_images) > 2 OR v.venue_images <> '[]' END
+           WHEN octet_length(v.venue_images) > 2 THEN TRUE
+           ELSE v.venue_images <> '[]' END
 ORDER BY v.id
 LIMIT ?7"
 );
@@ -103,7 +104,7 @@ const COUNTRIES: &str = concat!(
     name!("code"),
     ", ",
     name!("slug"),
-    " FROM countries ORDER BY name COLLATE BINARY, id"
+    " FROM countries ORDER BY 2 COLLATE BINARY, id"
 );
 const CITIES: &str = concat!(
     "SELECT id, ",

@@ -34,7 +34,7 @@ pub enum TroubleKind {
     IntegrityMismatch,
     /// The database refused the update, or it did not come back as sent.
     CatalogError,
-    /// The venue's images are not an array, or there is no row.
+    /// The venue's images are not an array or more than is read, or there is no row.
     BadData,
     /// Someone else changed what is ours.
     Drifted,

@@ -144,8 +144,8 @@ pub const CATALOG_SILENT_MS_MAX: u64 = CATALOG_STATEMENT_MS_MAX + 30_000;
 pub const MATCH_FAR_M: u64 = 50_000;
 /// Images of one venue of Trivia Advisor that make no entry and are named one by one; the rest is counted.
 pub const LEFT_OUT_TOLD_MAX: usize = 100;
-/// Characters of a URL that are shown. Real ones are shorter.
-pub const URL_SHOWN_CHARS_MAX: usize = 2_000;
+/// Characters of an entry's URL, status or file id that `reconcile` keeps until all rows are read. Real ones are shorter.
+pub const ENTRY_CHARS_KEPT_MAX: usize = 2_000;
 /// Bytes of a URL that is fetched: the HTTP library takes no longer ones.
 pub const URL_BYTES_MAX: usize = 65_000;
 /// Bytes of the entries in a saved plan: 100,000 images. They are held while it is made, and while it is run.

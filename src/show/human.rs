@@ -10,7 +10,6 @@ use url::Url;
 use super::table::folded;
 use super::{line_raw, with_flags, word};
 use crate::error::Failure;
-use crate::limits::URL_SHOWN_CHARS_MAX;
 
 /// A text out of a database or a server, made harmless: no control characters (a terminal would obey them), no marks
 /// that turn the writing direction, no breaks of lines, and nothing that is there and cannot be seen.
@@ -37,13 +36,16 @@ pub fn shows(text: &str) -> bool {
     text.chars().any(|c| is_plain(c) && !c.is_whitespace() && !is_blank(c) && !is_combining_mark(c))
 }
 
+/// Characters of a URL that are shown. Real ones are shorter.
+const ADDRESS_CHARS_MAX: usize = 2_000;
+
 /// A URL as it may be shown: without credentials, query string and fragment, any of which may be a secret (requirement
 /// S1). One without them stays as it is written, to be found by it.
 ///
 /// Of a very long one the beginning is shown.
 pub fn address(url: &str) -> String {
     let mut shown = bare(url);
-    if let Some((at, _)) = shown.char_indices().nth(URL_SHOWN_CHARS_MAX) {
+    if let Some((at, _)) = shown.char_indices().nth(ADDRESS_CHARS_MAX) {
         shown.truncate(at);
         shown.push('…');
     }

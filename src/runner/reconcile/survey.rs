@@ -10,7 +10,7 @@ use ledger::trouble::TroubleKind;
 
 use super::Grounds;
 use super::judge::{Pointer, pointer};
-use crate::limits::{LIST_FILES_MAX, LIST_PAGES_MAX, URL_SHOWN_CHARS_MAX};
+use crate::limits::{ENTRY_CHARS_KEPT_MAX, LIST_FILES_MAX, LIST_PAGES_MAX};
 use crate::outside::Trouble;
 use crate::outside::catalog::search::Spot;
 use crate::outside::catalog::{Catalog, Venue};
@@ -123,7 +123,7 @@ impl Survey {
 
 /// What is kept of an entry's text until everything was read: what is longer points at nothing of ours.
 fn kept(mut text: String) -> String {
-    if let Some((at, _)) = text.char_indices().nth(URL_SHOWN_CHARS_MAX) {
+    if let Some((at, _)) = text.char_indices().nth(ENTRY_CHARS_KEPT_MAX) {
         text.truncate(at);
         text.shrink_to_fit();
     }

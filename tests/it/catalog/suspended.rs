@@ -33,13 +33,13 @@ async fn gives_the_row_back(world: World) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let catalog = open(&url).await.unwrap();
-            let leave = |_: Option<&str>| Rewrite::Leave;
+            let write = |_: Option<&str>| Rewrite::Write(Some("[2]".into()));
             let stop = async {
                 stops.await.unwrap();
                 say.send(()).unwrap();
                 told.recv().unwrap();
             };
-            tokio::join!(catalog.rewrite(VenueId(1), &leave), stop).0
+            tokio::join!(catalog.rewrite(VenueId(1), &write), stop).0
         })
     });
     until(&mut admin, "cardinality(pg_blocking_pids(a.pid)) > 0").await;
@@ -56,6 +56,8 @@ async fn gives_the_row_back(world: World) {
     go_on.send(()).unwrap();
     let trouble = tokio::task::block_in_place(|| standing.join().unwrap()).unwrap_err();
     assert!(trouble.outage, "{trouble}");
+    let held = world.ask("SELECT venue_images::text FROM venues WHERE id = 1").await;
+    assert_eq!(held.as_deref(), Some("[1]"), "what the site wrote stays");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

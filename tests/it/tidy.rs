@@ -352,17 +352,21 @@ fn every_verb_is_in_the_readme_and_no_other() {
 }
 
 #[test]
-fn the_tests_that_the_readme_names_are_there() {
+fn the_tests_that_the_docs_name_are_there() {
     let page = read("README.md");
     let (_, rest) = page.split_once("\n## What it promises\n").expect("a section on promises");
-    let named: BTreeSet<&str> = rest.split("\n## ").next().unwrap().split('`').skip(1).step_by(2).collect();
-    let named: Vec<_> = named.into_iter().filter(|name| name.contains('_')).collect();
-    assert!(!named.is_empty());
+    let promises = rest.split("\n## ").next().unwrap().to_owned();
     let all: String =
         ["src/", "ledger/src/", "tests/"].into_iter().flat_map(|below| code(below).into_values()).collect();
-    let is_there = |name: &&str| all.contains(&format!("fn {name}("));
-    let missing = named.into_iter().filter(|name| !is_there(name)).map(str::to_owned);
-    nobody(missing.collect(), "every promise names the tests that keep it");
+    for text in [promises, read("docs/security.md")] {
+        let named: BTreeSet<&str> = text.split('`').skip(1).step_by(2).collect();
+        let is_test = |name: &&str| name.contains('_') && words(name).len() == 1 && name.contains(char::is_lowercase);
+        let named: Vec<_> = named.into_iter().filter(is_test).collect();
+        assert!(!named.is_empty());
+        let is_there = |name: &&str| all.contains(&format!("fn {name}("));
+        let missing = named.into_iter().filter(|name| !is_there(name)).map(str::to_owned);
+        nobody(missing.collect(), "every promise names the tests that keep it");
+    }
 }
 
 /// A heading as it is linked to: small letters and digits, spaces as hyphens.

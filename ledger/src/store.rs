@@ -209,7 +209,7 @@ impl Store {
     pub fn record(&self, seq: Seq) -> Result<Record, LedgerError> {
         let mut record = None;
         self.scan("seq = ?1", Some(seq), seq, |row| {
-            record = Some(self.decode(seq, &row.body)?);
+            record = Some(self.decode(seq, row.body)?);
             Ok::<_, LedgerError>(())
         })?;
         record.ok_or_else(|| LedgerError::damaged(&self.path, seq, "it is missing"))

@@ -1,6 +1,7 @@
 //! `reconcile`: ledger, database and CDN compared; `--delete-orphans` by requirement S7 (requirement C13).
 
 mod answer;
+mod words;
 
 use std::cell::RefCell;
 use std::sync::Arc;

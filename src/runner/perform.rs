@@ -242,7 +242,7 @@ impl Performer {
             return Ok(Some(Tried { value: self.take(put, file).await?, attempts, ms }));
         }
         if let Err(differs) = check(put, &file) {
-            let is_removed = matches!(self.remove(&file).await, Ok(true));
+            let is_removed = matches!(self.remove(put, &file).await, Ok(true));
             let trouble = Trouble::new(TroubleKind::IntegrityMismatch, differs);
             return Err(Halt::Trouble(
                 if is_removed { trouble } else { trouble.with_file(file.id) },
@@ -255,13 +255,13 @@ impl Performer {
     }
 
     /// Removes what an upload has just stored, and what no row points at. The answer named it, and may be wrong: only a file
-    /// that has the tags of that upload and no other version goes. `false` where it stays.
-    async fn remove(&self, file: &CdnFile) -> Result<bool, Halt> {
-        let cdn = &self.forward().cdn;
+    /// at the path of that upload, with its tags and no other version goes. `false` where it stays.
+    async fn remove(&self, put: &Put, file: &CdnFile) -> Result<bool, Halt> {
+        let (cdn, tags) = (&self.forward().cdn, self.tags(put));
         let versions = self.retry.run(Outside::Api, || cdn.versions(&file.id)).await?.value;
         let is_ours = |it: &CdnFile| {
-            let is_alone = others(it, self.ledger).next().is_none();
-            it.path == file.path && it.is_first_version() && it.tags.contains(&self.ledger.tag()) && is_alone
+            let is_of_it = it.path == put.path && tags.iter().all(|tag| it.tags.contains(tag));
+            is_of_it && it.is_first_version() && others(it, self.ledger).next().is_none()
         };
         match &versions[..] {
             [] => return Ok(true),

@@ -360,7 +360,8 @@ fn the_tests_that_the_docs_name_are_there() {
         ["src/", "ledger/src/", "tests/"].into_iter().flat_map(|below| code(below).into_values()).collect();
     for text in [promises, read("docs/security.md")] {
         let named: BTreeSet<&str> = text.split('`').skip(1).step_by(2).collect();
-        let is_test = |name: &&str| name.contains('_') && words(name).len() == 1 && name.contains(char::is_lowercase);
+        let is_test =
+            |name: &&str| name.contains('_') && words(name).len() == 1 && name.contains(char::is_lowercase);
         let named: Vec<_> = named.into_iter().filter(is_test).collect();
         assert!(!named.is_empty());
         let is_there = |name: &&str| all.contains(&format!("fn {name}("));

@@ -115,7 +115,7 @@ mod tests {
         let mut store = Store::create(&path, LedgerId([7; 16]), &record, "test").unwrap();
         // In place of 256 MiB.
         store.file.connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, 2_000).unwrap();
-        let said = store.append(&[record.clone()]).unwrap_err();
+        let said = store.append(std::slice::from_ref(&record)).unwrap_err();
         assert!(said.to_string().contains("an event of more than"), "{said}");
         assert!(matches!(said, LedgerError::Disk { .. }), "{said:?}");
         drop(store);

@@ -32,6 +32,8 @@ use crate::limits::{
 };
 use crate::outside::Trouble;
 
+const TABLES: [&str; 3] = ["venues", "cities", "countries"];
+
 /// A page of venues, read row by row. `?1` is the most bytes of an array, `?2` those of a name: what is beyond is not
 /// even loaded, as SQLite knows the size of a value without it.
 macro_rules! page {
@@ -130,7 +132,14 @@ impl SqliteCatalog {
     /// `catalog_error` when there is no such file, when it is no SQLite database, when it cannot be opened, or when one of
     /// its tables is none.
     pub async fn open(path: &Path) -> Result<Self, Trouble> {
-        Ok(Self { file: File::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE).await? })
+        let file = File::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE).await?;
+        let tables = file.with(|connection| inspect::tables(connection, &TABLES).map_err(trouble)).await?;
+        match tables.into_iter().find_map(|found| Some((found.table, found.odd?))) {
+            None => Ok(Self { file }),
+            Some((table, what)) => {
+                Err(refused(format!("{table} is a {what}, and an ordinary or partitioned table is needed")))
+            }
+        }
     }
 
     /// One page of venues.

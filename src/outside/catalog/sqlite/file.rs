@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row};
+use rusqlite::{Connection, OpenFlags, Params, Row};
 use tokio::task::spawn_blocking;
 
 use super::super::bounds::Page;
@@ -46,10 +46,7 @@ impl File {
             let longest = Duration::from_millis(limits::CATALOG_STATEMENT_MS_MAX);
             Ok(Self { path, connection: Arc::new(Mutex::new(connection)), longest })
         };
-        let opened = spawn_blocking(work).await.unwrap_or_else(|stopped| Err(stopped_short(&stopped)))?;
-        // SQLite reads a file only when it is first asked something.
-        opened.with(|connection| are_tables(connection)).await?;
-        Ok(opened)
+        spawn_blocking(work).await.unwrap_or_else(|stopped| Err(stopped_short(&stopped)))
     }
 
     /// Does blocking work with the connection on a thread that may block.
@@ -105,22 +102,6 @@ fn restrain(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA mmap_size = 0", [], |_| Ok(()))
 }
 
-/// What is read as a table is one: a view or a virtual table makes its rows up, without end if it likes, and an update of
-/// one goes wherever its triggers send it. A table that is missing is told by whoever needs it.
-fn are_tables(connection: &Connection) -> Result<(), Trouble> {
-    let sql = "SELECT name, type FROM sqlite_schema WHERE lower(name) IN ('venues', 'cities', 'countries') \
-               AND (type <> 'table' OR rootpage = 0) LIMIT 1";
-    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    let found: Option<(String, String)> = connection.query_row(sql, [], read).optional().map_err(trouble)?;
-    let Some((name, kind)) = found else { return Ok(()) };
-    let kind = if kind == "table" { "virtual table" } else { &kind };
-    Err(refused(format!(
-        "{} is a {}, and an ordinary table is needed: its rows are whatever it makes up",
-        plain(&name),
-        plain(kind)
-    )))
-}
-
 /// A blocking thread that panicked or was cut short as the runtime ended.
 fn stopped_short(stopped: &tokio::task::JoinError) -> Trouble {
     refused(format!("work on the database stopped short: {stopped}"))
@@ -128,6 +109,7 @@ fn stopped_short(stopped: &tokio::task::JoinError) -> Trouble {
 
 #[cfg(test)]
 mod tests {
+    use super::super::SqliteCatalog;
     use super::*;
 
     const SCHEMA: &str = "CREATE TABLE venues (id INTEGER PRIMARY KEY, venue_images TEXT);
@@ -149,16 +131,18 @@ mod tests {
     async fn s6_what_is_read_as_a_table_is_one() {
         let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS id FROM n";
         for (schema, words) in [
-            (format!("CREATE VIEW venues AS {endless}"), "venues is a view, and an ordinary table"),
-            (format!("CREATE VIEW Cities AS {endless}"), "Cities is a view, and an ordinary table"),
+            (format!("CREATE VIEW venues AS {endless}"), "venues is a view"),
+            (format!("CREATE VIEW Cities AS {endless}"), "cities is a view"),
             ("CREATE VIRTUAL TABLE countries USING fts5(name)".to_owned(), "countries is a virtual table"),
         ] {
             let dir = tempfile::tempdir().unwrap();
-            let said = opened(&dir, &schema).await.unwrap_err();
+            let path = opened(&dir, &schema).await.unwrap().path;
+            let said = SqliteCatalog::open(&path).await.unwrap_err();
             assert!(said.message.contains(words), "{}", said.message);
         }
         let dir = tempfile::tempdir().unwrap();
-        opened(&dir, &format!("{SCHEMA} CREATE VIEW more AS {endless}")).await.unwrap();
+        let path = opened(&dir, &format!("{SCHEMA} CREATE VIEW more AS {endless}")).await.unwrap().path;
+        SqliteCatalog::open(&path).await.unwrap();
     }
 
     #[tokio::test]

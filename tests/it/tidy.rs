@@ -357,7 +357,7 @@ fn the_tests_that_the_docs_name_are_there() {
     let (_, rest) = page.split_once("\n## What it promises\n").expect("a section on promises");
     let promises = rest.split("\n## ").next().unwrap().to_owned();
     let all: String =
-        ["src/", "ledger/src/", "tests/"].into_iter().flat_map(|below| code(below).into_values()).collect();
+        ["src/", "ledger/", "tests/"].into_iter().flat_map(|below| code(below).into_values()).collect();
     for text in [promises, read("docs/security.md")] {
         let named: BTreeSet<&str> = text.split('`').skip(1).step_by(2).collect();
         let is_test =

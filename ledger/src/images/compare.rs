@@ -41,7 +41,7 @@ pub struct Compared {
 pub fn compare(wanted: &[&str], found: &[&str]) -> Compared {
     let elements: Vec<Parsed<'_>> = found.iter().map(|raw| Parsed::new(raw)).collect();
     let wanted: Vec<Parsed<'_>> = wanted.iter().map(|raw| Parsed::new(raw)).collect();
-    let mut places = Places::new(&elements);
+    let mut places = Places::new(&elements, &wanted);
     let mut became = vec![Became::Gone; wanted.len()];
     let mut new: BTreeSet<usize> = (0..found.len()).collect();
     for closeness in [Closeness::Text, Closeness::Entry, Closeness::Ours] {
@@ -57,7 +57,7 @@ pub fn compare(wanted: &[&str], found: &[&str]) -> Compared {
             *became = if closeness == Closeness::Ours { Became::Ours(place) } else { Became::Same(place) };
         }
     }
-    let akin = places.by_mark(&elements);
+    let akin = places.by_mark();
     for (wanted, became) in wanted.iter().zip(&mut became).filter(|(_, became)| **became == Became::Gone) {
         let mut marks = wanted.entry.iter().flat_map(Entry::marks).filter_map(|mark| akin.get(mark));
         if let Some(place) = marks.find(|place| new.contains(place)).copied() {

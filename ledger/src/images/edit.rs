@@ -97,7 +97,7 @@ pub fn edit(array: &str, changes: &[Change]) -> Result<Edited, NotAnArray> {
     let elements: Vec<Parsed<'_>> = array.elements().map(Parsed::new).collect();
     let wanted: Vec<[Parsed<'_>; 2]> =
         changes.iter().map(|change| [&change.from, &change.to].map(|raw| Parsed::new(raw))).collect();
-    let mut places = Places::new(&elements);
+    let mut places = Places::new(&elements, wanted.iter().flatten());
     let mut found: Vec<Option<Found>> = vec![None; changes.len()];
     let mut replaced: Vec<Option<usize>> = vec![None; elements.len()];
 
@@ -138,7 +138,7 @@ pub fn edit(array: &str, changes: &[Change]) -> Result<Edited, NotAnArray> {
         Found::Changed { after, .. } => after.as_deref(),
         _ => None,
     });
-    let akin = if found.contains(&None) { places.by_mark(&elements) } else { HashMap::new() };
+    let akin = if found.contains(&None) { places.by_mark() } else { HashMap::new() };
     let akin = |sides: &[Parsed<'_>; 2]| {
         let marks = sides.iter().filter_map(|side| side.entry.as_ref()).flat_map(Entry::marks);
         let place = marks.filter_map(|mark| akin.get(mark)).min()?;

@@ -1,7 +1,8 @@
 //! Where in an array the entries lie that an edit looks for.
 //!
 //! Every element is parsed once and every question answered by a look into a map, so that an edit of thousands of
-//! entries costs about as much as reading them.
+//! entries costs about as much as reading them. A map holds only what is looked for, and is made when it is first asked:
+//! mostly everything is found to the letter, and most elements of a row may be others' own.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -22,10 +23,8 @@ pub(super) enum Closeness {
     OursAnyFile,
 }
 
-impl Closeness {
-    /// All of them, in the order of their numbers.
-    const ALL: [Self; 5] = [Self::Text, Self::Entry, Self::Ours, Self::OursAnyTime, Self::OursAnyFile];
-}
+/// Texts that are equal where two elements agree.
+type Feature<'e> = Vec<Option<&'e str>>;
 
 /// An element or an entry looked for, parsed once.
 pub(super) struct Parsed<'a> {
@@ -41,7 +40,7 @@ impl<'a> Parsed<'a> {
     }
 
     /// What two texts have in common that agree so closely; `None` for one that agrees with nothing.
-    fn feature(&self, closeness: Closeness) -> Option<Vec<Option<&str>>> {
+    fn feature(&self, closeness: Closeness) -> Option<Feature<'_>> {
         match closeness {
             Closeness::Text => Some(vec![Some(self.raw)]),
             Closeness::Entry => Some(self.entry.as_ref()?.members_sorted()),
@@ -52,28 +51,43 @@ impl<'a> Parsed<'a> {
     }
 }
 
-/// The elements of an array by what they have in common with others, and which of them are taken.
+/// The elements of an array by what they have in common with what is looked for, and which of them are taken.
 pub(super) struct Places<'e> {
-    by_feature: [HashMap<Vec<Option<&'e str>>, VecDeque<usize>>; 5],
+    elements: &'e [Parsed<'e>],
+    wanted: Vec<&'e Parsed<'e>>,
+    /// By the number of the closeness.
+    by_feature: [Option<HashMap<Feature<'e>, VecDeque<usize>>>; 5],
     is_taken: Vec<bool>,
 }
 
 impl<'e> Places<'e> {
-    pub(super) fn new(elements: &'e [Parsed<'e>]) -> Self {
-        let mut by_feature: [HashMap<_, VecDeque<usize>>; 5] = Default::default();
-        for (closeness, places) in Closeness::ALL.into_iter().zip(&mut by_feature) {
-            for (place, element) in elements.iter().enumerate() {
-                if let Some(feature) = element.feature(closeness) {
-                    places.entry(feature).or_default().push_back(place);
-                }
+    /// `wanted` is all that will be looked for.
+    pub(super) fn new(elements: &'e [Parsed<'e>], wanted: impl IntoIterator<Item = &'e Parsed<'e>>) -> Self {
+        let (wanted, is_taken) = (wanted.into_iter().collect(), vec![false; elements.len()]);
+        Self { elements, wanted, by_feature: Default::default(), is_taken }
+    }
+
+    /// The free elements that agree so closely with anything that is wanted.
+    fn agreeing(&self, closeness: Closeness) -> HashMap<Feature<'e>, VecDeque<usize>> {
+        let wanted = self.wanted.iter().filter_map(|wanted| wanted.feature(closeness));
+        let mut agreeing: HashMap<_, VecDeque<usize>> =
+            wanted.map(|feature| (feature, VecDeque::new())).collect();
+        for (place, element) in self.elements.iter().enumerate().filter(|(place, _)| !self.is_taken[*place]) {
+            let feature = element.feature(closeness);
+            if let Some(places) = feature.and_then(|feature| agreeing.get_mut(&feature)) {
+                places.push_back(place);
             }
         }
-        Self { by_feature, is_taken: vec![false; elements.len()] }
+        agreeing
     }
 
     /// Takes the first free element that agrees so closely with what is wanted.
     pub(super) fn take(&mut self, closeness: Closeness, wanted: &'e Parsed<'e>) -> Option<usize> {
-        let places = self.by_feature[closeness as usize].get_mut(&wanted.feature(closeness)?)?;
+        let feature = wanted.feature(closeness)?;
+        if self.by_feature[closeness as usize].is_none() {
+            self.by_feature[closeness as usize] = Some(self.agreeing(closeness));
+        }
+        let places = self.by_feature[closeness as usize].as_mut()?.get_mut(&feature)?;
         while let Some(place) = places.pop_front() {
             // Another closeness may have taken it.
             if !std::mem::replace(&mut self.is_taken[place], true) {
@@ -83,10 +97,15 @@ impl<'e> Places<'e> {
         None
     }
 
+    /// Whether the element at a place is taken.
+    pub(super) fn is_taken(&self, place: usize) -> bool {
+        self.is_taken[place]
+    }
+
     /// The first free element of each URL and file id that an entry is known by.
-    pub(super) fn by_mark(&self, elements: &'e [Parsed<'e>]) -> HashMap<&'e str, usize> {
+    pub(super) fn by_mark(&self) -> HashMap<&'e str, usize> {
         let mut first = HashMap::new();
-        for (place, element) in elements.iter().enumerate().filter(|(place, _)| !self.is_taken[*place]) {
+        for (place, element) in self.elements.iter().enumerate().filter(|(place, _)| !self.is_taken[*place]) {
             for mark in element.entry.iter().flat_map(Entry::marks) {
                 first.entry(mark).or_insert(place);
             }

@@ -1,5 +1,6 @@
 //! One entry of an image array: an object of which only the keys of requirement D3 are ours.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -47,7 +48,7 @@ pub struct Entry<'a> {
 
 #[derive(Debug, Clone)]
 struct Member<'a> {
-    key: String,
+    key: Cow<'a, str>,
     raw_key: &'a str,
     value: &'a str,
 }
@@ -172,7 +173,7 @@ impl<'a> Entry<'a> {
     /// keeps an order of its own.
     pub(super) fn members_sorted(&self) -> Vec<Option<&str>> {
         let mut members: Vec<(&str, &str)> =
-            self.members.iter().map(|member| (member.key.as_str(), member.value)).collect();
+            self.members.iter().map(|member| (&*member.key, member.value)).collect();
         members.sort_unstable();
         members.into_iter().flat_map(|(key, value)| [Some(key), Some(value)]).collect()
     }
@@ -190,7 +191,7 @@ impl<'a> Entry<'a> {
 
     /// All keys, decoded.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
-        self.members.iter().map(|member| member.key.as_str())
+        self.members.iter().map(|member| &*member.key)
     }
 
     /// The texts of a key: several where it stands there more than once.
@@ -246,7 +247,10 @@ impl<'de> Visitor<'de> for Members {
         let mut members = Vec::new();
         while let Some((key, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
             // A key that is no valid Unicode cannot be one of ours; its raw text, quotes included, names it.
-            let decoded = serde_json::from_str(key.get()).unwrap_or_else(|_| key.get().to_owned());
+            let decoded = || serde_json::from_str(key.get()).unwrap_or_else(|_| key.get().to_owned());
+            // Only a key with escapes is another text than its own.
+            let plain = serde_json::from_str(key.get()).map(Cow::Borrowed);
+            let decoded = plain.unwrap_or_else(|_| Cow::Owned(decoded()));
             members.push(Member { key: decoded, raw_key: key.get(), value: value.get() });
         }
         Ok(members)

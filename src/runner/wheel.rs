@@ -225,7 +225,7 @@ impl<'a> Wheel<'a> {
     /// Decides what has arrived together, appends it in one transaction, and notes what follows.
     fn take_in(&mut self, agenda: &mut Agenda, batch: Vec<Message>) -> Result<(), RunError> {
         let mut events = Vec::new();
-        let mut settled: Vec<(Step, Option<PathKey>, Box<Order>)> = Vec::new();
+        let mut settled: Vec<(Step, Option<PathKey>, Option<Box<Order>>)> = Vec::new();
         for message in batch {
             match message {
                 Message::Done { step, order, performed } => {
@@ -242,7 +242,9 @@ impl<'a> Wheel<'a> {
                         }
                         Performed::GivenUp => {}
                     }
-                    settled.push((step, path, order));
+                    // A row's texts are in its events by now.
+                    let spooled = matches!(*order, Order::Download(_) | Order::Upload(_)).then_some(order);
+                    settled.push((step, path, spooled));
                 }
                 other => {
                     if matches!(other, Message::Back { .. }) {
@@ -253,9 +255,9 @@ impl<'a> Wheel<'a> {
             }
         }
         self.append(events)?;
-        for (step, path, order) in settled {
+        for (step, path, spooled) in settled {
             agenda.settle(self.ledger.state(), step, path);
-            self.tidy_spool(&order);
+            spooled.iter().for_each(|order| self.tidy_spool(order));
         }
         self.checkpoint_when_due()
     }

@@ -13,12 +13,12 @@
 //!
 //! So it stays the same whatever the file's white space, and two plans with one digest move the same.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 
 use ledger::event::{Scope, Target};
 use ledger::ids::{ContentHash, VenueId};
-use ledger::images::{Array, Entry, same_entry};
+use ledger::images::{Array, Became, Entry, compare};
 use serde::{Deserialize, Serialize};
 
 use crate::outside::catalog::Venue;
@@ -223,58 +223,83 @@ impl SavedVenue {
             Ok(array) => array.map_or(Vec::new(), |array| array.elements().collect()),
             Err(_) => return [moved, vec![Moved::NotAnArray]].concat(),
         };
-        let is_movable = |entry: &str| Entry::parse(entry).is_some_and(|entry| entry.is_movable());
+        let is_movable = |entry: &&str| Entry::parse(entry).is_some_and(|entry| entry.is_movable());
+        let (movable, others): (Vec<&str>, Vec<&str>) = all.into_iter().partition(is_movable);
         // Equal entries are told apart by how many there are, and each is met once.
-        let (mut movable, mut others): (Vec<&str>, Vec<&str>) =
-            all.into_iter().partition(|entry| is_movable(entry));
-        let gone: Vec<&String> = self
-            .entries
-            .iter()
-            .filter(|planned| match movable.iter().position(|now| same_entry(planned, now)) {
-                Some(place) if is_closed(self.venue, movable[place]) => {
-                    moved.push(Moved::Closed(url(movable.remove(place))));
-                    false
+        let planned: Vec<&str> = self.entries.iter().map(String::as_str).collect();
+        let (mut is_met, mut gone) = (vec![false; movable.len()], Vec::new());
+        for (planned, became) in planned.iter().zip(compare(&planned, &movable).became) {
+            match became {
+                Became::Same(place) => {
+                    is_met[place] = true;
+                    if is_closed(self.venue, movable[place]) {
+                        moved.push(Moved::Closed(url(movable[place])));
+                    }
                 }
-                Some(place) => {
-                    movable.remove(place);
-                    false
-                }
-                None => true,
-            })
-            .collect();
-        movable.retain(|entry| !is_closed(self.venue, entry));
-        let with_url = |entries: &[&str], wanted: &str| entries.iter().position(|entry| url(entry) == wanted);
-        for planned in gone {
-            let wanted = url(planned);
-            if let Some(place) = with_url(&movable, &wanted) {
-                movable.remove(place);
-                moved.push(Moved::EntryChanged(wanted));
-            } else if let Some(place) =
-                with_url(&others, &wanted).or_else(|| others.iter().position(|entry| was_at(entry, &wanted)))
-            {
-                others.remove(place);
-                moved.push(Moved::NotExternal(wanted));
-            } else {
-                moved.push(Moved::EntryGone(wanted));
+                Became::Ours(_) | Became::Changed(_) | Became::Gone => gone.push(url(planned)),
             }
         }
-        moved.extend(movable.into_iter().map(|entry| Moved::EntryNew(url(entry))));
+        let is_new = |(entry, is_met): &(&str, bool)| !is_met && !is_closed(self.venue, entry);
+        let new = movable.into_iter().zip(is_met).filter(is_new).map(|(entry, _)| entry);
+        let mut new = ByUrl::new(new.collect());
+        let mut others = ByUrl::new(if gone.is_empty() { Vec::new() } else { others });
+        for wanted in gone {
+            moved.push(if new.take_at(&wanted) {
+                Moved::EntryChanged(wanted)
+            } else if others.take_at(&wanted) || others.take_from(&wanted) {
+                Moved::NotExternal(wanted)
+            } else {
+                Moved::EntryGone(wanted)
+            });
+        }
+        moved.extend(new.left().map(|entry| Moved::EntryNew(url(entry))));
         moved
     }
+}
+
+/// Entries to be found by a URL, the first first and each once: a row may hold very many.
+struct ByUrl<'a> {
+    entries: Vec<&'a str>,
+    is_taken: Vec<bool>,
+    at: HashMap<String, VecDeque<usize>>,
+    from: HashMap<String, VecDeque<usize>>,
+}
+
+impl<'a> ByUrl<'a> {
+    fn new(entries: Vec<&'a str>) -> Self {
+        let (mut at, mut from) = (HashMap::<_, VecDeque<_>>::new(), HashMap::<_, VecDeque<_>>::new());
+        for (place, entry) in entries.iter().enumerate() {
+            at.entry(url(entry)).or_default().push_back(place);
+            let original = Entry::parse(entry).and_then(|entry| entry.original_url());
+            original.into_iter().for_each(|url| from.entry(url).or_default().push_back(place));
+        }
+        Self { is_taken: vec![false; entries.len()], entries, at, from }
+    }
+
+    /// Takes an entry with this URL, if there is one.
+    fn take_at(&mut self, url: &str) -> bool {
+        take(self.at.get_mut(url), &mut self.is_taken)
+    }
+
+    /// Takes an entry that says that its picture was at this URL before it was moved.
+    fn take_from(&mut self, url: &str) -> bool {
+        take(self.from.get_mut(url), &mut self.is_taken)
+    }
+
+    /// What nobody took.
+    fn left(&self) -> impl Iterator<Item = &'a str> {
+        self.entries.iter().zip(&self.is_taken).filter(|(_, is_taken)| !**is_taken).map(|(entry, _)| *entry)
+    }
+}
+
+fn take(mut places: Option<&mut VecDeque<usize>>, is_taken: &mut [bool]) -> bool {
+    let mut free = std::iter::from_fn(|| places.as_deref_mut()?.pop_front());
+    free.any(|place| !std::mem::replace(&mut is_taken[place], true))
 }
 
 /// What a person knows an entry by.
 fn url(entry: &str) -> String {
     Entry::parse(entry).and_then(|entry| entry.url()).unwrap_or_else(|| "(no url)".to_owned())
-}
-
-/// Whether an entry says that its picture was at a URL before it was moved.
-fn was_at(entry: &str, url: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Moved {
-        original_tigris_url: String,
-    }
-    serde_json::from_str::<Moved>(entry).is_ok_and(|moved| moved.original_tigris_url == url)
 }
 
 fn digest(target: &Target, scope: &Scope, limit: Option<u64>, venues: &[SavedVenue]) -> ContentHash {

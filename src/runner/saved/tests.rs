@@ -176,6 +176,18 @@ fn c3_what_has_moved_is_named() {
     }
 }
 
+/// All entries of a row have changed since. Comparing each of them with each would take minutes.
+#[test]
+fn c3_many_entries_that_changed_since_are_found_at_once() {
+    let all = |more| (0..3_000).map(|n| external(&format!("https://o/{n}.jpg"), more)).collect::<Vec<_>>();
+    let plan = plan_of(country(), &[venue(1, None, &all(""))]);
+    let since = std::time::Instant::now();
+    let said = plan.differences(&plan.ids(), &[venue(1, None, &all(r#","n":1"#))], |_, _| false);
+    assert_eq!(said.len(), 3_000);
+    assert!(said.iter().all(|said| matches!(said.moved, Moved::EntryChanged(_))), "{said:?}");
+    assert!(since.elapsed().as_secs() < 20, "{:?}", since.elapsed());
+}
+
 #[test]
 fn c17_what_a_person_closed_is_no_longer_taken_but_by_its_venues_own_plan() {
     let now = venue(1, None, &entries());

@@ -4,6 +4,7 @@
 mod answers;
 mod arrays;
 mod bombs;
+mod events;
 mod harmless;
 mod hosts;
 mod memory;

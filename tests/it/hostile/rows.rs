@@ -13,13 +13,14 @@ use crate::support::stage::Kind;
 /// Bytes of what is beyond any bound.
 const LONG: usize = 30_000_000;
 
-fn venue(id: i64, what: &str, elements: Vec<(String, Fate)>) -> Venue {
+/// A venue of these elements.
+pub fn venue(id: i64, what: &str, elements: Vec<(String, Fate)>) -> Venue {
     Venue { id, slug: Some(format!("pub-{id}")), name: Some(what.to_owned()), body: Body::of(what, elements) }
 }
 
 /// Runs a command, and sees how it ended and that it stayed below the bound.
 #[track_caller]
-fn bounded(place: &Place, args: &[&str], code: i32) -> Ran {
+pub fn bounded(place: &Place, args: &[&str], code: i32) -> Ran {
     let since = std::time::Instant::now();
     let (ran, peak) = run_measured(place.command(args), args);
     eprintln!("{args:?}: {peak} kB, {} ms", since.elapsed().as_millis());
@@ -55,7 +56,7 @@ fn story(place: &Place, bad: &[i64]) {
 }
 
 /// What failed: the venue, the kind, and the message.
-fn failures(place: &Place) -> Vec<(i64, String, String)> {
+pub fn failures(place: &Place) -> Vec<(i64, String, String)> {
     let log = place.site.run(&["log", "--kind", "failed", "--format", "json"]).code(0);
     let of = |line: Value| {
         let failed = &line["event"]["failed"];
@@ -156,9 +157,12 @@ fn e1_rows_just_within_the_bound_are_moved_and_put_back_with_bounded_memory() {
         beside(&format!("{}{}", "[".repeat(deep), "]".repeat(deep)), 1),
         vec![(wide, Fate::Moved)],
         vec![good.clone(); 2_000],
-        // Completed, they are beyond it.
-        [vec![(format!("\"{}\"", "x".repeat(max - 50 * 250)), Fate::NotOurs)], vec![good.clone(); 50]]
-            .concat(),
+        // Completed, they are beyond it. Their picture is nobody else's.
+        [
+            vec![(format!("\"{}\"", "x".repeat(max - 50 * 250)), Fate::NotOurs)],
+            vec![(forge.good(1), Fate::Moved); 50],
+        ]
+        .concat(),
     ];
     let venues: Vec<Venue> = (1..).zip(bodies).map(|(id, elements)| venue(id, "within", elements)).collect();
     place.fill(&venues);

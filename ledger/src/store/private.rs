@@ -2,6 +2,7 @@
 //! or removed beside a ledger or where a flag says. The last part of a name is never followed when it is a link, what is new
 //! is made anew, and what a file is, is asked of the open file.
 
+mod advice;
 mod dir;
 
 use std::fs::{File, Metadata};
@@ -10,6 +11,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use advice::{MADE, away, is_named, quoted};
 pub use dir::Dir;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -211,6 +213,7 @@ fn sqlite_files(path: &Path) -> io::Result<Vec<(&'static str, PathBuf, Metadata)
 /// Those of the file system; a [`Refused`] where somebody can.
 pub fn check_directory(file: &Path) -> io::Result<()> {
     let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = &dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     let about = match dir.metadata() {
         Ok(about) => about,
         // Whoever opens the file says that better.
@@ -221,11 +224,26 @@ pub fn check_directory(file: &Path) -> io::Result<()> {
             "is a directory of another user (uid {}), who can exchange all that is in it",
             about.uid()
         );
-        return Err(Refused::error(dir, why, "Work in a directory of your own (`mkdir -m 700 rollout`)"));
+        let advice = match file.exists() {
+            // A new directory would mean a second ledger, which knows nothing of the first.
+            true => format!(
+                "Run this as that user (`sudo -u '#{0}' …`, `docker run --user {0} …`), or have it given to you: chown {1} {2}",
+                about.uid(),
+                user(),
+                quoted(dir)
+            ),
+            false => "Work in a directory of your own (`mkdir -m 700 rollout`)".to_owned(),
+        };
+        return Err(Refused::error(dir, why, advice));
     }
     if about.mode() & OTHERS_WRITE != 0 && about.mode() & STICKY == 0 {
         let why = format!("is a directory that others may write to (mode {:04o})", about.mode() & 0o7777);
-        return Err(Refused::error(dir, why, format!("chmod go-w {}", quoted(dir))));
+        let advice = match about.uid() == user() {
+            true => format!("chmod go-w {}", quoted(dir)),
+            // As root's volumes in a container are, which only root may change.
+            false => "Work in a directory of your own inside it (`mkdir -m 700 rollout`)".to_owned(),
+        };
+        return Err(Refused::error(dir, why, advice));
     }
     Ok(())
 }
@@ -288,25 +306,20 @@ fn check_link(path: &Path) -> io::Result<()> {
 }
 
 fn anothers(path: &Path, about: &Metadata) -> io::Error {
-    let why = format!("belongs to another user (uid {})", about.uid());
-    let advice =
-        "Let its owner take it away, or give it to you (`chown`); or work in a directory of your own";
+    let (why, uid) = (format!("belongs to another user (uid {})", about.uid()), about.uid());
+    let advice = match is_named(path, &MADE) {
+        true => "Let its owner take it away, or work in a directory of your own".to_owned(),
+        false => format!(
+            "Run this as its owner (uid {uid}), or have it given to you: chown {} {}",
+            user(),
+            quoted(path)
+        ),
+    };
     Refused::error(path, why, advice)
-}
-
-fn away(path: &Path) -> String {
-    format!("See what it is, and take it away: rm {}", quoted(path))
 }
 
 fn user() -> u32 {
     rustix::process::geteuid().as_raw()
-}
-
-/// A path as a shell reads it back.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_bare = |c: char| c.is_alphanumeric() || "-_./,:@%+".contains(c);
-    if text.chars().all(is_bare) { text } else { format!("'{}'", text.replace('\'', r#"'"'"'"#)) }
 }
 
 #[cfg(test)]

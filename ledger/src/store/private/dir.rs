@@ -55,7 +55,7 @@ impl Dir {
         let about = rustix::fs::fstat(&dir.handle)?;
         if about.st_uid != user() {
             let why = format!("is a directory of another user (uid {})", about.st_uid);
-            return Err(Refused::error(path, why, away(path).replace(": rm ", ": rm -r ")));
+            return Err(Refused::error(path, why, away(path)));
         }
         rustix::fs::fchmod(&dir.handle, Mode::from_raw_mode(0o700))?;
         Ok(dir)

@@ -26,11 +26,15 @@ pub fn searched(context: &Context<'_>, catalog: &dyn Catalog, skip: &[String]) -
 /// Refuses to delete where rows may be hidden.
 ///
 /// # Errors
-/// Where row-level security is active for this role.
+/// Where row-level security is active for this role, and on a standby.
 pub fn refuse_hidden(texts: &Texts, command: &str) -> Result<(), Failure> {
     let Some(why) = texts.refusal() else { return Ok(()) };
     let (role, guarded) = (texts.role.as_deref().unwrap_or("this role"), &texts.guarded);
     let failure = Failure::usage(format!("no file is deleted: {why}"));
+    if texts.is_standby {
+        return Err(failure
+            .hint(format!("Name the primary server in the database's URL, then `longshore {command}`")));
+    }
     let failure =
         guarded.iter().skip(1).fold(failure, |failure, more| failure.because(format!("{more} too")));
     let skips: Vec<String> =
@@ -57,7 +61,7 @@ pub fn say(texts: &Texts, all: &str) {
         listed(&texts.unread.iter().map(unread).collect::<Vec<_>>(), all);
     }
     if texts.role.is_some() {
-        eprintln!("Nor are columns of bytes (bytea) or numbers looked at: they hold no text.");
+        eprintln!("Nor are numbers looked at: they hold no text.");
     }
 }
 

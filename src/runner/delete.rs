@@ -1,7 +1,7 @@
 //! Deleting files from the CDN, by requirement S7 and in no other way: only what is ours alone, what no row uses, and
 //! what no image of the ledger needs.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use ledger::ids::{CdnPath, FileId, LedgerId};
@@ -90,8 +90,9 @@ pub struct Deleting<'a> {
 /// All texts of the database are read once, for what is plainly in use. Before each deletion the file is described by its
 /// id and must be this ledger's own by the events, its untouched bytes are compared with what was sent, what was written to
 /// the database since is asked for it once more, and at last its versions and tags are read again, so that an editor or a
-/// ledger of another database that has come to use it meanwhile is seen. Where the database takes long to answer, the answer
-/// holds for as long as it took. `told` is called with what became of each candidate, in their order; it appends `cdn_deleted` for
+/// ledger of another database that has come to use it meanwhile is seen. These two are asked before every single request to
+/// delete, also when one is sent again after a wait. Rows that are written while they and that request go on are not seen, nor
+/// are those of transactions that are not committed by then. `told` is called with what became of each candidate, in their order; it appends `cdn_deleted` for
 /// [`Fate::Deleted`] and for [`Fate::Gone`], within a run or without. Whoever dies between the two finds the file gone the
 /// next time, and writes it down then.
 ///
@@ -110,7 +111,7 @@ pub async fn delete_unused<E: Into<RunError>>(
     let planned = planned_in(&ledger.borrow(), candidates);
     let asked = candidates.iter().map(|candidate| (&candidate.file, &candidate.path));
     let told_of = provenances(&ledger.borrow(), asked.clone())?;
-    let mut uses = Uses::of(asked, with.skip_tables);
+    let uses = Uses::of(asked, with.skip_tables);
     let countries = match survey(with, candidates, planned).await {
         Ok(countries) => countries,
         Err(halt) => return stopped(halt),
@@ -132,7 +133,7 @@ pub async fn delete_unused<E: Into<RunError>>(
             (false, Some(spot)) => Fate::Kept(Kept::InRow(spot)),
             (false, None) => {
                 let said = told_of.of(&candidate.file, &candidate.path);
-                match delete(with, id, candidate, &said, (&mut uses, place)).await {
+                match delete(with, id, candidate, &said, (&uses, place)).await {
                     Ok(fate) => {
                         in_a_row = 0;
                         fate
@@ -208,7 +209,7 @@ async fn delete(
     ledger: LedgerId,
     candidate: &Candidate,
     said: &Provenance,
-    (uses, place): (&mut Uses, usize),
+    (uses, place): (&Uses, usize),
 ) -> Result<Fate, Halt> {
     let Deleting { cdn, catalog, retry, .. } = with;
     let asked = retry.run(Outside::Api, || cdn.details(&candidate.file)).await?;
@@ -227,17 +228,28 @@ async fn delete(
     if !has_content(cdn, retry, &found, content).await? {
         return not_ours(NotOurs::Changed("its bytes differ".to_owned()));
     }
-    if let Some(spot) = uses.now(place, catalog, retry).await? {
-        return Ok(Fate::Kept(Kept::InRow(spot)));
-    }
-    match is_still(cdn, retry, &found).await? {
-        None => return Ok(Fate::Gone),
-        Some(Err(why)) => return not_ours(why),
-        Some(Ok(())) => {}
-    }
-    // `false` after a lost answer: our own request of a moment ago deleted it.
-    retry.run(Outside::Api, || cdn.delete(&found.id)).await?;
-    Ok(Fate::Deleted)
+    // Whatever is waited for, rows may come to use the file meanwhile: each attempt asks everything anew.
+    let was_sent = Cell::new(false);
+    let attempt = async || {
+        match uses.now(place, catalog, retry).await {
+            Ok(None) => {}
+            Ok(Some(spot)) => return Ok(Ok(Fate::Kept(Kept::InRow(spot)))),
+            // The database was tried often enough; that is no trouble of the CDN.
+            Err(halt) => return Ok(Err(halt)),
+        }
+        match is_still(cdn, &found).await? {
+            // After a lost answer: our own request of a moment ago deleted it.
+            None if was_sent.get() => return Ok(Ok(Fate::Deleted)),
+            None => return Ok(Ok(Fate::Gone)),
+            Some(Err(why)) => return Ok(Ok(Fate::Kept(Kept::NotOurs(why)))),
+            Some(Ok(())) => {}
+        }
+        was_sent.set(true);
+        // `false` when it is gone already, which is what was wanted.
+        cdn.delete(&found.id).await?;
+        Ok(Ok(Fate::Deleted))
+    };
+    retry.run(Outside::Api, || attempt()).await?.value
 }
 
 /// Whether trouble is that of one file, and others may fare better.

@@ -8,6 +8,7 @@ use ledger::report::{Content, Provenance};
 
 use super::parts::Outside;
 use super::retry::{Halt, Retry};
+use crate::outside::Trouble;
 use crate::outside::imagekit::{Cdn, CdnFile};
 
 /// Why a file is not this ledger's own, or not its alone.
@@ -97,16 +98,13 @@ pub async fn has_content(
 }
 
 /// Looks once more, as the last thing before a deletion, which takes all versions with it: whether the file is still as it
-/// was described, tags included, and has no other version. `None` when it is gone.
+/// was described, tags included, and has no other version. `None` when it is gone. It is asked once, as whoever waits has to
+/// ask who uses the file again too.
 ///
 /// # Errors
 /// When ImageKit cannot be asked.
-pub async fn is_still(
-    cdn: &dyn Cdn,
-    retry: &Retry,
-    file: &CdnFile,
-) -> Result<Option<Result<(), NotOurs>>, Halt> {
-    let versions = retry.run(Outside::Api, || cdn.versions(&file.id)).await?.value;
+pub async fn is_still(cdn: &dyn Cdn, file: &CdnFile) -> Result<Option<Result<(), NotOurs>>, Trouble> {
+    let versions = cdn.versions(&file.id).await?;
     let [now] = &versions[..] else {
         return Ok((!versions.is_empty()).then_some(Err(NotOurs::Versions(versions.len()))));
     };

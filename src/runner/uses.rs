@@ -6,7 +6,6 @@ mod marks;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ledger::ids::{CdnPath, FileId, VenueId};
-use tokio::time::{Duration, Instant};
 
 pub(super) use self::forms::without_percents;
 use self::marks::Marks;
@@ -21,8 +20,8 @@ pub struct Uses {
     /// The first place where each of them was found.
     spots: Arc<Mutex<Vec<Option<Spot>>>>,
     search: Search,
-    /// When the last look ended, and what it took.
-    looked: Option<(Instant, Duration)>,
+    /// What the last look has seen.
+    seen: Mutex<Option<Seen>>,
 }
 
 impl Uses {
@@ -45,7 +44,7 @@ impl Uses {
             }
         });
         let search = Search { skip: skip.to_vec(), run_min, since: None, tolerates_hidden: false, see };
-        Self { spots, search, looked: None }
+        Self { spots, search, seen: Mutex::default() }
     }
 
     /// The same where nothing is deleted by it: rows may be hidden.
@@ -58,34 +57,31 @@ impl Uses {
     ///
     /// # Errors
     /// When the database cannot be read through; [`Halt::GivenUp`] when it is to stop.
-    pub async fn look(&mut self, catalog: &dyn Catalog, retry: &Retry) -> Result<(), Halt> {
-        let began = Instant::now();
+    pub async fn look(&self, catalog: &dyn Catalog, retry: &Retry) -> Result<(), Halt> {
         let mut stop = retry.stop.clone();
-        let looking = retry.run(Outside::Catalog, || catalog.search(&self.search));
+        let since = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let search = Search { since, ..self.search.clone() };
+        let looking = retry.run(Outside::Catalog, || catalog.search(&search));
         // Looking through a large database takes longer than anybody wants to wait who stops a run.
         let seen: Seen = tokio::select! {
             seen = looking => seen?.value,
             Ok(_) = stop.wait_for(|stops| *stops) => return Err(Halt::GivenUp),
         };
-        self.search.since = Some(seen);
-        let ended = Instant::now();
-        self.looked = Some((ended, ended - began));
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
         Ok(())
     }
 
-    /// Who uses a file now. It is looked again, unless the last look is as young as it was long: then half of the time goes
-    /// into looking already.
+    /// Who uses a file now: what was written since the last look is looked at, however short a while ago that was.
     ///
     /// # Errors
     /// As [`Uses::look`].
     pub async fn now(
-        &mut self,
+        &self,
         place: usize,
         catalog: &dyn Catalog,
         retry: &Retry,
     ) -> Result<Option<Spot>, Halt> {
-        let is_young = self.looked.is_some_and(|(ended, took)| ended.elapsed() < took);
-        if self.known(place).is_none() && !is_young {
+        if self.known(place).is_none() {
             self.look(catalog, retry).await?;
         }
         Ok(self.known(place))

@@ -23,6 +23,9 @@ pub struct Texts {
     /// Tables of which row-level security may hide rows from this role.
     #[serde(skip)]
     pub guarded: Vec<String>,
+    /// Whether the server is a standby, which may lag behind what is written.
+    #[serde(skip)]
+    pub is_standby: bool,
     /// What is wrong with the names of tables to leave out.
     #[serde(skip)]
     pub wrong_skips: Vec<String>,
@@ -58,6 +61,12 @@ pub struct Unread {
 impl Texts {
     /// Why nothing can be deleted by what is seen here.
     pub fn refusal(&self) -> Option<String> {
+        if self.is_standby {
+            return Some(
+                "the database is a standby (pg_is_in_recovery), which may not show yet what uses a file"
+                    .to_owned(),
+            );
+        }
         let guarded = self.guarded.first()?;
         let more = match self.guarded.len() - 1 {
             0 => String::new(),
@@ -129,4 +138,16 @@ pub(super) enum Kind {
     Postgres { xmin: u64, tables: HashMap<i64, (i64, Vec<i32>)> },
     /// The file has been seen as it was in this version, after so many changes of this connection.
     Sqlite { version: i64, changes: u64 },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Texts;
+
+    #[test]
+    fn s7_a_standby_tells_of_no_file_that_nothing_uses_it() {
+        assert_eq!(Texts::default().refusal(), None);
+        let refusal = Texts { is_standby: true, ..Texts::default() }.refusal();
+        assert!(refusal.is_some_and(|why| why.contains("is a standby")));
+    }
 }

@@ -68,7 +68,7 @@ pub async fn survey(
     let seen = every_row(catalog, retry, |row| survey.see(grounds, row)).await;
     seen.map_err(outside)?;
     let uses = Uses::of(survey.files.iter().map(|file| (&file.id, &file.path)), skip_tables);
-    let mut uses = uses.tolerating_hidden();
+    let uses = uses.tolerating_hidden();
     uses.look(catalog, retry).await.map_err(outside)?;
     survey.users = (0..survey.files.len()).map(|place| uses.known(place)).collect();
     Ok(survey)

@@ -112,6 +112,52 @@ fn s7_a_row_of_another_table_that_is_written_during_a_sweep_counts_on_postgres()
     a_row_of_another_table_meanwhile(Kind::Postgres);
 }
 
+/// The first look takes longer than all deletions; a row that is written after the first of them counts all the same.
+#[test]
+fn s7_a_row_that_is_written_after_a_long_look_counts() {
+    let site = Site::new(Kind::Postgres);
+    site.venue(1, 1, &["/1a.jpg", "/1b.jpg"]);
+    site.venue(2, 1, &["/2.jpg"]);
+    site.one_run(&MIGRATE, 0);
+    site.one_run(&ROLLBACK, 0);
+    site.stage.sql("CREATE TABLE posts (id integer PRIMARY KEY, body text)");
+    site.stage.sql("INSERT INTO posts SELECT g, repeat('%41%42 ', 20000) FROM generate_series(1, 200) g");
+    site.stage.order("delete=late:by=500");
+    let mut going = Going::spawn(site.command(&DELETE), &DELETE);
+    going.reach("a file is being deleted", || site.stage.requests("delete") >= 1);
+    site.stage.sql(&format!("INSERT INTO posts VALUES (0, '{}')", site.paths().join(" and ")));
+    let ran = going.end().code(0);
+    assert_eq!(site.paths().len(), 2, "{ran}");
+    ran.says("posts.body in the row with id 0 uses it");
+}
+
+/// A deletion that ImageKit refused for its rate is not sent again before it is asked again who uses the file.
+fn a_row_that_is_written_while_a_deletion_waits(kind: Kind) {
+    for refused in ["delete=429x1:reset=3000", "delete=500x1"] {
+        let unused = Unused::new(kind);
+        unused.sql("CREATE TABLE posts (id integer PRIMARY KEY, body text)");
+        unused.site.stage.order(refused);
+        let mut going = Going::spawn(unused.site.command(&DELETE), &DELETE);
+        going.reach("a deletion was refused", || unused.site.stage.requests("delete") >= 1);
+        unused.sql("INSERT INTO posts VALUES (1, '$url')");
+        let ran = going.end().code(0);
+        assert_eq!(unused.site.paths(), std::slice::from_ref(&unused.path), "{refused}: {ran}");
+        ran.says("posts.body in the row with id 1 uses it");
+        unused.sql("DELETE FROM posts");
+        unused.goes(&DELETE);
+    }
+}
+
+#[test]
+fn s7_a_row_that_is_written_while_a_deletion_waits_counts_on_sqlite() {
+    a_row_that_is_written_while_a_deletion_waits(Kind::Sqlite);
+}
+
+#[test]
+fn s7_a_row_that_is_written_while_a_deletion_waits_counts_on_postgres() {
+    a_row_that_is_written_while_a_deletion_waits(Kind::Postgres);
+}
+
 /// A table can be left out, which is said before and written down; no other name is taken.
 fn tables_left_out(kind: Kind, name: &str) {
     let unused = Unused::new(kind);

@@ -95,3 +95,28 @@ fn s7_settings_in_the_databases_url_do_not_disturb_a_search() {
     unused.sql("UPDATE venues SET name = ''");
     unused.goes(&DELETE);
 }
+
+/// What a view makes of bytes stands in no column of text.
+#[test]
+fn s7_a_view_that_makes_text_of_bytes_is_looked_at() {
+    let unused = Unused::new(Kind::Postgres);
+    unused.sql(
+        "CREATE TABLE pages (id int, data bytea);
+         CREATE VIEW site_pages AS SELECT id, convert_from(data, 'UTF8') AS body FROM pages;
+         CREATE VIEW of_it AS SELECT body AS words FROM site_pages;
+         CREATE VIEW plain AS SELECT slug FROM venues;
+         CREATE VIEW asks AS SELECT id, query_to_xml('SELECT 1', true, true, '') AS answer FROM pages;
+         INSERT INTO pages VALUES (1, convert_to('see $url', 'UTF8'))",
+    );
+    unused.stays("public.site_pages.body");
+    let answer = unused.site.run_json(&["reconcile"]).json();
+    let looks_at = &answer["looks_at"];
+    let unread = looks_at["unread"].to_string();
+    assert!(unread.contains("public.pages") && unread.contains("public.asks"), "{unread}");
+    let tables = looks_at["tables"].to_string();
+    assert!(!tables.contains("public.plain") && !tables.contains("public.of_it"), "{tables}");
+    unused.sql("UPDATE pages SET data = '', id = 2; CREATE VIEW fixed AS SELECT '$stem'::text AS cover");
+    unused.stays("public.fixed.cover");
+    let skip = [&DELETE[..], &["--skip-table", "public.fixed"]].concat();
+    unused.goes(&skip);
+}

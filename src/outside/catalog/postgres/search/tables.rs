@@ -1,7 +1,7 @@
 //! Which tables of a PostgreSQL database hold texts, and how each of them is read.
 //!
 //! Rows are read as somebody wrote them: no function of anybody's runs for it. A view that uses functions which are not the
-//! server's own is not read, and columns are turned into text by their types' output, not by casts.
+//! server's own, or which may do more than answer, is not read, and columns are turned into text by their types' output, not by casts.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +12,9 @@ use super::super::trouble::{answered, trouble};
 use crate::outside::Trouble;
 use crate::outside::catalog::search::{Table, Texts, Unread};
 
-const RELATIONS: &str = "
+/// A view's tree, `ev_action`, tells which of the server's own functions it runs, and whether it makes any value: an entry
+/// that is no plain column of what it is made of, or rows out of something that is no table.
+const RELATIONS: &str = r"
 SELECT c.oid::int8, quote_ident(n.nspname) || '.' || quote_ident(c.relname), n.nspname || '.' || c.relname,
        c.relkind::text, has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'),
        row_security_active(c.oid), coalesce(m.amname = 'heap', false), c.relispopulated,
@@ -31,7 +33,16 @@ SELECT c.oid::int8, quote_ident(n.nspname) || '.' || quote_ident(c.relname), n.n
        EXISTS (SELECT FROM pg_rewrite r
                JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
                WHERE c.relkind = 'v' AND r.ev_class = c.oid AND d.refobjid >= 16384
-                 AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass))
+                 AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass))
+       OR EXISTS (SELECT FROM pg_rewrite r
+               CROSS JOIN regexp_matches(r.ev_action::text, ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([0-9]+)', 'g') f
+               JOIN pg_proc p ON p.oid = f[1]::oid
+               WHERE c.relkind = 'v' AND r.ev_class = c.oid
+                 AND (p.provolatile = 'v' OR p.proname LIKE '%to\_xml%')),
+       EXISTS (SELECT FROM pg_rewrite r
+               WHERE c.relkind = 'v' AND r.ev_class = c.oid
+                 AND (r.ev_action::text ~ '\{TARGETENTRY :expr \{(?!VAR )'
+                      OR r.ev_action::text ~ ':rtekind [^0126]'))
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_am m ON m.oid = c.relam
@@ -41,7 +52,7 @@ WHERE c.relkind IN ('r', 'p', 'm', 'f', 'v') AND c.relpersistence <> 't'
                   AND e.objid = c.oid AND e.deptype = 'e')
 ORDER BY 2";
 
-/// The columns whose type is a text or holds one: domains, arrays, ranges and rows are looked into.
+/// The columns whose type is a text or bytes, or holds one: domains, arrays, ranges and rows are looked into.
 const COLUMNS: &str = "
 WITH RECURSIVE part (root, type) AS (
     SELECT DISTINCT a.atttypid, a.atttypid FROM pg_attribute a
@@ -59,12 +70,14 @@ WITH RECURSIVE part (root, type) AS (
     ) within (type)
 )
 SELECT a.attrelid::int8, a.attnum::int4, quote_ident(a.attname),
+       NOT EXISTS (SELECT FROM part p JOIN pg_type t ON t.oid = p.type
+                   WHERE p.root = a.atttypid AND (t.typcategory = 'S' OR t.typname IN ('json', 'jsonb', 'xml', 'hstore'))),
        has_schema_privilege(c.relnamespace, 'USAGE') AND has_column_privilege(a.attrelid, a.attnum, 'SELECT')
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'm', 'f', 'v')
   AND a.atttypid IN (SELECT p.root FROM part p JOIN pg_type t ON t.oid = p.type
-                     WHERE t.typcategory = 'S' OR t.typname IN ('json', 'jsonb', 'xml', 'hstore'))
+                     WHERE t.typcategory = 'S' OR t.typname IN ('json', 'jsonb', 'xml', 'hstore', 'bytea'))
 ORDER BY 1, 2";
 
 /// A table or something like it.
@@ -88,6 +101,10 @@ pub(super) struct Relation {
     over: Vec<i64>,
     /// Whether a view runs functions that are not the server's own.
     runs_functions: bool,
+    /// Whether a view shows values that it makes: they stand in no table.
+    makes_values: bool,
+    /// Columns of bytes, which nobody can tell the meaning of.
+    bytes: Vec<String>,
     /// Number and name of each column that holds text, and whether it may be read.
     columns: Vec<(i32, String, bool)>,
 }
@@ -115,19 +132,23 @@ pub(super) async fn list(
     let rows = answered(sqlx::query(RELATIONS).persistent(false).fetch_all(&mut **tx)).await?;
     let mut relations = rows.iter().map(relation).collect::<Result<Vec<_>, _>>().map_err(trouble)?;
     let rows = answered(sqlx::query(COLUMNS).persistent(false).fetch_all(&mut **tx)).await?;
-    let mut columns: HashMap<i64, Vec<(i32, String, bool)>> = HashMap::new();
+    let (mut columns, mut bytes) = (HashMap::<i64, Vec<(i32, String, bool)>>::new(), HashMap::new());
     for row in rows {
         let of: i64 = row.try_get(0).map_err(trouble)?;
-        let column = (|| Ok((row.try_get(1)?, row.try_get(2)?, row.try_get(3)?)))().map_err(trouble)?;
-        columns.entry(of).or_default().push(column);
+        let column = (|| Ok((row.try_get(1)?, row.try_get(2)?, row.try_get(4)?)))().map_err(trouble)?;
+        let kind = if row.try_get(3).map_err(trouble)? { &mut bytes } else { &mut columns };
+        kind.entry(of).or_default().push(column);
     }
     for relation in &mut relations {
         relation.columns = columns.remove(&relation.oid).unwrap_or_default();
+        let of_bytes = bytes.remove(&relation.oid).unwrap_or_default();
+        relation.bytes = of_bytes.into_iter().map(|(_, name, _)| name).collect();
     }
-    let role = "SELECT quote_ident(current_user)";
-    let role = answered(sqlx::query_scalar(role).persistent(false).fetch_one(&mut **tx)).await?;
+    let server = "SELECT quote_ident(current_user), pg_is_in_recovery()";
+    let server = answered(sqlx::query(server).persistent(false).fetch_one(&mut **tx)).await?;
+    let (role, is_standby) = (server.try_get(0).map_err(trouble)?, server.try_get(1).map_err(trouble)?);
     let (readings, texts) = Deciding::new(&relations, skip).decide();
-    Ok((readings, Texts { role: Some(role), ..texts }))
+    Ok((readings, Texts { role: Some(role), is_standby, ..texts }))
 }
 
 fn relation(row: &PgRow) -> sqlx::Result<Relation> {
@@ -147,6 +168,8 @@ fn relation(row: &PgRow) -> sqlx::Result<Relation> {
         key: row.try_get(12)?,
         over: row.try_get(13)?,
         runs_functions: row.try_get(14)?,
+        makes_values: row.try_get(15)?,
+        bytes: Vec::new(),
         columns: Vec::new(),
     })
 }
@@ -244,14 +267,30 @@ impl<'a> Deciding<'a> {
 
     /// Whether a view shows nothing that is not looked at where it lies.
     fn is_shown_elsewhere(&self, view: &Relation) -> bool {
-        !view.runs_functions
-            && view.over.iter().all(|oid| match self.all.get(oid) {
-                Some(below) if below.is_view() => self.is_shown_elsewhere(below) || below.is_open(),
-                Some(below) => {
-                    self.skipped.contains(oid) || below.is_open() || !self.covered(below).is_empty()
-                }
-                None => false,
-            })
+        if view.runs_functions || (view.makes_values && !self.is_over_skipped(view)) {
+            return false;
+        }
+        view.over.iter().all(|oid| match self.all.get(oid) {
+            // What a view below makes is looked at in that view, or named there.
+            Some(below) if below.is_view() => self.is_shown_elsewhere(below) || below.is_open(),
+            Some(below) => self.skipped.contains(oid) || below.is_open() || !self.covered(below).is_empty(),
+            None => false,
+        })
+    }
+
+    /// Whether a view is made of nothing but tables that are left out.
+    fn is_over_skipped(&self, view: &Relation) -> bool {
+        let is_out = |oid: &i64| match self.all.get(oid) {
+            Some(below) if below.is_view() => self.skipped.contains(oid) || self.is_over_skipped(below),
+            _ => self.skipped.contains(oid),
+        };
+        !view.over.is_empty() && view.over.iter().all(is_out)
+    }
+
+    /// Whether there are rows to be read: a view over a materialized view without any fails.
+    fn is_populated(&self, relation: &Relation) -> bool {
+        let below = relation.over.iter().filter_map(|oid| self.all.get(oid));
+        relation.is_populated && below.into_iter().all(|below| self.is_populated(below))
     }
 
     fn runs_functions(&self, view: &Relation) -> bool {
@@ -262,8 +301,17 @@ impl<'a> Deciding<'a> {
     fn decide(mut self) -> (Vec<Reading>, Texts) {
         let mut readings = Vec::new();
         for relation in self.order {
-            let is_idle = relation.columns.is_empty() || !relation.is_populated;
-            if is_idle || self.skipped.contains(&relation.oid) {
+            let is_skipped = self.skipped.contains(&relation.oid);
+            if !relation.bytes.is_empty() && !relation.is_view() && relation.parents.is_empty() && !is_skipped
+            {
+                self.texts.unread.push(Unread {
+                    table: relation.name.clone(),
+                    columns: relation.bytes.clone(),
+                    why: "bytes are not looked at".to_owned(),
+                });
+            }
+            let is_idle = relation.columns.is_empty() || !self.is_populated(relation);
+            if is_idle || is_skipped {
                 continue;
             }
             if relation.is_view() && self.is_shown_elsewhere(relation) {

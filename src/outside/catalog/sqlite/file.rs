@@ -22,7 +22,29 @@ pub(crate) struct File {
     pub(super) path: PathBuf,
     connection: Arc<Mutex<Connection>>,
     /// How long SQLite may work on what it is asked.
+    pub(super) longest: Duration,
+}
+
+/// When SQLite is stopped, while it works on what it is asked.
+#[derive(Debug, Clone)]
+pub(super) struct Deadline {
     longest: Duration,
+    end: Arc<Mutex<Instant>>,
+}
+
+impl Deadline {
+    fn new(longest: Duration) -> Self {
+        Self { longest, end: Arc::new(Mutex::new(Instant::now() + longest)) }
+    }
+
+    /// Gives the whole time again, for what is asked next.
+    pub(super) fn renew(&self) {
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + self.longest;
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now() > *self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl File {
@@ -54,14 +76,23 @@ impl File {
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
+        self.with_deadline(move |connection, _| work(connection)).await
+    }
+
+    /// The same for work of many steps, of which each may take as long as all other work.
+    pub(super) async fn with_deadline<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection, &Deadline) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Trouble> {
         let (connection, longest) = (Arc::clone(&self.connection), self.longest);
         let work = move || {
             // A panic inside a transaction rolls it back as it unwinds, so the connection is good after one.
             let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-            let end = Instant::now() + longest;
-            let is_over = move || Instant::now() > end;
+            let deadline = Deadline::new(longest);
+            let looked_at = deadline.clone();
+            let is_over = move || looked_at.is_over();
             connection.progress_handler(limits::SQLITE_STEPS_A_LOOK, Some(is_over)).map_err(trouble)?;
-            work(&mut connection)
+            work(&mut connection, &deadline)
         };
         spawn_blocking(work).await.unwrap_or_else(|stopped| Err(stopped_short(&stopped)))
     }

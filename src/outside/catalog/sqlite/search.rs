@@ -6,10 +6,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use ledger::trouble::TroubleKind;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row, Transaction};
+use rusqlite::{Connection, ErrorCode, Row, Transaction};
 
 use super::File;
+use super::file::Deadline;
 use super::trouble::trouble;
 use crate::limits::USE_TEXT_BYTES_MAX;
 use crate::outside::Trouble;
@@ -33,7 +35,7 @@ struct Reading {
 /// See [`super::super::Catalog::texts`].
 pub(super) async fn texts(file: &File, skip: &[String]) -> Result<Texts, Trouble> {
     let skip = skip.to_vec();
-    file.with(move |connection| {
+    file.with_deadline(move |connection, deadline| {
         let mut texts = Texts::default();
         let readings = list(connection).map_err(trouble)?;
         for name in &skip {
@@ -53,11 +55,17 @@ pub(super) async fn texts(file: &File, skip: &[String]) -> Result<Texts, Trouble
                 Some(why) => texts.unread.push(Unread { table, columns, why }),
                 None => {
                     let sql = format!("SELECT count(*) FROM {}", quoted(&table));
-                    let rows: i64 = connection.query_row(&sql, [], |row| row.get(0)).map_err(trouble)?;
+                    deadline.renew();
+                    let rows: Option<i64> = match connection.query_row(&sql, [], |row| row.get(0)) {
+                        Ok(rows) => Some(rows),
+                        // Counting only tells people how large a table is: the search itself waits for it.
+                        Err(error) if is_stopped(&error) => None,
+                        Err(error) => return Err(trouble(error)),
+                    };
                     texts.tables.push(Table {
                         table,
                         columns,
-                        rows: u64::try_from(rows).ok(),
+                        rows: rows.and_then(|rows| u64::try_from(rows).ok()),
                         is_estimate: false,
                     });
                 }
@@ -71,7 +79,7 @@ pub(super) async fn texts(file: &File, skip: &[String]) -> Result<Texts, Trouble
 /// See [`super::super::Catalog::search`].
 pub(super) async fn search(file: &File, search: &Search) -> Result<Seen, Trouble> {
     let search = search.clone();
-    file.with(move |connection| {
+    file.with_deadline(move |connection, deadline| {
         let changes = connection.total_changes();
         let tx = connection.transaction().map_err(trouble)?;
         // A transaction sees the moment of its first reading.
@@ -87,13 +95,16 @@ pub(super) async fn search(file: &File, search: &Search) -> Result<Seen, Trouble
             reading.why_not.is_none() && (!is_skipped || same(&reading.name, "venues"))
         };
         for reading in readings.iter().filter(is_read) {
-            read(&tx, reading, &search.see).map_err(|error| {
+            read(&tx, deadline, reading, &search.see).map_err(|error| {
+                let is_stopped = is_stopped(&error);
                 let said = trouble(error);
+                // A row that took so long takes so long again.
+                let kind = if is_stopped { TroubleKind::BadData } else { said.kind };
                 let message = format!(
                     "{} could not be looked through (--skip-table leaves it out): {}",
                     reading.name, said.message
                 );
-                Trouble { message, ..said }
+                Trouble { kind, message, ..said }
             })?;
         }
         Ok(Seen(Kind::Sqlite { version, changes }))
@@ -150,7 +161,9 @@ fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<(String
     columns.collect()
 }
 
-fn read(tx: &Transaction<'_>, reading: &Reading, see: &See) -> rusqlite::Result<()> {
+/// Shows every text of a table. The time is that of one row: a table may have any number, and looking into texts takes
+/// its own time.
+fn read(tx: &Transaction<'_>, deadline: &Deadline, reading: &Reading, see: &See) -> rusqlite::Result<()> {
     if reading.columns.is_empty() {
         return Ok(());
     }
@@ -161,6 +174,7 @@ fn read(tx: &Transaction<'_>, reading: &Reading, see: &See) -> rusqlite::Result<
     let is_venues = same(&reading.name, "venues");
     let mut statement = tx.prepare(&sql)?;
     let mut rows = statement.query([])?;
+    deadline.renew();
     while let Some(row) = rows.next()? {
         let mut key = None;
         for (at, column) in names.iter().enumerate() {
@@ -184,8 +198,14 @@ fn read(tx: &Transaction<'_>, reading: &Reading, see: &See) -> rusqlite::Result<
             let spot = Spot::new(&table, column, key, is_venues);
             see(&spot, Some(text).filter(|text| text.len() <= USE_TEXT_BYTES_MAX));
         }
+        deadline.renew();
     }
     Ok(())
+}
+
+/// Whether the deadline has ended it.
+fn is_stopped(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
 }
 
 /// How a row is named.
@@ -204,4 +224,59 @@ fn quoted(name: &str) -> String {
 
 fn text(words: &str) -> String {
     format!("'{}'", words.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    use rusqlite::OpenFlags;
+
+    use super::*;
+
+    /// A file with this schema, of which SQLite may work 200 ms on what it is asked.
+    async fn opened(dir: &tempfile::TempDir, schema: &str) -> File {
+        let path = dir.path().join("app.db");
+        Connection::open(&path).unwrap().execute_batch(schema).unwrap();
+        let mut file = File::open(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).await.unwrap();
+        file.longest = Duration::from_millis(200);
+        file
+    }
+
+    fn all(see: See) -> Search {
+        Search { skip: Vec::new(), run_min: 0, since: None, tolerates_hidden: false, see }
+    }
+
+    #[tokio::test]
+    async fn s7_a_search_may_take_longer_than_one_statement() {
+        let dir = tempfile::tempdir().unwrap();
+        let rows = "CREATE TABLE notes (text); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n \
+                    WHERE i < 20000) INSERT INTO notes SELECT i FROM n;";
+        let file = opened(&dir, rows).await;
+        let seen = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&seen);
+        let see = move |_: &Spot, _: Option<&[u8]>| {
+            if counted.fetch_add(1, Ordering::Relaxed).is_multiple_of(200) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        };
+        search(&file, &all(Arc::new(see))).await.unwrap();
+        assert_eq!(seen.load(Ordering::Relaxed), 20_000);
+    }
+
+    #[tokio::test]
+    async fn s6_a_row_without_end_is_ended_once_and_its_table_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let endless = "CREATE VIEW endless AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
+                       SELECT i AS id, 'x' AS text FROM n WHERE i < 0; \
+                       CREATE VIRTUAL TABLE found USING fts5(text, content = 'endless', content_rowid = 'id');";
+        let file = opened(&dir, endless).await;
+        let looked_at = texts(&file, &[]).await.unwrap().tables;
+        assert_eq!(looked_at.iter().find(|table| table.table == "found").unwrap().rows, None);
+        let said = search(&file, &all(Arc::new(|_, _| {}))).await.unwrap_err();
+        assert!(said.message.contains("found could not be looked through"), "{}", said.message);
+        assert!(said.message.contains("took longer than"), "{}", said.message);
+        assert_eq!(said.kind, TroubleKind::BadData);
+    }
 }

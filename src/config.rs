@@ -2,6 +2,7 @@
 
 mod dotenv;
 mod known;
+mod pass_file;
 mod source;
 
 use std::cell::RefCell;
@@ -12,6 +13,7 @@ use std::path::Path;
 
 use url::Url;
 
+pub use self::pass_file::{Login, ReadLogin};
 pub use self::source::Source;
 use crate::error::Failure;
 
@@ -111,7 +113,7 @@ impl Config {
     /// Reads the process's environment and `.env` in `dir`; the environment wins. Beside the settings come the reasons
     /// why they are not to be used: `.env` is there and cannot be read, a number is none. What has such a reason is then
     /// as if it were not set.
-    pub fn read(dir: &Path) -> (Self, Vec<Failure>) {
+    pub fn read(dir: &Path, login: ReadLogin) -> (Self, Vec<Failure>) {
         let (mut file, unreadable) = match dotenv::read(&dir.join(".env")) {
             Ok(file) => (file, None),
             Err(unreadable) => (HashMap::new(), Some(unreadable)),
@@ -122,6 +124,7 @@ impl Config {
             file.remove(TRIVIA_ADVISOR[0]);
         }
         let mistrusted = source::mistrusted(&mut file);
+        let mistrusted = mistrusted.into_iter().chain(source::sent_any_password(&mut file, login));
         let no_text = RefCell::new(Vec::new());
         let (config, wrong) = Self::from(|name| match std::env::var_os(name).map(OsString::into_string) {
             None => file.get(name).cloned(),

@@ -51,8 +51,9 @@ pub use open::can_open_files;
 
 pub use crate::outside::machine::few_arenas;
 
-use crate::config::{Config, Target};
+use crate::config::{Config, Login, Target};
 use crate::error::{Exit, Failure};
+use crate::outside::catalog;
 use crate::secrets;
 use crate::show::Format;
 
@@ -176,8 +177,8 @@ struct Context<'a> {
 /// # Errors
 /// Whatever kept it from doing what was asked, with what to type next.
 pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    let (config, mut wrong) = Config::read(&std::env::current_dir()?);
-    secrets::know(config.secrets());
+    let (config, mut wrong) = Config::read(&std::env::current_dir()?, login);
+    secrets::know(config.secrets(login));
     let populates = matches!(cli.verb, Verb::Populate(_));
     let target = cli.common.target.unwrap_or_else(|| flags::usual_target(populates));
     flags::carry(&cli.common, target);
@@ -191,6 +192,12 @@ pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, F
     let ended = obey(&context, cli.verb, wrong);
     context.notices.finish(runtime, interrupt);
     ended
+}
+
+/// Who logs in where by a URL, for passwords that lie in a file.
+fn login(url: &str) -> Option<Login> {
+    let (host, compared) = catalog::login(url)?;
+    Some(Login { host, compared })
 }
 
 fn obey(context: &Context<'_>, verb: Verb, wrong: Vec<Failure>) -> Result<Exit, Failure> {

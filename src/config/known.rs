@@ -1,11 +1,9 @@
 //! The secrets of the settings, in all the places where one may stand.
 
-use std::path::PathBuf;
-
 use url::Url;
 
+use super::pass_file::{ReadLogin, find};
 use super::{Config, DEV_DATABASE_URL, Secret};
-use crate::limits::PASS_FILE_BYTES_MAX;
 use crate::secrets::SECRET_BYTES_MIN;
 
 /// The password of every fresh PostgreSQL: no secret, and a word that messages need.
@@ -16,12 +14,15 @@ const PART_BYTES_MIN: usize = 8;
 const SECRET_NAMES: [&str; 4] = ["password", "secret", "token", "key"];
 
 impl Config {
-    /// What no message may hold (requirement S1): the key, the passwords in URLs and in libpq's variable and file, and,
-    /// as its path alone lets anyone write there, all parts of the URL that alerts go to.
-    pub fn secrets(&self) -> Vec<String> {
+    /// What no message may hold (requirement S1): the key, the passwords in URLs, in libpq's variable and for our databases
+    /// in its files, and, as its path alone lets anyone write there, all parts of the URL that alerts go to.
+    pub fn secrets(&self, login: ReadLogin) -> Vec<String> {
         let mut all: Vec<String> = self.by_setting().into_iter().flat_map(|(_, secrets)| secrets).collect();
         all.extend(std::env::var("PGPASSWORD"));
-        all.extend(pass_file());
+        let databases = [&self.production_database_url, &self.trivia_advisor_database_url];
+        let databases = databases.into_iter().flatten().chain([&self.dev_database_url]);
+        let logins = databases.filter_map(|url| login(url.reveal()));
+        all.extend(logins.flat_map(|login| find(&login)).map(|found| found.password));
         all.retain(|secret| secret != KNOWN_TO_ALL);
         all
     }
@@ -126,29 +127,6 @@ fn of_hook(hook: &Secret) -> Vec<String> {
     found
 }
 
-/// The passwords in libpq's own file, which the driver reads where a URL has none.
-fn pass_file() -> Vec<String> {
-    let named = std::env::var_os("PGPASSFILE").map(PathBuf::from);
-    let Some(path) = named.or_else(|| Some(std::env::home_dir()?.join(".pgpass"))) else { return Vec::new() };
-    let is_small =
-        |path: &PathBuf| path.metadata().is_ok_and(|of| of.is_file() && of.len() <= PASS_FILE_BYTES_MAX);
-    let text = Some(path).filter(is_small).and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
-    String::from_utf8_lossy(&text).lines().filter_map(pass_line).collect()
-}
-
-/// The password of `host:port:database:user:password`, in which a backslash stands before a `:` that is meant.
-fn pass_line(line: &str) -> Option<String> {
-    let (mut fields, mut password, mut chars) = (0, String::new(), line.chars());
-    while let Some(c) = chars.next() {
-        match c {
-            ':' if fields < 4 => (fields, password) = (fields + 1, String::new()),
-            '\\' => password.extend(chars.next()),
-            c => password.push(c),
-        }
-    }
-    (fields == 4 && !line.starts_with('#')).then_some(password)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::config;
@@ -172,7 +150,7 @@ mod tests {
             ("ORIGIN_BASE_URL", "https://user:origin-pw@o.example"),
         ])
         .unwrap();
-        let secrets = config.secrets();
+        let secrets = config.secrets(|_| None);
         for secret in [
             "s3%2Fcr%40t",
             "s3/cr@t",
@@ -210,13 +188,5 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(config.unmaskable(), ["PRODUCTION_DATABASE_URL", "DEV_DATABASE_URL"]);
-    }
-
-    #[test]
-    fn s1_passwords_of_libpqs_file_are_read_as_it_reads_them() {
-        assert_eq!(pass_line(r"h:5432:*:me:a:b\:c\\d").as_deref(), Some(r"a:b:c\d"));
-        assert_eq!(pass_line(r"[\:\:1]:*:*:me:pw").as_deref(), Some("pw"));
-        assert_eq!(pass_line("#h:1:*:me:pw"), None);
-        assert_eq!(pass_line("h:1:me:pw"), None);
     }
 }

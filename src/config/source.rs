@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 
+use super::pass_file::{ReadLogin, find};
 use super::{SETTINGS, TRIVIA_ADVISOR};
 use crate::error::Failure;
 
@@ -44,10 +45,14 @@ pub(super) fn of(file: &HashMap<String, String>) -> Vec<(&'static str, Source)> 
     SETTINGS.into_iter().filter_map(|name| Some((name, source(name)?))).collect()
 }
 
+fn is_trusted() -> bool {
+    said(TRUST).is_some_and(|value| value == "1")
+}
+
 /// Takes out of a file what must not come from it: where secrets of the environment would be sent. Who writes a file into
 /// a directory need not know the secrets of whoever works there.
 pub(super) fn mistrusted(file: &mut HashMap<String, String>) -> Option<Failure> {
-    if said(TRUST).is_some_and(|value| value == "1") {
+    if is_trusted() {
         return None;
     }
     let is_secret = |name: &&str| {
@@ -84,5 +89,29 @@ pub(super) fn mistrusted(file: &mut HashMap<String, String>) -> Option<Failure> 
             .hint(format!(
                 "If you know what is in the file: `export {TRUST}=1` (in .env itself it counts nothing)"
             ));
+    Some(failure)
+}
+
+/// Takes out of a file a database that the driver would send a password to which a pass file has for any host.
+pub(super) fn sent_any_password(file: &mut HashMap<String, String>, login: ReadLogin) -> Option<Failure> {
+    if is_trusted() {
+        return None;
+    }
+    let sources = of(file);
+    let (name, found) =
+        DATABASES.into_iter().filter(|name| sources.contains(&(*name, Source::File))).find_map(|name| {
+            let all = find(&login(file.get(name)?)?);
+            let found = all.into_iter().next().filter(|found| !found.names_host)?;
+            Some((name, found))
+        })?;
+    // The others are no better for not being told.
+    DATABASES.iter().for_each(|name| drop(file.remove(*name)));
+    let path = found.file.display();
+    let failure = Failure::usage(format!(
+        "{name} must not come from .env while a line of {path} fits it without naming its host"
+    ))
+    .because("whoever wrote .env would say which host is sent the password of that line")
+    .hint(format!("Name the host itself in that line of {path}, or `export {name}='…'`"))
+    .hint(format!("If you know what is in the file: `export {TRUST}=1` (in .env itself it counts nothing)"));
     Some(failure)
 }

@@ -249,6 +249,15 @@ pub fn check(url: &str) -> Result<(), Trouble> {
     }
 }
 
+/// The host that a usable URL without a password names, and what the driver compares the lines of a pass file with: host,
+/// port, database and user.
+pub fn login(url: &str) -> Option<(String, [String; 4])> {
+    match named(url).ok()? {
+        Named::Sqlite(_) => None,
+        Named::Postgres(url) => postgres::login(url),
+    }
+}
+
 /// Opens the database a URL names: `postgres://…`, `postgresql://…` or `sqlite:PATH`.
 ///
 /// # Errors

@@ -155,6 +155,15 @@ pub(super) fn check(url: &str) -> Result<(), Trouble> {
     connect::way(url, "longshore").map(drop)
 }
 
+/// See [`super::login`].
+pub(super) fn login(url: &str) -> Option<(String, [String; 4])> {
+    let said = url::read(url).ok().filter(|said| said.password.is_none())?;
+    let to = connect::way(url, "longshore").ok()?.options;
+    let compared =
+        [to.get_host(), &to.get_port().to_string(), to.get_database().unwrap_or_default(), to.get_username()];
+    Some((said.host?, compared.map(str::to_owned)))
+}
+
 impl PostgresCatalog {
     /// Connects once, to see that the URL leads to a database, and keeps a small pool under an application name.
     ///

@@ -201,6 +201,57 @@ fn s1_any_secret_of_the_environment_forbids_a_place_to_send_it_to() {
 }
 
 #[test]
+fn s1_a_database_of_a_dotenv_is_sent_no_password_that_a_pass_file_has_for_any_host() {
+    let mut planted = Planted::new();
+    let pass = planted.at.sandbox_dir().join("pass");
+    let put = |text: &str| {
+        fs::write(&pass, text).unwrap();
+        fs::set_permissions(&pass, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    let trouble = |ran: Ran| assert!(!ran.code(30).stderr.contains("must not come from .env"));
+    planted.at.settings.insert("PGPASSFILE".into(), pass.display().to_string());
+    planted.at.settings.insert("HOME".into(), planted.at.work().display().to_string());
+    let url = "postgres://app@127.0.0.1:9/x";
+    planted.write(&format!("PRODUCTION_DATABASE_URL='{url}'\n{TRUST}=1\n"));
+    for line in ["*:*:*:*:secret\n", "h:*:*:*:other\n*:9:x:app:secret\n127.0.0.1:*:*:*:late\n"] {
+        put(line);
+        let path = pass.display().to_string();
+        planted.refused(&[
+            "PRODUCTION_DATABASE_URL must not come from .env",
+            &path,
+            "export LONGSHORE_TRUST",
+        ]);
+    }
+    // The driver compares a line's host with another name than the directory of a socket.
+    planted.write("PRODUCTION_DATABASE_URL='postgres://app@/x?host=/tmp/evil'\n");
+    planted.at.settings.insert("PGHOST".into(), "h".into());
+    planted.refused(&["PRODUCTION_DATABASE_URL must not come from .env"]);
+    planted.write(&format!("PRODUCTION_DATABASE_URL='{url}'\n"));
+    put("127.0.0.1:*:*:*:mine\n*:*:*:*:secret\n");
+    trouble(planted.at.run(&["countries"]));
+    put("*:*:*:*:secret\n");
+    planted.at.settings.insert(TRUST.into(), "1".into());
+    trouble(planted.at.run(&["countries"]));
+    planted.at.settings.remove(TRUST);
+    planted.at.settings.insert("PRODUCTION_DATABASE_URL".into(), url.into());
+    trouble(planted.at.run(&["countries"]));
+}
+
+#[test]
+fn s1_only_the_passwords_of_our_databases_in_a_pass_file_are_masked() {
+    let mut planted = Planted::new();
+    let pass = planted.at.sandbox_dir().join("pass");
+    fs::write(&pass, "elsewhere:*:*:*:countries\n127.0.0.1:9:x:app:connection\n").unwrap();
+    fs::set_permissions(&pass, fs::Permissions::from_mode(0o600)).unwrap();
+    planted.at.settings.insert("PGPASSFILE".into(), pass.display().to_string());
+    planted.at.settings.insert("PRODUCTION_DATABASE_URL".into(), "postgres://app@127.0.0.1:9/x".into());
+    let ran = planted.at.run(&["countries"]);
+    assert!(!ran.stderr.contains("connection"), "{ran}");
+    planted.at.settings.insert("PRODUCTION_DATABASE_URL".into(), "sqlite:/countries".into());
+    planted.at.run(&["countries"]).says("countries");
+}
+
+#[test]
 fn c14_a_sandbox_is_made_whatever_a_dotenv_says() {
     let planted = Planted::new();
     planted.write("IMAGEKIT_API_URL='https://elsewhere.example'\nnothing that is a line\n");

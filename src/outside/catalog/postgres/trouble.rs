@@ -44,7 +44,8 @@ fn with_advice(why: String) -> String {
     match why.contains("invalid peer certificate") {
         true => format!(
             "{why}; where this server is meant, name its authority in the database URL by sslrootcert=FILE, and the \
-             name that its certificate has as the host (sslmode=require would take any certificate, a forged one too)"
+             name that its certificate has as the host, or beside sslrootcert write sslmode=verify-ca, which takes any name \
+             of that authority's (sslmode=require would take any certificate, a forged one too)"
         ),
         false => why,
     }

@@ -1,0 +1,71 @@
+//! libpq's files of passwords, out of which the driver takes the one for a URL that has none.
+
+use std::path::PathBuf;
+
+use crate::limits::PASS_FILE_BYTES_MAX;
+
+/// Who logs in where, by a URL that has no password.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The host that the URL names, or the directory of a socket.
+    pub host: String,
+    /// What the driver compares a line's host, port, database and user with. For a socket this host is another.
+    pub compared: [String; 4],
+}
+
+/// Reads a database's URL; `None` where it needs no password of a file.
+pub type ReadLogin = fn(&str) -> Option<Login>;
+
+/// A line that has a password for a login.
+pub(super) struct Found {
+    pub(super) file: PathBuf,
+    pub(super) password: String,
+    /// Whether it names the URL's own host, and not any.
+    pub(super) names_host: bool,
+}
+
+/// All lines that fit, in the driver's order. It takes the first.
+pub(super) fn find(login: &Login) -> Vec<Found> {
+    let named = std::env::var_os("PGPASSFILE").map(PathBuf::from);
+    let usual = std::env::home_dir().map(|home| home.join(".pgpass"));
+    let is_small =
+        |path: &PathBuf| path.metadata().is_ok_and(|of| of.is_file() && of.len() <= PASS_FILE_BYTES_MAX);
+    let mut found = Vec::new();
+    for file in named.into_iter().chain(usual).filter(is_small) {
+        let text = std::fs::read(&file).unwrap_or_default();
+        for [host, rest @ .., password] in String::from_utf8_lossy(&text).lines().filter_map(fields) {
+            let fits = |(field, value): (&String, &String)| field == "*" || field == value;
+            if [&host].into_iter().chain(&rest).zip(&login.compared).all(fits) {
+                found.push(Found { file: file.clone(), password, names_host: host == login.host });
+            }
+        }
+    }
+    found
+}
+
+/// `host:port:database:user:password`, in which a backslash stands before a `:` that is meant.
+fn fields(line: &str) -> Option<[String; 5]> {
+    let (mut fields, mut at, mut chars) = (<[String; 5]>::default(), 0, line.chars());
+    while let Some(c) = chars.next() {
+        match c {
+            ':' if at < 4 => at += 1,
+            '\\' => fields[at].extend(chars.next()),
+            c => fields[at].push(c),
+        }
+    }
+    (at == 4 && !line.starts_with('#')).then_some(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s1_passwords_of_libpqs_file_are_read_as_it_reads_them() {
+        let password = |line| fields(line).map(|[.., password]| password);
+        assert_eq!(password(r"h:5432:*:me:a:b\:c\\d").as_deref(), Some(r"a:b:c\d"));
+        assert_eq!(fields(r"[\:\:1]:*:*:me:pw").unwrap()[0], "[::1]");
+        assert_eq!(fields("#h:1:*:me:pw"), None);
+        assert_eq!(fields("h:1:me:pw"), None);
+    }
+}

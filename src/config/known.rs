@@ -130,7 +130,6 @@ fn of_hook(hook: &Secret) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::config;
-    use super::*;
 
     #[test]
     fn s1_every_secret_of_the_settings_is_known() {

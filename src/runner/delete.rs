@@ -249,7 +249,7 @@ async fn delete(
         cdn.delete(&found.id).await?;
         Ok(Ok(Fate::Deleted))
     };
-    retry.run(Outside::Api, || attempt()).await?.value
+    retry.run(Outside::Api, attempt).await?.value
 }
 
 /// Whether trouble is that of one file, and others may fare better.

@@ -239,7 +239,7 @@ impl Answer {
             true => format!("{rows} read. Something does not fit; see above."),
             false if self.rows.bad_array > 0 => {
                 let bad = show::count(self.rows.bad_array, "row");
-                format!("{rows} read. Everything fits. {bad} without an array: see above.")
+                format!("{rows} read. Everything fits. {bad} without an array, or too large to be read: see above.")
             }
             false => format!("{rows} read. Everything fits."),
         });

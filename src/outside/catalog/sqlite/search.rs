@@ -229,7 +229,7 @@ fn text(words: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use rusqlite::OpenFlags;
 
@@ -258,7 +258,11 @@ mod tests {
         let counted = Arc::clone(&seen);
         let see = move |_: &Spot, _: Option<&[u8]>| {
             if counted.fetch_add(1, Ordering::Relaxed).is_multiple_of(200) {
-                std::thread::sleep(Duration::from_millis(10));
+                // As looking through a long text takes.
+                let begun = Instant::now();
+                while begun.elapsed() < Duration::from_millis(10) {
+                    std::hint::spin_loop();
+                }
             }
         };
         search(&file, &all(Arc::new(see))).await.unwrap();

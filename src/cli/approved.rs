@@ -167,7 +167,7 @@ fn bare(mut difference: Difference) -> Difference {
         | Moved::EntryChanged(url)
         | Moved::Closed(url)
         | Moved::EntryNew(url) => *url = show::address(url),
-        Moved::VenueGone | Moved::Slug { .. } | Moved::NotAnArray => {}
+        Moved::VenueGone | Moved::Slug { .. } | Moved::NotRead(_) | Moved::NotAnArray => {}
     }
     difference
 }

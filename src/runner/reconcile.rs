@@ -178,6 +178,18 @@ pub struct BelievedJudged {
     pub replaced_by: Option<FileId>,
 }
 
+/// A row that was not read, because it holds more than is read.
+#[derive(Debug, Clone, Serialize)]
+pub struct RowJudged {
+    /// Its venue.
+    pub venue_id: VenueId,
+    /// How much it holds, and the limit.
+    pub why: String,
+    /// Whether it may matter: the ledger has planned something there, or a file on the CDN may be used by it.
+    #[serde(skip)]
+    pub is_finding: bool,
+}
+
 /// Everything, each in exactly one class.
 #[derive(Debug, Default)]
 pub struct Judged {
@@ -193,4 +205,6 @@ pub struct Judged {
     pub rows: u64,
     /// Those whose images are no array.
     pub bad_rows: Vec<VenueId>,
+    /// Those that were not read.
+    pub unread: Vec<RowJudged>,
 }

@@ -21,7 +21,7 @@ use ledger::ids::{ContentHash, VenueId};
 use ledger::images::{Array, Became, Entry, compare};
 use serde::{Deserialize, Serialize};
 
-use crate::outside::catalog::Venue;
+use crate::outside::catalog::{Venue, unread};
 
 /// The version this program writes, and the only one it reads.
 const VERSION: u32 = 1;
@@ -100,6 +100,8 @@ pub enum Moved {
         /// The database's.
         now: Option<String>,
     },
+    /// `venue_images` holds more than is read by now: how much, and the limit.
+    NotRead(String),
     /// `venue_images` is no array any more.
     NotAnArray,
     /// An entry is not there any more, by its URL.
@@ -221,7 +223,11 @@ impl SavedVenue {
         }
         let all = match now.images.as_deref().map(Array::parse).transpose() {
             Ok(array) => array.map_or(Vec::new(), |array| array.elements().collect()),
-            Err(_) => return [moved, vec![Moved::NotAnArray]].concat(),
+            Err(_) => {
+                let why = now.images.as_deref().and_then(unread);
+                let what = why.map_or(Moved::NotAnArray, |why| Moved::NotRead(why.to_owned()));
+                return [moved, vec![what]].concat();
+            }
         };
         let is_movable = |entry: &&str| Entry::parse(entry).is_some_and(|entry| entry.is_movable());
         let (movable, others): (Vec<&str>, Vec<&str>) = all.into_iter().partition(is_movable);
@@ -332,6 +338,7 @@ impl fmt::Display for Difference {
         match &self.moved {
             Moved::VenueGone => f.write_str("it is gone"),
             Moved::Slug { planned, now } => write!(f, "its slug was {} and is {}", slug(planned), slug(now)),
+            Moved::NotRead(why) => write!(f, "venue_images {why}"),
             Moved::NotAnArray => f.write_str("its images are no array any more"),
             Moved::EntryGone(url) => write!(f, "an entry is gone: {url}"),
             Moved::NotExternal(url) => write!(f, "an entry is no longer external: {url}"),

@@ -3,6 +3,7 @@
 mod forms;
 mod marks;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ledger::ids::{CdnPath, FileId, VenueId};
@@ -19,6 +20,8 @@ use crate::outside::catalog::{Catalog, Place, Venue};
 pub struct Uses {
     /// The first place where each of them was found.
     spots: Arc<Mutex<Vec<Option<Spot>>>>,
+    /// Which of the venues that were asked about use any of them.
+    users: Arc<Mutex<HashSet<VenueId>>>,
     search: Search,
     /// What the last look has seen.
     seen: Mutex<Option<Seen>>,
@@ -28,12 +31,26 @@ impl Uses {
     /// Of these files, which are known by their places from here on, in all tables but those left out. Nothing is looked at
     /// yet.
     pub fn of<'a>(files: impl IntoIterator<Item = (&'a FileId, &'a CdnPath)>, skip: &[String]) -> Self {
+        Self::noting(files, skip, HashSet::new())
+    }
+
+    /// The same, which also notes which of these venues use any of the files, though others use them too.
+    pub fn noting<'a>(
+        files: impl IntoIterator<Item = (&'a FileId, &'a CdnPath)>,
+        skip: &[String],
+        venues: HashSet<VenueId>,
+    ) -> Self {
         let files: Vec<_> = files.into_iter().collect();
         let spots = Arc::new(Mutex::new(vec![None; files.len()]));
+        let users: Arc<Mutex<HashSet<VenueId>>> = Arc::default();
         let marks = Marks::of(files);
-        let (run_min, found) = (marks.run_min(), spots.clone());
+        let (run_min, found, using) = (marks.run_min(), spots.clone(), users.clone());
         let see: See = Arc::new(move |spot: &Spot, text: Option<&[u8]>| {
+            let asked_about = spot.venue.filter(|venue| venues.contains(venue));
             let put = |place: usize| {
+                if let Some(venue) = asked_about {
+                    using.lock().unwrap_or_else(PoisonError::into_inner).insert(venue);
+                }
                 let mut spots = found.lock().unwrap_or_else(PoisonError::into_inner);
                 spots[place].get_or_insert_with(|| spot.clone());
             };
@@ -44,7 +61,7 @@ impl Uses {
             }
         });
         let search = Search { skip: skip.to_vec(), run_min, since: None, tolerates_hidden: false, see };
-        Self { spots, search, seen: Mutex::default() }
+        Self { spots, users, search, seen: Mutex::default() }
     }
 
     /// The same where nothing is deleted by it: rows may be hidden.
@@ -85,6 +102,11 @@ impl Uses {
             self.look(catalog, retry).await?;
         }
         Ok(self.known(place))
+    }
+
+    /// Which of the venues that were asked about use a file, or may.
+    pub fn users(&self) -> HashSet<VenueId> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Who was found to use a file.

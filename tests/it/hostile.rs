@@ -16,5 +16,6 @@ mod statements;
 mod story;
 mod texts;
 mod traps;
+mod unread;
 mod urls;
 mod world;

@@ -5,6 +5,7 @@ mod page;
 
 use std::path::PathBuf;
 
+use longshore::limits::CATALOG_ROW_BYTES_MAX;
 use longshore::outside::http_client_builder;
 use longshore::sandbox::faults::Fault;
 use serde_json::Value;
@@ -156,6 +157,12 @@ fn looking_back(story: &mut Story) {
     );
     story.says("reconcile", 13, &["reconcile"]);
     story.says("reconcile", 0, &["reconcile", "--delete-orphans", "--yes"]);
+    // Somebody makes a row larger than any that is read.
+    let long = format!("[\"{}\"]", "x".repeat(CATALOG_ROW_BYTES_MAX as usize));
+    story.site.stage.set_images(6, &long);
+    story.says("reconcile", 13, &["reconcile"]);
+    story.says("verify", 0, &["verify", "--city", "Köln"]);
+    story.says("audit", 13, &["audit", "--live"]);
     story.says("status", 0, &["status"]);
     story.says("doctor", 13, &["doctor"]);
     story.says("ledger verify", 0, &["ledger", "verify"]);

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::Context;
 use crate::error::Failure;
 use crate::limits::CATALOG_PAGE_VENUES;
-use crate::outside::catalog::{Catalog, answered};
+use crate::outside::catalog::{Catalog, answered, unread};
 
 /// The database, asked a page of venues at a time.
 pub struct Live<'a> {
@@ -60,6 +60,10 @@ impl<'a> Live<'a> {
             self.page = rows.into_iter().map(|row| (row.id, row.images)).collect();
             self.upto = ids.last().copied();
         }
-        Ok(audit.live(self.page.get(&venue).map(Option::as_deref)))
+        let row = self.page.get(&venue).map(Option::as_deref);
+        Ok(match row.flatten().and_then(unread) {
+            Some(why) => audit.live_unread(why),
+            None => audit.live(row),
+        })
     }
 }

@@ -13,11 +13,12 @@ use crate::show::{self, Cell, Column, Grid, Sheet};
 impl Answer<'_> {
     /// The document, and how many rows of the database differ.
     pub(super) fn sheet(&mut self) -> Result<(Sheet, u64), Failure> {
-        let (mut changes, mut differences) = (changes(), differences());
+        let (mut changes, mut differences, mut not_read) = (changes(), differences(), Vec::new());
         let (total, tally) = self.each(|audit, live| {
             add_changes(&mut changes, &audit);
             if let Some(live) = live.filter(|live| live.verdict != VenueVerdict::AsRecorded) {
                 add_differences(&mut differences, &audit, &live);
+                not_read.extend(live.not_read.map(|why| (audit.venue_id, why)));
             }
             Ok::<_, Failure>(())
         })?;
@@ -35,6 +36,9 @@ impl Answer<'_> {
             sheet.heading("Compared with the database as it is");
             let all = show::count(venues, "venue");
             sheet.line(format!("{venues_different} of {all} differ from what was recorded last."));
+            for (venue, why) in not_read {
+                sheet.line(format!("Venue {venue} was not read: it {why}."));
+            }
             sheet.table(differences);
         }
         Ok((sheet, tally.venues_different))
@@ -129,7 +133,7 @@ fn add_differences(grid: &mut Grid, audit: &VenueAudit, live: &VenueLive) {
         let keys = if keys.is_empty() { Cell::Empty } else { keys.into() };
         grid.row([Cell::Id(audit.venue_id.0), name(audit), image, what.into(), keys, recorded, found]);
     };
-    let mut is_named = false;
+    let mut is_named = live.not_read.is_some();
     for image in live.images.iter().filter(|image| image.verdict != Verdict::AsRecorded) {
         is_named = true;
         let recorded = url(image.recorded.as_deref());

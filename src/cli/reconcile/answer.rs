@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::words::{believed_words, entry_words, file_words};
 use crate::outside::catalog::search::Texts;
 use crate::runner::reconcile::{
-    BelievedClass, BelievedJudged, EntryClass, EntryJudged, FileClass, FileJudged, Judged,
+    BelievedClass, BelievedJudged, EntryClass, EntryJudged, FileClass, FileJudged, Judged, RowJudged,
 };
 use crate::runner::{Candidate, Fate};
 use crate::show::{self, Cell, Column, Grid, Sheet};
@@ -55,6 +55,7 @@ struct Counted<Class: Ord> {
 struct Rows {
     read: u64,
     bad_array: u64,
+    not_read: u64,
 }
 
 /// What is wrong.
@@ -63,6 +64,8 @@ struct Findings {
     files: Vec<File>,
     entries: Vec<Entry>,
     believed: Vec<BelievedFile>,
+    /// Rows that hold more than is read, where the ledger knows the venue or a file may be used by it.
+    not_read: Vec<RowJudged>,
 }
 
 /// What is worth a name without being wrong.
@@ -72,6 +75,8 @@ struct Named {
     believed: Vec<BelievedFile>,
     /// Venues whose `venue_images` is no array: nothing of ours can be in them.
     bad_arrays: Vec<VenueId>,
+    /// Other rows that hold more than is read.
+    not_read: Vec<RowJudged>,
 }
 
 #[derive(Debug, Serialize)]
@@ -166,7 +171,11 @@ impl Answer {
             },
             entries,
             believed: counted(BelievedClass::ALL, judged.believed.iter().map(|file| file.class)),
-            rows: Rows { read: judged.rows, bad_array: judged.bad_rows.len() as u64 },
+            rows: Rows {
+                read: judged.rows,
+                bad_array: judged.bad_rows.len() as u64,
+                not_read: judged.unread.len() as u64,
+            },
             looks_at: texts.clone(),
             findings: Findings {
                 files: judged.files.iter().filter(|file| file.class.is_finding()).map(File::of).collect(),
@@ -177,11 +186,13 @@ impl Answer {
                     .filter(|file| file.class.is_finding())
                     .map(BelievedFile::of)
                     .collect(),
+                not_read: not_read(judged, true),
             },
             named: Named {
                 files: judged.files.iter().filter(|file| file.class.is_named()).map(File::of).collect(),
                 believed: judged.believed.iter().filter(gone).map(BelievedFile::of).collect(),
                 bad_arrays: judged.bad_rows.clone(),
+                not_read: not_read(judged, false),
             },
             deleted: None,
         }
@@ -199,8 +210,8 @@ impl Answer {
 
     /// Whether anything is wrong (still).
     pub fn has_findings(&self) -> bool {
-        let Findings { files, entries, believed } = &self.findings;
-        !(files.is_empty() && entries.is_empty() && believed.is_empty())
+        let Findings { files, entries, believed, not_read } = &self.findings;
+        !(files.is_empty() && entries.is_empty() && believed.is_empty() && not_read.is_empty())
     }
 
     /// For people.
@@ -236,12 +247,16 @@ impl Answer {
         }
         let rows = show::count(self.rows.read, "row");
         sheet.line(match self.has_findings() {
-            true => format!("{rows} read. Something does not fit; see above."),
-            false if self.rows.bad_array > 0 => {
-                let bad = show::count(self.rows.bad_array, "row");
-                format!("{rows} read. Everything fits. {bad} without an array, or too large to be read: see above.")
+            true => format!("{rows} looked at. Something does not fit; see above."),
+            false => {
+                let of = |n: u64, what: &str| match n {
+                    0 => String::new(),
+                    n => format!(" {} {what}: see above.", show::count(n, "row")),
+                };
+                let bad = of(self.rows.bad_array, "without an array");
+                let large = of(self.rows.not_read, "too large to be read");
+                format!("{rows} looked at. Everything fits.{bad}{large}")
             }
-            false => format!("{rows} read. Everything fits."),
         });
         sheet.line(format!("Ledger head {}", self.head));
         sheet
@@ -291,10 +306,15 @@ impl Answer {
                 moved.or(replaced).map_or(Cell::Empty, Cell::Text),
             ]);
         }
+        let mut unread = Grid::new(["Class", "Venue", "Its images"].map(Column::text));
+        for RowJudged { venue_id, why, .. } in self.findings.not_read.iter().chain(&self.named.not_read) {
+            unread.row(["not_read".into(), Cell::Id(venue_id.0), why.clone().into()]);
+        }
         let tables = [
             ("Files", files),
             ("Files that are never touched", reasons),
             ("Entries and rows", entries),
+            ("Rows that are not read", unread),
             ("The ledger's files that are gone", believed),
         ];
         for (heading, grid) in tables.into_iter().filter(|(_, grid)| !grid.rows.is_empty()) {
@@ -302,6 +322,10 @@ impl Answer {
             sheet.table(grid);
         }
     }
+}
+
+fn not_read(judged: &Judged, is_finding: bool) -> Vec<RowJudged> {
+    judged.unread.iter().filter(|row| row.is_finding == is_finding).cloned().collect()
 }
 
 fn counted<C: Ord + Copy>(all: impl IntoIterator<Item = C>, found: impl Iterator<Item = C>) -> Counted<C> {

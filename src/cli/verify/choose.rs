@@ -5,11 +5,12 @@ use std::str::FromStr;
 
 use ledger::ids::VenueId;
 use ledger::images::{Array, Entry};
+use serde::Serialize;
 
 use super::known::Known;
 use crate::error::Failure;
-use crate::limits::CATALOG_PAGE_VENUES;
-use crate::outside::catalog::{Catalog, Place, Venue};
+use crate::limits::{CATALOG_PAGE_VENUES, FINDINGS_MAX};
+use crate::outside::catalog::{Catalog, Place, Venue, unread};
 use crate::runner::Geography;
 
 /// An image of ours, as the database has it.
@@ -35,7 +36,16 @@ pub struct Subject {
     pub known: Option<Known>,
 }
 
-/// The images of ours in a row; `None` when the row holds no array.
+/// A row that holds more than is read, so that none of its images is looked at.
+#[derive(Debug, Clone, Serialize)]
+pub struct NotRead {
+    /// Its venue.
+    pub venue_id: VenueId,
+    /// How much it holds, and the limit.
+    pub why: String,
+}
+
+/// The images of ours in a row; `None` when the row holds no array, or was not read.
 pub fn subjects(venue: &Venue) -> Option<Vec<Subject>> {
     let array = Array::parse(venue.images.as_deref()?).ok()?;
     let subject = |(place, raw)| {
@@ -114,6 +124,10 @@ pub struct Choice {
     pub taken: [u64; 2],
     /// Rows that hold no array.
     pub not_arrays: u64,
+    /// Rows that were not read.
+    pub not_read_total: u64,
+    /// The first of them.
+    pub not_read: Vec<NotRead>,
 }
 
 impl Choice {
@@ -128,7 +142,7 @@ impl Choice {
         is_fit: impl Fn(&Subject) -> bool,
     ) -> Result<Self, Failure> {
         let mut counts: BTreeMap<Stratum, u64> = BTreeMap::new();
-        let mut not_arrays = 0;
+        let (mut not_arrays, mut not_read_total, mut not_read) = (0, 0, Vec::new());
         let mut rows = Rows::of(catalog, place);
         loop {
             let page = rows.next().await?;
@@ -137,7 +151,15 @@ impl Choice {
             }
             for venue in &page {
                 let Some(all) = subjects(venue) else {
-                    not_arrays += 1;
+                    match venue.images.as_deref().and_then(unread) {
+                        Some(why) => {
+                            not_read_total += 1;
+                            if not_read.len() < FINDINGS_MAX {
+                                not_read.push(NotRead { venue_id: venue.id, why: why.to_owned() });
+                            }
+                        }
+                        None => not_arrays += 1,
+                    }
                     continue;
                 };
                 for subject in all.iter().filter(|subject| is_fit(subject)) {
@@ -149,7 +171,7 @@ impl Choice {
             [false, true].map(|kind| counts.iter().filter(|(key, _)| key.1 == kind).map(|(_, n)| n).sum())
         };
         let there = sum(&counts);
-        let mut choice = Self { seed, last: None, there, taken: there, not_arrays };
+        let mut choice = Self { seed, last: None, there, taken: there, not_arrays, not_read_total, not_read };
         let total: u64 = counts.values().sum();
         let wanted = match sample {
             None => total,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::choose::Choice;
+use super::choose::{Choice, NotRead};
 use super::compare::Comparison;
 use super::finding::{Finding, Kind};
 use super::known::Known;
@@ -24,6 +24,10 @@ pub struct Answer {
     checked: Images,
     /// Rows that hold something that is no array, where no image could be found.
     not_arrays: u64,
+    /// How many rows hold more than is read, told below or not.
+    not_read_total: u64,
+    /// Those rows: none of their images was looked at.
+    not_read: Vec<NotRead>,
     /// How many findings, told below or not.
     findings_total: u64,
     /// How many of each kind.
@@ -69,6 +73,8 @@ impl Answer {
             images: choice.there.into(),
             checked: choice.taken.into(),
             not_arrays: choice.not_arrays,
+            not_read_total: choice.not_read_total,
+            not_read: choice.not_read.clone(),
             findings_total: 0,
             kinds: BTreeMap::new(),
             findings: Vec::new(),
@@ -132,6 +138,12 @@ impl Answer {
             let rows = show::count(self.not_arrays, "row");
             sheet.line(format!("{rows} with something that is no array, and so without images."));
         }
+        for NotRead { venue_id, why } in &self.not_read {
+            sheet.line(format!(
+                "Venue {venue_id} was not read, so none of its images was looked at: it {why}."
+            ));
+        }
+        uncounted(&mut sheet, self.not_read_total, self.not_read.len());
         if let Some(comparison) = &self.comparison {
             comparison.show(&mut sheet);
         }

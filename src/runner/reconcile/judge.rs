@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use ledger::ids::{CdnPath, FileId};
+use ledger::ids::{CdnPath, FileId, VenueId};
 use ledger::ledger::Ledger;
 use ledger::report::{Believed, BelievedFile, Provenances, in_progress};
 use ledger::state::PathKey;
@@ -10,7 +10,8 @@ use url::Url;
 
 use super::survey::EntrySeen;
 use super::{
-    BelievedClass, BelievedJudged, EntryClass, EntryJudged, FileClass, FileJudged, Grounds, Judged, Survey,
+    BelievedClass, BelievedJudged, EntryClass, EntryJudged, FileClass, FileJudged, Grounds, Judged,
+    RowJudged, Survey,
 };
 use crate::outside::catalog::search::Spot;
 use crate::outside::imagekit::CdnFile;
@@ -62,10 +63,16 @@ pub fn judge(
         let is_told = matches!(class, FileClass::Foreign | FileClass::ForeignTagged | FileClass::Shared);
         FileJudged { class, file, others, is_known, used_by, why: not_ours.filter(|_| is_told) }
     };
+    let row_judged = |(venue, why): &(VenueId, String)| RowJudged {
+        venue_id: *venue,
+        why: why.clone(),
+        is_finding: ledger.state().venue(*venue).is_some() || survey.unread_users.contains(venue),
+    };
     Judged {
         external: survey.external,
         rows: survey.rows,
         bad_rows: survey.bad_rows.clone(),
+        unread: survey.unread.iter().map(row_judged).collect(),
         entries,
         believed: believed_files,
         files: survey.files.iter().cloned().zip(survey.users.iter().cloned()).map(judged).collect(),

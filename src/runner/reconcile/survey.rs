@@ -13,7 +13,7 @@ use super::judge::{Pointer, pointer};
 use crate::limits::{ENTRY_CHARS_KEPT_MAX, LIST_FILES_MAX, LIST_PAGES_MAX};
 use crate::outside::Trouble;
 use crate::outside::catalog::search::Spot;
-use crate::outside::catalog::{Catalog, Venue};
+use crate::outside::catalog::{Catalog, Venue, unread};
 use crate::outside::imagekit::{Cdn, CdnFile};
 use crate::runner::RunError;
 use crate::runner::parts::Outside;
@@ -38,6 +38,10 @@ pub struct Survey {
     pub rows: u64,
     /// Those whose images are no array.
     pub bad_rows: Vec<VenueId>,
+    /// Those whose images were not read, and why not.
+    pub unread: Vec<(VenueId, String)>,
+    /// Those of them that use a listed file, or may.
+    pub unread_users: HashSet<VenueId>,
     /// Files that the listing does not have and that are there all the same, by id: a listing may lag.
     pub unlisted: HashMap<FileId, CdnPath>,
 }
@@ -67,9 +71,11 @@ pub async fn survey(
     let mut survey = Survey { files, ..Survey::default() };
     let seen = every_row(catalog, retry, |row| survey.see(grounds, row)).await;
     seen.map_err(outside)?;
-    let uses = Uses::of(survey.files.iter().map(|file| (&file.id, &file.path)), skip_tables);
+    let unread = survey.unread.iter().map(|(venue, _)| *venue).collect();
+    let uses = Uses::noting(survey.files.iter().map(|file| (&file.id, &file.path)), skip_tables, unread);
     let uses = uses.tolerating_hidden();
     uses.look(catalog, retry).await.map_err(outside)?;
+    survey.unread_users = uses.users();
     survey.users = (0..survey.files.len()).map(|place| uses.known(place)).collect();
     Ok(survey)
 }
@@ -103,6 +109,9 @@ impl Survey {
     fn see(&mut self, grounds: &Grounds, row: Venue) {
         self.rows += 1;
         let text = row.images.unwrap_or_default();
+        if let Some(why) = unread(&text) {
+            return self.unread.push((row.id, why.to_owned()));
+        }
         let Ok(array) = Array::parse(&text) else { return self.bad_rows.push(row.id) };
         for (place, raw) in (0..).zip(array.elements()) {
             let Some(entry) = Entry::parse(raw).filter(Entry::is_ours) else { continue };

@@ -19,6 +19,8 @@ pub enum VenueVerdict {
     RowGone,
     /// It holds something that is no array.
     NotAnArray,
+    /// It holds more than is read.
+    NotRead,
 }
 
 /// What one entry is, compared with what was recorded.
@@ -41,6 +43,8 @@ pub enum Verdict {
     RowGone,
     /// The row holds something that is no array.
     NotAnArray,
+    /// The row holds more than is read.
+    NotRead,
 }
 
 impl Verdict {
@@ -55,6 +59,7 @@ impl Verdict {
             Self::ThereAgain => "there_again",
             Self::RowGone => "row_gone",
             Self::NotAnArray => "not_an_array",
+            Self::NotRead => "not_read",
         }
     }
 }
@@ -72,6 +77,8 @@ pub struct VenueLive {
     pub recorded: Option<String>,
     /// The whole column as it is, where the row differs; null for SQL NULL, and where there is no row.
     pub found: Option<String>,
+    /// Why the row was not read; null where it was.
+    pub not_read: Option<String>,
 }
 
 /// One entry of ours, compared.
@@ -105,6 +112,14 @@ pub struct Others {
 }
 
 impl VenueAudit {
+    /// Where a row holds more than is read, nobody knows what became of the entries: `why` is kept instead of the row.
+    /// `None` when no change of the row was ever recorded.
+    pub fn live_unread(&self, why: &str) -> Option<VenueLive> {
+        let recorded = self.records.array()?;
+        let live = self.whole(VenueVerdict::NotRead, Verdict::NotRead, recorded, None);
+        Some(VenueLive { not_read: Some(why.to_owned()), ..live })
+    }
+
     /// Compares what the ledger recorded last, in whichever run, with the column as it is: no row, SQL NULL, or a
     /// text. `None` when no change of the row was ever recorded.
     pub fn live(&self, row: Option<Option<&str>>) -> Option<VenueLive> {
@@ -127,7 +142,7 @@ impl VenueAudit {
         Some(match is_recorded {
             true => {
                 let verdict = VenueVerdict::AsRecorded;
-                VenueLive { verdict, images, others, recorded: None, found: None }
+                VenueLive { verdict, images, others, recorded: None, found: None, not_read: None }
             }
             false => VenueLive {
                 verdict: VenueVerdict::Differs,
@@ -135,6 +150,7 @@ impl VenueAudit {
                 others,
                 recorded: recorded.map(str::to_owned),
                 found: found.map(str::to_owned),
+                not_read: None,
             },
         })
     }
@@ -157,7 +173,14 @@ impl VenueAudit {
             place_found: None,
         });
         let (recorded, found) = (recorded.map(str::to_owned), found.map(str::to_owned));
-        VenueLive { verdict, images: images.collect(), others: Others::default(), recorded, found }
+        VenueLive {
+            verdict,
+            images: images.collect(),
+            others: Others::default(),
+            recorded,
+            found,
+            not_read: None,
+        }
     }
 }
 

@@ -1,0 +1,105 @@
+//! A row that is not read may hold anything: it is told with its size and the limit, and nothing is deleted that it may use.
+
+use longshore::limits::{CATALOG_ROW_BYTES_MAX, USE_TEXT_BYTES_MAX};
+use serde_json::{Value, json};
+
+use super::place::{CODE, Place};
+use super::rows::venue;
+use crate::support::stage::Kind;
+
+const KINDS: [Kind; 2] = [Kind::Sqlite, Kind::Postgres];
+
+fn one(place: &Place, args: &[&str], code: i32) -> Value {
+    place.site.run(&[args, &["--format", "json"]].concat()).code(code).json()
+}
+
+/// That these are the rows in `list`, each with its size and the limit.
+#[track_caller]
+fn told(list: &Value, venues: &[i64]) {
+    let list = list.as_array().unwrap_or_else(|| panic!("{list}"));
+    assert_eq!(list.iter().map(|row| row["venue_id"].as_i64().unwrap()).collect::<Vec<_>>(), venues);
+    for row in list {
+        let why = row["why"].as_str().unwrap();
+        assert!(why.starts_with("holds 4") && why.contains(&CATALOG_ROW_BYTES_MAX.to_string()), "{why}");
+    }
+}
+
+#[test]
+fn c13_a_row_that_is_not_read_is_told_apart_and_is_a_finding_where_the_ledger_knows_its_venue() {
+    for kind in KINDS {
+        let place = Place::new(kind);
+        let base = place.base();
+        let forge = place.forge(&base);
+        let venues = [1, 2, 3].map(|id| venue(id, "grows", vec![forge.fine()]));
+        place.fill(&venues);
+        place.site.run(&["migrate", "--venue-id", "1", "--yes"]).code(0);
+        let grow = |id: i64, code: &str| {
+            let theirs = format!("[\"{}\"{code}]", "x".repeat(CATALOG_ROW_BYTES_MAX as usize));
+            place.site.stage.set_images(id, &theirs);
+        };
+        grow(2, "");
+        place.site.stage.set_images(3, "{}");
+        let size = " bytes, and no more than 4000000 are read";
+        place.site.run(&["reconcile"]).code(0).says("not_read").says(size).says("Everything fits");
+        let answer = one(&place, &["reconcile"], 0);
+        told(&answer["named"]["not_read"], &[2]);
+        told(&answer["findings"]["not_read"], &[]);
+        assert_eq!(answer["named"]["bad_arrays"], json!([3]));
+        assert_eq!((&answer["rows"]["not_read"], &answer["rows"]["bad_array"]), (&json!(1), &json!(1)));
+
+        let moved = place.site.stage.images(1).unwrap();
+        grow(1, "");
+        place.site.run(&["reconcile"]).code(13).says(size);
+        let answer = one(&place, &["reconcile"], 13);
+        told(&answer["named"]["not_read"], &[2]);
+        told(&answer["findings"]["not_read"], &[1]);
+
+        let answer = one(&place, &["verify", "--country", CODE], 0);
+        told(&answer["not_read"], &[1, 2]);
+        assert_eq!((&answer["not_read_total"], &answer["not_arrays"]), (&json!(2), &json!(1)));
+        let ran = place.site.run(&["verify", "--country", CODE]).code(0).says(size);
+        assert!(ran.stdout.contains("1 row with something that is no array"), "{ran}");
+
+        let answer = one(&place, &["audit", "--live"], 13);
+        let live = &answer["venues"][0]["live"];
+        assert_eq!((&live["verdict"], &live["found"]), (&json!("not_read"), &Value::Null), "{live}");
+        assert_eq!(live["images"][0]["verdict"], "not_read");
+        assert!(live["not_read"].as_str().unwrap().contains(size), "{live}");
+        assert_eq!(answer["live"]["images"]["not_read"], 1);
+        let ran = place.site.run(&["audit", "--live"]).code(13).says(size);
+        assert!(!ran.stdout.contains("no array"), "{ran}");
+        place.site.stage.set_images(1, &moved);
+        place.site.run(&["audit", "--live"]).code(0);
+    }
+}
+
+/// An orphan that a row beyond the bound uses, or may use, stays, whatever the ledger knows of that row.
+#[test]
+fn s7_a_row_that_is_not_read_may_use_any_file() {
+    for kind in KINDS {
+        let place = Place::new(kind);
+        let base = place.base();
+        let forge = place.forge(&base);
+        place.fill(&[venue(1, "moved", vec![forge.fine()]), venue(2, "theirs", vec![])]);
+        place.site.run(&["migrate", "--venue-id", "1", "--yes"]).code(0);
+        let moved: Value = serde_json::from_str(&place.site.stage.images(1).unwrap()).unwrap();
+        let url = moved[0]["url"].as_str().unwrap().to_owned();
+        place.site.run(&["rollback", "--venue-id", "1", "--yes"]).code(0);
+        assert_eq!(one(&place, &["reconcile"], 13)["files"]["classes"]["orphan"]["files"], 1);
+        let looked_through = format!("[\"{}\", \"{url}\"]", "x".repeat(CATALOG_ROW_BYTES_MAX as usize));
+        let never = format!("[\"{}\"]", "x".repeat(USE_TEXT_BYTES_MAX));
+        for theirs in [looked_through, never] {
+            place.site.stage.set_images(2, &theirs);
+            let answer = one(&place, &["reconcile", "--delete-orphans", "--yes"], 13);
+            assert_eq!(answer["files"]["classes"]["orphan"]["files"], 0, "{answer}");
+            assert_eq!(answer["files"]["all"], 1, "{answer}");
+            assert_eq!(answer["deleted"], json!([]));
+            let rows = &answer["findings"]["not_read"];
+            assert_eq!(rows[0]["venue_id"], 2, "{rows}");
+            assert_eq!(one(&place, &["reconcile"], 13)["files"]["all"], 1);
+        }
+        place.site.stage.set_images(2, "[]");
+        let answer = one(&place, &["reconcile", "--delete-orphans", "--yes"], 0);
+        assert_eq!(answer["deleted"][0]["fate"], "deleted", "{answer}");
+    }
+}

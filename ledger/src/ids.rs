@@ -202,10 +202,15 @@ impl fmt::Display for FileId {
         self.0.fmt(f)
     }
 }
+impl FileId {
+    /// The longest that is taken.
+    pub const BYTES_MAX: usize = 128;
+}
 impl FromStr for FileId {
     type Err = NotAnId;
     fn from_str(text: &str) -> Result<Self, NotAnId> {
-        let fits = (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
+        let fits = (1..=Self::BYTES_MAX).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
         fits.then(|| Self(text.to_owned())).ok_or_else(|| NotAnId::new(text, "a file id"))
     }
 }

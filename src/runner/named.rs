@@ -24,6 +24,7 @@ impl Wheel<'_> {
         let ids: Vec<VenueId> =
             plan.ids().into_iter().filter(|id| start.is_none_or(|start| *id > start)).collect();
         let mut rest = &ids[..];
+        let cdn = self.cdn();
         while !rest.is_empty() {
             let asked = &rest[..rest.len().min(CATALOG_PAGE_VENUES as usize)];
             let page = self.ask(|| catalog.by_ids(asked))?;
@@ -34,8 +35,10 @@ impl Wheel<'_> {
                 !belongs_to_another(state, self.run, venue.id) && plan.still_holds(venue, is_closed)
             };
             let (there, moved): (Vec<Venue>, Vec<Venue>) = page.into_iter().partition(holds);
-            let events =
-                there.into_iter().flat_map(|venue| planned(geography, state, place, venue)).collect();
+            let events = there
+                .into_iter()
+                .flat_map(|venue| planned(geography, state, place, venue, cdn.as_deref()))
+                .collect();
             for venue in moved {
                 let what = format!("Venue {} is not as the plan says any more, and is passed by", venue.id);
                 (self.setting.tell)(Told::Left(&what));

@@ -3,14 +3,16 @@
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
+use std::sync::Arc;
 
 use ledger::event::{
     Event, PauseReason, Paused, Planned, PlanningDone, Scope, StepName, Stopped, Verb, Work,
 };
-use ledger::ids::{RunId, Seq, VenueId};
-use ledger::images;
+use ledger::ids::{CdnPath, ContentHash, FileId, Format, RunId, Seq, VenueId};
+use ledger::images::{self, CdnFacts, Entry};
 use ledger::plan::{is_held, is_troubled, take_backs};
 use ledger::state::State;
+use ledger::timestamp::Timestamp;
 use ledger::trouble::TroubleKind;
 
 use super::parts::Outside;
@@ -19,7 +21,8 @@ use super::wheel::Wheel;
 use super::{RunError, Selection};
 use crate::limits::{CATALOG_PAGE_BYTES_MAX, CATALOG_PAGE_VENUES};
 use crate::outside::Trouble;
-use crate::outside::catalog::{Catalog, City, Country, Place, Venue, no_array};
+use crate::outside::catalog::{Catalog, City, Country, Place, Venue, no_array, outgrown};
+use crate::outside::imagekit::Cdn;
 
 /// The catalog's countries and cities, read once.
 #[derive(Debug, Default)]
@@ -125,8 +128,14 @@ impl Wheel<'_> {
         self.ledger.state().run(self.run).expect("the run was started")
     }
 
+    /// Where images go, for a run that moves them.
+    pub(super) fn cdn(&self) -> Option<Arc<dyn Cdn>> {
+        self.setting.world.forward.as_ref().map(|forward| forward.cdn.clone())
+    }
+
     fn forward(&mut self, scope: &Scope) -> Result<(), Broken> {
         let catalog = self.setting.world.catalog.clone();
+        let cdn = self.cdn();
         let geography = self.ask(|| Geography::read(&*catalog))?;
         let place = geography.place_of(scope).ok_or(RunError::PlaceGone(self.run))?;
         let run = self.run_state();
@@ -160,7 +169,8 @@ impl Wheel<'_> {
                 is_free && chosen.as_ref().is_none_or(|chosen| chosen.contains(&venue.id))
             };
             let venues = page.into_iter().filter(is_chosen);
-            let events = venues.flat_map(|venue| planned(&geography, state, place, venue));
+            let cdn = cdn.as_deref();
+            let events = venues.flat_map(|venue| planned(&geography, state, place, venue, cdn));
             self.append(events.collect())?;
         }
     }
@@ -320,14 +330,41 @@ pub(super) fn place(geography: &Geography, venue: Venue, work: Work) -> Event {
     Event::Planned(Planned { venue: id, slug, name, city, country, array: images, work })
 }
 
+/// Why a row could not be read any more with these entries completed: so that nothing is uploaded in vain, every length is
+/// the greatest that it can have.
+fn outgrown_by(venue: &Venue, entries: &[String], cdn: &dyn Cdn) -> Option<String> {
+    // Hashes are of one length, and no format has a longer extension.
+    let path = CdnPath::new(venue.slug.as_deref(), venue.id, &ContentHash([0; 32]), Format::Webp);
+    let facts = CdnFacts {
+        url: cdn.delivered_at(&path),
+        file_id: "x".repeat(FileId::BYTES_MAX),
+        width: u32::MAX,
+        height: u32::MAX,
+        uploaded_at: Timestamp::from_millis(0),
+    };
+    let completed = |entry: &str| Entry::parse(entry).map(|parsed| parsed.complete(&facts));
+    let changes = entries.iter().filter_map(|entry| Some((entry.as_str(), completed(entry)?)));
+    let why = outgrown(venue.images.as_deref()?, changes)?;
+    Some(format!("venue_images {why}"))
+}
+
 /// The events by which a venue is taken: none where there is nothing to do, a report where its data are bad.
-pub(super) fn planned(geography: &Geography, state: &State, at: Place, venue: Venue) -> Vec<Event> {
+pub(super) fn planned(
+    geography: &Geography,
+    state: &State,
+    at: Place,
+    venue: Venue,
+    cdn: Option<&dyn Cdn>,
+) -> Vec<Event> {
     let entries = match movable(Some(state), at, &venue) {
         Ok(entries) if entries.is_empty() => return Vec::new(),
         entries => entries.map(|entries| entries.into_iter().map(str::to_owned).collect::<Vec<_>>()),
     };
-    let bad = entries.is_err().then(|| no_array("venue_images", venue.images.as_deref()));
-    let work = Work::Move(entries.unwrap_or_default());
+    let bad = match &entries {
+        Err(_) => Some(no_array("venue_images", venue.images.as_deref())),
+        Ok(entries) => cdn.and_then(|cdn| outgrown_by(&venue, entries, cdn)),
+    };
+    let work = Work::Move(entries.ok().filter(|_| bad.is_none()).unwrap_or_default());
     let id = venue.id;
     let mut events = vec![place(geography, venue, work)];
     if let Some(message) = bad {

@@ -87,6 +87,30 @@ pub fn no_array(column: &str, text: Option<&str>) -> String {
     }
 }
 
+/// Why a row could not be read any more once its entries have changed, as the end of a sentence. Each change is an entry,
+/// and the largest that it can become; it may also stay as it is.
+pub fn outgrown<'a>(text: &str, changes: impl IntoIterator<Item = (&'a str, String)>) -> Option<String> {
+    let (mut bytes, mut all) = (text.len() as u64, values(text));
+    for (from, to) in changes {
+        bytes += to.len().saturating_sub(from.len()) as u64;
+        all += values(&to).saturating_sub(values(from));
+    }
+    let becomes = "once its images are completed, and no more than";
+    if bytes > CATALOG_ROW_BYTES_MAX {
+        let held = text.len();
+        return Some(format!(
+            "holds {held} bytes, may hold {bytes} {becomes} {CATALOG_ROW_BYTES_MAX} are read"
+        ));
+    }
+    (all > CATALOG_ROW_VALUES_MAX).then(|| {
+        let held = values(text);
+        format!(
+            "holds {held} keys and values, may hold {all} {becomes} {CATALOG_ROW_VALUES_MAX} are read in up to \
+             {CATALOG_ROW_BYTES_MAX} bytes"
+        )
+    })
+}
+
 /// Sees that a row may be rewritten from what it holds: only what was read can be.
 pub(super) fn check_held(text: Option<&str>) -> Result<(), Trouble> {
     match text.and_then(unread) {
@@ -157,6 +181,13 @@ mod tests {
         assert!(
             check_held(Some(&long)).is_err() && check_held(Some("[]")).is_ok() && check_held(None).is_ok()
         );
+        let grows = |by: usize| outgrown("[1, 2]", [("1", "2".repeat(by + 1)), ("22", "3".to_owned())]);
+        assert_eq!(grows(CATALOG_ROW_BYTES_MAX as usize - 6), None, "an entry may also stay as it is");
+        assert!(
+            grows(CATALOG_ROW_BYTES_MAX as usize - 5).unwrap().contains("holds 6 bytes, may hold 4000001")
+        );
+        let said = outgrown("[1]", [("1", many(CATALOG_ROW_VALUES_MAX + 2))]).unwrap();
+        assert!(said.contains(&(CATALOG_ROW_VALUES_MAX + 1).to_string()), "{said}");
         let text = |bytes: u64| format!("\"{}\"", "x".repeat(bytes as usize - 2));
         assert!(check_new(Some(&text(CATALOG_ROW_BYTES_MAX))).is_ok());
         assert!(check_new(Some(&text(CATALOG_ROW_BYTES_MAX + 1))).is_err());

@@ -14,7 +14,7 @@ use ledger::event;
 use ledger::ids::VenueId;
 use ledger::trouble::TroubleKind;
 
-pub use self::bounds::{no_array, unread};
+pub use self::bounds::{no_array, outgrown, unread};
 use self::search::{Search, Seen, Texts};
 use super::Trouble;
 use crate::limits;

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::answers::Answer;
 use super::settings::{ImageKitOptions, ImageKitRefused, Secret};
-use super::{Cdn, CdnFile, Deleted, Stored, Upload, Usage, wire};
+use super::{Cdn, CdnFile, Deleted, Stored, Upload, Usage, delivered_at, wire};
 use crate::limits::{ANSWER_BYTES_MAX, BULK_DELETE_FILES_MAX, FIND_FILES_MAX, LIST_FILES_MAX};
 use crate::outside::http::{Patience, progress};
 use crate::outside::incoming::Incoming;
@@ -131,6 +131,9 @@ impl ImageKit {
 
 #[async_trait]
 impl Cdn for ImageKit {
+    fn delivered_at(&self, path: &CdnPath) -> String {
+        delivered_at(&self.url_endpoint, path.as_str())
+    }
     async fn upload(&self, upload: &Upload, spool: &Spool) -> Result<Stored, Trouble> {
         self.upload_from(upload, spool).await
     }

@@ -104,6 +104,8 @@ pub trait Cdn: Send + Sync {
     /// `unauthorized`, `quota_exceeded`, `file_too_large`, `rejected`, `rate_limited`,
     /// `api_error`, `timeout`, `network`. After the last three it is unknown whether the file was stored.
     async fn upload(&self, upload: &Upload, spool: &Spool) -> Result<Stored, Trouble>;
+    /// Where a file at this path is delivered, without asking anyone.
+    fn delivered_at(&self, path: &CdnPath) -> String;
     /// A file by its id; `None` when it does not exist. An answer that is of another file is `api_error`.
     async fn details(&self, file: &FileId) -> Result<Option<CdnFile>, Trouble>;
     /// All versions of a file, each as [`Cdn::details`] describes it; none when it does not exist.

@@ -4,7 +4,8 @@ use longshore::limits::{CATALOG_ROW_BYTES_MAX, USE_TEXT_BYTES_MAX};
 use serde_json::{Value, json};
 
 use super::place::{CODE, Place};
-use super::rows::venue;
+use super::rows::{failures, venue};
+use super::world::Fate;
 use crate::support::stage::Kind;
 
 const KINDS: [Kind; 2] = [Kind::Sqlite, Kind::Postgres];
@@ -101,5 +102,42 @@ fn s7_a_row_that_is_not_read_may_use_any_file() {
         place.site.stage.set_images(2, "[]");
         let answer = one(&place, &["reconcile", "--delete-orphans", "--yes"], 0);
         assert_eq!(answer["deleted"][0]["fate"], "deleted", "{answer}");
+    }
+}
+
+/// Completed, its images would make a row too large to be read, so none of them is uploaded.
+#[test]
+fn e1_a_row_that_would_outgrow_the_bound_is_refused_before_anything_is_uploaded() {
+    for kind in KINDS {
+        let place = Place::new(kind);
+        let base = place.base();
+        let forge = place.forge(&base);
+        let ours = vec![(forge.good(1), Fate::Moved); 50];
+        let bytes: usize = ours.iter().map(|(entry, _)| entry.len() + 2).sum();
+        let filled = |spare: usize| {
+            let theirs = "x".repeat(CATALOG_ROW_BYTES_MAX as usize - bytes - spare);
+            [vec![(format!("\"{theirs}\""), Fate::NotOurs)], ours.clone()].concat()
+        };
+        place.fill(&[
+            venue(1, "nearly full", filled(1_000)),
+            venue(2, "well", vec![forge.fine()]),
+            venue(3, "with room", filled(30_000)),
+        ]);
+        let migrate = ["migrate", "--country", CODE, "--yes", "--max-error-rate", "100"];
+        place.site.run(&migrate).code(10);
+        let failed = failures(&place);
+        assert_eq!(failed.len(), 1);
+        let (id, kind, why) = &failed[0];
+        assert_eq!((*id, kind.as_str()), (1, "bad_data"));
+        let said =
+            ["venue_images holds 399", "bytes, may hold 40", "completed, and no more than 4000000 are read"];
+        assert!(said.iter().all(|part| why.contains(part)), "{why}");
+        assert!(!place.site.paths().iter().any(|path| path.contains("pub-1")), "{:?}", place.site.paths());
+        assert_eq!(place.site.stage.requests("upload"), 2);
+        // Somebody makes room.
+        let text = place.site.stage.images(1).unwrap();
+        place.site.stage.set_images(1, &text.replacen(&"x".repeat(29_000), "", 1));
+        place.site.run(&migrate).code(0);
+        assert_eq!(place.site.stage.requests("upload"), 3);
     }
 }

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use url::Url;
 
+use self::dotenv::Unused;
 pub use self::pass_file::{Login, ReadLogin};
 pub use self::source::Source;
 use crate::error::Failure;
@@ -84,6 +85,9 @@ pub struct Config {
     pub log: Option<String>,
     /// Where each setting that is set comes from.
     pub sources: Vec<(&'static str, Source)>,
+    /// Whether there is a `.env` that is not taken, as others may have written it. Reading the settings gives the reason
+    /// as the first of those for which something is not to be used.
+    pub is_file_refused: bool,
 }
 
 /// The names of all settings.
@@ -114,9 +118,10 @@ impl Config {
     /// why they are not to be used: `.env` is there and cannot be read, a number is none. What has such a reason is then
     /// as if it were not set.
     pub fn read(dir: &Path, login: ReadLogin) -> (Self, Vec<Failure>) {
-        let (mut file, unreadable) = match dotenv::read(&dir.join(".env")) {
-            Ok(file) => (file, None),
-            Err(unreadable) => (HashMap::new(), Some(unreadable)),
+        let (mut file, unreadable, is_file_refused) = match dotenv::read(&dir.join(".env")) {
+            Ok(file) => (file, None, false),
+            Err(Unused::NotTaken(why)) => (HashMap::new(), Some(why), true),
+            Err(Unused::Wrong(why)) => (HashMap::new(), Some(why), false),
         };
         // The environment wins under either spelling.
         let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -140,7 +145,13 @@ impl Config {
             }
         });
         let wrong = unreadable.into_iter().chain(mistrusted).chain(no_text.into_inner()).chain(wrong);
-        (Self { sources: source::of(&file), ..config }, wrong.collect())
+        (Self { sources: source::of(&file), is_file_refused, ..config }, wrong.collect())
+    }
+
+    /// Whether it is not known what a setting is, since a `.env` that is not taken may say so. It is then neither missing
+    /// nor at its default.
+    pub fn is_unseen(&self, name: &str) -> bool {
+        self.is_file_refused && source::is_left_to_file(name)
     }
 
     /// The settings out of named values, and what is wrong with them; an empty one is as good as none.
@@ -172,6 +183,7 @@ impl Config {
             origin_base_url: or("ORIGIN_BASE_URL", "https://cdn.quizadvisor.com"),
             log: get("LONGSHORE_LOG"),
             sources: Vec::new(),
+            is_file_refused: false,
         };
         (config, wrong)
     }

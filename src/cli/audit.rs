@@ -31,7 +31,7 @@ pub struct AuditArgs {
     as_of: AsOfArgs,
     /// Compare what was recorded last with the database as it is, and name every difference (exit code 13).
     #[arg(long, conflicts_with = "as_of")]
-    live: bool,
+    pub live: bool,
     #[command(flatten)]
     out: OutArgs,
 }

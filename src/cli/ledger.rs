@@ -35,6 +35,13 @@ pub enum LedgerVerb {
     Checkpoint,
 }
 
+impl LedgerVerb {
+    /// Whether an event is appended.
+    pub fn writes_to_the_ledger(&self) -> bool {
+        matches!(self, Self::Checkpoint)
+    }
+}
+
 #[derive(Serialize)]
 struct Verified {
     ledger: String,

@@ -160,6 +160,16 @@ impl Verb {
             _ => false,
         }
     }
+
+    /// Whether it reads a ledger, or asks the run that goes on with it, and uses no setting. What it takes is in its flags.
+    fn uses_no_setting(&self) -> bool {
+        match self {
+            Self::Status(_) | Self::Report(_) | Self::Log(_) | Self::Export(_) | Self::Control(_) => true,
+            Self::Audit(args) => !args.live,
+            Self::Ledger(verb) => !verb.writes_to_the_ledger(),
+            _ => false,
+        }
+    }
 }
 
 /// What every command works with.
@@ -182,6 +192,11 @@ pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, F
     let populates = matches!(cli.verb, Verb::Populate(_));
     let target = cli.common.target.unwrap_or_else(|| flags::usual_target(populates));
     flags::carry(&cli.common, target);
+    if config.is_file_refused && cli.verb.uses_no_setting() {
+        let refused = wrong.remove(0);
+        let why = refused.causes.first().map_or("", String::as_str);
+        eprintln!("Note: {} ({why}). This command goes on without it.", refused.message);
+    }
     // The others stop at the first that is wrong.
     if !wrong.is_empty() && !cli.verb.bears_wrong_settings() {
         return Err(wrong.swap_remove(0));

@@ -25,25 +25,44 @@ use super::SETTINGS;
 use crate::error::Failure;
 use crate::limits::ENV_FILE_BYTES_MAX;
 
+/// Why a `.env` is not used.
+pub(super) enum Unused {
+    /// It is somebody else's, or may be: its owner, those who may write it, or rights that let nobody else read it say so.
+    NotTaken(Failure),
+    /// It is ours, and something in it is wrong.
+    Wrong(Failure),
+}
+
 /// What a `.env` sets, if there is one. Nothing of a line is repeated in an error, as it may hold a key.
 ///
 /// # Errors
 /// When it cannot be read or understood, or somebody else could have written it.
-pub(super) fn read(path: &Path) -> Result<HashMap<String, String>, Failure> {
+pub(super) fn read(path: &Path) -> Result<HashMap<String, String>, Unused> {
     let no = |what: &str| Failure::usage(format!("the .env in this directory {what}"));
     let file = match open_trusted(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(HashMap::new()),
         Err(error) => {
             return Err(match Refused::of(&error) {
-                None => no("cannot be read").because(error),
-                Some(refused) => no("is not taken")
-                    .because(refused)
-                    .because("whoever can write it can have the key sent elsewhere")
-                    .hint(format!("Look at what it says before you use it. {}", refused.advice())),
+                Some(refused) => Unused::NotTaken(
+                    no("is not taken")
+                        .because(refused)
+                        .because("whoever can write it can have the key sent elsewhere")
+                        .hint(format!("Look at what it says before you use it. {}", refused.advice())),
+                ),
+                None if error.kind() == ErrorKind::PermissionDenied => Unused::NotTaken(
+                    no("is not taken")
+                        .because(format!("it cannot be read: {error}"))
+                        .hint("Run this as its owner, or export the settings"),
+                ),
+                None => Unused::Wrong(no("cannot be read").because(error)),
             });
         }
     };
+    understood(file, no).map_err(Unused::Wrong)
+}
+
+fn understood(file: File, no: impl Fn(&str) -> Failure) -> Result<HashMap<String, String>, Failure> {
     let bytes = whole(file).map_err(|error| no("cannot be read").because(error))?;
     if bytes.len() as u64 > ENV_FILE_BYTES_MAX {
         return Err(no(&format!("is longer than {ENV_FILE_BYTES_MAX} bytes")));

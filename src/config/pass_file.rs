@@ -1,6 +1,11 @@
 //! libpq's files of passwords, out of which the driver takes the one for a URL that has none.
 
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use crate::limits::PASS_FILE_BYTES_MAX;
 
@@ -22,25 +27,37 @@ pub(super) struct Found {
     pub(super) password: String,
     /// Whether it names the URL's own host, and not any.
     pub(super) names_host: bool,
+    /// Whether the driver takes a password out of this file: others may not so much as read it.
+    pub(super) is_taken: bool,
 }
 
-/// All lines that fit, in the driver's order. It takes the first.
+/// All lines that fit, in the driver's order. It takes the first of a file that it takes at all.
 pub(super) fn find(login: &Login) -> Vec<Found> {
     let named = std::env::var_os("PGPASSFILE").map(PathBuf::from);
     let usual = std::env::home_dir().map(|home| home.join(".pgpass"));
-    let is_small =
-        |path: &PathBuf| path.metadata().is_ok_and(|of| of.is_file() && of.len() <= PASS_FILE_BYTES_MAX);
     let mut found = Vec::new();
-    for file in named.into_iter().chain(usual).filter(is_small) {
-        let text = std::fs::read(&file).unwrap_or_default();
-        for [host, rest @ .., password] in String::from_utf8_lossy(&text).lines().filter_map(fields) {
+    for file in named.into_iter().chain(usual) {
+        let Some((text, is_taken)) = read(&file) else { continue };
+        for [host, rest @ .., password] in text.lines().filter_map(fields) {
             let fits = |(field, value): (&String, &String)| field == "*" || field == value;
             if [&host].into_iter().chain(&rest).zip(&login.compared).all(fits) {
-                found.push(Found { file: file.clone(), password, names_host: host == login.host });
+                let names_host = host == login.host;
+                found.push(Found { file: file.clone(), password, names_host, is_taken });
             }
         }
     }
     found
+}
+
+/// What a file holds, and whether libpq and the driver take it: a regular file that has no rights for group and others.
+/// Whose it is and how many names it has they do not ask. Asked of the open file, and a pipe is not waited for.
+fn read(path: &Path) -> Option<(String, bool)> {
+    let nonblock = OFlags::NONBLOCK.bits() as i32;
+    let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path).ok()?;
+    let about = file.metadata().ok().filter(|about| about.is_file())?;
+    let mut bytes = Vec::new();
+    file.take(PASS_FILE_BYTES_MAX).read_to_end(&mut bytes).ok()?;
+    Some((String::from_utf8_lossy(&bytes).into_owned(), about.mode() & 0o077 == 0))
 }
 
 /// `host:port:database:user:password`, in which a backslash stands before a `:` that is meant.

@@ -36,6 +36,12 @@ fn said(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
+/// Whether the environment says nothing of a setting, under none of its spellings, so that a file would.
+pub(super) fn is_left_to_file(name: &str) -> bool {
+    let spellings = if name == TRIVIA_ADVISOR[0] { &TRIVIA_ADVISOR[..] } else { &[name] };
+    spellings.iter().all(|name| std::env::var_os(name).is_none())
+}
+
 /// Where each setting that is set comes from. A variable that is there and empty keeps the file's value out.
 pub(super) fn of(file: &HashMap<String, String>) -> Vec<(&'static str, Source)> {
     let source = |name: &str| match std::env::var_os(name) {
@@ -101,7 +107,8 @@ pub(super) fn sent_any_password(file: &mut HashMap<String, String>, login: ReadL
     let (name, found) =
         DATABASES.into_iter().filter(|name| sources.contains(&(*name, Source::File))).find_map(|name| {
             let all = find(&login(file.get(name)?)?);
-            let found = all.into_iter().next().filter(|found| !found.names_host)?;
+            // A line of a file that the driver passes over answers for none behind it.
+            let found = all.into_iter().find(|found| found.is_taken).filter(|found| !found.names_host)?;
             Some((name, found))
         })?;
     // The others are no better for not being told.

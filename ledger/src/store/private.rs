@@ -4,6 +4,7 @@
 
 mod advice;
 mod dir;
+mod trusted;
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -15,6 +16,7 @@ use advice::{MADE, away, is_named, quoted};
 pub use dir::Dir;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
+pub use trusted::open_trusted;
 
 /// For every open. A pipe that somebody has put there is not waited for.
 const SAFE: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
@@ -138,23 +140,6 @@ pub fn remove_socket(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
-}
-
-/// Opens a file to read what steers this program, such as settings: only this user or root may be able to write it. A
-/// link to it is followed where this user or root has made it, as deployments do.
-///
-/// # Errors
-/// Those of the file system; a [`Refused`] where others have a hand in it.
-pub fn open_trusted(path: &Path) -> io::Result<File> {
-    check_link(path)?;
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    let about = file.metadata()?;
-    if !about.is_file() {
-        return Err(Refused::error(path, "is no regular file", "Put a file there"));
-    }
-    check_trusted(path, &about)?;
-    Ok(file)
 }
 
 /// Sees that a ledger can be opened by its name, as SQLite does, and whatever lies beside it: neither its directory nor
@@ -324,32 +309,15 @@ fn user() -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
-    fn why<T: std::fmt::Debug>(refused: io::Result<T>) -> String {
+    pub(super) fn why<T: std::fmt::Debug>(refused: io::Result<T>) -> String {
         let error = refused.unwrap_err();
         assert!(!Refused::of(&error).unwrap().advice().is_empty());
         let text = error.to_string();
         text.split_once(' ').unwrap().1.to_owned()
-    }
-
-    #[test]
-    fn s5_settings_are_read_where_this_user_or_root_alone_can_have_written_them() {
-        let dir = tempfile::tempdir().unwrap();
-        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
-        let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
-        assert_eq!(open_trusted(&file).unwrap_err().kind(), io::ErrorKind::NotFound);
-        std::fs::write(&file, "A=1").unwrap();
-        symlink(&file, &link).unwrap();
-        for path in [&file, &link] {
-            mode(0o644);
-            assert_eq!(io::read_to_string(open_trusted(path).unwrap()).unwrap(), "A=1");
-            mode(0o646);
-            assert_eq!(why(open_trusted(path)), "may be written to by others (mode 0646)");
-        }
-        assert_eq!(why(open_trusted(dir.path())), "is no regular file");
     }
 
     #[test]

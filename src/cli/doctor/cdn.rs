@@ -7,7 +7,7 @@ use ledger::trouble::TroubleKind;
 use url::Url;
 
 use super::answer::{Check, Line};
-use super::bounded;
+use super::{UNSEEN, bounded};
 use super::clocks::Offset;
 use crate::cli::Context;
 use crate::cli::open::now;
@@ -22,6 +22,15 @@ use crate::outside::probe::{Accept, Ask, Reading, Seen};
 /// A name that no file has.
 const NO_FILE: &str = "longshore-doctor-asks-for-no-file";
 
+/// What says who is asked for the key, the endpoint and the usage, with what, and what the plan has.
+const ASKED: [&str; 5] = [
+    "IMAGEKIT_PRIVATE_KEY",
+    "IMAGEKIT_URL_ENDPOINT",
+    "IMAGEKIT_API_URL",
+    "IMAGEKIT_STORAGE_LIMIT_GB",
+    "IMAGEKIT_BANDWIDTH_LIMIT_GB",
+];
+
 /// Where nothing asks ImageKit for anything, and it is not set up.
 pub fn not_needed() -> Vec<Line> {
     let all = [Check::ImagekitKey, Check::ImagekitUpload, Check::Endpoint, Check::Usage];
@@ -33,6 +42,11 @@ pub async fn check(context: &Context<'_>) -> (Vec<Line>, Option<Offset>) {
     let config = &context.config;
     let (upload, offset) = upload_host(config).await;
     let mut lines = vec![upload];
+    if ASKED.iter().any(|name| config.is_unseen(name)) {
+        let rest = [Check::ImagekitKey, Check::Endpoint, Check::Usage];
+        lines.extend(rest.map(|check| Line::not_checked(check, UNSEEN)));
+        return (lines, offset);
+    }
     let Some(Asked { cdn, endpoint, has_key }) = asked(config) else {
         let rest = [Check::ImagekitKey, Check::Endpoint, Check::Usage];
         lines.extend(rest.map(|check| Line::not_checked(check, "a setting of ImageKit's cannot be used")));
@@ -175,6 +189,9 @@ async fn delivery(cdn: &ImageKit, endpoint: &Url, files: &[CdnFile]) -> Line {
 /// Any answer will do: what the host takes, only an upload shows.
 async fn upload_host(config: &Config) -> (Line, Option<Offset>) {
     const CHECK: Check = Check::ImagekitUpload;
+    if config.is_unseen("IMAGEKIT_UPLOAD_URL") {
+        return (Line::not_checked(CHECK, UNSEEN), None);
+    }
     let Ok(url) = config::url("IMAGEKIT_UPLOAD_URL", &config.imagekit_upload_url) else {
         return (Line::not_checked(CHECK, "its setting cannot be used"), None);
     };

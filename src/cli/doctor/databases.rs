@@ -4,7 +4,7 @@ use ledger::images::{Array, Entry};
 use ledger::trouble::TroubleKind;
 
 use super::answer::{Check, Line};
-use super::bounded;
+use super::{UNSEEN, bounded};
 use super::clocks::Offset;
 use crate::cli::Context;
 use crate::cli::look::files;
@@ -69,6 +69,10 @@ pub async fn application(context: &Context<'_>, looks_for_completed: bool) -> Ap
     let rest = [Check::Database, Check::Columns, Check::Rights, Check::Pooler];
     let without =
         |why: &str, from: usize| rest[from..].iter().map(|check| Line::not_checked(*check, why)).collect();
+    if context.config.is_unseen(Config::database_setting(context.target)) {
+        seen.lines = without(UNSEEN, 0);
+        return seen;
+    }
     let Ok(url) = context.config.database_url(context.target) else {
         seen.lines = without("its setting cannot be used", 0);
         return seen;
@@ -107,6 +111,9 @@ pub async fn application(context: &Context<'_>, looks_for_completed: bool) -> Ap
 /// Looks at Trivia Advisor's.
 pub async fn trivia(context: &Context<'_>) -> Line {
     const CHECK: Check = Check::TriviaAdvisor;
+    if context.config.is_unseen("TRIVIA_ADVISOR_DATABASE_URL") {
+        return Line::not_checked(CHECK, UNSEEN);
+    }
     let Ok(url) = context.config.trivia_url() else {
         return Line::not_checked(CHECK, "its setting cannot be used");
     };

@@ -40,7 +40,9 @@ pub fn run(context: &Context<'_>, args: &DoctorArgs, wrong: Vec<Failure>) -> Res
     let path = context.ledger_path();
     // Local development has no account at ImageKit, and needs none before something is to be migrated there.
     let config = &context.config;
-    let has_none = config.imagekit_private_key.is_none() && config.imagekit_url_endpoint.is_none();
+    let is_unseen = ["IMAGEKIT_PRIVATE_KEY", "IMAGEKIT_URL_ENDPOINT"].iter().any(|name| config.is_unseen(name));
+    let has_none =
+        !is_unseen && config.imagekit_private_key.is_none() && config.imagekit_url_endpoint.is_none();
     let may_do_without =
         context.target == Target::Dev && has_none && !ledger::has_migrated(&context.ledger_path());
     let ((application, (origin, origin_clock)), trivia, (cdn, cdn_clock)) = context.runtime.block_on(async {
@@ -78,6 +80,10 @@ pub fn run(context: &Context<'_>, args: &DoctorArgs, wrong: Vec<Failure>) -> Res
     show::say(&out, || answer.sheet(), &answer)?;
     Ok(if answer.is_well() { Exit::Done } else { Exit::Findings })
 }
+
+/// Why a check is left out whose settings a `.env` may hold that is not taken. What they would be without it, defaults
+/// included, is asked of nobody: it may be what the file is there to change.
+const UNSEEN: &str = ".env is not taken, and this may be set in it";
 
 /// Waits for an outside part, and not for ever.
 async fn bounded<T>(asked: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {

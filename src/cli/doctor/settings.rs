@@ -25,7 +25,9 @@ pub fn check(
     does_without_imagekit: bool,
 ) -> Vec<Line> {
     let mut failures = wrong;
-    failures.extend(dotenv(Path::new(".env")));
+    if !context.config.is_file_refused {
+        failures.extend(dotenv(Path::new(".env")));
+    }
     databases(context, &mut failures);
     if !does_without_imagekit {
         imagekit(context, &mut failures);
@@ -87,10 +89,12 @@ fn databases(context: &Context<'_>, failures: &mut Vec<Failure>) {
         Some(Failure::usage(format!("{name}: {}", no.message)))
     };
     match config.database_url(context.target) {
+        _ if config.is_unseen(Config::database_setting(context.target)) => {}
         Ok(url) => failures.extend(unusable(Config::database_setting(context.target), url.reveal())),
         Err(failure) => failures.push(failure),
     }
     match config.trivia_url() {
+        _ if config.is_unseen("TRIVIA_ADVISOR_DATABASE_URL") => {}
         Ok(url) => failures.extend(unusable("TRIVIA_ADVISOR_DATABASE_URL", url.reveal())),
         Err(mut failure) => {
             failure.hints.iter_mut().for_each(|hint| hint.push_str(ONLY_POPULATE));
@@ -107,7 +111,7 @@ fn imagekit(context: &Context<'_>, failures: &mut Vec<Failure>) {
         match url {
             Ok(url) => url,
             Err(failure) => {
-                failures.push(failure);
+                failures.extend((!config.is_unseen(name)).then_some(failure));
                 Url::parse("https://localhost").expect("it is a URL")
             }
         }
@@ -116,7 +120,7 @@ fn imagekit(context: &Context<'_>, failures: &mut Vec<Failure>) {
     let upload = read("IMAGEKIT_UPLOAD_URL", Some(&config.imagekit_upload_url));
     let api = read("IMAGEKIT_API_URL", Some(&config.imagekit_api_url));
     let key = config.imagekit_private_key.as_ref();
-    if key.is_none() {
+    if key.is_none() && !config.is_unseen("IMAGEKIT_PRIVATE_KEY") {
         failures.push(missing("IMAGEKIT_PRIVATE_KEY"));
     }
     let key = key.map_or("none", |key| key.reveal());

@@ -1,0 +1,134 @@
+//! What steers this program and is only read: settings.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
+
+use super::{Refused, SAFE, check_directory, check_link, check_trusted, quoted};
+
+/// As many links as the system follows for one name.
+const LINKS_MAX: usize = 40;
+
+/// Opens a file to read what steers this program, such as settings: only this user or root may be able to write it, or
+/// to put another file in its place. Links that this user or root has made are followed, as deployments make them; each
+/// of them, and what they lead to, lies in a directory that is held to the same.
+///
+/// # Errors
+/// Those of the file system; a [`Refused`] where others have a hand in it.
+pub fn open_trusted(path: &Path) -> io::Result<File> {
+    let path = &end_of(path)?;
+    // The last part was no link a moment ago; it is followed no more.
+    let file = File::from(rustix::fs::open(path, OFlags::RDONLY | SAFE, Mode::empty())?);
+    let about = file.metadata()?;
+    if !about.is_file() {
+        return Err(Refused::error(path, "is no regular file", "Put a file there"));
+    }
+    check_trusted(path, &about)?;
+    if about.nlink() > 1 {
+        let why = format!(
+            "has {} names (hard links), so that it may be a file of another place, which others have put here",
+            about.nlink()
+        );
+        let name = quoted(path);
+        let advice = format!("Give it one name of its own: cp -p {name} {name}.own && mv {name}.own {name}");
+        return Err(Refused::error(path, why, advice));
+    }
+    Ok(file)
+}
+
+/// What a name leads to, link by link, where nobody else can have changed any of them.
+fn end_of(path: &Path) -> io::Result<PathBuf> {
+    let mut at = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let about = at.symlink_metadata()?;
+        check_directory(&at)?;
+        if !about.is_symlink() {
+            return Ok(at);
+        }
+        check_link(&at)?;
+        let to = at.read_link()?;
+        at = at.parent().unwrap_or(Path::new("")).join(to);
+    }
+    Err(rustix::io::Errno::LOOP.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{Permissions, create_dir, hard_link, remove_file, set_permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::super::tests::why;
+    use super::*;
+
+    fn mode(path: &Path, mode: u32) {
+        set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn s5_settings_are_read_where_this_user_or_root_alone_can_have_written_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        assert_eq!(open_trusted(&file).unwrap_err().kind(), io::ErrorKind::NotFound);
+        std::fs::write(&file, "A=1").unwrap();
+        symlink(&file, &link).unwrap();
+        for path in [&file, &link] {
+            mode(&file, 0o644);
+            assert_eq!(io::read_to_string(open_trusted(path).unwrap()).unwrap(), "A=1");
+            mode(&file, 0o646);
+            assert_eq!(why(open_trusted(path)), "may be written to by others (mode 0646)");
+        }
+        assert_eq!(why(open_trusted(dir.path())), "is no regular file");
+        remove_file(&file).unwrap();
+        symlink("link", &file).unwrap();
+        assert!(open_trusted(&link).is_err(), "links in a ring have no end");
+    }
+
+    #[test]
+    fn s5_settings_are_not_read_where_others_can_put_another_file_in_their_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let (own, shared) = (dir.path().join("own"), dir.path().join("shared"));
+        create_dir(&own).unwrap();
+        create_dir(&shared).unwrap();
+        for (place, name) in [(&own, ".env"), (&shared, ".env")] {
+            std::fs::write(place.join(name), "A=1").unwrap();
+            mode(&place.join(name), 0o600);
+        }
+        symlink(own.join(".env"), shared.join("out")).unwrap();
+        symlink("../shared/.env", own.join("in")).unwrap();
+        symlink("in", own.join("twice")).unwrap();
+        let all = [shared.join(".env"), shared.join("out"), own.join("in"), own.join("twice")];
+        for path in &all {
+            assert_eq!(io::read_to_string(open_trusted(path).unwrap()).unwrap(), "A=1");
+        }
+        for open_to in [0o770, 0o777] {
+            mode(&shared, open_to);
+            for path in &all {
+                let said = why(open_trusted(path));
+                assert_eq!(said, format!("is a directory that others may write to (mode {open_to:04o})"));
+            }
+        }
+        open_trusted(&own.join(".env")).unwrap();
+        assert_eq!(open_trusted(&shared.join("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        // In a directory like /tmp nobody takes away what is another's.
+        mode(&shared, 0o1777);
+        open_trusted(&shared.join(".env")).unwrap();
+    }
+
+    #[test]
+    fn s5_settings_with_a_second_name_are_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, second) = (dir.path().join("file"), dir.path().join("second"));
+        std::fs::write(&file, "A=1").unwrap();
+        mode(&file, 0o600);
+        hard_link(&file, &second).unwrap();
+        for path in [&file, &second] {
+            assert!(why(open_trusted(path)).starts_with("has 2 names (hard links)"));
+        }
+        remove_file(&second).unwrap();
+        open_trusted(&file).unwrap();
+    }
+}

@@ -10,8 +10,19 @@ use crate::secrets::SECRET_BYTES_MIN;
 const KNOWN_TO_ALL: &str = "postgres";
 /// A service's own words, such as `hooks`, are shorter than what it tells its customers apart by.
 const PART_BYTES_MIN: usize = 8;
+/// Words of a language and names of places are seldom longer; a password of letters alone should be.
+const WORD_CHARS_MAX: usize = 12;
 /// What the name of a setting of the server holds whose value is secret.
 const SECRET_NAMES: [&str; 4] = ["password", "secret", "token", "key"];
+
+/// Whether a secret may stand in a message for something else: too short, known to all, or like a word or a name of a
+/// place (letters alone, and few) or a number (digits alone, and few).
+fn is_word(secret: &String) -> bool {
+    let is_plain =
+        secret.chars().all(char::is_alphabetic) || secret.bytes().all(|byte| byte.is_ascii_digit());
+    let is_like_a_word = is_plain && secret.chars().count() <= WORD_CHARS_MAX;
+    !secret.is_empty() && (secret.len() < SECRET_BYTES_MIN || secret == KNOWN_TO_ALL || is_like_a_word)
+}
 
 impl Config {
     /// What no message may hold (requirement S1): the key, the passwords in URLs, in libpq's variable and for our databases
@@ -19,23 +30,27 @@ impl Config {
     pub fn secrets(&self, login: ReadLogin) -> Vec<String> {
         let mut all: Vec<String> = self.by_setting().into_iter().flat_map(|(_, secrets)| secrets).collect();
         all.extend(std::env::var("PGPASSWORD"));
-        let databases = [&self.production_database_url, &self.trivia_advisor_database_url];
-        let databases = databases.into_iter().flatten().chain([&self.dev_database_url]);
-        let logins = databases.filter_map(|url| login(url.reveal()));
-        all.extend(logins.flat_map(|login| find(&login)).map(|found| found.password));
+        all.extend(self.of_pass_files(login));
         all.retain(|secret| secret != KNOWN_TO_ALL);
         all
     }
 
-    /// The settings with a secret that cannot be told from other words, and so is not masked in messages.
-    pub fn unmaskable(&self) -> Vec<&'static str> {
-        let is_word = |secret: &String| {
-            !secret.is_empty() && (secret.len() < SECRET_BYTES_MIN || secret == KNOWN_TO_ALL)
-        };
-        let by_setting = self.by_setting().into_iter();
-        let short =
-            by_setting.filter(|(name, all)| *name != "LONGSHORE_NOTIFY_URL" && all.iter().any(is_word));
-        short.map(|(name, _)| name).collect()
+    /// What sets a secret that cannot be told from other words: it is not masked in messages, or where it is, the rest of a
+    /// message gives it away and loses words that people need.
+    pub fn unmaskable(&self, login: ReadLogin) -> Vec<&'static str> {
+        let mut all = self.by_setting();
+        all.retain(|(name, _)| *name != "LONGSHORE_NOTIFY_URL");
+        all.push(("PGPASSWORD", std::env::var("PGPASSWORD").into_iter().collect()));
+        all.push(("a pass file", self.of_pass_files(login)));
+        all.retain(|(_, secrets)| secrets.iter().any(|secret| is_word(secret)));
+        all.into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn of_pass_files(&self, login: ReadLogin) -> Vec<String> {
+        let databases = [&self.production_database_url, &self.trivia_advisor_database_url];
+        let databases = databases.into_iter().flatten().chain([&self.dev_database_url]);
+        let logins = databases.filter_map(|url| login(url.reveal()));
+        logins.flat_map(|login| find(&login)).map(|found| found.password).collect()
     }
 
     fn by_setting(&self) -> Vec<(&'static str, Vec<String>)> {
@@ -178,14 +193,30 @@ mod tests {
     }
 
     #[test]
-    fn s1_a_secret_that_is_too_short_to_be_masked_is_told() {
-        let config = config(&[
+    fn s1_a_secret_that_is_too_short_or_a_word_is_told() {
+        let told = |password: &str| {
+            let url = format!("postgres://me:{password}@h/x");
+            let config = config(&[
+                ("PRODUCTION_DATABASE_URL", &url),
+                ("TRIVIA_ADVISOR_DATABASE_URL", "postgres://me:long-enough@h/x"),
+                ("IMAGEKIT_PRIVATE_KEY", "private_key"),
+            ]);
+            config.unwrap().unmaskable(|_| None).contains(&"PRODUCTION_DATABASE_URL")
+        };
+        for word in ["pw", "postgres", "Poland", "venues", "%C5%81%C3%B3d%C5%BA", "Deutschland", "2026"] {
+            assert!(told(word), "{word}");
+        }
+        for secret in ["Poland-7", "eightandeightandeight", "a1b2c3d4", "1234567890123"] {
+            assert!(!told(secret), "{secret}");
+        }
+        let three = config(&[
             ("PRODUCTION_DATABASE_URL", "postgres://me:pw@h/x"),
-            ("DEV_DATABASE_URL", "postgres://me:postgres@h/x"),
+            ("DEV_DATABASE_URL", "postgres://me:Poland@h/x"),
             ("TRIVIA_ADVISOR_DATABASE_URL", "postgres://me:long-enough@h/x"),
-            ("IMAGEKIT_PRIVATE_KEY", "private_key"),
+            ("IMAGEKIT_PRIVATE_KEY", "private"),
         ])
         .unwrap();
-        assert_eq!(config.unmaskable(), ["PRODUCTION_DATABASE_URL", "DEV_DATABASE_URL"]);
+        let all = three.unmaskable(|_| None);
+        assert_eq!(all, ["PRODUCTION_DATABASE_URL", "DEV_DATABASE_URL", "IMAGEKIT_PRIVATE_KEY"]);
     }
 }

@@ -7,8 +7,8 @@ use ledger::trouble::TroubleKind;
 use url::Url;
 
 use super::answer::{Check, Line};
-use super::{UNSEEN, bounded};
 use super::clocks::Offset;
+use super::{UNSEEN, bounded};
 use crate::cli::Context;
 use crate::cli::open::now;
 use crate::cli::usage::{Amount, Free, Used, used};

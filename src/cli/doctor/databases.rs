@@ -4,8 +4,8 @@ use ledger::images::{Array, Entry};
 use ledger::trouble::TroubleKind;
 
 use super::answer::{Check, Line};
-use super::{UNSEEN, bounded};
 use super::clocks::Offset;
+use super::{UNSEEN, bounded};
 use crate::cli::Context;
 use crate::cli::look::files;
 use crate::config::Config;

@@ -40,7 +40,8 @@ pub fn run(context: &Context<'_>, args: &DoctorArgs, wrong: Vec<Failure>) -> Res
     let path = context.ledger_path();
     // Local development has no account at ImageKit, and needs none before something is to be migrated there.
     let config = &context.config;
-    let is_unseen = ["IMAGEKIT_PRIVATE_KEY", "IMAGEKIT_URL_ENDPOINT"].iter().any(|name| config.is_unseen(name));
+    let is_unseen =
+        ["IMAGEKIT_PRIVATE_KEY", "IMAGEKIT_URL_ENDPOINT"].iter().any(|name| config.is_unseen(name));
     let has_none =
         !is_unseen && config.imagekit_private_key.is_none() && config.imagekit_url_endpoint.is_none();
     let may_do_without =

@@ -1,8 +1,8 @@
 //! The origin: whether it gives away an image that a run would fetch.
 
 use super::answer::{Check, Line};
-use super::{UNSEEN, bounded};
 use super::clocks::Offset;
+use super::{UNSEEN, bounded};
 use crate::cli::Context;
 use crate::cli::open::now;
 use crate::limits::IMAGE_BYTES_MAX;

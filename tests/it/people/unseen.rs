@@ -44,6 +44,18 @@ fn c4_a_name_that_shows_nothing_is_not_confirmed_by_a_bare_enter() {
 }
 
 #[test]
+fn c4_what_is_to_be_typed_is_shown_also_where_a_secret_is_the_same_word() {
+    let mut at = Workplace::new(Kind::Sqlite, 12);
+    let url = "postgres://me:Germany@127.0.0.1:9/x";
+    at.settings.insert("DEV_DATABASE_URL".into(), url.into());
+    at.sql("UPDATE countries SET name = 'Germany' WHERE code = 'DE'");
+    let rows = at.rows();
+    let ran = answered(&at, &GERMANY, "Type Germany to go on", "Germany");
+    assert!(matches!(ran.code, Some(0 | 10)) && at.rows() != rows, "{ran}");
+    at.run(&["doctor"]).says("DEV_DATABASE_URL: a secret of fewer than 4 bytes, a word");
+}
+
+#[test]
 fn c4_a_city_whose_name_shows_nothing_is_confirmed_by_its_id() {
     let at = Workplace::new(Kind::Sqlite, 12);
     at.sql("UPDATE cities SET name = char(12644), slug = 'unseen' WHERE id = (SELECT min(id) FROM cities)");

@@ -1,5 +1,7 @@
 //! `.env` is data, from somebody who may say what the program does (requirements D6, S1).
 
+mod not_taken;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::PathBuf;
@@ -105,7 +107,7 @@ fn s5_a_dotenv_that_others_may_write_is_refused() {
         }
     }
     let told = planted.at.run(&["doctor", "--format", "json"]).code(13);
-    told.says("may be written to by others").says("PRODUCTION_DATABASE_URL is not set").says("chmod go-w");
+    told.says("may be written to by others").says("chmod go-w");
     planted.mode(0o600);
     planted.at.run(&["countries"]).code(0);
 }
@@ -283,4 +285,41 @@ fn c16_doctor_says_where_each_setting_comes_from_and_which_secret_is_too_short()
     );
     says("DEV_DATABASE_URL: a secret of fewer than 4 bytes");
     assert!(!ran.stdout.contains("private_"), "no value is shown: {ran}");
+}
+
+#[test]
+fn s5_a_dotenv_that_others_can_exchange_or_that_has_a_second_name_is_refused() {
+    let planted = Planted::new();
+    planted.write(&planted.settings);
+    let dir = |mode| fs::set_permissions(planted.at.work(), fs::Permissions::from_mode(mode)).unwrap();
+    for mode in [0o770, 0o777] {
+        dir(mode);
+        planted.refused(&["is a directory that others may write to", "chmod go-w"]);
+    }
+    dir(0o700);
+    let second = planted.at.sandbox_dir().join("second");
+    fs::hard_link(planted.file(), &second).unwrap();
+    planted.refused(&["has 2 names (hard links)", "cp -p"]);
+    fs::remove_file(second).unwrap();
+    planted.at.run(&["countries"]).code(0);
+}
+
+#[test]
+fn s1_a_pass_file_that_the_driver_passes_over_answers_for_no_other() {
+    let mut planted = Planted::new();
+    let home = planted.at.sandbox_dir();
+    let put = |name: &str, text: &str, mode| {
+        fs::write(home.join(name), text).unwrap();
+        fs::set_permissions(home.join(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    planted.at.settings.insert("PGPASSFILE".into(), home.join("pass").display().to_string());
+    planted.at.settings.insert("HOME".into(), home.display().to_string());
+    planted.write("PRODUCTION_DATABASE_URL='postgres://app@127.0.0.1:9/x'\n");
+    put(".pgpass", "*:*:*:*:secret\n", 0o600);
+    put("pass", "127.0.0.1:*:*:*:mine\n", 0o640);
+    planted.refused(&["PRODUCTION_DATABASE_URL must not come from .env", ".pgpass"]);
+    // What is not taken is sent nowhere either.
+    put(".pgpass", "*:*:*:*:secret\n", 0o644);
+    let ran = planted.at.run(&["countries"]).code(30);
+    assert!(!ran.stderr.contains("must not come from .env"), "{ran}");
 }

@@ -1,11 +1,11 @@
 //! libpq's files of passwords, out of which the driver takes the one for a URL that has none.
 
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
 
 use crate::limits::PASS_FILE_BYTES_MAX;
 
@@ -52,8 +52,8 @@ pub(super) fn find(login: &Login) -> Vec<Found> {
 /// What a file holds, and whether libpq and the driver take it: a regular file that has no rights for group and others.
 /// Whose it is and how many names it has they do not ask. Asked of the open file, and a pipe is not waited for.
 fn read(path: &Path) -> Option<(String, bool)> {
-    let nonblock = OFlags::NONBLOCK.bits() as i32;
-    let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path).ok()?;
+    let how = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = File::from(rustix::fs::open(path, how, Mode::empty()).ok()?);
     let about = file.metadata().ok().filter(|about| about.is_file())?;
     let mut bytes = Vec::new();
     file.take(PASS_FILE_BYTES_MAX).read_to_end(&mut bytes).ok()?;

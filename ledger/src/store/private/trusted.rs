@@ -5,8 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::Mode;
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
 
 use super::{Refused, SAFE, check_directory, check_link, check_trusted, quoted};
 
@@ -93,14 +92,14 @@ mod tests {
         let (own, shared) = (dir.path().join("own"), dir.path().join("shared"));
         create_dir(&own).unwrap();
         create_dir(&shared).unwrap();
-        for (place, name) in [(&own, ".env"), (&shared, ".env")] {
+        for (place, name) in [(&own, "set"), (&shared, "set")] {
             std::fs::write(place.join(name), "A=1").unwrap();
             mode(&place.join(name), 0o600);
         }
-        symlink(own.join(".env"), shared.join("out")).unwrap();
-        symlink("../shared/.env", own.join("in")).unwrap();
+        symlink(own.join("set"), shared.join("out")).unwrap();
+        symlink("../shared/set", own.join("in")).unwrap();
         symlink("in", own.join("twice")).unwrap();
-        let all = [shared.join(".env"), shared.join("out"), own.join("in"), own.join("twice")];
+        let all = [shared.join("set"), shared.join("out"), own.join("in"), own.join("twice")];
         for path in &all {
             assert_eq!(io::read_to_string(open_trusted(path).unwrap()).unwrap(), "A=1");
         }
@@ -111,11 +110,11 @@ mod tests {
                 assert_eq!(said, format!("is a directory that others may write to (mode {open_to:04o})"));
             }
         }
-        open_trusted(&own.join(".env")).unwrap();
+        open_trusted(&own.join("set")).unwrap();
         assert_eq!(open_trusted(&shared.join("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
         // In a directory like /tmp nobody takes away what is another's.
         mode(&shared, 0o1777);
-        open_trusted(&shared.join(".env")).unwrap();
+        open_trusted(&shared.join("set")).unwrap();
     }
 
     #[test]

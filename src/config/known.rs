@@ -17,7 +17,7 @@ const SECRET_NAMES: [&str; 4] = ["password", "secret", "token", "key"];
 
 /// Whether a secret may stand in a message for something else: too short, known to all, or like a word or a name of a
 /// place (letters alone, and few) or a number (digits alone, and few).
-fn is_word(secret: &String) -> bool {
+fn is_word(secret: &str) -> bool {
     let is_plain =
         secret.chars().all(char::is_alphabetic) || secret.bytes().all(|byte| byte.is_ascii_digit());
     let is_like_a_word = is_plain && secret.chars().count() <= WORD_CHARS_MAX;

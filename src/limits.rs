@@ -241,9 +241,18 @@ pub const UPLOAD_CHUNK_BYTES: usize = 64 * 1024;
 pub const MESSAGE_CHARS_MAX: usize = 300;
 /// Files on one page of ImageKit's listing: its own maximum.
 pub const LIST_FILES_MAX: u32 = 1_000;
-/// Pages of a listing that are read: 500,000 files are five times those of the largest catalog this is made for, and as
-/// many as memory is planned for. Whoever lists more lists without an end.
-pub const LIST_PAGES_MAX: u64 = 500;
+/// Memory for what is kept of a listing until all of it is judged, counted by its texts: about a million files, with others'
+/// among them. Each page has to bring files that no page before it had, so this ends a listing that does not end, too.
+pub const LIST_BYTES_MAX: usize = 500_000_000;
+/// What a listing may take altogether, beside [`LIST_PAGE_MS_MAX`] for each page that has come: time for an outage, and for a
+/// rate limit that is waited for.
+pub const LIST_MS_MAX: u64 = 1_800_000;
+/// What each page of a listing may take on average; ImageKit answers one within two seconds.
+pub const LIST_PAGE_MS_MAX: u64 = 20_000;
+/// Files of a listing that cannot be read and are named; more are counted. Whoever looks at these will mend the others.
+pub const ODD_FILES_NAMED_MAX: usize = 1_000;
+/// Characters that are shown of a path that is none.
+pub const FINDING_PATH_CHARS_MAX: usize = 300;
 /// No file or plan of ImageKit's has as many bytes, a petabyte: a larger number is none, and would add up to less than it.
 pub const CDN_BYTES_MAX: u64 = 1_000_000_000_000_000;
 /// Files looked through for one exact path; a folder holds a name once, but the server's word is not taken for it.

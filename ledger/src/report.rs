@@ -19,7 +19,7 @@ pub use advice::{
     UPLOAD_MS_GOOD, Verdict,
 };
 pub use failures::{FailedImage, Failures};
-pub use files::{Believed, BelievedFile, believed, in_progress};
+pub use files::{Believed, BelievedFile, believed, in_progress, is_held};
 pub use provenance::{Content, Provenance, Provenances, provenances};
 pub use rollback_data::{Migrated, RollbackHead, RollbackVenue};
 pub use rollout::{By, Report, ReportFold, ReportLine, Wait};

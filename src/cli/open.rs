@@ -95,12 +95,21 @@ impl Context<'_> {
         Ok(Arc::from(opened.map_err(failed).map_err(graver)?))
     }
 
-    /// The same for a command that writes to the ledger: so is another who holds it.
+    /// The same for a command that writes to the ledger: so is another who holds it. A standby is refused before anything is
+    /// begun, as it would take no row's update.
     pub fn open_catalog_to_write(&self) -> Result<Arc<dyn Catalog>, Failure> {
-        self.open_catalog().map_err(|failure| match Ledger::open(&self.ledger_path(), &holder()) {
-            Err(held @ LedgerError::Held { .. }) if failure.exit == Exit::CannotGoOn => held.into(),
-            _ => failure,
-        })
+        let catalog =
+            self.open_catalog().map_err(|failure| match Ledger::open(&self.ledger_path(), &holder()) {
+                Err(held @ LedgerError::Held { .. }) if failure.exit == Exit::CannotGoOn => held.into(),
+                _ => failure,
+            })?;
+        if self.runtime.block_on(catalog.identity())?.is_standby {
+            let name = config::Config::database_setting(self.target);
+            let why = format!("the {} database is a standby, which takes no updates", self.target.name());
+            return Err(Failure::usage(why)
+                .hint(format!("Name the primary server in {name}, and then the same command again")));
+        }
+        Ok(catalog)
     }
 
     /// Opens the ledger for writing and sees that it belongs to this database; `None` when there is none yet.

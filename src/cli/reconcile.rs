@@ -1,6 +1,7 @@
 //! `reconcile`: ledger, database and CDN compared; `--delete-orphans` by requirement S7 (requirement C13).
 
 mod answer;
+mod unreadable;
 mod words;
 
 use std::cell::RefCell;
@@ -81,9 +82,17 @@ pub fn run(context: &Context<'_>, args: &ReconcileArgs) -> Result<Exit, Failure>
     let mut swept = Swept::All;
     if args.delete_orphans {
         let candidates = candidates(&judged);
-        let deleted = match candidates.is_empty() {
-            true => Vec::new(),
-            false => {
+        let deleted = match (candidates.is_empty(), judged.unreadable) {
+            (true, _) => Vec::new(),
+            (false, 1..) => {
+                let odd = show::count(judged.unreadable, "file");
+                eprintln!(
+                    "Nothing is deleted: {odd} of the CDN's listing cannot be read, and nobody knows whose."
+                );
+                let why = "the CDN's listing could not be read whole";
+                candidates.iter().map(|file| Deleted::kept(file, why)).collect()
+            }
+            (false, 0) => {
                 ask(&judged, &candidates, (&world.texts, &database(context, &*world.catalog)?), args.yes)?;
                 let (end, deleted) = delete(context, &world, &mut ledger, &candidates)?;
                 swept = end;

@@ -42,7 +42,7 @@ pub use claims::Claims;
 pub use delete::{Candidate, Deleting, Fate, Kept, Swept, delete_unused};
 pub use gate::Waiting;
 pub use parts::Outside;
-pub use perform::{Forward, Performed, World};
+pub use perform::{Forward, Held, Performed, World};
 pub use planning::{Geography, movable};
 pub use populate::Populate;
 pub use retry::{Halt, Retry, Tried, notice};
@@ -97,6 +97,8 @@ pub enum Message {
     Stop(Paused),
     /// Someone steers the run from another terminal.
     Control(control::Asked),
+    /// A worker asks whether the ledger holds a file as uploaded.
+    Held(Held),
     /// A worker panicked: a bug.
     Panicked(String),
     /// A test stops everything dead here.

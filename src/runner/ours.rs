@@ -22,6 +22,8 @@ pub enum NotOurs {
     OfFailed,
     /// It was there before this ledger made use of it.
     Adopted,
+    /// This ledger sent it there, and what content it then had is not known.
+    WithoutContent,
     /// This ledger sent it to another path, and somebody has moved it.
     SentTo(CdnPath),
     /// It differs from what was sent, and how.
@@ -54,6 +56,7 @@ pub fn described(file: &CdnFile, ledger: LedgerId, said: &Provenance) -> Result<
     let content = match said {
         Provenance::Own(content) => *content,
         Provenance::Adopted => return Err(NotOurs::Adopted),
+        Provenance::WithoutContent => return Err(NotOurs::WithoutContent),
         Provenance::SentTo(path) => return Err(NotOurs::SentTo(path.clone())),
         Provenance::Failed => return Err(NotOurs::OfFailed),
         Provenance::Unknown => return Err(NotOurs::Unrecorded),
@@ -124,6 +127,9 @@ impl fmt::Display for NotOurs {
                 f.write_str("it was left by an image that failed, and no upload of this ledger tells of it")
             }
             Self::Adopted => f.write_str("it was there before this ledger used it, so it is somebody else's"),
+            Self::WithoutContent => {
+                f.write_str("this ledger sent it there, and no download that was read tells what it sent")
+            }
             Self::SentTo(path) => write!(f, "it was sent to {path}, and somebody has moved it"),
             Self::Changed(how) => write!(f, "it is not what was sent any more ({how})"),
             Self::Versions(n) => write!(f, "it has {n} versions, and this ledger sent one"),

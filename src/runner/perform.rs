@@ -1,9 +1,12 @@
 //! The one verb that meets the world: an order in, an outcome out. Every effect here is repeatable or recognisable,
 //! so that dying at any line costs at most doing it again.
 
+mod remove;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+pub use self::remove::Held;
 use ledger::decide::{self, Bytes, File, Outcome, Row, Seen, check_stored};
 use ledger::event::Acquired;
 use ledger::ids::{ImageId, LedgerId, RunId};
@@ -12,7 +15,6 @@ use ledger::plan::Step;
 use ledger::trouble::TroubleKind;
 
 use super::deferred::Deferred;
-use super::ours::others;
 use super::parts::Outside;
 use super::retry::{Halt, Retry, Tried};
 use super::witness::Given;
@@ -242,45 +244,23 @@ impl Performer {
             return Ok(Some(Tried { value: self.take(put, file).await?, attempts, ms }));
         }
         if let Err(differs) = check(put, &file) {
-            let is_removed = matches!(self.remove(put, &file).await, Ok(true));
-            let trouble = Trouble::new(TroubleKind::IntegrityMismatch, differs);
-            return Err(Halt::Trouble(
-                if is_removed { trouble } else { trouble.with_file(file.id) },
-                attempts,
-            ));
+            return Err(Halt::Trouble(self.removed(put, &file, &differs).await, attempts));
         }
         // Of two uploads of one name at the same time ImageKit may make one file: the second is then a version of it.
         let acquired = if file.is_first_version() { Acquired::Sent } else { Acquired::Adopted };
         Ok(Some(Tried { value: (file, acquired), attempts, ms }))
     }
 
-    /// Removes what an upload has just stored, and what no row points at. The answer named it, and may be wrong: only a file
-    /// at the path of that upload, with its tags and no other version goes. `false` where it stays.
-    async fn remove(&self, put: &Put, file: &CdnFile) -> Result<bool, Halt> {
-        let (cdn, tags) = (&self.forward().cdn, self.tags(put));
-        let versions = self.retry.run(Outside::Api, || cdn.versions(&file.id)).await?.value;
-        let is_ours = |it: &CdnFile| {
-            let is_of_it = it.path == put.path && tags.iter().all(|tag| it.tags.contains(tag));
-            is_of_it && it.is_first_version() && others(it, self.ledger).next().is_none()
-        };
-        match &versions[..] {
-            [] => return Ok(true),
-            [only] if is_ours(only) => {}
-            _ => return Ok(false),
-        }
-        self.retry.run(Outside::Api, || cdn.delete(&file.id)).await?;
-        Ok(true)
-    }
-
     /// Takes a file that is there already, once its untouched bytes prove to be the same: whatever the ledger says of it,
     /// somebody may have put other bytes of the same size there since.
     async fn take(&self, put: &Put, file: CdnFile) -> Result<(CdnFile, Acquired), Halt> {
         let differs = |what: String| Halt::Trouble(Trouble::new(TroubleKind::IntegrityMismatch, what), 1);
-        check(put, &file).map_err(differs)?;
+        check(put, &file).map_err(|why| differs(format!("{why}; the file {} stays", file.id)))?;
         let cdn = &self.forward().cdn;
         let hash = self.retry.run(Outside::Delivery, || cdn.original_hash(&file.url, put.bytes));
         if hash.await?.value != put.hash {
-            return Err(differs(format!("another file with other bytes is at {}", put.path)));
+            let (id, path) = (&file.id, &put.path);
+            return Err(differs(format!("another file, {id}, with other bytes is at {path}, and stays")));
         }
         let acquired = self.acquired(put, &file);
         Ok((self.tag(put, file, acquired).await?, acquired))

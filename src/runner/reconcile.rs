@@ -11,7 +11,7 @@ pub use judge::judge;
 pub use survey::{Survey, ask_for_unlisted, survey};
 
 use crate::outside::catalog::search::Spot;
-use crate::outside::imagekit::CdnFile;
+use crate::outside::imagekit::{CdnFile, OddFile};
 use crate::runner::ours::NotOurs;
 
 /// What a listed file is.
@@ -207,4 +207,8 @@ pub struct Judged {
     pub bad_rows: Vec<VenueId>,
     /// Those that were not read.
     pub unread: Vec<RowJudged>,
+    /// Files of the listing that cannot be read: nobody knows whose they are.
+    pub unreadable: u64,
+    /// As many of them as are named.
+    pub unreadable_named: Vec<OddFile>,
 }

@@ -70,6 +70,7 @@ impl Wheel<'_> {
             Message::Control(asked) => self.steered(asked, in_air)?,
             Message::Panicked(what) => panic!("a worker panicked: {what}"),
             Message::Died => return Err(RunError::Died),
+            Message::Held(held) => self.say_held(held)?,
             Message::Done { .. } => unreachable!("an outcome is decided, not heard"),
         }
         Ok(())

@@ -11,6 +11,7 @@ use ledger::ids::{ContentHash, RunId};
 use ledger::ledger::Ledger;
 use ledger::order::{Order, Origins, last_completed, order, some_origins};
 use ledger::plan::{Agenda, Step, is_upload_due, upload_path};
+use ledger::report::is_held;
 use ledger::state::{PathKey, State};
 use ledger::timestamp::Timestamp;
 use tokio::runtime::Handle;
@@ -23,7 +24,7 @@ use super::retry::Retry;
 use super::steer::{Rest, alert_of};
 use super::waits::Waits;
 use super::witness::{Given, Witness};
-use super::{Claims, End, Message, Moment, Probe, RunError, Selection, Told, Watch, log};
+use super::{Claims, End, Held, Message, Moment, Probe, RunError, Selection, Told, Watch, log};
 use crate::limits::{
     APPEND_BATCH_MAX, CHECKPOINT_IMAGES, ORIGINS_BYTES_MAX, ROWS_IN_AIR_BYTES_MAX, WITNESSES_MAX,
 };
@@ -226,6 +227,7 @@ impl<'a> Wheel<'a> {
     fn take_in(&mut self, agenda: &mut Agenda, batch: Vec<Message>) -> Result<(), RunError> {
         let mut events = Vec::new();
         let mut settled: Vec<(Step, Option<PathKey>, Option<Box<Order>>)> = Vec::new();
+        let mut asked = Vec::new();
         for message in batch {
             match message {
                 Message::Done { step, order, performed } => {
@@ -246,6 +248,8 @@ impl<'a> Wheel<'a> {
                     let spooled = matches!(*order, Order::Download(_) | Order::Upload(_)).then_some(order);
                     settled.push((step, path, spooled));
                 }
+                // What has arrived together with the question is told by the answer.
+                Message::Held(held) => asked.push(held),
                 other => {
                     if matches!(other, Message::Back { .. }) {
                         agenda.recall();
@@ -255,11 +259,21 @@ impl<'a> Wheel<'a> {
             }
         }
         self.append(events)?;
+        for held in asked {
+            self.say_held(held)?;
+        }
         for (step, path, spooled) in settled {
             agenda.settle(self.ledger.state(), step, path);
             spooled.iter().for_each(|order| self.tidy_spool(order));
         }
         self.checkpoint_when_due()
+    }
+
+    /// Tells a worker whether the ledger holds a file, or one at its path, as uploaded.
+    pub(super) fn say_held(&self, held: Held) -> Result<(), RunError> {
+        let is_held = is_held(self.ledger, &held.file, &held.path)?;
+        let _the_worker_has_given_up = held.reply.send(is_held);
+        Ok(())
     }
 
     /// Whether the run is to stop, and its process to end.

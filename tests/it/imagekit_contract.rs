@@ -7,7 +7,9 @@ use image::ImageFormat;
 use ledger::ids::{CdnPath, ContentHash, FileId, Format, VenueId};
 use ledger::trouble::TroubleKind::{self, *};
 use longshore::outside::Trouble;
-use longshore::outside::imagekit::{Cdn, CdnFile, Deleted, ImageKit, ImageKitOptions, Stored, Upload};
+use longshore::outside::imagekit::{
+    Cdn, CdnFile, Deleted, ImageKit, ImageKitOptions, Listed, Stored, Upload,
+};
 use longshore::outside::spool::Spool;
 use longshore::sandbox::faults::{Fault, Faults};
 use longshore::sandbox::imagekit::{Options, Running, serve};
@@ -264,7 +266,7 @@ async fn c4_a_list_that_lags_does_not_keep_details_back() {
     let file = bench.store("pub", &jpeg(9, 9)).await;
     assert_eq!(bench.client.find(&file.path).await, Ok(None), "not listed yet");
     assert_eq!(bench.client.details(&file.id).await, Ok(Some(file.clone())));
-    assert_eq!(bench.client.list("/venues", 0, 10).await, Ok(vec![]));
+    assert_eq!(bench.client.list("/venues", 0, 10).await, Ok(Listed::default()));
     let started = Instant::now();
     while bench.client.find(&file.path).await.unwrap().is_none() {
         assert!(started.elapsed() < Duration::from_secs(30), "it is never listed");
@@ -289,16 +291,16 @@ async fn c13_listing_goes_over_pages_and_keeps_to_the_folder() {
     };
     let mut listed = Vec::new();
     for skip in [0, 2, 4] {
-        let page = bench.client.list("/venues/a", skip, 2).await.unwrap();
+        let page = bench.client.list("/venues/a", skip, 2).await.unwrap().files;
         assert_eq!(page.len(), if skip == 4 { 1 } else { 2 });
         listed.extend(page);
     }
     assert_eq!(paths(&listed), paths(&a), "each once, and nothing of /venues/ab");
-    assert_eq!(bench.client.list("/venues/a", 5, 2).await, Ok(vec![]));
-    assert_eq!(paths(&bench.client.list("/venues/ab/", 0, 9_999).await.unwrap()), paths(&ab));
-    let all = bench.client.list("/venues", 0, 1_000).await.unwrap();
+    assert_eq!(bench.client.list("/venues/a", 5, 2).await, Ok(Listed::default()));
+    assert_eq!(paths(&bench.client.list("/venues/ab/", 0, 9_999).await.unwrap().files), paths(&ab));
+    let all = bench.client.list("/venues", 0, 1_000).await.unwrap().files;
     assert_eq!(paths(&all), paths(&[a, ab].concat()), "folders below count");
-    assert_eq!(bench.client.list("/elsewhere", 0, 10).await, Ok(vec![]));
+    assert_eq!(bench.client.list("/elsewhere", 0, 10).await, Ok(Listed::default()));
 }
 
 #[tokio::test]

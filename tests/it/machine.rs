@@ -11,5 +11,6 @@ mod names;
 mod refused;
 mod restart;
 pub mod small;
+mod standby;
 mod unreadable;
 mod unwritable;

@@ -3,6 +3,7 @@
 //! delete.
 
 mod answers;
+mod removal;
 
 use longshore::sandbox::faults::Fault;
 use longshore::sandbox::imagekit::File;

@@ -45,7 +45,7 @@ fn listed(at: &Workplace) -> BTreeSet<String> {
     let options =
         ImageKitOptions::new(&at.settings["IMAGEKIT_PRIVATE_KEY"], endpoint, url("IMAGEKIT_UPLOAD_URL"), api);
     let cdn = ImageKit::new(options).unwrap();
-    let files = at.runtime.block_on(cdn.list("/venues", 0, 1_000)).unwrap();
+    let files = at.runtime.block_on(cdn.list("/venues", 0, 1_000)).unwrap().files;
     files.into_iter().map(|file| file.id.to_string()).collect()
 }
 

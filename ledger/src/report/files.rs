@@ -32,6 +32,22 @@ pub struct Believed {
     pub entries: HashSet<(VenueId, FileId)>,
 }
 
+/// Whether the ledger holds a file as uploaded: that id at whatever path, whatever became of it since, or any file at that
+/// path now.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn is_held(ledger: &Ledger, file: &FileId, path: &CdnPath) -> Result<bool, LedgerError> {
+    let mut is_held = ledger.state().file_at(PathKey::of(path)).is_some();
+    if !is_held {
+        ledger.events(Seq(1), |(_, record)| {
+            is_held |= matches!(&record.event, Event::Uploaded(uploaded) if uploaded.file_id == *file);
+            Ok::<_, LedgerError>(())
+        })?;
+    }
+    Ok(is_held)
+}
+
 /// Folds the events into what the ledger answers for.
 ///
 /// # Errors

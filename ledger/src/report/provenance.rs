@@ -28,6 +28,8 @@ pub enum Provenance {
     Own(Content),
     /// It met the file there, and took it over from somebody.
     Adopted,
+    /// It sent the file, or recognised it as its own, and no download that was read tells what content it then had.
+    WithoutContent,
     /// It sent the file to this path instead.
     SentTo(CdnPath),
     /// An image failed after the file was stored; who had stored it is not said.
@@ -39,7 +41,7 @@ pub enum Provenance {
 impl Provenance {
     /// Whether an `uploaded` tells of the file at this path.
     pub fn is_uploaded(&self) -> bool {
-        matches!(self, Self::Own(_) | Self::Adopted)
+        matches!(self, Self::Own(_) | Self::Adopted | Self::WithoutContent)
     }
 }
 
@@ -68,13 +70,13 @@ impl Provenances {
     pub fn of(&self, file: &FileId, path: &CdnPath) -> Provenance {
         let Some(told) = self.0.get(file) else { return Provenance::Unknown };
         match told.uploads.get(path) {
-            Some(Upload { is_sent, content: Some(content) }) if *is_sent || !told.is_adopted => {
-                Provenance::Own(*content)
+            Some(Upload { is_sent, content }) if *is_sent || !told.is_adopted => {
+                content.map_or(Provenance::WithoutContent, Provenance::Own)
             }
             Some(_) => Provenance::Adopted,
-            None if told.is_adopted => Provenance::Adopted,
-            None => match told.uploads.keys().min() {
+            None => match told.sent_to() {
                 Some(path) => Provenance::SentTo(path.clone()),
+                None if told.is_adopted => Provenance::Adopted,
                 None if told.is_failed => Provenance::Failed,
                 None => Provenance::Unknown,
             },
@@ -125,6 +127,12 @@ pub fn provenances<'a>(
 }
 
 impl Told {
+    /// Where it was sent, or recognised without ever having been adopted.
+    fn sent_to(&self) -> Option<&CdnPath> {
+        let is_it = |upload: &Upload| upload.is_sent || !self.is_adopted;
+        self.uploads.iter().filter(|(_, upload)| is_it(upload)).map(|(path, _)| path).min()
+    }
+
     fn uploaded(&mut self, e: Uploaded, hash: Option<ContentHash>) {
         let Uploaded { path, bytes, width, height, acquired, .. } = e;
         self.is_adopted |= acquired == Acquired::Adopted;

@@ -122,3 +122,39 @@ fn s7_a_failed_images_file_is_nobodys_proof() {
     assert!(matches!(history.records.last().unwrap().event, Event::Failed(_)));
     assert_eq!(history.state.plan(image.planned).unwrap().venue, VenueId(1));
 }
+
+#[test]
+fn s7_a_file_that_was_sent_is_nobody_elses_wherever_it_is_met() {
+    let mut history = History::new();
+    let (run, plans) =
+        history.forward(&[&array(&[&external("https://o/a.jpg"), &external("https://o/b.jpg")])]);
+    let [a, b] = [image(plans[0], 0), image(plans[0], 1)];
+    for (image, content) in [(a, "a"), (b, "b")] {
+        history.turn(run, Step::Download(image), fetched(content));
+        uploaded(&mut history, run, image, "f1", Acquired::Sent);
+    }
+    let plan = history.state.plan(plans[0]).unwrap();
+    let at = |content: &[u8]| {
+        CdnPath::new(plan.slug.as_deref(), plan.venue, &ContentHash::of(content), Format::Jpeg)
+    };
+    // Asked about at one path, and met at the other by the time it is looked at.
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger =
+        Ledger::create(&dir.path().join("a.ledger"), opened(), Timestamp::from_millis(DAWN), "test").unwrap();
+    ledger.append(&history.records[1..]).unwrap();
+    let id: FileId = "f1".parse().unwrap();
+    let told = provenances(&ledger, [(&id, &at(b"a"))]).unwrap();
+    is_own(&told.of(&id, &at(b"a")));
+    assert_eq!(told.of(&id, &at(b"b")), Provenance::WithoutContent);
+    assert!(told.of(&id, &at(b"b")).is_uploaded());
+}
+
+#[test]
+fn s7_a_file_that_was_sent_and_found_again_was_moved_and_not_adopted() {
+    let (mut history, run, image) = downloaded();
+    uploaded(&mut history, run, image, "f1", Acquired::Sent);
+    let (run, image) = again(&mut history, run);
+    uploaded(&mut history, run, image, "f1", Acquired::Adopted);
+    let elsewhere = "/venues/x/x_0000000000000000.jpg".parse().unwrap();
+    assert_eq!(said_at(&history, "f1", &elsewhere), Provenance::SentTo(path()));
+}

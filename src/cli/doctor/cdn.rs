@@ -58,7 +58,7 @@ pub async fn check(context: &Context<'_>) -> (Vec<Line>, Option<Offset>) {
         lines.push(delivery(&cdn, &endpoint, &[]).await);
         return (lines, offset);
     }
-    let listed = bounded(cdn.list("/", 0, DOCTOR_IMAGES as u32)).await;
+    let listed = bounded(cdn.list("/", 0, DOCTOR_IMAGES as u32)).await.map(|listed| listed.files);
     let used = bounded(used(&cdn, Free::of(config))).await;
     lines.push(key(&listed, &used));
     lines.push(plan(&used));

@@ -6,6 +6,7 @@ use ledger::ids::{CdnPath, FileId, ImageId, VenueId};
 use ledger::ledger::Ledger;
 use serde::Serialize;
 
+use super::unreadable::Unreadable;
 use super::words::{believed_words, entry_words, file_words};
 use crate::outside::catalog::search::Texts;
 use crate::runner::reconcile::{
@@ -34,8 +35,11 @@ pub struct Answer {
 
 #[derive(Debug, Serialize)]
 struct Files {
+    /// All that can be read.
     all: u64,
     bytes: u64,
+    /// Those that cannot be read, in no class.
+    unreadable: u64,
     classes: BTreeMap<FileClass, FilesOf>,
 }
 
@@ -62,6 +66,8 @@ struct Rows {
 #[derive(Debug, Serialize)]
 struct Findings {
     files: Vec<File>,
+    /// Files of the listing that cannot be read.
+    unreadable: Vec<Unreadable>,
     entries: Vec<Entry>,
     believed: Vec<BelievedFile>,
     /// Rows that hold more than is read, where the ledger knows the venue or a file may be used by it.
@@ -141,6 +147,12 @@ impl Deleted {
         Self { path: file.path.clone(), file_id: file.file.clone(), fate, why }
     }
 
+    /// Of a candidate that was not looked at again.
+    pub fn kept(file: &Candidate, why: &str) -> Self {
+        let why = Some(why.to_owned());
+        Self { path: file.path.clone(), file_id: file.file.clone(), fate: "kept", why }
+    }
+
     fn is_kept(&self) -> bool {
         self.fate == "kept"
     }
@@ -167,6 +179,7 @@ impl Answer {
             files: Files {
                 all: judged.files.len() as u64,
                 bytes: judged.files.iter().map(|file| file.file.bytes).sum(),
+                unreadable: judged.unreadable,
                 classes: files,
             },
             entries,
@@ -179,6 +192,7 @@ impl Answer {
             looks_at: texts.clone(),
             findings: Findings {
                 files: judged.files.iter().filter(|file| file.class.is_finding()).map(File::of).collect(),
+                unreadable: judged.unreadable_named.iter().map(Unreadable::of).collect(),
                 entries: judged.entries.iter().filter(|e| e.class.is_finding()).map(Entry::of).collect(),
                 believed: judged
                     .believed
@@ -210,8 +224,9 @@ impl Answer {
 
     /// Whether anything is wrong (still).
     pub fn has_findings(&self) -> bool {
-        let Findings { files, entries, believed, not_read } = &self.findings;
-        !(files.is_empty() && entries.is_empty() && believed.is_empty() && not_read.is_empty())
+        let Findings { files, unreadable, entries, believed, not_read } = &self.findings;
+        let of_files = files.is_empty() && unreadable.is_empty() && believed.is_empty();
+        !(of_files && entries.is_empty() && not_read.is_empty())
     }
 
     /// For people.
@@ -230,6 +245,10 @@ impl Answer {
                 Cell::Bytes(of.bytes),
                 file_words(*class).into(),
             ]);
+        }
+        if self.files.unreadable > 0 {
+            let words = "in the listing, and cannot be read";
+            files.row(["unreadable".into(), self.files.unreadable.into(), Cell::Unknown, words.into()]);
         }
         files.total(["Total".into(), self.files.all.into(), Cell::Bytes(self.files.bytes), Cell::Empty]);
         sheet.table(files);
@@ -310,8 +329,10 @@ impl Answer {
         for RowJudged { venue_id, why, .. } in self.findings.not_read.iter().chain(&self.named.not_read) {
             unread.row(["not_read".into(), Cell::Id(venue_id.0), why.clone().into()]);
         }
+        let unreadable = Unreadable::grid(&self.findings.unreadable);
         let tables = [
             ("Files", files),
+            ("Files of the listing that cannot be read", unreadable),
             ("Files that are never touched", reasons),
             ("Entries and rows", entries),
             ("Rows that are not read", unread),

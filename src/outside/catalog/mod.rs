@@ -155,6 +155,8 @@ pub struct Identity {
     pub database: String,
     /// `host:port`, never credentials; `None` for SQLite.
     pub host: Option<String>,
+    /// Whether it is a standby, which takes no updates.
+    pub is_standby: bool,
     /// The schema that has `venues`, for people; `None` for SQLite, and where there is no such table. A ledger's target
     /// has it only in [`database`](Self::database), as it always had.
     pub schema: Option<String>,

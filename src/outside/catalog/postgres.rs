@@ -290,6 +290,7 @@ impl Catalog for PostgresCatalog {
             false => "SELECT current_database()::text",
         };
         let database = self.pool.all(sqlx::query(sql), |row| row.try_get(0)).await?;
+        let recovers = self.pool.all(sqlx::query("SELECT pg_is_in_recovery()"), |row| row.try_get(0)).await?;
         let host = options.get_socket().map_or_else(
             || format!("{}:{}", options.get_host(), options.get_port()),
             |socket| format!("{}:{}", socket.display(), options.get_port()),
@@ -299,6 +300,7 @@ impl Catalog for PostgresCatalog {
             system: self.system().await?,
             database: database.into_iter().next().unwrap_or_default(),
             host: Some(host),
+            is_standby: recovers.into_iter().next().unwrap_or_default(),
             schema: self.pool.tables.schema("venues").map(str::to_owned),
         })
     }

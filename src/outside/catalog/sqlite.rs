@@ -223,7 +223,7 @@ fn rewrite_in(
 impl Catalog for SqliteCatalog {
     async fn identity(&self) -> Result<Identity, Trouble> {
         let database = self.file.path.to_string_lossy().into_owned();
-        Ok(Identity { kind: "sqlite", system: None, database, host: None, schema: None })
+        Ok(Identity { kind: "sqlite", system: None, database, host: None, is_standby: false, schema: None })
     }
 
     async fn countries(&self) -> Result<Vec<Country>, Trouble> {

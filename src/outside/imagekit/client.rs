@@ -13,7 +13,9 @@ use url::Url;
 
 use super::answers::Answer;
 use super::settings::{ImageKitOptions, ImageKitRefused, Secret};
-use super::{Cdn, CdnFile, Deleted, Stored, Upload, Usage, delivered_at, wire};
+use super::{
+    Cdn, CdnFile, Deleted, Listed, OddFile, Stored, Upload, Usage, delivered_at, wire,
+};
 use crate::limits::{ANSWER_BYTES_MAX, BULK_DELETE_FILES_MAX, FIND_FILES_MAX, LIST_FILES_MAX};
 use crate::outside::http::{Patience, progress};
 use crate::outside::incoming::Incoming;
@@ -102,7 +104,7 @@ impl ImageKit {
         search: &str,
         skip: u64,
         limit: u32,
-    ) -> Result<(Answer, Vec<CdnFile>), Trouble> {
+    ) -> Result<(Answer, Listed), Trouble> {
         let limit = limit.clamp(1, LIST_FILES_MAX);
         let (skip, most) = (skip.to_string(), limit.to_string());
         let mut query =
@@ -112,11 +114,12 @@ impl ImageKit {
         if answer.status != StatusCode::OK {
             return Err(answer.trouble());
         }
-        let files = wire::files(&answer.body, &self.url_endpoint).map_err(|why| answer.odd(&why))?;
-        if files.len() > limit as usize {
-            return Err(answer.odd(&format!("{} files on a page of {limit}", files.len())));
+        let listed = wire::page(&answer.body, &self.url_endpoint).map_err(|why| answer.odd(&why))?;
+        let n = listed.files.len() + listed.odd.len();
+        if n > limit as usize {
+            return Err(answer.odd(&format!("{n} files on a page of {limit}")));
         }
-        Ok((answer, files))
+        Ok((answer, listed))
     }
 
     /// The one file that an answer is about, which was asked for by its id.
@@ -161,23 +164,31 @@ impl Cdn for ImageKit {
     async fn find(&self, path: &CdnPath) -> Result<Option<CdnFile>, Trouble> {
         // With a search, ImageKit ignores the parameters `type`, `tags` and `name`, but not `path`.
         let search = format!("type = \"file\" AND name = {}", quoted(path.name()));
-        let (_, files) = self.page(Some(path.folder()), &search, 0, FIND_FILES_MAX).await?;
-        Ok(files.into_iter().find(|file| file.path == *path))
+        let (answer, listed) = self.page(Some(path.folder()), &search, 0, FIND_FILES_MAX).await?;
+        let found = listed.files.into_iter().find(|file| file.path == *path);
+        let is_it = |odd: &&OddFile| odd.path.as_ref().is_none_or(|odd| odd == path);
+        match listed.odd.iter().find(is_it) {
+            // It may be the one.
+            Some(odd) if found.is_none() => Err(answer.odd(&odd.to_string())),
+            _ => Ok(found),
+        }
     }
 
-    async fn list(&self, folder: &str, skip: u64, limit: u32) -> Result<Vec<CdnFile>, Trouble> {
+    async fn list(&self, folder: &str, skip: u64, limit: u32) -> Result<Listed, Trouble> {
         // With its slash at the end, the folder's name is no prefix of another's.
         let folder = format!("{}/", folder.trim_end_matches('/'));
         let search = format!("type = \"file\" AND path : {}", quoted(&folder));
-        let (answer, files) = self.page(None, &search, skip, limit).await?;
-        if files.iter().any(|file| !file.path.as_str().starts_with(&folder)) {
+        let (answer, listed) = self.page(None, &search, skip, limit).await?;
+        let odd_paths = listed.odd.iter().filter_map(|file| file.path.as_ref());
+        let mut paths = listed.files.iter().map(|file| &file.path).chain(odd_paths);
+        if paths.any(|path| !path.as_str().starts_with(&folder)) {
             return Err(answer.odd("a file of another folder than was asked for"));
         }
-        let mut ids = HashSet::new();
-        if !files.iter().all(|file| ids.insert(&file.id)) {
+        let (mut ids, odd_ids) = (HashSet::new(), listed.odd.iter().filter_map(|file| file.id.as_ref()));
+        if !listed.files.iter().map(|file| &file.id).chain(odd_ids).all(|id| ids.insert(id)) {
             return Err(answer.odd("one file twice on a page"));
         }
-        Ok(files)
+        Ok(listed)
     }
 
     async fn set_tags(&self, file: &FileId, tags: &[String]) -> Result<CdnFile, Trouble> {

@@ -51,6 +51,43 @@ impl CdnFile {
     }
 }
 
+/// A file that a listing names and that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OddFile {
+    /// ImageKit's id, where it is one.
+    pub id: Option<FileId>,
+    /// Its path, where it is one.
+    pub path: Option<CdnPath>,
+    /// What stands for its id, for people.
+    pub said_id: Option<String>,
+    /// What stands for its path, for people.
+    pub said_path: Option<String>,
+    /// What is odd.
+    pub why: String,
+}
+
+impl std::fmt::Display for OddFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let said = |said: &Option<String>| said.clone().unwrap_or_else(|| "?".to_owned());
+        write!(
+            f,
+            "the file {} at {} cannot be read: {}",
+            said(&self.said_id),
+            said(&self.said_path),
+            self.why
+        )
+    }
+}
+
+/// Files of a listing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// Those that can be read.
+    pub files: Vec<CdnFile>,
+    /// Those that cannot.
+    pub odd: Vec<OddFile>,
+}
+
 /// A file to be stored.
 #[derive(Debug, Clone)]
 pub struct Upload {
@@ -112,8 +149,9 @@ pub trait Cdn: Send + Sync {
     async fn versions(&self, file: &FileId) -> Result<Vec<CdnFile>, Trouble>;
     /// A file by its exact path, out of the listing (which may lag); `None` when it is not listed.
     async fn find(&self, path: &CdnPath) -> Result<Option<CdnFile>, Trouble>;
-    /// One page of all files below a folder, in a stable order: no file twice, and no more of them than `limit`.
-    async fn list(&self, folder: &str, skip: u64, limit: u32) -> Result<Vec<CdnFile>, Trouble>;
+    /// One page of all files below a folder, in a stable order: no file twice, and no more of them than `limit`. A file that
+    /// cannot be read keeps no other from being read.
+    async fn list(&self, folder: &str, skip: u64, limit: u32) -> Result<Listed, Trouble>;
     /// Replaces a file's tags.
     async fn set_tags(&self, file: &FileId, tags: &[String]) -> Result<CdnFile, Trouble>;
     /// Deletes one file with all its versions; `false` when it was not there.

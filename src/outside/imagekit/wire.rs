@@ -10,8 +10,8 @@ use url::Url;
 
 use super::place::{bare, delivered_at, is_of};
 use super::settings::is_web;
-use super::{CdnFile, Usage};
-use crate::limits::{CDN_BYTES_MAX, FINDING_CHARS_MAX};
+use super::{CdnFile, Listed, OddFile, Usage};
+use crate::limits::{CDN_BYTES_MAX, FINDING_CHARS_MAX, FINDING_PATH_CHARS_MAX, MESSAGE_CHARS_MAX};
 use crate::outside::http::plain;
 
 /// The body of a bulk delete.
@@ -68,6 +68,15 @@ struct WireId {
     file_id: String,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireNamed<'a> {
+    #[serde(borrow, default)]
+    file_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    file_path: Option<&'a RawValue>,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireUsage {
@@ -85,10 +94,39 @@ pub(super) fn file(body: &[u8], endpoint: &Url) -> Result<CdnFile, String> {
     serde_json::from_slice::<WireFile>(body).map_err(|error| error.to_string())?.below(endpoint)
 }
 
-/// A page of files.
+/// Files, all of which can be read.
 pub(super) fn files(body: &[u8], endpoint: &Url) -> Result<Vec<CdnFile>, String> {
-    let files: Vec<WireFile> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    files.into_iter().map(|file| file.below(endpoint)).collect()
+    let Listed { files, odd } = page(body, endpoint)?;
+    odd.first().map_or(Ok(files), |odd| Err(odd.to_string()))
+}
+
+/// A page of files, each as far as it can be read: other people's files are among them.
+pub(super) fn page(body: &[u8], endpoint: &Url) -> Result<Listed, String> {
+    let all: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let mut listed = Listed::default();
+    for raw in all {
+        let file = serde_json::from_str::<WireFile>(raw.get()).map_err(|error| error.to_string());
+        match file.and_then(|file| file.below(endpoint)) {
+            Ok(file) => listed.files.push(file),
+            Err(why) => listed.odd.push(odd(raw.get(), &why)),
+        }
+    }
+    Ok(listed)
+}
+
+/// What can be read of a file that cannot be read whole.
+fn odd(raw: &str, why: &str) -> OddFile {
+    let WireNamed { file_id, file_path } = serde_json::from_str(raw).unwrap_or_default();
+    let text = |value: Option<&RawValue>| serde_json::from_str::<String>(value?.get()).ok();
+    let (said_id, said_path) = (text(file_id), text(file_path));
+    let kept = |said: Option<String>| said.map(|said| plain(&said, FINDING_PATH_CHARS_MAX));
+    OddFile {
+        id: said_id.as_deref().and_then(|said| id(said).ok()),
+        path: said_path.as_deref().and_then(|said| parse(said).ok()),
+        said_id: kept(said_id),
+        said_path: kept(said_path),
+        why: plain(why, MESSAGE_CHARS_MAX),
+    }
 }
 
 /// The id in an answer of which the rest may be unreadable.

@@ -73,6 +73,8 @@ pub fn judge(
         rows: survey.rows,
         bad_rows: survey.bad_rows.clone(),
         unread: survey.unread.iter().map(row_judged).collect(),
+        unreadable: survey.odd.n,
+        unreadable_named: survey.odd.named.clone(),
         entries,
         believed: believed_files,
         files: survey.files.iter().cloned().zip(survey.users.iter().cloned()).map(judged).collect(),
@@ -84,21 +86,27 @@ struct There<'a> {
     by_id: HashMap<&'a FileId, &'a CdnPath>,
     by_path: HashMap<&'a CdnPath, &'a FileId>,
     paths: HashSet<&'a str>,
+    /// Files that are listed at a path that cannot be read.
+    somewhere: HashSet<&'a FileId>,
 }
 
 impl<'a> There<'a> {
     fn of(survey: &'a Survey) -> Self {
         let listed = survey.files.iter().map(|file| (&file.id, &file.path));
-        let by_id: HashMap<_, _> = listed.chain(&survey.unlisted).collect();
+        let odd = &survey.odd;
+        let with_path = odd.there.iter().filter_map(|(id, path)| Some((id, path.as_ref()?)));
+        let by_id: HashMap<_, _> = listed.chain(&survey.unlisted).chain(with_path).collect();
         let by_path: HashMap<_, _> = by_id.iter().map(|(id, path)| (*path, *id)).collect();
-        let paths = by_path.keys().map(|path| path.as_str()).collect();
-        Self { by_id, by_path, paths }
+        let paths = by_path.keys().copied().chain(&odd.paths).map(CdnPath::as_str).collect();
+        let somewhere = odd.there.iter().filter(|(_, path)| path.is_none()).map(|(id, _)| id).collect();
+        Self { by_id, by_path, paths, somewhere }
     }
 }
 
 fn believed_judged(file: &BelievedFile, there: &There<'_>) -> BelievedJudged {
     let now = there.by_id.get(&file.file).copied();
-    let class = match (now == Some(&file.path), file.is_needed) {
+    let is_there = now == Some(&file.path) || there.somewhere.contains(&file.file);
+    let class = match (is_there, file.is_needed) {
         (true, _) => BelievedClass::There,
         (false, true) => BelievedClass::Gone,
         (false, false) => BelievedClass::GoneUnneeded,

@@ -2,6 +2,7 @@
 //! meantime is seen as used. The ledger is read last, so that it tells of all that the rows show.
 
 use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
 use ledger::ids::{CdnPath, FileId, VenueId};
 use ledger::images::{Array, Entry};
@@ -10,11 +11,13 @@ use ledger::trouble::TroubleKind;
 
 use super::Grounds;
 use super::judge::{Pointer, pointer};
-use crate::limits::{ENTRY_CHARS_KEPT_MAX, LIST_FILES_MAX, LIST_PAGES_MAX};
+use crate::limits::{
+    ENTRY_CHARS_KEPT_MAX, LIST_BYTES_MAX, LIST_FILES_MAX, LIST_MS_MAX, LIST_PAGE_MS_MAX, ODD_FILES_NAMED_MAX,
+};
 use crate::outside::Trouble;
 use crate::outside::catalog::search::Spot;
 use crate::outside::catalog::{Catalog, Venue, unread};
-use crate::outside::imagekit::{Cdn, CdnFile};
+use crate::outside::imagekit::{Cdn, CdnFile, OddFile};
 use crate::runner::RunError;
 use crate::runner::parts::Outside;
 use crate::runner::retry::{Halt, Retry};
@@ -28,7 +31,9 @@ const FOLDER: &str = "/venues";
 pub struct Survey {
     /// The listed files, each once.
     pub files: Vec<CdnFile>,
-    /// For each of them where it is used.
+    /// Files of the listing that cannot be read.
+    pub odd: Odd,
+    /// For each of the listed files where it is used.
     pub users: Vec<Option<Spot>>,
     /// Entries of ours, but for plain external ones.
     pub entries: Vec<EntrySeen>,
@@ -44,6 +49,19 @@ pub struct Survey {
     pub unread_users: HashSet<VenueId>,
     /// Files that the listing does not have and that are there all the same, by id: a listing may lag.
     pub unlisted: HashMap<FileId, CdnPath>,
+}
+
+/// Files of a listing that cannot be read.
+#[derive(Debug, Default)]
+pub struct Odd {
+    /// How many.
+    pub n: u64,
+    /// Those that are named.
+    pub named: Vec<OddFile>,
+    /// Their ids, as far as they have some, and their paths.
+    pub there: HashMap<FileId, Option<CdnPath>>,
+    /// Paths of those that have no id.
+    pub paths: HashSet<CdnPath>,
 }
 
 /// An entry of ours.
@@ -67,8 +85,8 @@ pub async fn survey(
     grounds: &Grounds,
     skip_tables: &[String],
 ) -> Result<Survey, RunError> {
-    let files = list(cdn, retry).await.map_err(outside)?;
-    let mut survey = Survey { files, ..Survey::default() };
+    let (files, odd) = list(cdn, retry).await.map_err(outside)?;
+    let mut survey = Survey { files, odd, ..Survey::default() };
     let seen = every_row(catalog, retry, |row| survey.see(grounds, row)).await;
     seen.map_err(outside)?;
     let unread = survey.unread.iter().map(|(venue, _)| *venue).collect();
@@ -93,7 +111,10 @@ pub async fn ask_for_unlisted(
     let listed: HashMap<&FileId, &CdnPath> = survey.files.iter().map(|file| (&file.id, &file.path)).collect();
     let of_rows = survey.entries.iter().filter_map(|entry| entry.file.as_deref()?.parse().ok());
     let named = believed.files.iter().map(|file| file.file.clone()).chain(of_rows);
-    let mut unlisted: Vec<FileId> = named.filter(|file| !listed.contains_key(file)).collect();
+    // What cannot be read of a listing cannot be read by its id either.
+    let odd = &survey.odd.there;
+    let mut unlisted: Vec<FileId> =
+        named.filter(|file| !listed.contains_key(file) && !odd.contains_key(file)).collect();
     unlisted.sort();
     unlisted.dedup();
     for id in unlisted {
@@ -141,22 +162,81 @@ fn kept(mut text: String) -> String {
 
 /// All files below the folder. Pages shift when files are deleted meanwhile, so a file may be missed or come twice:
 /// the second time does not count, and a missed one that anybody names is asked for by its id.
-async fn list(cdn: &dyn Cdn, retry: &Retry) -> Result<Vec<CdnFile>, Halt> {
-    let (mut files, mut known) = (Vec::new(), HashSet::new());
-    let odd = |what: String| Halt::Trouble(Trouble::new(TroubleKind::ApiError, what), 1);
-    for page in 0..LIST_PAGES_MAX {
+async fn list(cdn: &dyn Cdn, retry: &Retry) -> Result<(Vec<CdnFile>, Odd), Halt> {
+    let (mut files, mut odd, mut known) = (Vec::new(), Odd::default(), HashSet::new());
+    let (mut page, mut bytes, begun) = (0, 0, Instant::now());
+    let wrong = |what: String| Halt::Trouble(Trouble::new(TroubleKind::ApiError, what), 1);
+    loop {
         let skip = page * u64::from(LIST_FILES_MAX);
         let listed = retry.run(Outside::Api, || cdn.list(FOLDER, skip, LIST_FILES_MAX)).await?.value;
-        let (n, before) = (listed.len(), files.len());
-        files.extend(listed.into_iter().filter(|file| known.insert(file.id.clone())));
-        if n < LIST_FILES_MAX as usize {
-            return Ok(files);
+        let (n, before) = (listed.files.len() + listed.odd.len(), known.len());
+        for file in listed.files {
+            if known.insert(file.id.clone()) {
+                bytes += kept_bytes(&file);
+                files.push(file);
+            }
         }
-        if files.len() == before {
-            return Err(odd(format!("ImageKit's listing of {FOLDER} repeats itself after {before} files")));
+        for file in listed.odd {
+            // Without an id it is new as often as it comes, and brings a listing no further.
+            if file.id.clone().is_none_or(|id| known.insert(id)) {
+                bytes += size_of::<OddFile>();
+                odd.add(file);
+            }
+        }
+        if n < LIST_FILES_MAX as usize {
+            return Ok((files, odd));
+        }
+        let read = files.len() as u64 + odd.n;
+        if known.len() == before {
+            return Err(wrong(format!("ImageKit's listing of {FOLDER} repeats itself after {read} files")));
+        }
+        if bytes > LIST_BYTES_MAX {
+            let megabytes = LIST_BYTES_MAX / 1_000_000;
+            return Err(wrong(format!(
+                "ImageKit lists more than {read} files below {FOLDER}, those of others among them, and their description \
+                 takes over {megabytes} MB: that is Longshore's own bound on memory, not ImageKit's; move files that \
+                 Longshore did not store to another folder"
+            )));
+        }
+        page += 1;
+        if is_too_slow(begun.elapsed(), page) {
+            let minutes = begun.elapsed().as_secs() / 60;
+            return Err(wrong(format!(
+                "ImageKit listed no more than {read} files below {FOLDER} in {minutes} min, and the listing does not end"
+            )));
         }
     }
-    Err(odd(format!("ImageKit's listing of {FOLDER} does not end after {} files", files.len())))
+}
+
+/// Whether so many pages have taken longer than any ImageKit that works does: each answer is bounded, and all of them are.
+fn is_too_slow(took: Duration, pages: u64) -> bool {
+    took > Duration::from_millis(LIST_MS_MAX + pages * LIST_PAGE_MS_MAX)
+}
+
+/// What a file takes while all are kept, its id and its path more than once.
+fn kept_bytes(file: &CdnFile) -> usize {
+    let (path, tags) =
+        (file.path.as_str().len(), file.tags.iter().map(|tag| tag.len() + size_of::<String>()));
+    let unfit = file.unfit.as_ref().map_or(0, String::len);
+    size_of::<CdnFile>() + 2 * path + file.url.len() + tags.sum::<usize>() + unfit
+}
+
+impl Odd {
+    fn add(&mut self, file: OddFile) {
+        self.n += 1;
+        match (&file.id, &file.path) {
+            (Some(id), path) => {
+                self.there.insert(id.clone(), path.clone());
+            }
+            (None, Some(path)) => {
+                self.paths.insert(path.clone());
+            }
+            (None, None) => {}
+        }
+        if self.named.len() < ODD_FILES_NAMED_MAX {
+            self.named.push(file);
+        }
+    }
 }
 
 fn outside(halt: Halt) -> RunError {
@@ -165,5 +245,19 @@ fn outside(halt: Halt) -> RunError {
         Halt::GivenUp | Halt::Deferred => {
             RunError::Outside(Trouble::new(TroubleKind::Network, "it was asked to stop before all was read"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e1_a_listing_that_goes_on_page_by_slow_page_is_ended() {
+        let minutes = |n: u64| Duration::from_secs(n * 60);
+        // An outage of half an hour, and then a page a second.
+        assert!(!is_too_slow(minutes(30), 1) && !is_too_slow(minutes(30) + Duration::from_secs(900), 900));
+        // A page a minute: after three quarters of an hour it is clear.
+        assert!(!is_too_slow(minutes(44), 44) && is_too_slow(minutes(46), 46));
     }
 }

@@ -1,7 +1,7 @@
 //! Details, listings, tags and deletions.
 
 use ledger::trouble::TroubleKind::*;
-use longshore::outside::imagekit::{Cdn, Deleted};
+use longshore::outside::imagekit::{Cdn, Deleted, Listed};
 use serde_json::{Value, json};
 
 use super::*;
@@ -76,10 +76,10 @@ async fn c13_a_folder_is_listed_page_by_page() {
     })
     .await;
     let client = client(&server);
-    let page = client.list("/venues", 0, 1000).await.unwrap();
+    let page = client.list("/venues", 0, 1000).await.unwrap().files;
     let second = CdnFile { id: id("b2"), version: Some(id("b2")), ..cdn_file(&server, "/venues/b/2.jpg") };
     assert_eq!(page, [cdn_file(&server, "/venues/a/1.jpg"), second]);
-    assert_eq!(client.list("/venues/", 2, 9_999).await, Ok(vec![]));
+    assert_eq!(client.list("/venues/", 2, 9_999).await, Ok(Listed::default()));
     assert_eq!(
         client.list("/venues", 3, 5).await.unwrap_err().kind,
         ApiError,

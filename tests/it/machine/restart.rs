@@ -29,33 +29,58 @@ CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 CREATE TRIGGER watch BEFORE UPDATE ON venues FOR EACH ROW EXECUTE FUNCTION watch();";
 
 /// A cluster in a directory of its own. Dropped, it is stopped and gone.
-struct Server {
+pub(super) struct Server {
     dir: TempDir,
     bin: PathBuf,
     port: u16,
 }
 
 impl Server {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
+        let mut server = Self::empty();
+        let data = server.data();
+        server.does("initdb", &["-D", &data, "-U", "postgres", "--auth=trust", "-E", "UTF8", "--no-sync"]);
+        server.listen();
+        server
+    }
+
+    /// A standby of this one: a copy that follows it.
+    pub(super) fn standby(&self) -> Self {
+        let mut server = Self::empty();
+        let (data, port) = (server.data(), self.port.to_string());
+        // With `-R` it makes standby.signal, and writes down whom to follow.
+        let of =
+            ["-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-c", "fast", "-R", "--no-sync", "-D", &data];
+        server.does("pg_basebackup", &of);
+        server.listen();
+        server
+    }
+
+    fn empty() -> Self {
         let dir = tempfile::tempdir().unwrap();
         if is_root() {
             let owned = Command::new("chown").arg(user()).arg(dir.path()).status().unwrap();
             assert!(owned.success());
         }
-        let mut server = Self { bin: bin(), port: 0, dir };
-        let data = server.data();
-        server.does("initdb", &["-D", &data, "-U", "postgres", "--auth=trust", "-E", "UTF8", "--no-sync"]);
-        // Another program may take a port between our choice and the server's bind.
-        for _ in 0..10 {
-            server.port = fastrand::u16(PORTS);
-            if server.tries("start") {
-                return server;
-            }
-        }
-        panic!("PostgreSQL did not start: {}", std::fs::read_to_string(server.log()).unwrap_or_default());
+        Self { bin: bin(), port: 0, dir }
     }
 
-    fn url(&self) -> String {
+    /// Starts it on a port of its own: another program may take one between our choice and the server's bind.
+    fn listen(&mut self) {
+        for _ in 0..10 {
+            self.port = fastrand::u16(PORTS);
+            if self.tries("start") {
+                return;
+            }
+        }
+        panic!("PostgreSQL did not start: {}", std::fs::read_to_string(self.log()).unwrap_or_default());
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(super) fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}", self.port)
     }
 

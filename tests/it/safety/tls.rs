@@ -75,10 +75,15 @@ type Then = dyn Fn(&mut rustls::Stream<'_, ServerConnection, TcpStream>) -> std:
 
 /// Answers each connection with TLS, by that certificate. A database's clients ask for TLS first.
 fn server(then: Box<Then>) -> u16 {
+    server_with(PEM, then)
+}
+
+/// The same, by another certificate.
+fn server_with(pem: &[u8], then: Box<Then>) -> u16 {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let chain = CertificateDer::pem_slice_iter(PEM).map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_slice(PEM).unwrap();
+    let chain = CertificateDer::pem_slice_iter(pem).map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_slice(pem).unwrap();
     let config = Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -187,5 +192,34 @@ fn s3_who_is_not_known_on_a_machine_without_certificates_is_told_with_what_is_mi
         assert!(!ran.to_string().contains("pass-w0rd"), "{ran}");
         let ran = doctor(false).says("UnknownIssuer");
         assert!(!ran.stdout.contains("ca-certificates"), "this machine has some: {ran}");
+    }
+}
+
+/// Certificates for the same names that were of use in January 2020 alone, and will be from 2999 on.
+const EXPIRED: &[u8] = include_bytes!("expired.pem");
+const EARLY: &[u8] = include_bytes!("early.pem");
+
+#[test]
+fn s3_what_is_advised_fits_what_is_wrong_with_a_databases_certificate() {
+    let at = Workplace::new(Kind::Sqlite, 4);
+    let named = |pem: &[u8]| {
+        let root = at.work().join(format!("root-{}.pem", pem[60]));
+        std::fs::write(&root, pem).unwrap();
+        format!("sslmode=verify-full&sslrootcert={}", root.display())
+    };
+    let of_name = "sslmode=verify-ca";
+    for (pem, host, parameters, says, is_name) in [
+        (PEM, "localhost", "sslmode=verify-full".to_owned(), "sslrootcert=FILE", false),
+        (PEM, "[::ffff:127.0.0.1]", named(PEM), of_name, true),
+        (EXPIRED, "localhost", named(EXPIRED), "have it renewed", false),
+        (EARLY, "localhost", named(EARLY), "this machine's clock", false),
+    ] {
+        let port = server_with(pem, Box::new(|_| Ok(())));
+        let mut command = at.command(&["countries"]);
+        command
+            .env("PRODUCTION_DATABASE_URL", format!("postgres://me:pass-w0rd@{host}:{port}/x?{parameters}"));
+        let ran = Ran::new(&["countries"], command.output().unwrap()).code(30);
+        let ran = ran.says("invalid peer certificate").says(says);
+        assert_eq!(ran.to_string().contains(of_name), is_name, "{ran}");
     }
 }

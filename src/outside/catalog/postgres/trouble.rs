@@ -1,8 +1,10 @@
 //! PostgreSQL's and the driver's errors in E1's words.
 
+use std::error::Error;
 use std::time::Duration;
 
 use ledger::trouble::TroubleKind;
+use rustls::CertificateError;
 
 use crate::limits;
 use crate::outside::catalog::{plain, refused};
@@ -24,31 +26,59 @@ pub(super) fn trouble(error: sqlx::Error) -> Trouble {
             }
         }
         sqlx::Error::Io(error) => {
-            let why = roots::explained(plain(&error.to_string()));
-            refused(format!("the connection to the database failed: {}", with_advice(why))).outage()
+            let why = with_advice(roots::explained(plain(&error.to_string())), &error);
+            refused(format!("the connection to the database failed: {why}")).outage()
         }
         sqlx::Error::PoolTimedOut => unreachable_in_time(),
         sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed => {
             refused("the connection to the database is gone").outage()
         }
         sqlx::Error::Tls(error) => {
-            let why = plain(&error.to_string());
-            refused(format!("no TLS connection to the database: {}", with_advice(why)))
+            let why = with_advice(plain(&error.to_string()), &*error);
+            refused(format!("no TLS connection to the database: {why}"))
         }
         other => refused(format!("the database's answer cannot be used: {}", plain(&other.to_string()))),
     }
 }
 
-/// What went wrong, and where a server's certificate was not taken, what to write for a server that is meant.
-fn with_advice(why: String) -> String {
-    match why.contains("invalid peer certificate") {
-        true => format!(
-            "{why}; where this server is meant, name its authority in the database URL by sslrootcert=FILE, and the \
-             name that its certificate has as the host, or beside sslrootcert write sslmode=verify-ca, which takes any name \
-             of that authority's (sslmode=require would take any certificate, a forged one too)"
-        ),
-        false => why,
+/// What went wrong, and where a server's certificate was not taken, what helps against that very fault: where only the name
+/// is wrong, `verify-ca` does, and against nothing else.
+fn with_advice(why: String, error: &(dyn Error + 'static)) -> String {
+    use CertificateError as Wrong;
+    let advice = match certificate_error(error) {
+        None => return why,
+        Some(Wrong::NotValidForName | Wrong::NotValidForNameContext { .. }) => {
+            "where this server is meant, write the name that its certificate has as the host of the database URL, or name its \
+             authority by sslrootcert=FILE and beside it write sslmode=verify-ca, which takes any name of that authority's"
+        }
+        Some(Wrong::UnknownIssuer) => {
+            "where this server is meant, name its authority in the database URL by sslrootcert=FILE (sslmode=require would \
+             take any certificate, a forged one too)"
+        }
+        Some(Wrong::Expired | Wrong::ExpiredContext { .. }) => {
+            "the server's certificate is out of date: have it renewed there, or where it is not, look at this machine's clock"
+        }
+        Some(Wrong::NotValidYet | Wrong::NotValidYetContext { .. }) => {
+            "the server's certificate is not valid yet: look at this machine's clock, and have the certificate made anew \
+             where that is right"
+        }
+        Some(_) => "have the server's certificate made anew",
+    };
+    format!("{why}; {advice}")
+}
+
+/// What is wrong with a certificate, where that is what an error is about.
+fn certificate_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CertificateError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(rustls::Error::InvalidCertificate(wrong)) = error.downcast_ref() {
+            return Some(wrong);
+        }
+        // An I/O error that wraps another does not call it its source.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = wrapped.map(|error| error as &(dyn Error + 'static)).or_else(|| error.source());
     }
+    None
 }
 
 /// The database did not answer a connection in time.

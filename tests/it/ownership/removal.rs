@@ -1,0 +1,90 @@
+//! What an upload stored wrongly is removed again, and only that: never a file that the ledger holds as uploaded.
+
+use longshore::sandbox::faults::Fault;
+use serde_json::{Value, json};
+
+use super::{file, files};
+use crate::support::site::Site;
+use crate::support::stage::Kind;
+
+const MIGRATE: [&str; 6] = ["migrate", "--country", "PL", "--yes", "--max-error-rate", "100"];
+const RETRY: [&str; 3] = ["resume", "--retry-failed", "--yes"];
+
+/// Has the next upload be answered with a file of that id at that path, of a size that nobody sent.
+fn answers_with(site: &Site, id: &str, path: &str) {
+    let url = format!("{}{path}", site.stage.imagekit.url_endpoint());
+    let body = json!({"fileId": id, "filePath": path, "url": url, "size": 7, "tags": []});
+    let answer = Fault::Answer { status: 200, headers: vec![], body: body.to_string() };
+    site.stage.cdn_faults.inject("upload", 0, 1, answer);
+}
+
+/// The last image that failed.
+#[track_caller]
+fn failed(site: &Site) -> Value {
+    site.events(&["--kind", "failed"]).pop().expect("an image failed")["event"]["failed"].take()
+}
+
+/// The path that a picture of a venue gets.
+fn path_of(picture: &str) -> String {
+    let elsewhere = Site::new(Kind::Sqlite);
+    elsewhere.venue(1, 1, &[picture]);
+    elsewhere.one_run(&MIGRATE, 0);
+    elsewhere.paths().remove(0)
+}
+
+#[test]
+fn s7_what_is_removed_again_is_told_with_its_id() {
+    let site = Site::new(Kind::Sqlite);
+    site.venue(1, 1, &["/a.jpg"]);
+    site.stage.order("upload=misreportedx1");
+    site.run(&MIGRATE).code(10);
+    assert_eq!(site.paths(), [""; 0], "it is removed");
+    let failed = failed(&site);
+    let message = failed["message"].as_str().unwrap();
+    assert!(failed["file_id"].is_null(), "none is left: {failed}");
+    let (_, told) = message.split_once("the file ").expect(message);
+    let (id, told) = told.split_once(' ').unwrap();
+    assert!(id.len() == 24 && told.contains("was removed again"), "{message}");
+}
+
+#[test]
+fn s7_a_file_whose_path_the_ledger_holds_is_not_removed() {
+    let site = Site::new(Kind::Sqlite);
+    site.venue(1, 1, &["/a.jpg"]);
+    site.forbid(1);
+    site.run(&MIGRATE).code(10);
+    site.permit(1);
+    let ours = files(&site)[0].clone();
+    // It seems to be gone, is sent again, and the answer to that names it, with another size.
+    let gone = Fault::Answer { status: 404, headers: vec![], body: r#"{"message":"gone"}"#.to_owned() };
+    site.stage.cdn_faults.inject("details", 0, 1, gone);
+    let none = Fault::Answer { status: 200, headers: vec![], body: "[]".to_owned() };
+    site.stage.cdn_faults.inject("list", 0, 1, none);
+    answers_with(&site, &ours.id, &ours.path);
+    let ran = site.run(&RETRY).code(10);
+    assert_eq!(files(&site), [ours.clone()], "{ran}");
+    let failed = failed(&site);
+    assert_eq!((&failed["error_type"], &failed["file_id"]), (&json!("integrity_mismatch"), &json!(ours.id)));
+    assert!(failed["message"].as_str().unwrap().contains("stays"), "{failed}");
+    site.run(&RETRY).code(0);
+    assert_eq!(files(&site), [ours]);
+}
+
+#[test]
+fn s7_a_file_whose_id_the_ledger_holds_is_not_removed() {
+    let second = path_of("/b.jpg");
+    let site = Site::new(Kind::Sqlite);
+    site.venue(1, 1, &["/a.jpg"]);
+    site.lost(1, "/b.jpg");
+    site.run(&MIGRATE).code(10);
+    // The file of the first picture is renamed to where the second belongs: it has the tags of this run.
+    site.stage.rename_file(&site.paths()[0], second.rsplit('/').next().unwrap());
+    let ours = file(&site, &second);
+    site.found("/b.jpg");
+    answers_with(&site, &ours.id, &second);
+    let ran = site.run(&RETRY).code(10);
+    assert_eq!(files(&site), [ours.clone()], "{ran}");
+    let failed = failed(&site);
+    assert_eq!((&failed["error_type"], &failed["file_id"]), (&json!("integrity_mismatch"), &json!(ours.id)));
+    assert!(failed["message"].as_str().unwrap().contains("the ledger holds it"), "{failed}");
+}

@@ -92,14 +92,11 @@ fn e1_a_listing_with_always_one_more_page_is_ended() {
 
 #[test]
 fn e1_a_listing_beyond_500000_files_is_read() {
-    // Pages of other people's files that are there, and an end.
-    let pages = 502;
-    lists(move |asked| match number(asked, "skip") / 1_000 {
-        page if page < pages => files(page * 1_000, 1_000),
-        _ => json!([]),
-    })
-    .code(0)
-    .says("502001");
+    // It ends by an error, as nobody wants to see that many files named.
+    let last = 502_000;
+    lists(move |asked| files(number(asked, "skip").min(last - 1_000), 1_000))
+        .code(30)
+        .says("after 502000 files");
 }
 
 #[test]
@@ -126,7 +123,7 @@ fn e1_sizes_that_no_file_has_are_odd_and_never_summed() {
         (one["size"], other["size"]) = (u64::MAX.into(), u64::MAX.into());
         json!([one, other])
     });
-    ran.code(13).says("more than there can be").says("/venues/a/a_0000000000000001.jpg");
+    ran.code(13).says("unreadable            2");
 }
 
 /// Files that cannot be read, and what is said of them.
@@ -138,10 +135,11 @@ fn odd_files() -> Vec<(Value, &'static str)> {
     };
     vec![
         (with("size", json!(-1)), "invalid value"),
+        (with("size", json!(u64::MAX)), "more than there can be"),
         (with("tags", json!("a,b")), "invalid type"),
         (with("fileId", json!("<b>")), "none of ImageKit's"),
         (with("fileId", json!(null)), "invalid type"),
-        (with("filePath", json!("/venues/a/\u{1b}[31m.jpg")), ""),
+        (with("filePath", json!("a/\u{1b}[31m.jpg")), ""),
         (with("isPrivateFile", json!("no")), "invalid type"),
         (json!("a text"), "invalid type"),
         (json!(null), "invalid type"),

@@ -61,7 +61,7 @@ fn s7_a_standby_is_read_and_never_written_to_or_deleted_by() {
         &["rollback", "--country", "DE", "--yes", "--delete-cdn-files"],
         &["populate", "--target", "production", "--yes", "--matches", "none.csv"],
     ] {
-        work.run(args).code(2).says("it is a standby").says("PRODUCTION_DATABASE_URL");
+        work.run(args).code(2).says("is a standby").says("PRODUCTION_DATABASE_URL");
     }
     work.run(&["reconcile", "--delete-orphans", "--yes"]).code(2).says("is a standby");
     assert_eq!((uploads, downloads), (work.requests("upload"), work.requests("origin")));

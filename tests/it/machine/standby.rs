@@ -59,7 +59,6 @@ fn s7_a_standby_is_read_and_never_written_to_or_deleted_by() {
         &["migrate", "--country", "FR", "--yes"][..],
         &["rollback", "--country", "DE", "--yes"],
         &["rollback", "--country", "DE", "--yes", "--delete-cdn-files"],
-        &["populate", "--target", "production", "--yes", "--matches", "none.csv"],
     ] {
         work.run(args).code(2).says("is a standby").says("PRODUCTION_DATABASE_URL");
     }

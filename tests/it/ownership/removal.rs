@@ -57,15 +57,16 @@ fn s7_a_file_whose_path_the_ledger_holds_is_not_removed() {
     let ours = files(&site)[0].clone();
     // It seems to be gone, is sent again, and the answer to that names it, with another size.
     let gone = Fault::Answer { status: 404, headers: vec![], body: r#"{"message":"gone"}"#.to_owned() };
-    site.stage.cdn_faults.inject("details", 0, 1, gone);
+    site.stage.cdn_faults.inject("details", 0, 1_000, gone);
     let none = Fault::Answer { status: 200, headers: vec![], body: "[]".to_owned() };
-    site.stage.cdn_faults.inject("list", 0, 1, none);
+    site.stage.cdn_faults.inject("list", 0, 1_000, none);
     answers_with(&site, &ours.id, &ours.path);
     let ran = site.run(&RETRY).code(10);
     assert_eq!(files(&site), [ours.clone()], "{ran}");
     let failed = failed(&site);
     assert_eq!((&failed["error_type"], &failed["file_id"]), (&json!("integrity_mismatch"), &json!(ours.id)));
     assert!(failed["message"].as_str().unwrap().contains("stays"), "{failed}");
+    site.stage.cdn_faults.clear();
     site.run(&RETRY).code(0);
     assert_eq!(files(&site), [ours]);
 }

@@ -1,8 +1,9 @@
 //! How a command fails, and the exit codes.
 
 use std::io::{self, ErrorKind};
+use std::path::Path;
 
-use ledger::store::private::Refused;
+use ledger::store::private::{Refused, quoted};
 use ledger::store::{LedgerError, is_out_of_descriptors};
 
 /// How the program ends. These numbers are a promise to scripts.
@@ -115,9 +116,22 @@ impl From<LedgerError> for Failure {
             LedgerError::NotALedger { .. } => {
                 Self::new(Exit::Damaged, message).hint("`--ledger PATH` names the right file; a backup is a ledger too")
             }
-            LedgerError::Damaged { .. } | LedgerError::OtherSchema { .. } => Self::new(Exit::Damaged, message).hint(
-                "Nothing is written to a damaged ledger: restore it from a backup whose head you kept elsewhere",
-            ),
+            LedgerError::Damaged { .. } => Self::new(Exit::Damaged, message).hint(RESTORE),
+            LedgerError::OtherSchema { path, .. } => {
+                let mut copy = path.clone().into_os_string();
+                copy.push(".copy");
+                let (ledger, backup, copy) = (quoted(&path), copy.display().to_string(), quoted(Path::new(&copy)));
+                Self::new(Exit::Damaged, message)
+                    .hint(format!(
+                        "If you added it, or a tool did (Litestream adds _litestream_seq and _litestream_lock), drop it in a copy \
+                         while no run goes on: sqlite3 {ledger} \".backup '{backup}'\" && chmod 600 {copy} && sqlite3 {copy} 'DROP \
+                         TABLE _litestream_seq; DROP TABLE _litestream_lock'"
+                    ))
+                    .hint(format!(
+                        "Then `longshore ledger verify --ledger {copy}`, and go on with the copy in its place"
+                    ))
+                    .hint(RESTORE)
+            }
             LedgerError::Newer { .. } => {
                 Self::new(Exit::Newer, message).hint("Use that program, or a newer one")
             }
@@ -157,6 +171,9 @@ impl From<LedgerError> for Failure {
         }
     }
 }
+
+const RESTORE: &str =
+    "Nothing is written to a damaged ledger: restore it from a backup whose head you kept elsewhere";
 
 /// What to do where a program may not open enough files.
 pub const MORE_DESCRIPTORS: &str = "Let it open more files at once, with `ulimit -n 1024` for one";

@@ -54,17 +54,8 @@ impl Store {
         if path.symlink_metadata().is_ok() {
             return Err(disk(std::io::ErrorKind::AlreadyExists.into()));
         }
-        let beside = |ending: &str| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(ending);
-            PathBuf::from(name)
-        };
-        // SQLite would play an earlier ledger's write-ahead log into the new one.
-        if let Some(left) = ["-wal", "-shm"].map(beside).into_iter().find(|left| left.exists()) {
-            let message = format!("{} is left of an earlier ledger; move it away", left.display());
-            return Err(disk(std::io::Error::new(std::io::ErrorKind::AlreadyExists, message)));
-        }
-        let part = beside(".new");
+        nothing_left(path)?;
+        let part = beside(path, ".new");
         // Before-images are production data: created private, and SQLite gives -wal and -shm the same mode.
         private::create_anew(&part).map_err(disk)?;
         fill(&part, id, first).map_err(|error| LedgerError::from_sqlite(path, Seq(0), error))?;
@@ -72,6 +63,22 @@ impl Store {
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(dir).and_then(|dir| dir.sync_all()).map_err(disk)?;
         Self::attach(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Some(lock))
+    }
+
+    /// Sees that a ledger can be opened to write to it, or be made where there is none, as far as the files tell. It is
+    /// for those who have long work before they need it; nothing is changed.
+    ///
+    /// # Errors
+    /// When another user may change it, or something else stands under its name or beside it.
+    pub fn check(path: &Path) -> Result<(), LedgerError> {
+        let disk = |source| LedgerError::Disk { path: path.to_owned(), source };
+        let is_new = match is_there(path) {
+            Err(LedgerError::Missing { .. }) => true,
+            there => there.map(|()| false)?,
+        };
+        private::check_ledger(path).map_err(disk)?;
+        private::check_made(path, is_new).map_err(disk)?;
+        if is_new { nothing_left(path) } else { Ok(()) }
     }
 
     /// Opens a ledger to write to it. Nothing is verified yet: read it whole first.
@@ -287,6 +294,21 @@ fn fill(part: &Path, id: LedgerId, first: &Record) -> rusqlite::Result<()> {
     let hash = chain::link(chain::genesis(id), Seq(1), &body);
     write.execute("INSERT INTO event (seq, body, hash) VALUES (1, ?1, ?2)", params![body, hash.0])?;
     write.commit()
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// Sees that nothing is left of an earlier ledger: SQLite would play its write-ahead log into the new one.
+fn nothing_left(path: &Path) -> Result<(), LedgerError> {
+    let left = ["-wal", "-shm"].map(|ending| beside(path, ending)).into_iter().find(|left| left.exists());
+    let Some(left) = left else { return Ok(()) };
+    let message = format!("{} is left of an earlier ledger; move it away", left.display());
+    let source = std::io::Error::new(std::io::ErrorKind::AlreadyExists, message);
+    Err(LedgerError::Disk { path: path.to_owned(), source })
 }
 
 /// Sees that there is something at a path, by that name alone. A directory that may not be looked into is trouble, not absence: a second

@@ -8,6 +8,8 @@ use ledger::chain::Head;
 use ledger::event::{Event, Record};
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
+use ledger::store::LedgerError;
+use ledger::store::private::{self, Refused};
 use ledger::report::{Unaccounted, unaccounted};
 use serde::Serialize;
 
@@ -172,8 +174,19 @@ fn backup(context: &Context<'_>, file: &Path) -> Result<Exit, Failure> {
                 .hint("Name a new file, with the date in it perhaps"));
         }
     }
+    // Told before the work, and of the name that was given.
+    let failed = |source: std::io::Error| match Refused::of(&source) {
+        Some(why) => refused(why.to_string()).hint(why.advice()),
+        None => cannot(&source),
+    };
+    private::check_directory(file).map_err(failed)?;
     let ledger = Ledger::read(&context.ledger_path())?;
-    let made = copy(&ledger, &draft).and_then(|head| {
+    let copied = copy(&ledger, &draft).map_err(|error| match error {
+        Uncopied::Ledger(LedgerError::Disk { path, source }) if path == draft => failed(source),
+        Uncopied::Ledger(error) => error.into(),
+        Uncopied::Other(failure) => failure,
+    });
+    let made = copied.and_then(|head| {
         // A link, unlike a rename, does not replace what has come there meanwhile; not every stick knows links.
         std::fs::hard_link(&draft, file)
             .or_else(|error| match error.kind() {
@@ -202,11 +215,16 @@ fn backup(context: &Context<'_>, file: &Path) -> Result<Exit, Failure> {
 }
 
 /// Makes the copy and reads it whole: it holds all that the ledger held when it was opened, and perhaps more.
-fn copy(ledger: &Ledger, draft: &Path) -> Result<Head, Failure> {
-    ledger.store().copy_to(draft)?;
-    let copy = Ledger::read(draft)?;
-    compare(&copy, &ledger.head())?;
+fn copy(ledger: &Ledger, draft: &Path) -> Result<Head, Uncopied> {
+    let copy = ledger.store().copy_to(draft).and_then(|()| Ledger::read(draft)).map_err(Uncopied::Ledger)?;
+    compare(&copy, &ledger.head()).map_err(Uncopied::Other)?;
     Ok(copy.head())
+}
+
+/// Why there is no copy.
+enum Uncopied {
+    Ledger(LedgerError),
+    Other(Failure),
 }
 
 fn checkpoint(context: &Context<'_>) -> Result<Exit, Failure> {

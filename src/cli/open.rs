@@ -8,7 +8,8 @@ use std::time::SystemTime;
 use ledger::event::{self, Operator, Options};
 use ledger::ids::LedgerId;
 use ledger::ledger::Ledger;
-use ledger::store::{LedgerError, is_out_of_descriptors};
+use ledger::store::private::Dir;
+use ledger::store::{LedgerError, Store, is_out_of_descriptors};
 use ledger::timestamp::Timestamp;
 
 use super::Context;
@@ -95,9 +96,19 @@ impl Context<'_> {
         Ok(Arc::from(opened.map_err(failed).map_err(graver)?))
     }
 
-    /// The same for a command that writes to the ledger: so is another who holds it. A standby is refused before anything is
-    /// begun, as it would take no row's update.
+    /// Sees, before anybody is asked anything, that a run can write to the ledger and to what lies beside it.
+    pub fn check_ledger(&self) -> Result<(), Failure> {
+        Store::check(&self.ledger_path())?;
+        match self.spool_path().symlink_metadata() {
+            Ok(_) => Ok(Dir::ours(&self.spool_path()).map(drop)?),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Opens the database for a command that writes to the ledger: another who holds that is graver, too. A standby is
+    /// refused before anything is begun, as it would take no row's update.
     pub fn open_catalog_to_write(&self) -> Result<Arc<dyn Catalog>, Failure> {
+        self.check_ledger()?;
         let catalog =
             self.open_catalog().map_err(|failure| match Ledger::open(&self.ledger_path(), &holder()) {
                 Err(held @ LedgerError::Held { .. }) if failure.exit == Exit::CannotGoOn => held.into(),

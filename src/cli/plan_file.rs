@@ -1,10 +1,10 @@
 //! The file of a saved plan (requirement C3): private, and never written over another.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
-use ledger::store::private;
+use ledger::store::private::{self, Refused};
 
 use crate::error::{Exit, Failure};
 use crate::limits::PLAN_FILE_BYTES_MAX;
@@ -16,9 +16,15 @@ impl SavedPlan {
     /// # Errors
     /// When it is not there, or is not the plan that was saved.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let cannot = |error: io::Error| Failure::usage(format!("{} cannot be read: {error}", path.display()));
+        let cannot = |error: io::Error| match Refused::of(&error) {
+            Some(refused) => Failure::usage(format!("{} is not run", path.display()))
+                .because(refused)
+                .because("a plan says what a run does, so nobody else may be able to write it")
+                .hint(format!("Look at what it says before you run it. {}", refused.advice())),
+            None => Failure::usage(format!("{} cannot be read: {error}", path.display())),
+        };
         let (mut text, max) = (String::new(), PLAN_FILE_BYTES_MAX as u64 * 2);
-        let read = File::open(path).and_then(|file| file.take(max + 1).read_to_string(&mut text));
+        let read = private::open_trusted(path).and_then(|file| file.take(max + 1).read_to_string(&mut text));
         if read.map_err(cannot)? as u64 > max {
             return Err(Failure::usage(format!("{} is larger than any saved plan", path.display())));
         }

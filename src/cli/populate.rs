@@ -97,7 +97,13 @@ struct Preview {
 }
 
 pub fn run(context: &Context<'_>, args: &PopulateArgs) -> Result<Exit, Failure> {
+    if !args.dry_run {
+        context.check_ledger()?;
+    }
     let report = matches::read(&args.matches)?;
+    if let Some(others) = &report.others {
+        eprintln!("Note: {others}: what it says now is taken, and its digest is written down.");
+    }
     let distance_max_m = args.max_distance.unwrap_or(MATCH_FAR_M);
     let populate = open(context, report, Some(distance_max_m))?;
     let catalog = match args.dry_run {

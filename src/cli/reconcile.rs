@@ -62,6 +62,9 @@ struct World {
 
 pub fn run(context: &Context<'_>, args: &ReconcileArgs) -> Result<Exit, Failure> {
     let out = args.out.out(context)?;
+    if args.delete_orphans {
+        context.check_ledger()?;
+    }
     let world = world(context, &args.skip_table)?;
     match args.delete_orphans {
         true => refuse_hidden(&world.texts, "reconcile --delete-orphans")?,

@@ -9,7 +9,7 @@ use clap::Args;
 use ledger::event::Scope;
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
-use ledger::store::private::{Dir, Refused};
+use ledger::store::private::{self, Dir, Refused};
 use serde::Serialize;
 
 use super::export::{failures, rollback_data};
@@ -38,7 +38,10 @@ impl RunFilesArgs {
         };
         made.and_then(|()| Dir::open(dir)).map(drop).map_err(|error| {
             let failure = Failure::usage(format!("cannot make the directory {}", dir.display()));
-            let advice = Refused::of(&error).map(|refused| refused.advice().to_owned());
+            let advice = Refused::of(&error).map(|refused| match private::leads_to(dir) {
+                Some(to) => format!("`--out {}` names what it leads to itself", private::quoted(&to)),
+                None => refused.advice().to_owned(),
+            });
             let failure = failure.because(error);
             advice.into_iter().fold(failure, Failure::hint)
         })

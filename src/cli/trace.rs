@@ -54,7 +54,9 @@ pub fn begin(args: &TraceArgs, config: &Config) -> Result<(), Failure> {
         Failure::usage(format!("LONGSHORE_LOG is no filter: {error}"))
             .hint("Like longshore=debug, or longshore=info,hyper_util=debug")
     })?;
-    let to = args.log_file.as_deref().map(open).transpose()?;
+    // A link to what stderr is, where the log goes anyway.
+    let file = args.log_file.as_deref().filter(|file| *file != Path::new("/dev/stderr"));
+    let to = file.map(open).transpose()?;
     let lines = layer().with_ansi(false).log_internal_errors(false);
     let lines = lines.with_writer(Log(Arc::new(to)));
     let lines = match args.log_format {
@@ -70,10 +72,18 @@ pub fn begin(args: &TraceArgs, config: &Config) -> Result<(), Failure> {
 /// directory could have a file of ours filled with lines.
 fn open(path: &Path) -> Result<File, Failure> {
     let cannot = || Failure::usage(format!("the log {} cannot be written", path.display()));
-    let mut file = private::append_or_create(path).map_err(|error| match Refused::of(&error) {
-        Some(refused) => cannot().because(&error).hint(refused.advice()),
-        None => Failure { exit: Exit::CannotGoOn, ..cannot().because(error) },
-    })?;
+    let failed = |error: io::Error| match (private::leads_to(path), Refused::of(&error)) {
+        (Some(to), Some(_)) => cannot()
+            .because(&error)
+            .hint(format!("`--log-file {}` names what it leads to itself", private::quoted(&to))),
+        (None, Some(refused)) => cannot().because(&error).hint(refused.advice()),
+        (_, None) => Failure { exit: Exit::CannotGoOn, ..cannot().because(error) },
+    };
+    // The same devices and pipes as for an answer.
+    if let Some(stream) = show::open_stream(path).map_err(failed)? {
+        return Ok(stream);
+    }
+    let mut file = private::append_or_create(path).map_err(failed)?;
     let mut head = [0; 16];
     if file.read_exact(&mut head).is_ok() && head.starts_with(b"SQLite format 3") {
         return Err(cannot().because("it is an SQLite database, such as a ledger"));

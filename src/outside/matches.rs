@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
 use ledger::ids::VenueId;
+use ledger::store::private;
 
 use crate::limits::{MATCHES_BAD_ROWS_MAX, MATCHES_FIELD_BYTES_MAX, MATCHES_FILE_BYTES_MAX};
 
@@ -63,6 +64,9 @@ pub struct Matches {
     pub venues: BTreeMap<VenueId, Vec<Match>>,
     /// Rows that are left out because they cannot be read, in the file's order.
     pub bad: Vec<BadRow>,
+    /// In which way others have a hand in the file. It may be a colleague's: what was read is what counts, and its digest
+    /// is written down.
+    pub others: Option<String>,
 }
 
 /// Why a report cannot be used.
@@ -138,7 +142,8 @@ impl Matches {
 /// `match_type` and `distance_m` is not there exactly once, or `ta_name`, `ea_name` or `confidence` more than once. A row that
 /// cannot be read is no error, unless there is no other: see [`Matches::bad`].
 pub fn read(path: &Path) -> Result<Matches, MatchesError> {
-    let bytes = whole_file(path).map_err(|source| MatchesError::File { path: path.to_owned(), source })?;
+    let whole = whole_file(path).map_err(|source| MatchesError::File { path: path.to_owned(), source })?;
+    let (bytes, others) = whole;
     let broken = |source| MatchesError::Csv { path: path.to_owned(), source };
     // Rows of another length are told from the others here, not by the reader, which would end at the first.
     let mut report = csv::ReaderBuilder::new().flexible(true).from_reader(bytes.as_slice());
@@ -152,6 +157,7 @@ pub fn read(path: &Path) -> Result<Matches, MatchesError> {
         rows: 0,
         venues: BTreeMap::new(),
         bad: Vec::new(),
+        others,
     };
     let mut lines = Lines { bytes: &bytes, at: 0, line: 1 };
     let mut row = ByteRecord::new();
@@ -179,12 +185,13 @@ pub fn read(path: &Path) -> Result<Matches, MatchesError> {
     Ok(matches)
 }
 
-/// A file's bytes, unless it is larger than any report.
-fn whole_file(path: &Path) -> std::io::Result<Vec<u8>> {
+/// A file's bytes, unless it is larger than any report, and who else may write it.
+fn whole_file(path: &Path) -> std::io::Result<(Vec<u8>, Option<String>)> {
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path)?;
+    let file = private::open_regular(path)?;
+    let others = private::in_others_hands(path, &file)?;
     match file.take(MATCHES_FILE_BYTES_MAX + 1).read_to_end(&mut bytes)? as u64 {
-        0..=MATCHES_FILE_BYTES_MAX => Ok(bytes),
+        0..=MATCHES_FILE_BYTES_MAX => Ok((bytes, others)),
         _ => Err(std::io::Error::other(format!("it is larger than {MATCHES_FILE_BYTES_MAX} bytes"))),
     }
 }

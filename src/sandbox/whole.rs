@@ -1,7 +1,7 @@
 //! The whole sandbox in one directory: databases, origin, ImageKit, and the settings to work with them.
 
 use std::fs::DirBuilder;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -222,7 +222,7 @@ fn read(options: &Options) -> Result<Option<Made>, SandboxError> {
         return Ok(None);
     }
     let occupied = || SandboxError::Occupied(dir.clone());
-    let text = std::fs::read_to_string(dir.join("sandbox.json")).map_err(|_| occupied())?;
+    let text = private::open_trusted(&dir.join("sandbox.json")).and_then(io::read_to_string).map_err(|_| occupied())?;
     let made: Made = serde_json::from_str(&text).map_err(|_| occupied())?;
     let is_same_report = match &options.matches {
         Some(report) => made.matches == Some(digest(report)?),
@@ -251,7 +251,9 @@ fn world(options: &Options, made: Option<&Made>) -> Result<World, SandboxError> 
 
 /// BLAKE3 of a report, in hex.
 fn digest(report: &Path) -> Result<String, SandboxError> {
-    let bytes = std::fs::read(report).map_err(|error| {
+    let mut bytes = Vec::new();
+    let read = private::open_regular(report).and_then(|mut file| file.read_to_end(&mut bytes));
+    read.map_err(|error| {
         SandboxError::Report(FillError::Report { path: report.to_owned(), source: error.into() })
     })?;
     Ok(blake3::hash(&bytes).to_hex().to_string())

@@ -22,7 +22,7 @@ use serde::Serialize;
 pub use chat::chat;
 pub use human::{Table, address, bytes, count, event, plain, shows};
 pub use json::{part as json_part, pretty as json_pretty};
-pub use out::{Format, Out, deliver, is_read, say};
+pub use out::{Format, Out, deliver, is_read, open_stream, say};
 pub use panicked::panicked;
 pub use progress::{Progress, log_line};
 pub use scrub::scrubbed;

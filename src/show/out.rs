@@ -1,8 +1,10 @@
 //! Where an answer goes, and in which format.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -92,7 +94,10 @@ pub fn deliver(out: &Out, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
     let Some(file) = &out.file else { return to_stdout(write) };
     let written = match place_of(file)? {
         Place::File(place) => replace(&place, write),
-        Place::Stream => stream(file, write),
+        Place::Stream => open_stream(file).and_then(|stream| match stream {
+            Some(to) => self::stream(to, write),
+            None => Err(io::Error::other("it is no device and no pipe any more")),
+        }),
     };
     written.map_err(|error| cannot(file, error))
 }
@@ -139,20 +144,22 @@ fn place_of(file: &Path) -> Result<Place, Failure> {
             .because(why)
             .hint("`-o` names a file; without it the answer goes to stdout")
     };
-    // What the shell has opened for this program, as `>(…)` does: the system shows it as links.
-    if ["/dev/fd", "/proc/self/fd"].iter().any(|opened| file.starts_with(opened)) {
+    if is_handed(file) || private::is_stream(file) {
         return Ok(Place::Stream);
     }
     match fs::symlink_metadata(file) {
         Ok(known) if known.is_dir() => return Err(no_file("it is a directory")),
         Ok(known) if known.is_symlink() => {
-            return Err(no_file("it is a symbolic link, which is not followed"));
+            let failure = Failure::usage(format!("cannot write to {}", file.display()))
+                .because("it is a symbolic link, which is not followed");
+            let Some(to) = private::leads_to(file) else { return Err(failure) };
+            return Err(failure
+                .because(format!("it leads to {}", to.display()))
+                .hint(format!("`-o {}` names what it leads to itself", private::quoted(&to))));
         }
-        Ok(known) if known.file_type().is_char_device() => return Ok(Place::Stream),
         Ok(known) if known.uid() != rustix::process::geteuid().as_raw() => {
             return Err(no_file("it belongs to another user"));
         }
-        Ok(known) if known.file_type().is_fifo() => return Ok(Place::Stream),
         Ok(known) if !known.is_file() => return Err(no_file("it is no regular file")),
         Ok(_) if is_database(file).map_err(|error| cannot(file, error))? => {
             return Err(no_file("it is a database, which may be a ledger, and is not replaced"));
@@ -190,7 +197,7 @@ fn is_anothers(file: &Path) -> bool {
 /// A slip of the hand must not put a report into the place of the one file that cannot be made again.
 fn is_database(file: &Path) -> io::Result<bool> {
     let mut first = Vec::new();
-    File::open(file)?.take(SQLITE_HEADER.len() as u64).read_to_end(&mut first)?;
+    private::open_to_replace(file)?.take(SQLITE_HEADER.len() as u64).read_to_end(&mut first)?;
     Ok(first == SQLITE_HEADER)
 }
 
@@ -215,9 +222,37 @@ fn replace(place: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -
     File::open(dir_of(place))?.sync_all()
 }
 
+/// Whether a name is that of something that is open for this program already, as by `>(…)` of a shell: the system shows
+/// it as links.
+fn is_handed(file: &Path) -> bool {
+    let is_number = |name: &OsStr| name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+    let is_in = |dir| file.parent() == Some(Path::new(dir)) && file.file_name().is_some_and(is_number);
+    file == Path::new("/dev/stdout")
+        || file == Path::new("/dev/stderr")
+        || is_in("/dev/fd")
+        || is_in("/proc/self/fd")
+}
+
+/// Opens a device or a pipe of this user, or what is open for this program already, to write at its end; `None` where a
+/// name is that of none of them.
+///
+/// # Errors
+/// Those of the file system; a refusal where something else has come there meanwhile.
+pub fn open_stream(file: &Path) -> io::Result<Option<File>> {
+    let twin = |of: BorrowedFd<'_>| Ok(Some(File::from(of.try_clone_to_owned()?)));
+    match file.to_str() {
+        // By their names they would be opened anew, which a socket does not bear.
+        Some("/dev/stdout") => twin(io::stdout().as_fd()),
+        Some("/dev/stderr") => twin(io::stderr().as_fd()),
+        _ if is_handed(file) => OpenOptions::new().append(true).open(file).map(Some),
+        _ if private::is_stream(file) => private::open_stream(file).map(Some),
+        _ => Ok(None),
+    }
+}
+
 /// Writes to what is no file. Whoever reads a pipe may have seen enough.
-fn stream(file: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut to = BufWriter::new(OpenOptions::new().append(true).open(file)?);
+fn stream(to: File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut to = BufWriter::new(to);
     match write(&mut to).and_then(|()| to.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => {
             drop(to.into_parts());
@@ -316,7 +351,10 @@ mod tests {
         fs::write(dir.path().join(&draft), "someone's").unwrap();
         symlink(&file, &link).unwrap();
         let refused = Out::new(Format::Json, Some(link.clone())).unwrap_err();
-        assert_eq!(refused.causes, ["it is a symbolic link, which is not followed"]);
+        let there = file.canonicalize().unwrap();
+        let leads = format!("it leads to {}", there.display());
+        assert_eq!(refused.causes, ["it is a symbolic link, which is not followed", &leads]);
+        assert_eq!(refused.hints, [format!("`-o {}` names what it leads to itself", there.display())]);
         let out = to(&file);
         // It comes into the place while the answer is made.
         fs::remove_file(&file).unwrap();

@@ -3,6 +3,7 @@
 mod echo;
 mod env_file;
 mod modes;
+mod places;
 mod planted;
 mod secrets;
 mod tls;

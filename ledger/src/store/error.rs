@@ -1,11 +1,11 @@
 //! Why a ledger cannot be used.
 
-use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+use super::private;
 use crate::ids::Seq;
 
 /// Why a ledger cannot be created, opened, read or written.
@@ -156,7 +156,7 @@ fn read_through(path: &Path) -> std::io::Result<()> {
     let mut log = path.canonicalize().unwrap_or_else(|_| path.to_owned()).into_os_string();
     log.push("-wal");
     for file in [path.as_os_str(), &log] {
-        let mut file = match File::open(file) {
+        let mut file = match private::open_regular(Path::new(file)) {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             file => file?,
         };

@@ -4,16 +4,21 @@
 
 mod advice;
 mod dir;
+mod named;
 mod trusted;
 
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use advice::{MADE, away, is_named, quoted};
+pub use advice::quoted;
+use advice::{MADE, away, is_named};
 pub use dir::Dir;
+pub use named::{
+    check_made, check_socket, in_others_hands, is_stream, leads_to, open_regular, open_stream, open_to_replace,
+};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 pub use trusted::open_trusted;
@@ -131,14 +136,12 @@ fn opened(path: &Path, how: OFlags) -> io::Result<File> {
 /// Removes the socket that an earlier process of this user left at a path; none there is fine.
 ///
 /// # Errors
-/// Those of the file system; a [`Refused`] where something else is there.
+/// As [`check_socket`].
 pub fn remove_socket(path: &Path) -> io::Result<()> {
-    match path.symlink_metadata() {
-        Ok(left) if left.file_type().is_socket() && left.uid() == user() => std::fs::remove_file(path),
-        Ok(other) if other.file_type().is_socket() => Err(anothers(path, &other)),
-        Ok(other) => Err(Refused::error(path, format!("is {}, and no socket", kind(&other)), away(path))),
+    check_socket(path)?;
+    match std::fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
+        removed => removed,
     }
 }
 
@@ -151,13 +154,10 @@ pub fn check_ledger(path: &Path) -> io::Result<()> {
     check_directory(path)?;
     check_link(path)?;
     check_readable(path)?;
-    for (_, name, about) in sqlite_files(path)? {
+    for (name, about) in sqlite_files(path)? {
         check_directory(&name)?;
-        // What is no file is no ledger; SQLite says so itself.
-        if about.is_file() {
-            check_trusted(&name, &about)?;
-            check_names(&name, &about)?;
-        }
+        check_trusted(&name, &about)?;
+        check_names(&name, &about)?;
     }
     Ok(())
 }
@@ -167,15 +167,11 @@ pub fn check_ledger(path: &Path) -> io::Result<()> {
 /// # Errors
 /// Those of the file system; a [`Refused`] where something else is there.
 pub fn check_readable(path: &Path) -> io::Result<()> {
-    sqlite_files(path)?.into_iter().try_for_each(|(ending, name, about)| {
-        // What else may stand for the ledger itself SQLite reads and finds no ledger.
-        let is_said = ending.is_empty() && !about.file_type().is_fifo();
-        if is_said { Ok(()) } else { check_kind(&name, &about) }
-    })
+    sqlite_files(path)?.into_iter().try_for_each(|(name, about)| check_kind(&name, &about))
 }
 
 /// A ledger, if there is one, and what is there under the names that SQLite gives to the files beside it.
-fn sqlite_files(path: &Path) -> io::Result<Vec<(&'static str, PathBuf, Metadata)>> {
+fn sqlite_files(path: &Path) -> io::Result<Vec<(PathBuf, Metadata)>> {
     // They lie beside the ledger itself, not beside a link to it.
     let ledger = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let mut found = Vec::new();
@@ -184,7 +180,7 @@ fn sqlite_files(path: &Path) -> io::Result<Vec<(&'static str, PathBuf, Metadata)
         name.push(ending);
         let name = PathBuf::from(name);
         match name.symlink_metadata() {
-            Ok(about) => found.push((ending, name, about)),
+            Ok(about) => found.push((name, about)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }

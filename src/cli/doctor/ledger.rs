@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use ledger::event::Verb;
 use ledger::ledger::Ledger;
-use ledger::store::private::{self, Refused};
+use ledger::store::private::{self, Dir, Refused};
+use ledger::store::{LedgerError, Store};
 
 use super::answer::{Check, Line};
 use super::machine::dir_of;
@@ -58,7 +59,7 @@ fn place(path: &Path) -> Vec<Line> {
             Line::finding(CHECK, found, "Give it to this user, or name another place: --ledger PATH")
         })
         .collect();
-    lines.extend(in_others_hands(path));
+    lines.extend(refused(path));
     let left = ["-wal", "-shm"].map(|ending| beside(path, ending)).into_iter().find(|left| left.exists());
     if let (Some(left), false) = (left, path.exists()) {
         let found = format!("{} is left of a ledger that is gone", left.display());
@@ -71,17 +72,22 @@ fn place(path: &Path) -> Vec<Line> {
     lines
 }
 
-/// What others may exchange or change, or have put there, which a run refuses.
-fn in_others_hands(path: &Path) -> Option<Line> {
-    let links = [".lock", ".sock", ".spool"].map(|ending| beside(path, ending));
-    let link = links.into_iter().find(|place| place.is_symlink());
-    if let Some(link) = link {
-        let found = format!("{} is a symbolic link, which is not followed", link.display());
-        return Some(Line::finding(CHECK, found, format!("rm {}", show::quoted(link.as_os_str()))));
-    }
-    let error = private::check_ledger(path).err()?;
-    let advice = Refused::of(&error)?.advice().to_owned();
-    Some(Line::finding(CHECK, error.to_string(), advice))
+/// What others may exchange or change, or what stands beside the ledger and does not belong there: a run refuses it.
+fn refused(path: &Path) -> Vec<Line> {
+    let ledger = Store::check(path).err().and_then(|error| match error {
+        LedgerError::Disk { source, .. } => Some(source),
+        // Those are told with what it says.
+        _ => None,
+    });
+    let spool = beside(path, ".spool");
+    let spool = spool.symlink_metadata().ok().and_then(|_| Dir::ours(&spool).err());
+    let socket = private::check_socket(&beside(path, ".sock")).err();
+    let all = [ledger, spool, socket].into_iter().flatten();
+    let line = |error: std::io::Error| {
+        let advice = Refused::of(&error)?.advice().to_owned();
+        Some(Line::finding(CHECK, error.to_string(), advice))
+    };
+    all.filter_map(line).collect()
 }
 
 /// Before-images are production data (requirement S5).

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use super::leads_to;
+
 /// What the names of files end with that are made anew at will.
 pub(super) const MADE: [&str; 3] = [".lock", ".new", ".sock"];
 /// What the names of SQLite's own files beside a database end with.
@@ -17,7 +19,13 @@ pub(super) fn is_named(path: &Path, endings: &[&str]) -> bool {
 pub(super) fn away(path: &Path) -> String {
     let name = quoted(path);
     if is_named(path, &MADE) {
-        return format!("See what it is, and take it away: rm {name}");
+        return match path.symlink_metadata() {
+            Ok(about) if about.is_symlink() => {
+                format!("See where it leads, and take away the link, not what it leads to: rm {name}")
+            }
+            Ok(about) if about.is_dir() => format!("See what is in it, and move it away: mv {name} {name}.old"),
+            _ => format!("See what it is, and take it away: rm {name}"),
+        };
     }
     if is_named(path, &[".spool"]) {
         return format!(
@@ -26,7 +34,10 @@ pub(super) fn away(path: &Path) -> String {
         );
     }
     if !is_named(path, &SQLITES) {
-        return "Name another file, or what it leads to itself".to_owned();
+        return match leads_to(path) {
+            Some(to) => format!("Name another file, or what it leads to itself: {}", quoted(&to)),
+            None => "Name another file".to_owned(),
+        };
     }
     let ledger = path.to_string_lossy();
     let ledger = SQLITES.iter().find_map(|ending| ledger.strip_suffix(ending)).unwrap_or_default();
@@ -38,7 +49,7 @@ pub(super) fn away(path: &Path) -> String {
 }
 
 /// A path as a shell reads it back.
-pub(super) fn quoted(path: &Path) -> String {
+pub fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let is_bare = |c: char| c.is_alphanumeric() || "-_./,:@%+".contains(c);
     if text.chars().all(is_bare) { text } else { format!("'{}'", text.replace('\'', r#"'"'"'"#)) }

@@ -51,13 +51,22 @@ impl Dir {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
         }
+        let dir = Self::ours(path)?;
+        rustix::fs::fchmod(&dir.handle, Mode::from_raw_mode(0o700))?;
+        Ok(dir)
+    }
+
+    /// Opens a directory of this user, as it is.
+    ///
+    /// # Errors
+    /// As [`Dir::open`].
+    pub fn ours(path: &Path) -> io::Result<Self> {
         let dir = Self::open(path)?;
         let about = rustix::fs::fstat(&dir.handle)?;
         if about.st_uid != user() {
             let why = format!("is a directory of another user (uid {})", about.st_uid);
             return Err(Refused::error(path, why, away(path)));
         }
-        rustix::fs::fchmod(&dir.handle, Mode::from_raw_mode(0o700))?;
         Ok(dir)
     }
 

@@ -1,9 +1,10 @@
 //! From a URL to connection options: what is sent to the server, and what is never sent in the clear.
 
-use std::fs::File;
 use std::net::IpAddr;
+use std::path::Path;
 use std::str::FromStr;
 
+use ledger::store::private;
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use url::Url;
@@ -98,7 +99,7 @@ fn options(said: &Said, name: &str) -> Result<PgConnectOptions, Trouble> {
     {
         let Some(file) = file else { continue };
         // The driver would take a missing file for a server that is away.
-        File::open(file)
+        private::open_regular(Path::new(file))
             .map_err(|error| no(&format!("has {name} with a file that cannot be read: {error}")))?;
         pairs.append_pair(name, file);
     }

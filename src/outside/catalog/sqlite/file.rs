@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use ledger::store::private;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, Params, Row};
@@ -59,6 +60,9 @@ impl File {
             let path = path
                 .canonicalize()
                 .map_err(|error| refused(format!("there is no database at {shown}: {error}")))?;
+            // SQLite would wait for a pipe for ever.
+            private::check_readable(&path)
+                .map_err(|error| refused(format!("there is no database at {shown}: {}", private::told(&error))))?;
             let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(&path, flags).map_err(trouble)?;
             connection

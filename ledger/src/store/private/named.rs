@@ -1,0 +1,129 @@
+//! Files that a flag or a setting names, and what has to be as it should before a writer begins.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::{Refused, SAFE, anothers, away, check, check_link, check_trusted, kind, user};
+
+/// Opens a regular file to read it, whosever it is. A link is followed, as the name is the user's own. A pipe is not
+/// waited for, and a device, which might never end, not read.
+///
+/// # Errors
+/// Those of the file system; a [`Refused`] where something else is there.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let other = || Refused::error(path, "is no regular file", "Put a file there");
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        // A socket.
+        Err(Errno::NXIO) => return Err(other()),
+        Err(error) => return Err(error.into()),
+    };
+    if file.metadata()?.is_file() { Ok(file) } else { Err(other()) }
+}
+
+/// In which way others have a hand in a file that was opened, for those who take it all the same and tell it.
+///
+/// # Errors
+/// Those of the file system.
+pub fn in_others_hands(path: &Path, file: &File) -> io::Result<Option<String>> {
+    let about = file.metadata()?;
+    Ok(check_link(path).and_then(|()| check_trusted(path, &about)).err().map(|refused| refused.to_string()))
+}
+
+/// Opens a file of this user, to see what it is before it is replaced. A link is not followed.
+///
+/// # Errors
+/// Those of the file system; a [`Refused`] where something else is there.
+pub fn open_to_replace(path: &Path) -> io::Result<File> {
+    let file = File::from(rustix::fs::open(path, OFlags::RDONLY | SAFE, Mode::empty())?);
+    let about = file.metadata()?;
+    match about.is_file() {
+        true if about.uid() == user() => Ok(file),
+        true => Err(anothers(path, &about)),
+        false => Err(Refused::error(path, format!("is {}", kind(&about)), away(path))),
+    }
+}
+
+/// Whether a name is that of a device, or of a pipe of this user.
+pub fn is_stream(path: &Path) -> bool {
+    let is_one = |about: std::fs::Metadata| {
+        about.file_type().is_char_device() || about.file_type().is_fifo() && about.uid() == user()
+    };
+    path.symlink_metadata().is_ok_and(is_one)
+}
+
+/// Opens such a device or pipe to write to it. Whoever reads a pipe is waited for, as a shell does. What was opened is
+/// looked at again: the name may lead elsewhere by now.
+///
+/// # Errors
+/// Those of the file system; a [`Refused`] where something else is there.
+pub fn open_stream(path: &Path) -> io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let about = file.metadata()?;
+    let is_ours = about.file_type().is_fifo() && about.uid() == user();
+    match about.file_type().is_char_device() || is_ours {
+        true => Ok(file),
+        false => Err(Refused::error(path, "is no device, and no pipe of yours", away(path))),
+    }
+}
+
+/// Where a link leads; `None` where there is no link.
+pub fn leads_to(path: &Path) -> Option<PathBuf> {
+    // A slash at its end would follow it.
+    let path: PathBuf = path.components().collect();
+    path.symlink_metadata().ok().filter(std::fs::Metadata::is_symlink)?;
+    let said = path.read_link().ok()?;
+    Some(path.canonicalize().unwrap_or_else(|_| path.parent().unwrap_or(Path::new("")).join(said)))
+}
+
+/// Sees that nothing strange stands under the names that a writer opens or makes beside a ledger. One that is not there
+/// yet is made under another name first.
+///
+/// # Errors
+/// Those of the file system; a [`Refused`] where something else is there.
+pub fn check_made(ledger: &Path, is_new: bool) -> io::Result<()> {
+    let beside = |path: PathBuf, ending: &str| {
+        let mut name: OsString = path.into_os_string();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    let lock = beside(ledger.canonicalize().unwrap_or_else(|_| ledger.to_owned()), ".lock");
+    if let Some(about) = there(&lock)? {
+        check(&lock, &about)?;
+    }
+    let new = beside(ledger.to_owned(), ".new");
+    match there(&new)? {
+        Some(about) if is_new && !(about.is_file() && about.uid() == user()) => check(&new, &about),
+        _ => Ok(()),
+    }
+}
+
+/// Sees that at the name of a socket is none, or one of this user.
+///
+/// # Errors
+/// Those of the file system; a [`Refused`] where something else is there.
+pub fn check_socket(path: &Path) -> io::Result<()> {
+    match there(path)? {
+        None => Ok(()),
+        Some(left) if left.file_type().is_socket() && left.uid() == user() => Ok(()),
+        Some(other) if other.file_type().is_socket() => Err(anothers(path, &other)),
+        Some(other) => Err(Refused::error(path, format!("is {}, and no socket", kind(&other)), away(path))),
+    }
+}
+
+/// What is there under a name itself.
+fn there(path: &Path) -> io::Result<Option<std::fs::Metadata>> {
+    match path.symlink_metadata() {
+        Ok(about) => Ok(Some(about)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -8,9 +8,9 @@ use ledger::chain::Head;
 use ledger::event::{Event, Record};
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
+use ledger::report::{Unaccounted, unaccounted};
 use ledger::store::LedgerError;
 use ledger::store::private::{self, Refused};
-use ledger::report::{Unaccounted, unaccounted};
 use serde::Serialize;
 
 use super::Context;

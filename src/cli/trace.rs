@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -79,8 +79,9 @@ fn open(path: &Path) -> Result<File, Failure> {
         (None, Some(refused)) => cannot().because(&error).hint(refused.advice()),
         (_, None) => Failure { exit: Exit::CannotGoOn, ..cannot().because(error) },
     };
-    // The same devices and pipes as for an answer.
-    if let Some(stream) = show::open_stream(path).map_err(failed)? {
+    // The same devices as for an answer. A pipe of its own would hold the program up until somebody reads it.
+    let is_pipe = path.symlink_metadata().is_ok_and(|about| about.file_type().is_fifo());
+    if !is_pipe && let Some(stream) = show::open_stream(path).map_err(failed)? {
         return Ok(stream);
     }
     let mut file = private::append_or_create(path).map_err(failed)?;

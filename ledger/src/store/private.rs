@@ -17,7 +17,8 @@ pub use advice::quoted;
 use advice::{MADE, away, is_named};
 pub use dir::Dir;
 pub use named::{
-    check_made, check_socket, in_others_hands, is_stream, leads_to, open_regular, open_stream, open_to_replace,
+    check_made, check_socket, in_others_hands, is_stream, leads_to, open_regular, open_stream,
+    open_to_replace,
 };
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;

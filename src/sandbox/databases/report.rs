@@ -29,7 +29,8 @@ pub fn write_report(path: &Path, world: &World) -> Result<(), FillError> {
 /// When the file cannot be read or a row is not one of requirement D4.
 pub fn read_report(path: &Path) -> Result<Vec<MatchRow>, FillError> {
     let failed = |source| FillError::Report { path: path.to_owned(), source };
-    let mut report = csv::Reader::from_reader(private::open_regular(path).map_err(|error| failed(error.into()))?);
+    let mut report =
+        csv::Reader::from_reader(private::open_regular(path).map_err(|error| failed(error.into()))?);
     let header = report.headers().map_err(failed)?.clone();
     let plain = |(name, text): (&str, &str)| match name {
         "ta_id" | "ea_id" | "images_count" => {

@@ -116,7 +116,7 @@ fn s5_a_pipe_that_a_setting_names_is_not_waited_for() {
         format!("postgres://u:p@127.0.0.1:1/x?sslmode=verify-full&sslrootcert={pipe}"),
     );
     run(&at, &["countries"], &[("PRODUCTION_DATABASE_URL", &sqlite)]).code(30).says("is no regular file");
-    let ran = run(&at, &["doctor"], &[("TRIVIA_ADVISOR_DATABASE_URL", &sqlite)]).code(13);
+    let ran = run(&at, &["doctor", "--format", "json"], &[("TRIVIA_ADVISOR_DATABASE_URL", &sqlite)]).code(13);
     assert!(ran.stdout.contains("is no regular file"), "{ran}");
     let ran = run(&at, &["countries"], &[("PRODUCTION_DATABASE_URL", &root)]);
     assert!(matches!(ran.code, Some(2 | 30)), "{ran}");
@@ -155,13 +155,19 @@ fn s5_what_is_no_file_beside_a_ledger_hangs_nothing_and_is_told() {
                     ("directory", _) => "is a directory",
                     _ => "is no regular file",
                 };
-                let (rolls, countries) = (["rollback", "--country", "PL", "--yes"], ["migrate", "--country", "DE", "--yes"]);
+                let (rolls, countries) =
+                    (["rollback", "--country", "PL", "--yes"], ["migrate", "--country", "DE", "--yes"]);
                 for args in [&countries[..], &rolls] {
                     run(&at, args, &[]).code(2).says(told);
                 }
-                let doctor = run(&at, &["doctor"], &[]).code(13);
+                let doctor = run(&at, &["doctor", "--format", "json"], &[]).code(13);
                 assert!(doctor.stdout.contains(told), "{ending} {what}: {doctor}");
-                for args in [&["status"][..], &["ledger", "verify"], &["ledger", "checkpoint"], &["control", "status"]] {
+                for args in [
+                    &["status"][..],
+                    &["ledger", "verify"],
+                    &["ledger", "checkpoint"],
+                    &["control", "status"],
+                ] {
                     let ran = run(&at, args, &[]);
                     assert_ne!(ran.code, Some(124), "{ending} {what}: {ran}");
                 }
@@ -175,7 +181,7 @@ fn s5_what_is_no_file_beside_a_ledger_hangs_nothing_and_is_told() {
     for what in ["pipe", "directory", "device"] {
         let place = beside(".sock");
         put(what, &place);
-        let doctor = run(&at, &["doctor"], &[]).code(13);
+        let doctor = run(&at, &["doctor", "--format", "json"], &[]).code(13);
         assert!(doctor.stdout.contains(".sock is "), "{what}: {doctor}");
         let ran = run(&at, &["migrate", "--country", "PL", "--yes"], &[]).code(0);
         assert!(place.symlink_metadata().is_ok(), "{ran}");

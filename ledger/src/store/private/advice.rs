@@ -23,7 +23,9 @@ pub(super) fn away(path: &Path) -> String {
             Ok(about) if about.is_symlink() => {
                 format!("See where it leads, and take away the link, not what it leads to: rm {name}")
             }
-            Ok(about) if about.is_dir() => format!("See what is in it, and move it away: mv {name} {name}.old"),
+            Ok(about) if about.is_dir() => {
+                format!("See what is in it, and move it away: mv {name} {name}.old")
+            }
             _ => format!("See what it is, and take it away: rm {name}"),
         };
     }

@@ -61,8 +61,9 @@ impl File {
                 .canonicalize()
                 .map_err(|error| refused(format!("there is no database at {shown}: {error}")))?;
             // SQLite would wait for a pipe for ever.
-            private::check_readable(&path)
-                .map_err(|error| refused(format!("there is no database at {shown}: {}", private::told(&error))))?;
+            private::check_readable(&path).map_err(|error| {
+                refused(format!("there is no database at {shown}: {}", private::told(&error)))
+            })?;
             let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(&path, flags).map_err(trouble)?;
             connection

@@ -13,6 +13,8 @@ use crate::support::program::{Ran, Workplace};
 use crate::support::stage::Kind;
 
 const MIGRATE: [&str; 4] = ["migrate", "--country", "PL", "--yes"];
+const REPORT: &str = "ta_id,ta_slug,ta_name,ea_id,ea_slug,ea_name,match_type,confidence,distance_m,name_distance,images_count\n\
+    1,a,A,1,a,A,exact,1,0,0,1\n";
 /// Longer than any of these commands takes, as is the code of the tool that ends one.
 const LONGEST: &str = "60";
 /// The user to whom what is nobody's belongs.
@@ -83,7 +85,7 @@ fn s5_a_plan_that_is_no_regular_file_or_that_others_may_write_is_not_run() {
 
 #[test]
 fn s5_a_matching_report_is_a_regular_file_and_anothers_is_told() {
-    let report = "ta_id,ta_slug,ea_id,ea_slug,match_type,distance_m\n1,a,1,a,exact,0\n";
+    let report = REPORT;
     let at = Workplace::fitting(Kind::Sqlite, report);
     let place = at.work().join("a.csv");
     let populate = ["populate", "--matches", "a.csv", "--dry-run"];
@@ -199,7 +201,7 @@ fn s5_what_is_no_file_beside_a_ledger_hangs_nothing_and_is_told() {
 fn s5_a_directory_that_others_may_write_is_refused_before_anybody_is_asked() {
     let at = work();
     at.run(&["plan", "--country", "PL", "--out", "a.plan"]).code(0);
-    let report = "ta_id,ta_slug,ea_id,ea_slug,match_type,distance_m\n1,a,1,a,exact,0\n";
+    let report = REPORT;
     fs::write(at.work().join("a.csv"), report).unwrap();
     let database = TcpListener::bind("127.0.0.1:0").unwrap();
     database.set_nonblocking(true).unwrap();

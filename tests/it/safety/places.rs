@@ -149,6 +149,8 @@ fn s5_what_is_no_file_beside_a_ledger_hangs_nothing_and_is_told() {
                 if ending == ".spool" && what == "directory" {
                     continue;
                 }
+                // What a run before has left: it is made anew.
+                let _there_is_none = fs::remove_file(&place).or_else(|_| fs::remove_dir_all(&place));
                 put(what, &place);
                 let told = match (what, ending) {
                     ("device", "") => "no regular file",

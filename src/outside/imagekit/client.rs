@@ -13,9 +13,7 @@ use url::Url;
 
 use super::answers::Answer;
 use super::settings::{ImageKitOptions, ImageKitRefused, Secret};
-use super::{
-    Cdn, CdnFile, Deleted, Listed, OddFile, Stored, Upload, Usage, delivered_at, wire,
-};
+use super::{Cdn, CdnFile, Deleted, Listed, OddFile, Stored, Upload, Usage, delivered_at, wire};
 use crate::limits::{ANSWER_BYTES_MAX, BULK_DELETE_FILES_MAX, FIND_FILES_MAX, LIST_FILES_MAX};
 use crate::outside::http::{Patience, progress};
 use crate::outside::incoming::Incoming;

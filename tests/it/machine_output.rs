@@ -146,6 +146,10 @@ fn looking_back(story: &mut Story) {
     story.says("audit", 13, &["audit", "--live"]);
     story.remove("pub-4");
     story.says("reconcile", 13, &["reconcile"]);
+    let odd = r#"[{"fileId": "1", "filePath": "/venues/a/1.jpg", "size": "large"}]"#.into();
+    let odd = Fault::Answer { status: 200, headers: Vec::new(), body: odd };
+    story.site.stage.cdn_faults.inject("list", 0, 1, odd);
+    story.says("reconcile", 13, &["reconcile"]);
     story.says("The end of a run", 0, &["rollback", "--venue-id", "1", "--yes"]);
     story.says("The end of a run", 12, &["rollback", "--venue-id", "5", "--yes"]);
     story.says("The end of a run", 0, &["rollback", "--venue-id", "4", "--yes"]);

@@ -124,11 +124,14 @@ impl Campaign {
             let is_resumed = n > 0 && self.rng.bool();
             let args: &[&str] = if is_resumed { &["resume", "--yes"] } else { args };
             println!("{cut:?} of `{}`", args.join(" "));
-            match cut.strike(work, args) {
-                true => self.struck += 1,
-                false => println!("it was faster"),
-            }
+            let is_struck = cut.strike(work, args);
             self.kills_left -= 1;
+            if !is_struck {
+                // Nothing is left to be killed at in this world.
+                println!("it was faster");
+                break;
+            }
+            self.struck += 1;
             if work.ledger().exists() {
                 work.run(&["ledger", "verify"]).code(0);
             }

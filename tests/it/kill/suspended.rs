@@ -34,7 +34,11 @@ fn suspended(work: &Workplace) -> (Going, PgConnection) {
     work.runtime.block_on(run(&mut blocker, "COMMIT"));
     // Whoever comes at once could still be quicker than who waited.
     going.reach("a row it has", || {
-        is_there("a.application_name = 'longshore' AND a.state = 'idle in transaction'")
+        // Not the session that holds the claim.
+        let is_updating = "a.query LIKE '%FOR UPDATE%' AND a.query NOT LIKE '%pg_stat_activity%'";
+        is_there(&format!(
+            "a.application_name = 'longshore' AND a.state = 'idle in transaction' AND {is_updating}"
+        ))
     });
     (going, admin)
 }

@@ -17,9 +17,14 @@ use super::{Refused, SAFE, anothers, away, check, check_link, check_trusted, kin
 /// # Errors
 /// Those of the file system; a [`Refused`] where something else is there.
 pub fn open_regular(path: &Path) -> io::Result<File> {
+    open_regular_with(path, OFlags::empty())
+}
+
+/// The same with further flags.
+pub(super) fn open_regular_with(path: &Path, flags: OFlags) -> io::Result<File> {
     let other = || Refused::error(path, "is no regular file", "Put a file there");
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+    let usual = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = match rustix::fs::open(path, usual | flags, Mode::empty()) {
         Ok(file) => File::from(file),
         // A socket.
         Err(Errno::NXIO) => return Err(other()),

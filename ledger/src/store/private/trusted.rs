@@ -5,9 +5,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 
-use super::{Refused, SAFE, check_directory, check_link, check_trusted, quoted};
+use super::named::open_regular_with;
+use super::{Refused, check_directory, check_link, check_trusted, quoted};
 
 /// As many links as the system follows for one name.
 const LINKS_MAX: usize = 40;
@@ -21,11 +22,8 @@ const LINKS_MAX: usize = 40;
 pub fn open_trusted(path: &Path) -> io::Result<File> {
     let path = &end_of(path)?;
     // The last part was no link a moment ago; it is followed no more.
-    let file = File::from(rustix::fs::open(path, OFlags::RDONLY | SAFE, Mode::empty())?);
+    let file = open_regular_with(path, OFlags::NOFOLLOW)?;
     let about = file.metadata()?;
-    if !about.is_file() {
-        return Err(Refused::error(path, "is no regular file", "Put a file there"));
-    }
     check_trusted(path, &about)?;
     if about.nlink() > 1 {
         let why = format!(

@@ -165,6 +165,35 @@ fn s7_an_editors_new_version_stays() {
     stays(Kind::Sqlite, alike, "it is not what was sent any more");
 }
 
+/// As many bytes of the same sides, and ImageKit tells of no change: only comparing the bytes finds it.
+fn what_has_other_bytes_stays(kind: Kind) {
+    for verb in [Verb::Reconcile, Verb::Rollback] {
+        let site = site(kind);
+        site.one_run(&MIGRATE, 0);
+        let told = files(&site);
+        let changed = told[0].clone();
+        let bytes = site.stage.file_bytes(&changed.path);
+        site.stage.exchange_bytes(&changed.path, altered(bytes.clone()));
+        assert_ne!(site.stage.file_bytes(&changed.path), bytes);
+        assert_eq!(files(&site), told, "ImageKit tells the same of it");
+        let said = sweep(&site, verb);
+        assert_eq!(files(&site), std::slice::from_ref(&changed), "{verb:?}: {said}");
+        let is_reason = |line: &str| line.contains(&changed.path) && line.contains("its bytes differ");
+        assert!(said.lines().any(is_reason), "{verb:?}: {said}");
+        assert_eq!(site.stage.requests("delete"), 1, "only the other file: {verb:?}: {said}");
+    }
+}
+
+#[test]
+fn s7_a_file_with_other_bytes_of_the_same_size_stays_on_sqlite() {
+    what_has_other_bytes_stays(Kind::Sqlite);
+}
+
+#[test]
+fn s7_a_file_with_other_bytes_of_the_same_size_stays_on_postgres() {
+    what_has_other_bytes_stays(Kind::Postgres);
+}
+
 #[test]
 fn s7_a_version_that_an_editor_put_aside_stays() {
     for verb in [Verb::Rollback, Verb::Reconcile] {

@@ -64,7 +64,7 @@ pub struct Stage {
     pub origin: origin::Running,
     /// ImageKit.
     pub imagekit: imagekit::Running,
-    dir: tempfile::TempDir,
+    pub(super) dir: tempfile::TempDir,
 }
 
 /// All venues' `venue_images`, as the catalog's own text.

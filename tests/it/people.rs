@@ -4,6 +4,7 @@
 mod back;
 mod beside;
 mod delete;
+mod meanwhile;
 mod names;
 mod pasted;
 mod retry;

@@ -6,6 +6,7 @@ use longshore::sandbox::imagekit::File;
 use serde_json::json;
 
 use super::{MIGRATE, Verb, acquired, file, files, site, sweep};
+use crate::kill::hand::Going;
 use crate::support::site::Site;
 use crate::support::stage::Kind;
 
@@ -71,5 +72,36 @@ fn s7_an_upload_that_became_a_version_of_somebodys_file_adopts_it() {
         site.stage.upload_file(&path, bytes, &format!("longshore,{ours}"));
         let said = sweep(&site, verb);
         assert_eq!(files(&site).iter().map(|file| file.versions).collect::<Vec<_>>(), [2], "{said}");
+    }
+}
+
+#[test]
+fn s7_an_upload_that_does_not_fit_is_removed_where_it_is_ours_alone() {
+    let elsewhere = one_picture();
+    elsewhere.one_run(&MIGRATE, 0);
+    let path = files(&elsewhere)[0].path.clone();
+    let bytes = elsewhere.stage.file_bytes(&path);
+    let theirs = format!(",ledger-{}", "8".repeat(32));
+    for (more, without, versions, stays) in
+        [("", "", 1, false), (&theirs, "", 1, true), ("", "longshore,", 1, true), ("", "", 2, true)]
+    {
+        let site = one_picture();
+        site.stage.order("origin=late:by=2s");
+        let mut going = Going::spawn(site.command(&MIGRATE), &MIGRATE);
+        going.reach("the run is at work", || site.stage.requests("origin") > 0);
+        let ledger = Ledger::read(&site.ledger()).unwrap();
+        let (run, _) = ledger.state().unfinished().next().unwrap();
+        let tags = format!("longshore,{},run-{run},PL{more}", ledger.store().id().tag());
+        for _ in 0..versions {
+            site.stage.upload_file(&path, bytes.clone(), &tags.replacen(without, "", 1));
+        }
+        // The answer tells of the file that is there, with a size that was not sent.
+        let there = file(&site, &path);
+        let odd = File { bytes: there.bytes + 1, ..there.clone() };
+        site.stage.cdn_faults.inject("upload", 0, 1, answers_with(&site, &odd, &there.id));
+        let ran = going.end().code(10);
+        let left = files(&site);
+        assert_eq!(left, if stays { vec![there] } else { vec![] }, "{tags} {versions}: {ran}");
+        assert_eq!(site.stage.requests("delete"), u64::from(!stays), "{ran}");
     }
 }

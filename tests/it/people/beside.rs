@@ -146,3 +146,32 @@ fn s7_a_venue_that_got_another_slug_is_claimed_by_the_one_it_was_planned_with() 
     other.end().code(0);
     assert_eq!(every_row_is_served(&site), 3);
 }
+
+/// Ends the session that holds a claim, and holds it in its place until there is a country with the number 99.
+const TAKES_THE_CLAIM: &str = "DO $$
+    DECLARE claim bigint;
+    BEGIN
+        SELECT (classid::bigint << 32) | objid::bigint INTO STRICT claim FROM pg_locks
+        WHERE locktype = 'advisory' AND granted AND objsubid = 1
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
+        PERFORM pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
+        WHILE NOT pg_try_advisory_lock(claim) LOOP PERFORM pg_sleep(0.01); END LOOP;
+        WHILE NOT EXISTS (SELECT FROM countries WHERE id = 99) LOOP PERFORM pg_sleep(0.05); END LOOP;
+    END $$";
+
+#[test]
+fn s7_once_another_holds_the_country_no_more_is_deleted() {
+    let site = site(Kind::Postgres);
+    site.one_run(&MIGRATE, 0);
+    site.one_run(&ROLLBACK, 0);
+    let going = deleting(&site, &DELETE);
+    let ran = std::thread::scope(|threads| {
+        threads.spawn(|| site.stage.sql(TAKES_THE_CLAIM));
+        let ran = going.end();
+        site.stage.sql("INSERT INTO countries VALUES (99, 'Nowhere', 'ZZ', 'nowhere')");
+        ran
+    });
+    let ran = ran.code(22).says("PL is being worked on by");
+    assert_eq!(site.paths().len(), 2, "the one that was on its way: {ran}");
+}

@@ -25,7 +25,7 @@ fn deleted(site: &Site) -> Vec<String> {
 }
 
 /// Gives a file on the CDN other tags, as somebody at its media library would.
-fn tag(site: &Site, path: &str, tags: &[&str]) {
+pub(super) fn tag(site: &Site, path: &str, tags: &[&str]) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let url = |text: String| text.parse().unwrap();
     let api = || url(site.stage.imagekit.api_url());

@@ -281,4 +281,20 @@ mod tests {
             assert_eq!(parsed(text).unwrap_err(), why, "{text:?}");
         }
     }
+
+    #[test]
+    fn d6_a_file_that_is_too_long_or_utf_16_is_not_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let read = |bytes: &[u8]| {
+            let path = dir.path().join(".env");
+            std::fs::write(&path, bytes).unwrap();
+            super::read(&path).map_err(|failure| format!("{failure:?}"))
+        };
+        assert_eq!(read(b"\xef\xbb\xbfA=1").unwrap()["A"], "1");
+        assert!(read(b"A\0=\x001\0").unwrap_err().contains("UTF-16"));
+        let mut long = vec![b'#'; usize::try_from(ENV_FILE_BYTES_MAX).unwrap()];
+        assert!(read(&long).unwrap().is_empty());
+        long.push(b'#');
+        assert!(read(&long).unwrap_err().contains("longer than"));
+    }
 }

@@ -318,6 +318,26 @@ mod tests {
     }
 
     #[test]
+    fn s5_what_has_a_second_name_or_another_owner_is_not_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        let (wal, left) = (dir.path().join("file-wal"), dir.path().join("left"));
+        std::fs::write(&file, "A=1").unwrap();
+        symlink(&file, &link).unwrap();
+        std::fs::hard_link(&file, &wal).unwrap();
+        assert!(why(check_ledger(&file)).starts_with("has 2 names"));
+        std::fs::remove_file(&wal).unwrap();
+        if user() == ROOT {
+            std::os::unix::fs::lchown(&link, Some(65_534), None).unwrap();
+            assert_eq!(why(open_trusted(&link)), "is a symbolic link of another user (uid 65534)");
+            std::fs::write(&left, "theirs").unwrap();
+            std::os::unix::fs::lchown(&left, Some(65_534), None).unwrap();
+            assert_eq!(why(create_anew(&left)), "belongs to another user (uid 65534)");
+            assert_eq!(std::fs::read_to_string(&left).unwrap(), "theirs");
+        }
+    }
+
+    #[test]
     fn s5_a_directory_is_used_by_its_handle() {
         let place = tempfile::tempdir().unwrap();
         let (path, away, other) = (place.path().join("a"), place.path().join("b"), place.path().join("c"));

@@ -243,12 +243,14 @@ fn s1_a_database_of_a_dotenv_is_sent_no_password_that_a_pass_file_has_for_any_ho
 fn s1_only_the_passwords_of_our_databases_in_a_pass_file_are_masked() {
     let mut planted = Planted::new();
     let pass = planted.at.sandbox_dir().join("pass");
-    fs::write(&pass, "elsewhere:*:*:*:countries\n127.0.0.1:9:x:app:connection\n").unwrap();
+    fs::write(&pass, "elsewhere:*:*:*:countries\nelsewhere:*:*:*:database\n127.0.0.1:9:x:app:connection\n")
+        .unwrap();
     fs::set_permissions(&pass, fs::Permissions::from_mode(0o600)).unwrap();
     planted.at.settings.insert("PGPASSFILE".into(), pass.display().to_string());
     planted.at.settings.insert("PRODUCTION_DATABASE_URL".into(), "postgres://app@127.0.0.1:9/x".into());
     let ran = planted.at.run(&["countries"]);
     assert!(!ran.stderr.contains("connection"), "{ran}");
+    ran.says("database");
     planted.at.settings.insert("PRODUCTION_DATABASE_URL".into(), "sqlite:/countries".into());
     planted.at.run(&["countries"]).says("countries");
 }

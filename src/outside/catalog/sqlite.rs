@@ -34,6 +34,29 @@ use crate::outside::Trouble;
 
 const TABLES: [&str; 3] = ["venues", "cities", "countries"];
 
+/// A table of the file, or something like it.
+struct Listed {
+    name: String,
+    /// `table`, `view`, `virtual`, or `shadow` for what lies below a virtual one.
+    kind: String,
+    is_without_rowid: bool,
+}
+
+/// All tables of the file, by name. Asked by a statement: a table of the file can have the name of the function of the same
+/// name (`pragma_table_list`), and would be asked instead.
+fn all_tables(connection: &Connection) -> rusqlite::Result<Vec<Listed>> {
+    let mut read = connection.prepare("PRAGMA main.table_list")?;
+    let mut tables = Vec::new();
+    let mut rows = read.query([])?;
+    while let Some(row) = rows.next()? {
+        if row.get::<_, String>(0)? == "main" {
+            tables.push(Listed { name: row.get(1)?, kind: row.get(2)?, is_without_rowid: row.get(4)? });
+        }
+    }
+    tables.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(tables)
+}
+
 /// A page of venues, read row by row. `?1` is the most bytes of an array, `?2` those of a name: what is beyond is not
 /// even loaded, as SQLite knows the size of a value without it.
 macro_rules! page {

@@ -7,6 +7,7 @@ use crate::support::stage::Kind;
 fn s7_every_type_that_holds_text_is_looked_at() {
     let unused = Unused::new(Kind::Postgres);
     unused.sql("CREATE DOMAIN address AS text; CREATE TYPE card AS (title text, picture address)");
+    unused.sql("CREATE TYPE spans AS RANGE (subtype = text, multirange_type_name = multi_spans); CREATE TYPE covers AS ENUM ('none', '$stem')");
     for (kind, value) in [
         ("json", r#"'{"a": [1, {"b": "$url"}]}'"#),
         ("jsonb", r#"'{"a": {"$url": null}}'"#),
@@ -18,6 +19,11 @@ fn s7_every_type_that_holds_text_is_looked_at() {
         ("address[]", "ARRAY['$url']::address[]"),
         ("card", "ROW('x', '$url')::card"),
         ("card[]", "ARRAY[ROW('x', '$url')::card]"),
+        ("spans", "spans('$url', NULL)"),
+        ("multi_spans", "multi_spans(spans('$url', NULL))"),
+        ("covers", "'$stem'"),
+        ("tsvector", "to_tsvector('simple', '$url')"),
+        ("jsonpath", r#"'$."$stem"'"#),
         ("xml", "XMLPARSE(CONTENT '<img src=\"&#47;$stem.jpg\"/>')"),
     ] {
         unused.sql(&format!("CREATE TABLE odd (held {kind}); INSERT INTO odd VALUES (NULL), ({value})"));
@@ -116,6 +122,9 @@ fn s7_a_view_that_makes_text_of_bytes_is_looked_at() {
     let tables = looks_at["tables"].to_string();
     assert!(!tables.contains("public.plain") && !tables.contains("public.of_it"), "{tables}");
     unused.sql("UPDATE pages SET data = '', id = 2; CREATE VIEW fixed AS SELECT '$stem'::text AS cover");
+    unused.stays("public.fixed.cover");
+    unused.sql("DROP VIEW fixed; COMMENT ON TABLE pages IS '$url'");
+    unused.sql("CREATE VIEW fixed AS SELECT description AS cover FROM pg_catalog.pg_description");
     unused.stays("public.fixed.cover");
     let skip = [&DELETE[..], &["--skip-table", "public.fixed"]].concat();
     unused.goes(&skip);

@@ -43,6 +43,45 @@ fn s7_every_value_of_every_kind_of_table_is_looked_at() {
 }
 
 #[test]
+fn s7_a_table_that_has_the_name_of_one_of_sqlites_own_hides_no_other() {
+    let unused = Unused::new(Kind::Sqlite);
+    unused.sql("CREATE TABLE posts (body TEXT)");
+    unused.sql("INSERT INTO posts VALUES ('$url')");
+    for (shadow, rows) in [
+        (
+            "CREATE TABLE pragma_table_list (schema, name, type, wr)",
+            "INSERT INTO pragma_table_list SELECT 'main', name, 'table', 0 FROM sqlite_schema
+             WHERE name IN ('venues', 'cities', 'countries')",
+        ),
+        (
+            "CREATE VIRTUAL TABLE pragma_table_xinfo USING fts5(name, pk, cid, hidden, arg)",
+            "INSERT INTO pragma_table_xinfo VALUES ('id', 1, 0, 0, 'venues posts cities countries')",
+        ),
+    ] {
+        unused.sql(shadow);
+        unused.sql(rows);
+        unused.stays("posts.body in the row with rowid 1");
+        let name = shadow.split_whitespace().find(|word| word.starts_with("pragma_")).unwrap();
+        unused.sql(&format!("DROP TABLE {name}"));
+    }
+    unused.sql("DROP TABLE posts");
+    unused.goes(&DELETE);
+}
+
+#[test]
+fn s7_a_view_that_makes_its_values_is_looked_at_and_a_broken_one_is_listed() {
+    let unused = Unused::new(Kind::Sqlite);
+    unused.sql("CREATE TABLE parts (a TEXT, b TEXT)");
+    let (a, b) = unused.path.split_at(unused.path.len() - 12);
+    unused.sql(&format!("INSERT INTO parts VALUES ('{a}', '{b}')"));
+    unused.sql("CREATE VIEW plain AS SELECT a, b FROM parts");
+    unused.sql("CREATE VIEW whole AS SELECT a || b AS path FROM parts");
+    unused.stays("whole.path");
+    unused.sql("DROP VIEW whole; CREATE VIEW broken AS SELECT x FROM nowhere");
+    unused.goes(&DELETE).says("Not looked at, because it cannot be read:").says("broken: ");
+}
+
+#[test]
 fn s7_a_full_text_index_is_looked_at_and_a_foreign_module_is_listed() {
     let unused = Unused::new(Kind::Sqlite);
     unused.sql("CREATE VIRTUAL TABLE pages USING fts5(body)");

@@ -43,13 +43,14 @@ pub(crate) async fn inspect(path: &Path, access: Access, tables: &[&str]) -> Res
 
 fn columns(connection: &Connection, tables: &[String]) -> rusqlite::Result<Vec<Column>> {
     let mut columns = Vec::new();
-    let mut read = connection.prepare("SELECT name, type FROM pragma_table_info(?1) ORDER BY cid")?;
     for table in tables {
+        let mut read =
+            connection.prepare(&format!("PRAGMA main.table_info(\"{}\")", table.replace('"', "\"\"")))?;
         let column = |row: &rusqlite::Row<'_>| {
-            let (name, kind) = (row.get(0)?, row.get(1)?);
+            let (name, kind) = (row.get(1)?, row.get(2)?);
             Ok(Column { table: table.clone(), name, kind, may_read: true, may_update: true })
         };
-        for column in read.query_map([table], column)? {
+        for column in read.query_map([], column)? {
             columns.push(column?);
         }
     }
@@ -58,12 +59,11 @@ fn columns(connection: &Connection, tables: &[String]) -> rusqlite::Result<Vec<C
 
 /// What of these names the file has, in a query that looks into `main` alone.
 pub(super) fn tables(connection: &Connection, names: &[&str]) -> rusqlite::Result<Vec<Table>> {
-    let sql = "SELECT type FROM pragma_table_list WHERE schema = 'main' AND name = ?1 COLLATE NOCASE";
-    let mut read = connection.prepare(sql)?;
+    let all = super::all_tables(connection)?;
     let mut tables = Vec::new();
     for name in names {
-        for kind in read.query_map([name], |row| row.get::<_, String>(0))? {
-            let odd = match kind?.as_str() {
+        for found in all.iter().filter(|found| found.name.eq_ignore_ascii_case(name)) {
+            let odd = match found.kind.as_str() {
                 "view" => Some("view"),
                 "virtual" | "shadow" => Some("virtual table"),
                 _ => None,

@@ -1,7 +1,7 @@
 //! Every text of a SQLite file, in one snapshot. A type binds nobody there, so every column of every table is looked at,
 //! whatever it is called. Nobody keeps rows from anybody.
 //!
-//! Views show what lies in tables, so they are not read.
+//! A view that shows columns of tables is not read; one that makes its values is.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,18 +10,12 @@ use ledger::trouble::TroubleKind;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, Row, Transaction};
 
-use super::File;
 use super::file::Deadline;
 use super::trouble::trouble;
+use super::{File, Listed};
 use crate::limits::USE_TEXT_BYTES_MAX;
 use crate::outside::Trouble;
 use crate::outside::catalog::search::{Kind, Search, See, Seen, Spot, Table, Texts, Unread};
-
-/// Tables, virtual ones and what lies below those.
-const TABLES: &str = "SELECT name, type, wr FROM pragma_table_list \
-     WHERE schema = 'main' AND type <> 'view' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
-/// Generated columns too; those that a virtual table hides are none of its rows.
-const COLUMNS: &str = "SELECT name, pk FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid";
 
 /// A table and what a row of it is named by.
 struct Reading {
@@ -54,7 +48,7 @@ pub(super) async fn texts(file: &File, skip: &[String]) -> Result<Texts, Trouble
             match why_not {
                 Some(why) => texts.unread.push(Unread { table, columns, why }),
                 None => {
-                    let sql = format!("SELECT count(*) FROM {}", quoted(&table));
+                    let sql = format!("SELECT count(*) FROM main.{}", quoted(&table));
                     deadline.renew();
                     let rows: Option<i64> = match connection.query_row(&sql, [], |row| row.get(0)) {
                         Ok(rows) => Some(rows),
@@ -113,20 +107,30 @@ pub(super) async fn search(file: &File, search: &Search) -> Result<Seen, Trouble
 }
 
 fn list(connection: &Connection) -> rusqlite::Result<Vec<Reading>> {
-    let mut tables = connection.prepare(TABLES)?;
-    let tables = tables.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let tables: Vec<(String, String, bool)> = tables.collect::<Result<_, _>>()?;
+    let tables = super::all_tables(connection)?;
+    let names: HashSet<String> = tables.iter().map(|table| table.name.to_ascii_lowercase()).collect();
     tables
         .into_iter()
-        .map(|(name, kind, is_without_rowid)| {
+        .filter(|table| !table.name.to_ascii_lowercase().starts_with("sqlite_"))
+        .filter_map(|table| {
+            let Listed { name, kind, is_without_rowid } = table;
+            let unread = |name, error| {
+                let why_not = Some(trouble(error).message);
+                Ok(Reading { name, columns: Vec::new(), key: String::new(), why_not })
+            };
+            if kind == "view" {
+                match makes_values(connection, &name, &names) {
+                    Ok(true) => {}
+                    Ok(false) => return None,
+                    // A view of something that is not there any more, for one.
+                    Err(error) => return Some(unread(name, error)),
+                }
+            }
             let columns = match columns(connection, &name) {
                 Ok(columns) => columns,
                 // A virtual table whose module this program does not have.
-                Err(error) if kind == "virtual" => {
-                    let why_not = Some(trouble(error).message);
-                    return Ok(Reading { name, columns: Vec::new(), key: String::new(), why_not });
-                }
-                Err(error) => return Err(error),
+                Err(error) if kind == "virtual" => return Some(unread(name, error)),
+                Err(error) => return Some(Err(error)),
             };
             let mut keys: Vec<_> = columns.iter().filter(|(_, place)| *place > 0).collect();
             keys.sort_by_key(|(_, place)| *place);
@@ -140,25 +144,32 @@ fn list(connection: &Connection) -> rusqlite::Result<Vec<Reading>> {
                     })
                     .collect::<Vec<_>>()
                     .join(" || ', ' || "),
-                (true, Some(rowid)) if !is_without_rowid && kind != "virtual" => {
+                (true, Some(rowid)) if !is_without_rowid && kind != "virtual" && kind != "view" => {
                     format!("'rowid ' || {rowid}")
                 }
                 (true, _) => "''".to_owned(),
             };
-            Ok(Reading {
-                name,
-                columns: columns.into_iter().map(|(name, _)| name).collect(),
-                key,
-                why_not: None,
-            })
+            let columns = columns.into_iter().map(|(name, _)| name).collect();
+            Some(Ok(Reading { name, columns, key, why_not: None }))
         })
         .collect()
 }
 
+/// Whether a view shows anything else than columns of the file's own tables, which are read there.
+fn makes_values(connection: &Connection, view: &str, tables: &HashSet<String>) -> rusqlite::Result<bool> {
+    let statement = connection.prepare(&format!("SELECT * FROM main.{}", quoted(view)))?;
+    let is_of_table = |of: &str| tables.contains(&of.to_ascii_lowercase());
+    Ok(statement.columns_with_metadata().any(|column| !column.table_name().is_some_and(is_of_table)))
+}
+
+/// Each column of a table with its place in the primary key, from 1. Generated ones are among them; those that a virtual
+/// table hides are none of its rows.
 fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<(String, i64)>> {
-    let mut columns = connection.prepare_cached(COLUMNS)?;
-    let columns = columns.query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    columns.collect()
+    // As a statement: a table of the file can have the name of the function of the same name, and would be asked instead.
+    let mut columns = connection.prepare(&format!("PRAGMA main.table_xinfo({})", quoted(table)))?;
+    let columns = columns.query_map([], |row| Ok((row.get(1)?, row.get(5)?, row.get::<_, i64>(6)?)))?;
+    let shown = columns.filter(|column| !matches!(column, Ok((.., 1))));
+    shown.map(|column| column.map(|(name, key, _)| (name, key))).collect()
 }
 
 /// Shows every text of a table. The time is that of one row: a table may have any number, and looking into texts takes
@@ -168,7 +179,7 @@ fn read(tx: &Transaction<'_>, deadline: &Deadline, reading: &Reading, see: &See)
         return Ok(());
     }
     let columns: Vec<String> = reading.columns.iter().map(|name| quoted(name)).collect();
-    let sql = format!("SELECT {}, {} FROM {}", columns.join(", "), reading.key, quoted(&reading.name));
+    let sql = format!("SELECT {}, {} FROM main.{}", columns.join(", "), reading.key, quoted(&reading.name));
     let table: Arc<str> = reading.name.as_str().into();
     let names: Vec<Arc<str>> = reading.columns.iter().map(|name| name.as_str().into()).collect();
     let is_venues = same(&reading.name, "venues");
@@ -279,7 +290,7 @@ mod tests {
         let looked_at = texts(&file, &[]).await.unwrap().tables;
         assert_eq!(looked_at.iter().find(|table| table.table == "found").unwrap().rows, None);
         let said = search(&file, &all(Arc::new(|_, _| {}))).await.unwrap_err();
-        assert!(said.message.contains("found could not be looked through"), "{}", said.message);
+        assert!(said.message.contains("endless could not be looked through"), "{}", said.message);
         assert!(said.message.contains("took longer than"), "{}", said.message);
         assert_eq!(said.kind, TroubleKind::BadData);
     }

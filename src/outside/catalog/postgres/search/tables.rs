@@ -29,7 +29,7 @@ SELECT c.oid::int8, quote_ident(n.nspname) || '.' || quote_ident(c.relname), n.n
              JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
              JOIN pg_class b ON b.oid = d.refobjid
              WHERE c.relkind = 'v' AND r.ev_class = c.oid AND d.refclassid = 'pg_class'::regclass
-               AND d.refobjid <> c.oid AND b.relnamespace <> 'pg_catalog'::regnamespace),
+               AND d.refobjid <> c.oid),
        EXISTS (SELECT FROM pg_rewrite r
                JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
                WHERE c.relkind = 'v' AND r.ev_class = c.oid AND d.refobjid >= 16384
@@ -52,7 +52,8 @@ WHERE c.relkind IN ('r', 'p', 'm', 'f', 'v') AND c.relpersistence <> 't'
                   AND e.objid = c.oid AND e.deptype = 'e')
 ORDER BY 2";
 
-/// The columns whose type is a text or bytes, or holds one: domains, arrays, ranges and rows are looked into.
+/// The columns whose type is a text, a list of texts (enum) or bytes, or holds one: domains, arrays, ranges and rows are
+/// looked into.
 const COLUMNS: &str = "
 WITH RECURSIVE part (root, type) AS (
     SELECT DISTINCT a.atttypid, a.atttypid FROM pg_attribute a
@@ -64,20 +65,21 @@ WITH RECURSIVE part (root, type) AS (
     CROSS JOIN LATERAL (
         SELECT t.typbasetype WHERE t.typtype = 'd'
         UNION ALL SELECT t.typelem WHERE t.typcategory = 'A' AND t.typelem <> 0
-        UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = t.oid
+        UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)
         UNION ALL SELECT f.atttypid FROM pg_attribute f
                   WHERE t.typtype = 'c' AND f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped
     ) within (type)
 )
 SELECT a.attrelid::int8, a.attnum::int4, quote_ident(a.attname),
        NOT EXISTS (SELECT FROM part p JOIN pg_type t ON t.oid = p.type
-                   WHERE p.root = a.atttypid AND (t.typcategory = 'S' OR t.typname IN ('json', 'jsonb', 'xml', 'hstore'))),
+                   WHERE p.root = a.atttypid AND (t.typcategory IN ('S', 'E') OR t.typname IN ('json', 'jsonb', 'xml', 'hstore', 'tsvector', 'tsquery', 'jsonpath', 'ltree'))),
        has_schema_privilege(c.relnamespace, 'USAGE') AND has_column_privilege(a.attrelid, a.attnum, 'SELECT')
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'm', 'f', 'v')
   AND a.atttypid IN (SELECT p.root FROM part p JOIN pg_type t ON t.oid = p.type
-                     WHERE t.typcategory = 'S' OR t.typname IN ('json', 'jsonb', 'xml', 'hstore', 'bytea'))
+                     WHERE t.typcategory IN ('S', 'E')
+                           OR t.typname IN ('json', 'jsonb', 'xml', 'hstore', 'tsvector', 'tsquery', 'jsonpath', 'ltree', 'bytea'))
 ORDER BY 1, 2";
 
 /// A table or something like it.
@@ -270,12 +272,16 @@ impl<'a> Deciding<'a> {
         if view.runs_functions || (view.makes_values && !self.is_over_skipped(view)) {
             return false;
         }
-        view.over.iter().all(|oid| match self.all.get(oid) {
-            // What a view below makes is looked at in that view, or named there.
-            Some(below) if below.is_view() => self.is_shown_elsewhere(below) || below.is_open(),
-            Some(below) => self.skipped.contains(oid) || below.is_open() || !self.covered(below).is_empty(),
-            None => false,
-        })
+        // What is made of nothing, or of the server's own tables, stands nowhere else.
+        !view.over.is_empty()
+            && view.over.iter().all(|oid| match self.all.get(oid) {
+                // What a view below makes is looked at in that view, or named there.
+                Some(below) if below.is_view() => self.is_shown_elsewhere(below) || below.is_open(),
+                Some(below) => {
+                    self.skipped.contains(oid) || below.is_open() || !self.covered(below).is_empty()
+                }
+                None => false,
+            })
     }
 
     /// Whether a view is made of nothing but tables that are left out.

@@ -14,7 +14,7 @@ use super::out::PlainFormat;
 use super::place::name_of;
 use super::run_files::RunFilesArgs;
 use crate::error::{Exit, Failure};
-use crate::runner::End;
+use crate::runner::{End, ROLLED_BACK_GONE};
 use crate::show;
 
 #[derive(Serialize)]
@@ -31,6 +31,8 @@ struct Ended {
     venues_with_images: u64,
     /// Files that a rollback has deleted from the CDN; null for a run forward.
     files_deleted: Option<u64>,
+    /// Files of the same that it found gone; null for a run forward.
+    files_gone: Option<u64>,
     /// Migrations to be rolled back first, where a `populate` could not be taken back for them.
     migrated_by: Vec<RunId>,
     /// How well a migration went, as `report --run` tells it; null for the others.
@@ -97,7 +99,8 @@ fn ended(ledger: &Ledger, run: RunId, end: End) -> Result<Ended, Failure> {
         End::Finished(..) => None,
     };
     let venues_restored = (verb == Verb::Rollback).then(|| restored(state, run));
-    let files_deleted = (verb == Verb::Rollback).then(|| files_deleted(ledger, run)).transpose()?;
+    let files = (verb == Verb::Rollback).then(|| files_deleted(ledger, run)).transpose()?;
+    let (files_deleted, files_gone) = files.unzip();
     let migrated_by = migrated_by(state, run);
     let tally = state.tally(run);
     let plans = of.plans().iter().filter_map(|seq| state.plan(*seq));
@@ -111,18 +114,23 @@ fn ended(ledger: &Ledger, run: RunId, end: End) -> Result<Ended, Failure> {
         venues_restored,
         venues_with_images,
         files_deleted,
+        files_gone,
         migrated_by,
         report,
     })
 }
 
-fn files_deleted(ledger: &Ledger, run: RunId) -> Result<u64, LedgerError> {
-    let mut files = 0;
+/// How many files a rollback has deleted, and how many it found gone.
+fn files_deleted(ledger: &Ledger, run: RunId) -> Result<(u64, u64), LedgerError> {
+    let (mut deleted, mut gone) = (0, 0);
     ledger.events(run.0, |(_, record)| {
-        files += u64::from(record.run == Some(run) && matches!(record.event, Event::CdnDeleted(_)));
+        if let (true, Event::CdnDeleted(event)) = (record.run == Some(run), &record.event) {
+            let of = if event.why == ROLLED_BACK_GONE { &mut gone } else { &mut deleted };
+            *of += 1;
+        }
         Ok::<_, LedgerError>(())
     })?;
-    Ok(files)
+    Ok((deleted, gone))
 }
 
 /// The migrations that have moved what this rollback of a `populate` had to leave.
@@ -179,6 +187,9 @@ fn print(ended: &Ended) -> Result<(), Failure> {
         show::line(&format!("{done} images back as they were, {drifted} drifted, {failed} failed."))?;
         if let Some(files @ 1..) = ended.files_deleted {
             show::line(&format!("{} deleted from the CDN.", show::count(files, "file")))?;
+        }
+        if let Some(files @ 1..) = ended.files_gone {
+            show::line(&format!("{} gone from the CDN already.", show::count(files, "file")))?;
         }
         for run in &ended.migrated_by {
             show::line(&format!("Run {run} has migrated some of them since: roll that back first,"))?;

@@ -26,6 +26,7 @@ use crate::error::Failure;
 use crate::limits::ENV_FILE_BYTES_MAX;
 
 /// Why a `.env` is not used.
+#[derive(Debug)]
 pub(super) enum Unused {
     /// It is somebody else's, or may be: its owner, those who may write it, or rights that let nobody else read it say so.
     NotTaken(Failure),

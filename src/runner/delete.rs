@@ -125,26 +125,26 @@ pub async fn delete_unused<E: Into<RunError>>(
     let mut in_a_row = 0;
     for (place, candidate) in candidates.iter().enumerate() {
         let (is_needed, id) = (is_needed(&ledger.borrow(), candidate), ledger.borrow().store().id());
-        for country in countries.get(candidate.path.folder()).into_iter().flatten() {
-            claims.check(country.as_deref()).await?;
-        }
+        let held = Claimed { claims, countries: countries.get(candidate.path.folder()) };
+        held.check().await?;
         let fate = match (is_needed, uses.known(place)) {
             (true, _) => Fate::Kept(Kept::Needed),
             (false, Some(spot)) => Fate::Kept(Kept::InRow(spot)),
             (false, None) => {
                 let said = told_of.of(&candidate.file, &candidate.path);
-                match delete(with, id, candidate, &said, (&uses, place)).await {
+                match delete(with, id, candidate, &said, (&uses, place), held).await {
                     Ok(fate) => {
                         in_a_row = 0;
                         fate
                     }
-                    Err(Halt::Trouble(trouble, _))
+                    Err(Broken::Halt(Halt::Trouble(trouble, _)))
                         if is_its_own(&trouble) && in_a_row < OUTAGE_ANSWERS_IN_A_ROW =>
                     {
                         in_a_row += 1;
                         Fate::Kept(Kept::Trouble(trouble.to_string()))
                     }
-                    Err(halt) => return stopped(halt),
+                    Err(Broken::Halt(halt)) => return stopped(halt),
+                    Err(Broken::Run(error)) => return Err(error),
                 }
             }
         };
@@ -204,13 +204,46 @@ async fn survey(
     Ok(countries)
 }
 
+/// The claims on the countries whose venues could get a file.
+#[derive(Clone, Copy)]
+struct Claimed<'a> {
+    claims: &'a Claims,
+    countries: Option<&'a BTreeSet<Option<String>>>,
+}
+
+impl Claimed<'_> {
+    /// Sees that they are still held, and takes again what was lost.
+    ///
+    /// # Errors
+    /// As [`Claims::take`].
+    async fn check(self) -> Result<(), RunError> {
+        for country in self.countries.into_iter().flatten() {
+            self.claims.check(country.as_deref()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a candidate was not brought to an end.
+enum Broken {
+    Halt(Halt),
+    Run(RunError),
+}
+
+impl From<Halt> for Broken {
+    fn from(halt: Halt) -> Self {
+        Self::Halt(halt)
+    }
+}
+
 async fn delete(
     with: Deleting<'_>,
     ledger: LedgerId,
     candidate: &Candidate,
     said: &Provenance,
     (uses, place): (&Uses, usize),
-) -> Result<Fate, Halt> {
+    held: Claimed<'_>,
+) -> Result<Fate, Broken> {
     let Deleting { cdn, catalog, retry, .. } = with;
     let asked = retry.run(Outside::Api, || cdn.details(&candidate.file)).await?;
     let Some(found) = asked.value else { return Ok(Fate::Gone) };
@@ -231,11 +264,14 @@ async fn delete(
     // Whatever is waited for, rows may come to use the file meanwhile: each attempt asks everything anew.
     let was_sent = Cell::new(false);
     let attempt = async || {
+        if let Err(error) = held.check().await {
+            return Ok(Err(Broken::Run(error)));
+        }
         match uses.now(place, catalog, retry).await {
             Ok(None) => {}
             Ok(Some(spot)) => return Ok(Ok(Fate::Kept(Kept::InRow(spot)))),
             // The database was tried often enough; that is no trouble of the CDN.
-            Err(halt) => return Ok(Err(halt)),
+            Err(halt) => return Ok(Err(Broken::Halt(halt))),
         }
         match is_still(cdn, &found).await? {
             // After a lost answer: our own request of a moment ago deleted it.

@@ -47,6 +47,7 @@ pub use planning::{Geography, movable};
 pub use populate::Populate;
 pub use retry::{Halt, Retry, Tried, notice};
 pub use saved::SavedPlan;
+pub use sweep::ROLLED_BACK_GONE;
 pub use uses::{Uses, every_row};
 pub use watch::{Look, Watch};
 pub use wheel::Setting;

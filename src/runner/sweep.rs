@@ -19,6 +19,9 @@ use super::{Message, Moment, RunError, Told};
 use crate::limits::RETRIES_MAX;
 use crate::outside::Trouble;
 
+/// Why a rollback writes a file off that it did not delete.
+pub const ROLLED_BACK_GONE: &str = "rolled back, and it was gone already";
+
 impl Wheel<'_> {
     /// Deletes what a rollback has left without a use, if it was asked to. Being cut off costs nothing: what is left to
     /// delete follows from the ledger, and a file that is gone already is written down then.
@@ -52,7 +55,7 @@ impl Wheel<'_> {
         let told = |ledger: &mut Ledger, file: &Candidate, fate: Fate| -> Result<(), RunError> {
             let why = match fate {
                 Fate::Deleted => "rolled back, and no row uses it".to_owned(),
-                Fate::Gone => "rolled back, and it was gone already".to_owned(),
+                Fate::Gone => ROLLED_BACK_GONE.to_owned(),
                 Fate::Kept(why) => {
                     tell.borrow_mut()(Told::Left(&format!("{} stays on the CDN: {why}", file.path)));
                     return Ok(());

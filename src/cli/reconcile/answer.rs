@@ -257,8 +257,11 @@ impl Answer {
         self.name(&mut sheet);
         if let Some(deleted) = &self.deleted {
             let kept = deleted.iter().filter(|file| file.is_kept());
-            let gone = deleted.len() - kept.clone().count();
-            sheet.line(format!("{} deleted and written off.", show::count(gone as u64, "file")));
+            let of = |fate| deleted.iter().filter(|file| file.fate == fate).count() as u64;
+            sheet.line(format!("{} deleted.", show::count(of("deleted"), "file")));
+            if let gone @ 1.. = of("already_gone") {
+                sheet.line(format!("{} gone already, and written off.", show::count(gone, "file")));
+            }
             kept.for_each(|file| {
                 let why = file.why.as_deref().unwrap_or_default();
                 sheet.line(format!("{} stays: {why}.", file.path));

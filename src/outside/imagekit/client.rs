@@ -153,7 +153,16 @@ impl Cdn for ImageKit {
         let id = addressable(file)?;
         let answer = self.ask(self.api_request(Method::GET, &["v1", "files", &id, "versions"])).await?;
         match answer.status {
-            StatusCode::OK => wire::files(&answer.body, &self.url_endpoint).map_err(|why| answer.odd(&why)),
+            StatusCode::OK => {
+                let found = wire::files(&answer.body, &self.url_endpoint).map_err(|why| answer.odd(&why))?;
+                match found.iter().find(|version| version.id != *file) {
+                    Some(other) => {
+                        Err(answer.odd(&format!("another file, {}, than was asked for, {file}", other.id)))
+                    }
+                    None if found.is_empty() => Err(answer.odd("a file without a version")),
+                    None => Ok(found),
+                }
+            }
             _ if answer.is_missing() => Ok(Vec::new()),
             _ => Err(answer.trouble()),
         }

@@ -145,7 +145,8 @@ pub trait Cdn: Send + Sync {
     fn delivered_at(&self, path: &CdnPath) -> String;
     /// A file by its id; `None` when it does not exist. An answer that is of another file is `api_error`.
     async fn details(&self, file: &FileId) -> Result<Option<CdnFile>, Trouble>;
-    /// All versions of a file, each as [`Cdn::details`] describes it; none when it does not exist.
+    /// All versions of a file, each as [`Cdn::details`] describes it; none when it does not exist. An answer that is of
+    /// another file, or of none, is `api_error`.
     async fn versions(&self, file: &FileId) -> Result<Vec<CdnFile>, Trouble>;
     /// A file by its exact path, out of the listing (which may lag); `None` when it is not listed.
     async fn find(&self, path: &CdnPath) -> Result<Option<CdnFile>, Trouble>;

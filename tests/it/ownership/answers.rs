@@ -55,6 +55,25 @@ fn s7_an_answer_about_another_file_deletes_nothing() {
 }
 
 #[test]
+fn s7_versions_of_another_file_or_none_at_all_delete_nothing() {
+    for verb in [Verb::Rollback, Verb::Reconcile] {
+        let site = one_picture();
+        site.one_run(&MIGRATE, 0);
+        let ours = files(&site)[0].clone();
+        let version = json!({"fileId": "ffff00000000000000000000", "filePath": ours.path, "size": ours.bytes, "tags": ours.tags});
+        for body in [json!([version]), json!([])] {
+            let odd = Fault::Answer { status: 200, headers: vec![], body: body.to_string() };
+            site.stage.cdn_faults.inject("versions", 0, 1_000, odd);
+            let said = sweep(&site, verb);
+            assert_eq!(files(&site), [ours.clone()], "{verb:?}: {said}");
+            let events = site.run(&["log", "--kind", "cdn_deleted"]).code(0);
+            assert!(!events.stdout.contains(ours.path.as_str()), "nothing is written off: {events}");
+            site.stage.cdn_faults.clear();
+        }
+    }
+}
+
+#[test]
 fn s7_an_upload_that_became_a_version_of_somebodys_file_adopts_it() {
     let elsewhere = one_picture();
     elsewhere.one_run(&MIGRATE, 0);

@@ -46,7 +46,7 @@ fn story(place: &Place, bad: &[i64]) {
         assert_eq!(kind, "bad_data");
         assert!(message.contains(&CATALOG_ROW_BYTES_MAX.to_string()), "{message}");
     }
-    bounded(place, &["verify", "--country", CODE], 0).says(LIMIT);
+    bounded(place, &["verify", "--country", CODE], 13).says(LIMIT).says("not_read");
     bounded(place, &["audit", "--country", CODE, "--live"], 0);
     bounded(place, &["reconcile"], 13).says("Rows that are not read").says(LIMIT);
     bounded(place, &["status"], 0);

@@ -218,3 +218,62 @@ fn c13_a_file_of_ours_that_is_odd_is_not_taken_for_gone() {
 fn e1_a_page_of_files_without_ids_goes_no_further() {
     lists(|_| Value::Array(vec![json!({}); 1_000])).code(30).says("repeats");
 }
+
+/// A site with one picture moved, and what a listing, and where it is told so its details, say of that file.
+#[track_caller]
+fn reconciled_with(odd: &Value, of_details_too: bool) -> Value {
+    let (site, liar) = site(Way::Sent, &[]);
+    site.run(&Way::Sent.typed(&[])).code(0);
+    let odd = odd.clone();
+    liar.lie(move |asked, said| {
+        if is_listing(asked) || (of_details_too && asked.target.ends_with("/details")) {
+            let keys = odd.as_object().unwrap();
+            super::each(said, |file| keys.iter().for_each(|(key, value)| file[key] = value.clone()));
+        }
+    });
+    let text = site.run(&["reconcile"]).code(13);
+    assert_eq!(text.stdout.contains("nobody knows whether"), of_details_too, "{text}");
+    site.run(&["reconcile", "--format", "json"]).code(13).json()
+}
+
+#[test]
+fn c13_a_file_that_is_listed_oddly_is_asked_for_by_its_id() {
+    let odd = [
+        json!({"filePath": null}),
+        json!({"filePath": "x"}),
+        json!({"fileId": null, "filePath": null}),
+        json!({"fileId": null, "filePath": "x"}),
+    ];
+    for odd in odd {
+        let answer = reconciled_with(&odd, false);
+        assert_eq!(answer["entries"]["classes"]["completed"], 1, "{odd}: {answer}");
+        assert_eq!(answer["believed"]["classes"]["there"], 1, "{odd}: {answer}");
+        assert_eq!(answer["findings"]["entries"], json!([]), "{odd}: {answer}");
+    }
+}
+
+#[test]
+fn c13_a_file_whose_details_are_odd_too_is_not_known_and_never_gone() {
+    for odd in [json!({"filePath": null}), json!({"fileId": null, "filePath": "x"})] {
+        let answer = reconciled_with(&odd, true);
+        assert_eq!(answer["findings"]["entries"][0]["class"], "not_known", "{odd}: {answer}");
+        assert_eq!(answer["findings"]["believed"][0]["class"], "not_known", "{odd}: {answer}");
+        let (entries, believed) = (&answer["entries"]["classes"], &answer["believed"]["classes"]);
+        assert_eq!((&entries["not_known"], &entries["completed_gone"]), (&json!(1), &json!(0)), "{answer}");
+        assert_eq!((&believed["not_known"], &believed["gone"]), (&json!(1), &json!(0)), "{answer}");
+    }
+}
+
+#[test]
+fn e1_an_odd_file_counts_with_all_its_text_against_the_bound_on_memory() {
+    lists(|asked| {
+        let mut files = files(number(asked, "skip"), number(asked, "limit"));
+        for file in files.as_array_mut().unwrap() {
+            let path = format!("{}{}", file["filePath"].as_str().unwrap(), "p".repeat(5_000));
+            (file["filePath"], file["size"]) = (path.into(), json!("?"));
+        }
+        files
+    })
+    .code(30)
+    .says("Longshore's own bound");
+}

@@ -89,3 +89,35 @@ fn s7_a_file_whose_id_the_ledger_holds_is_not_removed() {
     assert_eq!((&failed["error_type"], &failed["file_id"]), (&json!("integrity_mismatch"), &json!(ours.id)));
     assert!(failed["message"].as_str().unwrap().contains("the ledger holds it"), "{failed}");
 }
+
+/// What is said of a misreported upload whose removal meets these.
+#[track_caller]
+fn removal_meets(orders: &str) -> (Site, String) {
+    let site = Site::new(Kind::Sqlite);
+    site.venue(1, 1, &["/a.jpg"]);
+    site.stage.order(&format!("upload=misreportedx1\n{orders}"));
+    site.run(&MIGRATE).code(10);
+    let message = failed(&site)["message"].as_str().unwrap().to_owned();
+    (site, message)
+}
+
+#[test]
+fn s7_a_removal_waits_out_what_passes_while_the_run_goes_on() {
+    for orders in
+        ["versions=429x1:reset=300", "delete=429x2:reset=300", "delete=lostx1\ndelete=429x2:reset=300"]
+    {
+        let (site, message) = removal_meets(orders);
+        assert_eq!(site.paths(), [""; 0], "{orders}: {message}");
+        let is_told = message.contains("was removed again") || message.contains("is not there");
+        assert!(is_told && !message.contains("the run stops"), "{orders}: {message}");
+        assert!(failed(&site)["file_id"].is_null(), "{orders}: none is left");
+    }
+}
+
+#[test]
+fn s7_of_a_deletion_whose_answer_was_lost_nobody_is_told_that_the_file_stays() {
+    let (site, message) = removal_meets("delete=lostx1\ndelete=401x1");
+    assert_eq!(site.paths(), [""; 0], "{message}");
+    assert!(message.contains("nobody knows whether") && !message.contains("stays: "), "{message}");
+    assert!(failed(&site)["file_id"].is_string(), "the file is named, as it may be there");
+}

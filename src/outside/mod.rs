@@ -48,6 +48,8 @@ pub struct Trouble {
     pub is_here: bool,
     /// What is asked for is there and not shown yet, as by a listing that lags: this alone is waited for.
     pub lags: bool,
+    /// An answer came, and cannot be read.
+    pub odd: bool,
     /// The file that was stored before the trouble came, when its id is known.
     pub file: Option<FileId>,
 }
@@ -58,7 +60,7 @@ impl Trouble {
         let (wait, file, message) = (None, None, message.into());
         // Other programs' words are in most of them, and a database or a server may say back what it was sent.
         let message = masked(&message).into_owned();
-        Self { kind, message, wait, outage: false, is_here: false, lags: false, file }
+        Self { kind, message, wait, outage: false, is_here: false, lags: false, odd: false, file }
     }
     /// The same, as an outage of the whole outside part.
     pub fn outage(self) -> Self {

@@ -46,6 +46,8 @@ pub enum EntryClass {
     CompletedUnknown,
     /// Completed, and its file is gone.
     CompletedGone,
+    /// Completed, and ImageKit's answers about its file cannot be read: nobody knows whether it is there.
+    NotKnown,
     /// It says completed and points at the origin, or external and points at the CDN.
     Contradictory,
     /// It points at neither the origin nor the CDN.
@@ -62,6 +64,8 @@ pub enum BelievedClass {
     There,
     /// It is gone, and an image counts on it.
     Gone,
+    /// ImageKit's answer about it cannot be read: nobody knows whether it is there.
+    NotKnown,
     /// It is gone, and nobody needs it: we were cut off between deleting it and writing that down, or somebody else
     /// deleted it.
     GoneUnneeded,
@@ -92,11 +96,12 @@ impl FileClass {
 
 impl EntryClass {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::External,
         Self::Completed,
         Self::CompletedUnknown,
         Self::CompletedGone,
+        Self::NotKnown,
         Self::Contradictory,
         Self::Neither,
         Self::Other,
@@ -104,17 +109,17 @@ impl EntryClass {
 
     /// Whether something is wrong with such an entry.
     pub fn is_finding(self) -> bool {
-        matches!(self, Self::CompletedUnknown | Self::CompletedGone | Self::Contradictory | Self::Neither)
+        !matches!(self, Self::External | Self::Completed | Self::Other)
     }
 }
 
 impl BelievedClass {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::There, Self::Gone, Self::GoneUnneeded];
+    pub const ALL: [Self; 4] = [Self::There, Self::Gone, Self::NotKnown, Self::GoneUnneeded];
 
     /// Whether something is wrong with such a file.
     pub fn is_finding(self) -> bool {
-        self == Self::Gone
+        matches!(self, Self::Gone | Self::NotKnown)
     }
 }
 

@@ -38,14 +38,29 @@ pub struct Believed {
 /// # Errors
 /// When the file cannot be read.
 pub fn is_held(ledger: &Ledger, file: &FileId, path: &CdnPath) -> Result<bool, LedgerError> {
-    let mut is_held = ledger.state().file_at(PathKey::of(path)).is_some();
-    if !is_held {
-        ledger.events(Seq(1), |(_, record)| {
-            is_held |= matches!(&record.event, Event::Uploaded(uploaded) if uploaded.file_id == *file);
-            Ok::<_, LedgerError>(())
-        })?;
+    /// Why reading ends.
+    enum Ended {
+        Found,
+        Unreadable(LedgerError),
     }
-    Ok(is_held)
+    impl From<LedgerError> for Ended {
+        fn from(error: LedgerError) -> Self {
+            Self::Unreadable(error)
+        }
+    }
+    if ledger.state().file_at(PathKey::of(path)).is_some() {
+        return Ok(true);
+    }
+    // The state keeps no ids: only one that is nowhere is looked for to the end.
+    let read = ledger.events(Seq(1), |(_, record)| match record.event {
+        Event::Uploaded(uploaded) if uploaded.file_id == *file => Err(Ended::Found),
+        _ => Ok(()),
+    });
+    match read {
+        Ok(()) => Ok(false),
+        Err(Ended::Found) => Ok(true),
+        Err(Ended::Unreadable(error)) => Err(error),
+    }
 }
 
 /// Folds the events into what the ledger answers for.

@@ -20,6 +20,7 @@ pub(super) fn entry_words(class: EntryClass) -> &'static str {
         EntryClass::Completed => "on the CDN, and known to the ledger",
         EntryClass::CompletedUnknown => "on the CDN, and unknown to the ledger",
         EntryClass::CompletedGone => "completed, and its file is gone",
+        EntryClass::NotKnown => "completed, and nobody knows whether its file is there",
         EntryClass::Contradictory => "its status and its URL disagree",
         EntryClass::Neither => "neither at the origin nor on the CDN",
         EntryClass::Other => "another status, none of our business",
@@ -30,6 +31,7 @@ pub(super) fn believed_words(class: BelievedClass) -> &'static str {
     match class {
         BelievedClass::There => "where they should be",
         BelievedClass::Gone => "gone, and an image counts on it",
+        BelievedClass::NotKnown => "asked by its id, ImageKit's answer cannot be read",
         BelievedClass::GoneUnneeded => "gone, and nothing needs it",
     }
 }

@@ -121,9 +121,9 @@ impl Answer {
         self.comparison = comparison;
     }
 
-    /// Whether nothing was found.
+    /// Whether nothing was found, and every row was read.
     pub fn is_clean(&self) -> bool {
-        self.findings_total == 0
+        self.findings_total == 0 && self.not_read_total == 0
     }
 
     /// For people.
@@ -155,6 +155,12 @@ impl Answer {
                 (false, 0) => "No findings.",
                 (false, _) => "No findings beside those.",
             });
+            return sheet;
+        }
+        if self.not_read_total > 0 {
+            sheet.line(format!("{} not_read: a finding.", show::count(self.not_read_total, "row")));
+        }
+        if self.findings_total == 0 {
             return sheet;
         }
         sheet.heading("Findings");

@@ -66,7 +66,7 @@ impl Answer {
 
     /// The trouble of an answer that should have been readable.
     pub(super) fn odd(&self, what: &str) -> Trouble {
-        self.say(TroubleKind::ApiError, what)
+        Trouble { odd: true, ..self.say(TroubleKind::ApiError, what) }
     }
 
     fn say(&self, kind: TroubleKind, what: &str) -> Trouble {

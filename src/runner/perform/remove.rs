@@ -6,7 +6,9 @@
 
 use ledger::ids::{CdnPath, FileId};
 use ledger::order::Put;
-use ledger::trouble::TroubleKind;
+use ledger::trouble::{Treatment, TroubleKind};
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::sync::oneshot;
 
 use super::Performer;
@@ -15,7 +17,7 @@ use crate::outside::imagekit::CdnFile;
 use crate::runner::Message;
 use crate::runner::ours::others;
 use crate::runner::parts::Outside;
-use crate::runner::retry::Halt;
+use crate::runner::retry::{Halt, Retry};
 
 /// A worker's question to the thread that owns the ledger.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ enum Fate {
     Removed,
     Gone,
     Stays(&'static str),
+    /// Its deletion was asked for, and no answer came.
+    Unknown,
 }
 
 impl Performer {
@@ -43,6 +47,7 @@ impl Performer {
             Err(Halt::Trouble(..)) => {
                 Fate::Stays("ImageKit could not be asked, or did not say that it is deleted")
             }
+            // Without a step nothing is deferred: only a run that stops gives up.
             Err(Halt::GivenUp | Halt::Deferred) => Fate::Stays("the run stops"),
         };
         let (id, kind) = (&file.id, TroubleKind::IntegrityMismatch);
@@ -53,6 +58,14 @@ impl Performer {
             Fate::Gone => Trouble::new(kind, format!("{differs}; the file {id} of this upload is not there")),
             Fate::Stays(why) => Trouble::new(kind, format!("{differs}; the file {id} stays: {why}"))
                 .with_file(file.id.clone()),
+            Fate::Unknown => Trouble::new(
+                kind,
+                format!(
+                    "{differs}; the deletion of the file {id} of this upload was asked for and not answered: nobody knows \
+                     whether it is still there"
+                ),
+            )
+            .with_file(file.id.clone()),
         }
     }
 
@@ -63,7 +76,9 @@ impl Performer {
             return Ok(Fate::Stays("the ledger holds it, or one at its path, as uploaded"));
         }
         let (cdn, tags) = (&self.forward().cdn, self.tags(put));
-        let versions = self.retry.run(Outside::Api, || cdn.versions(&file.id)).await?.value;
+        // The file is there already, and no later step comes back to it: it is waited for here, and not deferred.
+        let retry = Retry { step: None, ..self.retry.clone() };
+        let versions = retry.complete(Outside::Api, || cdn.versions(&file.id)).await?.value;
         let is_ours = |it: &CdnFile| {
             let is_of_it = it.path == put.path && tags.iter().all(|tag| it.tags.contains(tag));
             is_of_it && it.is_first_version() && others(it, self.ledger).next().is_none()
@@ -73,8 +88,22 @@ impl Performer {
             [only] if is_ours(only) => {}
             _ => return Ok(Fate::Stays("asked by its id, ImageKit tells of another file than was sent")),
         }
-        let is_deleted = self.retry.run(Outside::Api, || cdn.delete(&file.id)).await?.value;
-        Ok(if is_deleted { Fate::Removed } else { Fate::Gone })
+        let may_be_deleted = AtomicBool::new(false);
+        let delete = async || {
+            let deleted = cdn.delete(&file.id).await;
+            // A refusal has deleted nothing; whatever else went wrong may have come after the deletion.
+            let is_lost = |no: &Trouble| no.outage || no.kind.treatment() == Treatment::Retry;
+            if deleted.as_ref().is_err_and(is_lost) {
+                may_be_deleted.store(true, Ordering::Relaxed);
+            }
+            deleted
+        };
+        match retry.complete(Outside::Api, delete).await {
+            Ok(deleted) if deleted.value => Ok(Fate::Removed),
+            Ok(_) => Ok(Fate::Gone),
+            Err(_) if may_be_deleted.load(Ordering::Relaxed) => Ok(Fate::Unknown),
+            Err(halt) => Err(halt),
+        }
     }
 
     /// Whether the ledger holds the file, or any at the path, as uploaded. Where nobody answers, it may.

@@ -36,7 +36,7 @@ pub fn judge(
     told_of: &Provenances,
     grounds: &Grounds,
 ) -> Judged {
-    let there = There::of(&survey);
+    let there = There::of(&survey, believed);
     let entries = survey.entries.iter().map(|entry| entry_judged(entry, &there, believed, grounds)).collect();
     let believed_files = believed.files.iter().map(|file| believed_judged(file, &there)).collect();
     let needed: HashMap<&FileId, &CdnPath> =
@@ -86,28 +86,44 @@ struct There<'a> {
     by_id: HashMap<&'a FileId, &'a CdnPath>,
     by_path: HashMap<&'a CdnPath, &'a FileId>,
     paths: HashSet<&'a str>,
-    /// Files that are listed at a path that cannot be read.
-    somewhere: HashSet<&'a FileId>,
+    /// Files of which nobody knows whether and where they are.
+    not_known: &'a HashSet<FileId>,
+    /// Paths at which the ledger has those.
+    not_known_paths: HashSet<&'a str>,
+    /// Whether a file is listed whose path nobody knows: it may be at any.
+    has_anywhere: bool,
 }
 
 impl<'a> There<'a> {
-    fn of(survey: &'a Survey) -> Self {
+    fn of(survey: &'a Survey, believed: &'a Believed) -> Self {
         let listed = survey.files.iter().map(|file| (&file.id, &file.path));
         let odd = &survey.odd;
         let with_path = odd.there.iter().filter_map(|(id, path)| Some((id, path.as_ref()?)));
-        let by_id: HashMap<_, _> = listed.chain(&survey.unlisted).chain(with_path).collect();
+        let by_id: HashMap<_, _> = with_path.chain(listed).chain(&survey.unlisted).collect();
         let by_path: HashMap<_, _> = by_id.iter().map(|(id, path)| (*path, *id)).collect();
         let paths = by_path.keys().copied().chain(&odd.paths).map(CdnPath::as_str).collect();
-        let somewhere = odd.there.iter().filter(|(_, path)| path.is_none()).map(|(id, _)| id).collect();
-        Self { by_id, by_path, paths, somewhere }
+        let not_known = &survey.not_known;
+        let of_ledger = believed.files.iter().filter(|file| not_known.contains(&file.file));
+        let not_known_paths = of_ledger.map(|file| file.path.as_str()).collect();
+        // A nameless one that was found by its id is at a path that is known by now; nobody can say which that is.
+        let has_anywhere = odd.nameless > 0 || odd.there.values().any(Option::is_none);
+        Self { by_id, by_path, paths, not_known, not_known_paths, has_anywhere }
+    }
+
+    /// Whether a file that is not found at a path may be there all the same.
+    fn may_be_at(&self, path: &str, file: Option<&str>) -> bool {
+        let is_not_known =
+            || file.and_then(|id| id.parse().ok()).is_some_and(|id| self.not_known.contains(&id));
+        self.has_anywhere || self.not_known_paths.contains(path) || is_not_known()
     }
 }
 
 fn believed_judged(file: &BelievedFile, there: &There<'_>) -> BelievedJudged {
     let now = there.by_id.get(&file.file).copied();
-    let is_there = now == Some(&file.path) || there.somewhere.contains(&file.file);
+    let is_there = now == Some(&file.path);
     let class = match (is_there, file.is_needed) {
         (true, _) => BelievedClass::There,
+        (false, _) if there.not_known.contains(&file.file) => BelievedClass::NotKnown,
         (false, true) => BelievedClass::Gone,
         (false, false) => BelievedClass::GoneUnneeded,
     };
@@ -135,7 +151,10 @@ fn entry_judged(seen: &EntrySeen, there: &There<'_>, believed: &Believed, ground
             EntryClass::Contradictory
         }
         (Some("completed"), Pointer::Cdn(path)) if !there.paths.contains(path.as_str()) => {
-            EntryClass::CompletedGone
+            match there.may_be_at(&path, file.as_deref()) {
+                true => EntryClass::NotKnown,
+                false => EntryClass::CompletedGone,
+            }
         }
         (Some("completed"), Pointer::Cdn(_)) if is_known() => EntryClass::Completed,
         (Some("completed"), Pointer::Cdn(_)) => EntryClass::CompletedUnknown,

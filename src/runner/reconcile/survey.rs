@@ -49,6 +49,8 @@ pub struct Survey {
     pub unread_users: HashSet<VenueId>,
     /// Files that the listing does not have and that are there all the same, by id: a listing may lag.
     pub unlisted: HashMap<FileId, CdnPath>,
+    /// Files that were asked for by id and whose answer cannot be read: nobody knows whether and where they are.
+    pub not_known: HashSet<FileId>,
 }
 
 /// Files of a listing that cannot be read.
@@ -62,6 +64,8 @@ pub struct Odd {
     pub there: HashMap<FileId, Option<CdnPath>>,
     /// Paths of those that have no id.
     pub paths: HashSet<CdnPath>,
+    /// How many have neither: each may be any file, at any path.
+    pub nameless: u64,
 }
 
 /// An entry of ours.
@@ -111,16 +115,28 @@ pub async fn ask_for_unlisted(
     let listed: HashMap<&FileId, &CdnPath> = survey.files.iter().map(|file| (&file.id, &file.path)).collect();
     let of_rows = survey.entries.iter().filter_map(|entry| entry.file.as_deref()?.parse().ok());
     let named = believed.files.iter().map(|file| file.file.clone()).chain(of_rows);
-    // What cannot be read of a listing cannot be read by its id either.
-    let odd = &survey.odd.there;
-    let mut unlisted: Vec<FileId> =
-        named.filter(|file| !listed.contains_key(file) && !odd.contains_key(file)).collect();
+    let mut unlisted: Vec<FileId> = named.filter(|file| !listed.contains_key(file)).collect();
     unlisted.sort();
     unlisted.dedup();
     for id in unlisted {
-        let asked = retry.run(Outside::Api, || cdn.details(&id)).await.map_err(outside)?;
-        if let Some(file) = asked.value {
-            survey.unlisted.insert(id, file.path);
+        // An answer that came and cannot be read is no outage, and the next would be the same.
+        let details = async || match cdn.details(&id).await {
+            Err(no) if no.odd => Ok(Err(no)),
+            asked => asked.map(Ok),
+        };
+        match retry.run(Outside::Api, details).await.map_err(outside)?.value {
+            Ok(Some(file)) => {
+                survey.odd.there.remove(&id);
+                survey.unlisted.insert(id, file.path);
+            }
+            Ok(None) => {
+                survey.odd.there.remove(&id);
+            }
+            // Where the listing's path can be read, that is where it is.
+            Err(_) if matches!(survey.odd.there.get(&id), Some(Some(_))) => {}
+            Err(_) => {
+                survey.not_known.insert(id);
+            }
         }
     }
     Ok(())
@@ -179,7 +195,7 @@ async fn list(cdn: &dyn Cdn, retry: &Retry) -> Result<(Vec<CdnFile>, Odd), Halt>
         for file in listed.odd {
             // Without an id it is new as often as it comes, and brings a listing no further.
             if file.id.clone().is_none_or(|id| known.insert(id)) {
-                bytes += size_of::<OddFile>();
+                bytes += odd_bytes(&file);
                 odd.add(file);
             }
         }
@@ -221,6 +237,15 @@ fn kept_bytes(file: &CdnFile) -> usize {
     size_of::<CdnFile>() + 2 * path + file.url.len() + tags.sum::<usize>() + unfit
 }
 
+/// The same for a file that cannot be read: its path is kept twice where it is named.
+fn odd_bytes(file: &OddFile) -> usize {
+    let said = [&file.said_id, &file.said_path].into_iter().flatten().map(String::len).sum::<usize>();
+    size_of::<OddFile>()
+        + 2 * file.path.as_ref().map_or(0, |path| path.as_str().len())
+        + said
+        + file.why.len()
+}
+
 impl Odd {
     fn add(&mut self, file: OddFile) {
         self.n += 1;
@@ -231,7 +256,7 @@ impl Odd {
             (None, Some(path)) => {
                 self.paths.insert(path.clone());
             }
-            (None, None) => {}
+            (None, None) => self.nameless += 1,
         }
         if self.named.len() < ODD_FILES_NAMED_MAX {
             self.named.push(file);

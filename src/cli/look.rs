@@ -13,7 +13,7 @@ use super::place::Chosen;
 use crate::error::Failure;
 use crate::limits::CATALOG_PAGE_VENUES;
 use crate::outside::catalog::{Catalog, Venue};
-use crate::runner::{Geography, movable};
+use crate::runner::{Geography, movable, refusal};
 
 /// What is to be moved in one city.
 #[derive(Debug, Default, Serialize)]
@@ -41,8 +41,11 @@ pub struct Preview {
     pub images: u64,
     /// Files behind those: an image that a venue has twice is stored once.
     pub files: u64,
-    /// Venues whose images are no array, so that nothing of them can be moved.
+    /// Venues whose row is no array, too large, or would become so: nothing of them can be moved.
     pub bad_venues: u64,
+    /// Which those are, and why.
+    #[serde(skip)]
+    pub refused: BTreeMap<VenueId, String>,
     /// A line a city.
     pub cities: Vec<CityLine>,
     /// The venues that a limit leaves; `None` without one.
@@ -53,7 +56,8 @@ pub struct Preview {
 impl Preview {
     /// Whether a venue is taken that has something to move.
     pub fn takes(&self, venue: VenueId) -> bool {
-        self.chosen.as_ref().is_none_or(|chosen| chosen.contains(&venue))
+        !self.refused.contains_key(&venue)
+            && self.chosen.as_ref().is_none_or(|chosen| chosen.contains(&venue))
     }
 }
 
@@ -80,12 +84,16 @@ pub fn look(
         images: u64,
         files: u64,
     }
-    let (mut found, mut bad_venues) = (Vec::new(), 0);
+    let (mut found, mut refused) = (Vec::new(), BTreeMap::new());
+    // How large a row becomes is known only with the endpoint that its URLs begin with.
+    let cdn = context.open_cdn().ok();
     let mut see = |venue: &Venue| {
-        let Ok(entries) = movable(state, chosen.place, venue) else {
-            bad_venues += 1;
+        let entries = movable(state, chosen.place, venue);
+        if let Some(why) = refusal(venue, &entries, cdn.as_deref()) {
+            refused.insert(venue.id, why);
             return;
-        };
+        }
+        let entries = entries.unwrap_or_default();
         if entries.is_empty() {
             return;
         }
@@ -119,7 +127,8 @@ pub fn look(
         venues: cities.iter().map(|line| line.venues).sum(),
         images: cities.iter().map(|line| line.images).sum(),
         files: found.iter().map(|found| found.files).sum(),
-        bad_venues,
+        bad_venues: refused.len() as u64,
+        refused,
         cities,
         chosen: limit.map(|_| found.iter().map(|found| found.venue).collect()),
     })

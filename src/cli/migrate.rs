@@ -10,7 +10,7 @@ use ledger::plan;
 use ledger::state::State;
 
 use super::ask::{confirm, database, run_in_question, word_for};
-use super::countries::{for_each_movable, for_each_venue};
+use super::countries::for_each_movable;
 use super::drive::{Driver, ForwardArgs, RunArgs};
 use super::look::look;
 use super::place::{Chosen, PlaceArgs};
@@ -18,7 +18,7 @@ use super::run_files::RunFilesArgs;
 use super::{Context, approved, ended, forecast, plan as planned};
 use crate::error::{Exit, Failure};
 use crate::limits::{IMAGE_BYTES_MAX, IN_FLIGHT_DEFAULT};
-use crate::outside::catalog::{Catalog, no_array};
+use crate::outside::catalog::Catalog;
 use crate::runner::{End, Selection, Start};
 use crate::show;
 
@@ -100,9 +100,11 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
     let state = ledger.as_ref().map(Ledger::state);
     let preview = look(context, &*catalog, &geography, &chosen, args.limit, state)?;
     if preview.images == 0 {
-        let bad = bad_venues(context, &*catalog, &chosen, state)?;
+        for (venue, why) in &preview.refused {
+            eprintln!("Venue {venue}: bad_data: {why}");
+        }
         ended::nothing(context, ledger.as_ref(), &format!("Nothing is left to migrate in {}.", chosen.name))?;
-        let is_troubled = bad > 0 || state.is_some_and(|state| has_trouble(state, &chosen));
+        let is_troubled = preview.bad_venues > 0 || state.is_some_and(|state| has_trouble(state, &chosen));
         return Ok(if is_troubled { Exit::SomeFailed } else { Exit::Done });
     }
     let read = (&*catalog, &chosen, state);
@@ -172,24 +174,6 @@ fn has_rest(
         has_rest |= !last.is_some_and(of_these);
     }))?;
     Ok(has_rest)
-}
-
-/// Says which venues of a place hold something that is no array, and how many: `migrate` can do nothing for them.
-fn bad_venues(
-    context: &Context<'_>,
-    catalog: &dyn Catalog,
-    chosen: &Chosen,
-    state: Option<&State>,
-) -> Result<u64, Failure> {
-    let mut bad = 0;
-    context.runtime.block_on(for_each_venue(catalog, state, chosen.place, |venue, movable| {
-        if movable.is_err() {
-            let why = no_array("venue_images", venue.images.as_deref());
-            eprintln!("Venue {}: bad_data: {why}", venue.id);
-            bad += 1;
-        }
-    }))?;
-    Ok(bad)
 }
 
 /// Whether images of a place wait for a person, or failed.

@@ -19,7 +19,7 @@ use super::{Context, migrate};
 use crate::error::{Exit, Failure};
 use crate::limits::{
     CATALOG_PAGE_VENUES, DELIVERY_BYTES_READ_MAX, IMAGE_BYTES_MAX, IN_FLIGHT_DEFAULT, IN_FLIGHT_MAX,
-    PLAN_DOWNLOAD_MS, PLAN_FILE_BYTES_MAX, PLAN_ROW_MS, PLAN_UPLOAD_MS, USED_NOTE_PERCENT,
+    PLAN_DOWNLOAD_MS, PLAN_FILE_BYTES_MAX, PLAN_ROW_MS, PLAN_UPLOAD_MS, SHOWN_FILES_MAX, USED_NOTE_PERCENT,
 };
 use crate::outside::catalog::Catalog;
 use crate::runner::saved::{SavedPlan, SavedVenue};
@@ -278,7 +278,13 @@ fn sheet(answer: &Answer) -> Sheet {
     sheet.table(grid);
     if preview.bad_venues > 0 {
         let venues = show::count(preview.bad_venues, "venue");
-        sheet.line(format!("Left out: {venues} whose images are no array (bad_data)."));
+        sheet.line(format!("Left out: {venues} (bad_data)."));
+        for (venue, why) in preview.refused.iter().take(SHOWN_FILES_MAX) {
+            sheet.line(format!("  Venue {venue}: {why}."));
+        }
+        if let Some(more @ 1..) = preview.refused.len().checked_sub(SHOWN_FILES_MAX) {
+            sheet.line(format!("  … and {more} more."));
+        }
     }
     let about = if sizes.is_exact { "" } else { "about " };
     let much = bytes.map_or("unknown".to_owned(), |bytes| format!("{about}{}", show::bytes(bytes)));

@@ -43,7 +43,7 @@ pub use delete::{Candidate, Deleting, Fate, Kept, Swept, delete_unused};
 pub use gate::Waiting;
 pub use parts::Outside;
 pub use perform::{Forward, Held, Performed, World};
-pub use planning::{Geography, movable};
+pub use planning::{Geography, movable, refusal};
 pub use populate::Populate;
 pub use retry::{Halt, Retry, Tried, notice};
 pub use saved::SavedPlan;

@@ -332,7 +332,7 @@ pub(super) fn place(geography: &Geography, venue: Venue, work: Work) -> Event {
 
 /// Why a row could not be read any more with these entries completed: so that nothing is uploaded in vain, every length is
 /// the greatest that it can have.
-fn outgrown_by(venue: &Venue, entries: &[String], cdn: &dyn Cdn) -> Option<String> {
+fn outgrown_by(venue: &Venue, entries: &[impl AsRef<str>], cdn: &dyn Cdn) -> Option<String> {
     // Hashes are of one length, and no format has a longer extension.
     let path = CdnPath::new(venue.slug.as_deref(), venue.id, &ContentHash([0; 32]), Format::Webp);
     let facts = CdnFacts {
@@ -343,9 +343,23 @@ fn outgrown_by(venue: &Venue, entries: &[String], cdn: &dyn Cdn) -> Option<Strin
         uploaded_at: Timestamp::from_millis(0),
     };
     let completed = |entry: &str| Entry::parse(entry).map(|parsed| parsed.complete(&facts));
-    let changes = entries.iter().filter_map(|entry| Some((entry.as_str(), completed(entry)?)));
+    let changes = entries.iter().map(AsRef::as_ref).filter_map(|entry| Some((entry, completed(entry)?)));
     let why = outgrown(venue.images.as_deref()?, changes)?;
     Some(format!("venue_images {why}"))
+}
+
+/// Why nothing of a venue can be moved, given what [`movable`] says of it: it holds no array, more than is read, or could not
+/// be read any more once these entries are completed.
+pub fn refusal(
+    venue: &Venue,
+    entries: &Result<Vec<impl AsRef<str>>, images::NotAnArray>,
+    cdn: Option<&dyn Cdn>,
+) -> Option<String> {
+    match entries {
+        Err(_) => Some(no_array("venue_images", venue.images.as_deref())),
+        Ok(entries) if entries.is_empty() => None,
+        Ok(entries) => outgrown_by(venue, entries, cdn?),
+    }
 }
 
 /// The events by which a venue is taken: none where there is nothing to do, a report where its data are bad.
@@ -360,10 +374,7 @@ pub(super) fn planned(
         Ok(entries) if entries.is_empty() => return Vec::new(),
         entries => entries.map(|entries| entries.into_iter().map(str::to_owned).collect::<Vec<_>>()),
     };
-    let bad = match &entries {
-        Err(_) => Some(no_array("venue_images", venue.images.as_deref())),
-        Ok(entries) => cdn.and_then(|cdn| outgrown_by(&venue, entries, cdn)),
-    };
+    let bad = refusal(&venue, &entries, cdn);
     let work = Work::Move(entries.ok().filter(|_| bad.is_none()).unwrap_or_default());
     let id = venue.id;
     let mut events = vec![place(geography, venue, work)];

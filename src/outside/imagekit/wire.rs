@@ -91,7 +91,16 @@ struct WireError {
 
 /// One file, delivered below the endpoint.
 pub(super) fn file(body: &[u8], endpoint: &Url) -> Result<CdnFile, String> {
-    serde_json::from_slice::<WireFile>(body).map_err(|error| error.to_string())?.below(endpoint)
+    one(body)?.below(endpoint)
+}
+
+/// A file as it came. Of what is no object the parser would name a type of this program.
+fn one(body: &[u8]) -> Result<WireFile, String> {
+    let is_object = body.trim_ascii_start().first() == Some(&b'{');
+    serde_json::from_slice(body).map_err(|error| match is_object || error.is_syntax() || error.is_eof() {
+        true => error.to_string(),
+        false => "it is no object".to_owned(),
+    })
 }
 
 /// Files, all of which can be read.
@@ -105,8 +114,7 @@ pub(super) fn page(body: &[u8], endpoint: &Url) -> Result<Listed, String> {
     let all: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let mut listed = Listed::default();
     for raw in all {
-        let file = serde_json::from_str::<WireFile>(raw.get()).map_err(|error| error.to_string());
-        match file.and_then(|file| file.below(endpoint)) {
+        match one(raw.get().as_bytes()).and_then(|file| file.below(endpoint)) {
             Ok(file) => listed.files.push(file),
             Err(why) => listed.odd.push(odd(raw.get(), &why)),
         }

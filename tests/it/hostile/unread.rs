@@ -124,6 +124,11 @@ fn e1_a_row_that_would_outgrow_the_bound_is_refused_before_anything_is_uploaded(
             venue(3, "with room", filled(30_000)),
         ]);
         let migrate = ["migrate", "--country", CODE, "--yes", "--max-error-rate", "100"];
+        let planned = ["plan", "--country", CODE, "--out", "a.plan"];
+        let ran = place.site.run(&planned).code(0).says("Venue 1: venue_images holds 399");
+        ran.says("and no more than 4000000 are read");
+        let ran = place.site.run(&["plan", "--country", CODE, "--format", "json"]).code(0);
+        assert_eq!((&ran.json()["venues"], &ran.json()["bad_venues"]), (&json!(2), &json!(1)), "{ran}");
         place.site.run(&migrate).code(10);
         let failed = failures(&place);
         assert_eq!(failed.len(), 1);

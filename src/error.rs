@@ -1,9 +1,10 @@
 //! How a command fails, and the exit codes.
 
+use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use ledger::store::private::{Refused, quoted};
+use ledger::store::private::{self, Refused, quoted};
 use ledger::store::{LedgerError, is_out_of_descriptors};
 
 /// How the program ends. These numbers are a promise to scripts.
@@ -117,20 +118,11 @@ impl From<LedgerError> for Failure {
                 Self::new(Exit::Damaged, message).hint("`--ledger PATH` names the right file; a backup is a ledger too")
             }
             LedgerError::Damaged { .. } => Self::new(Exit::Damaged, message).hint(RESTORE),
-            LedgerError::OtherSchema { path, .. } => {
-                let mut copy = path.clone().into_os_string();
-                copy.push(".copy");
-                let (ledger, backup, copy) = (quoted(&path), copy.display().to_string(), quoted(Path::new(&copy)));
-                Self::new(Exit::Damaged, message)
-                    .hint(format!(
-                        "If you added it, or a tool did (Litestream adds _litestream_seq and _litestream_lock), drop it in a copy \
-                         while no run goes on: sqlite3 {ledger} \".backup '{backup}'\" && chmod 600 {copy} && sqlite3 {copy} 'DROP \
-                         TABLE _litestream_seq; DROP TABLE _litestream_lock'"
-                    ))
-                    .hint(format!(
-                        "Then `longshore ledger verify --ledger {copy}`, and go on with the copy in its place"
-                    ))
-                    .hint(RESTORE)
+            LedgerError::OtherSchema { path, drops, .. } => {
+                let failure = Self::new(Exit::Damaged, message);
+                // A statement that names what was added is all that helps, and only where nothing else differs.
+                let failure = if drops.is_empty() { failure } else { dropped(failure, &path, &drops) };
+                failure.hint(RESTORE)
             }
             LedgerError::Newer { .. } => {
                 Self::new(Exit::Newer, message).hint("Use that program, or a newer one")
@@ -143,7 +135,7 @@ impl From<LedgerError> for Failure {
                 .hint("When the other has ended, `longshore resume` goes on; `longshore log` shows what it wrote")
                 .hint("Leave the file beside the ledger whose name ends in .lock alone while anything is at work"),
             LedgerError::Linked { path, .. } => {
-                let path = path.display();
+                let path = quoted(&path);
                 Self::usage(message)
                     .because("SQLite keeps the newest events in a file that is named after the ledger")
                     .hint(format!(
@@ -171,6 +163,28 @@ impl From<LedgerError> for Failure {
         }
     }
 }
+
+/// With how to take away what was added to a ledger, in a copy of it.
+fn dropped(failure: Failure, ledger: &Path, drops: &[String]) -> Failure {
+    let mut copy = ledger.to_owned().into_os_string();
+    copy.push(".copy");
+    let copy = Path::new(&copy);
+    let mut vacuum = OsString::from("VACUUM INTO ");
+    vacuum.push(private::sql(copy));
+    let is_litestreams = drops.iter().all(|drop| LITESTREAMS.contains(&drop.as_str()));
+    let who = if is_litestreams { "Litestream adds it" } else { "If you added it, or a tool did" };
+    let (ledger, copy) = (quoted(ledger), quoted(copy));
+    let (vacuum, drop) = (private::word(&vacuum), private::word(drops.join("; ").as_ref()));
+    failure
+        .hint(format!(
+            "{who}: drop it in a copy while no run goes on: sqlite3 {ledger} {vacuum} && chmod 600 {copy} && sqlite3 {copy} \
+             {drop}"
+        ))
+        .hint(format!("Then `longshore ledger verify --ledger {copy}`, and go on with the copy in its place"))
+}
+
+/// What takes away the tables that Litestream adds.
+const LITESTREAMS: [&str; 2] = ["DROP TABLE \"_litestream_seq\"", "DROP TABLE \"_litestream_lock\""];
 
 const RESTORE: &str =
     "Nothing is written to a damaged ledger: restore it from a backup whose head you kept elsewhere";

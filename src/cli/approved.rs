@@ -55,7 +55,7 @@ pub fn run(
     eprintln!("and rewrites their rows in {}.", database(context, &*catalog)?);
     let forecast = forecast::of_plan(context, &plan, &options)?;
     let reassurance = "Nothing that is there now is deleted; `longshore rollback` takes it back.";
-    confirm(reassurance, &name, args.yes)?;
+    confirm(reassurance, &name, args.yes, "the plan")?;
     let mut ledger = match ledger {
         Some(ledger) => ledger,
         None => context.make_ledger(&*catalog)?,

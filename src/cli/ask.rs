@@ -13,17 +13,20 @@ use crate::error::Failure;
 use crate::outside::catalog::{Catalog, Identity};
 use crate::show;
 
-/// Asks for a word to be typed; `yes` answers for scripts.
+/// What shows what a command would do, where it has such a flag.
+pub const DRY_RUN: &str = "`--dry-run`";
+
+/// Asks for a word to be typed; `yes` answers for scripts, which have looked at something before.
 ///
 /// # Errors
 /// When something else is typed, or there is no terminal to ask at.
-pub fn confirm(question: &str, word: &str, yes: bool) -> Result<(), Failure> {
+pub fn confirm(question: &str, word: &str, yes: bool, look: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
     if !std::io::stdin().is_terminal() {
         return Err(Failure::usage("there is no terminal to ask for confirmation at")
-            .hint("`--yes` answers for a script, once you have looked at `--dry-run`"));
+            .hint(format!("`--yes` answers for a script, once you have looked at {look}")));
     }
     eprintln!("{question}");
     // What cannot be seen cannot be typed.

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use ledger::store::private;
+
 use super::Common;
 use crate::config::Target;
 use crate::show;
@@ -32,10 +34,7 @@ fn flags(verb: &str, target: Target, ledger: Option<&Path>) -> String {
     }
     let other = ledger.filter(|path| path.strip_prefix(".").unwrap_or(path) != usual_ledger(target));
     if let Some(path) = other {
-        // One that begins with a hyphen would be read as a flag.
-        let is_like_a_flag = path.as_os_str().as_encoded_bytes().starts_with(b"-");
-        let path = if is_like_a_flag { Path::new(".").join(path) } else { path.to_owned() };
-        flags.push(format!("--ledger {}", show::quoted(path.as_os_str())));
+        flags.push(format!("--ledger {}", private::quoted(path)));
     }
     flags.join(" ")
 }

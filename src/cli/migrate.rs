@@ -9,7 +9,7 @@ use ledger::ledger::Ledger;
 use ledger::plan;
 use ledger::state::State;
 
-use super::ask::{confirm, database, run_in_question, word_for};
+use super::ask::{DRY_RUN, confirm, database, run_in_question, word_for};
 use super::countries::for_each_movable;
 use super::drive::{Driver, ForwardArgs, RunArgs};
 use super::look::look;
@@ -115,7 +115,7 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
         eprintln!("This moves {images} of {venues} in {name} to ImageKit");
         eprintln!("and rewrites their rows in {database}.");
         let reassurance = "Nothing that is there now is deleted; `longshore rollback` takes it back.";
-        confirm(reassurance, &name, args.run.yes)?;
+        confirm(reassurance, &name, args.run.yes, DRY_RUN)?;
     }
     let mut ledger = match ledger {
         Some(ledger) => ledger,
@@ -152,7 +152,7 @@ fn go_on(driver: &mut Driver<'_>, run: RunId, args: &MigrateArgs) -> Result<(Run
     let options = args.run.over(of.options(), Some(&args.forward));
     eprintln!("{}.", run_in_question(driver.ledger.state(), run));
     eprintln!("It is unfinished and goes on first, in {}.", database(driver.context, &*driver.catalog)?);
-    confirm("What it has done is not done again.", "resume", args.run.yes)?;
+    confirm("What it has done is not done again.", "resume", args.run.yes, "`longshore status`")?;
     driver.selection = approved::selection(driver.context, run, of)?;
     driver.clients = Some(driver.context.open_clients(&options)?);
     driver.resume(run, options, false)

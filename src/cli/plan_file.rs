@@ -17,14 +17,12 @@ impl SavedPlan {
     /// When it is not there, or is not the plan that was saved.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let cannot = |error: io::Error| match Refused::of(&error) {
-            Some(refused) => Failure::usage(format!("{} is not run", path.display()))
-                .because(refused)
-                .because("a plan says what a run does, so nobody else may be able to write it")
-                .hint(format!("Look at what it says before you run it. {}", refused.advice())),
+            Some(refused) => not_run(path, refused),
             None => Failure::usage(format!("{} cannot be read: {error}", path.display())),
         };
         let (mut text, max) = (String::new(), PLAN_FILE_BYTES_MAX as u64 * 2);
-        let read = private::open_trusted(path).and_then(|file| file.take(max + 1).read_to_string(&mut text));
+        let file = private::open_handed(path).unwrap_or_else(|| private::open_trusted(path));
+        let read = file.and_then(|file| file.take(max + 1).read_to_string(&mut text));
         if read.map_err(cannot)? as u64 > max {
             return Err(Failure::usage(format!("{} is larger than any saved plan", path.display())));
         }
@@ -52,7 +50,35 @@ impl SavedPlan {
             // Half a plan would be in the way of the next try, and its digest refuses it anyway.
             let _it_may_stay = fs::remove_file(path);
             Failure { exit: Exit::CannotGoOn, ..cannot(path, &error) }
-        })
+        })?;
+        if let Err(open) = private::check_directory(path) {
+            eprintln!("Note: {open}, so `migrate --plan` runs a copy of the plan in a directory of your own, and not this file");
+        }
+        Ok(())
+    }
+}
+
+/// A plan that others have a hand in, with how to have one's own.
+fn not_run(path: &Path, refused: &Refused) -> Failure {
+    let failure = Failure::usage(format!("{} is not run", path.display()))
+        .because(refused)
+        .because("a plan says what a run does, so nobody else may be able to write it");
+    let is_file = path.metadata().is_ok_and(|about| about.is_file());
+    let (true, Some(name)) = (is_file, path.file_name()) else {
+        return failure.hint("`longshore plan --country NAME --out FILE` saves a plan, and `--plan` names that file");
+    };
+    let mut own = name.to_owned();
+    if Path::new(name).exists() {
+        own.push(".own");
+    }
+    let (from, own) = (private::quoted(path), private::quoted(Path::new(&own)));
+    let failure = failure.hint(format!(
+        "Make a copy of your own, look at what it says, and run that: cp {from} {own} && chmod 600 {own}"
+    ));
+    // What its owner alone can do is no help to anybody else.
+    match refused.advice().starts_with("chmod ") {
+        true => failure.hint(format!("Or look at what it says before you run it, and then: {}", refused.advice())),
+        false => failure,
     }
 }
 

@@ -15,7 +15,7 @@ use ledger::state::State;
 use serde::Serialize;
 
 use self::far::Doubtful;
-use super::ask::{confirm, database, word_for};
+use super::ask::{DRY_RUN, confirm, database, word_for};
 use super::drive::{Driver, RunArgs};
 use super::open::now;
 use super::out::PlainFormat;
@@ -145,7 +145,7 @@ pub fn run(context: &Context<'_>, args: &PopulateArgs) -> Result<Exit, Failure> 
     eprintln!("This adds {images} to {venues}{place}, in {}.", database(context, &*catalog)?);
     if context.target == Target::Production {
         let reassurance = "Nothing is uploaded; `longshore rollback --run N` takes it back.";
-        confirm(reassurance, &word_for(&chosen.scope), args.run.yes)?;
+        confirm(reassurance, &word_for(&chosen.scope), args.run.yes, DRY_RUN)?;
     }
     let mut ledger = match ledger {
         Some(ledger) => ledger,

@@ -186,7 +186,7 @@ fn ask(
     }
     eprintln!("No row of {database} uses them.");
     say(texts, "`longshore reconcile --format json`");
-    confirm("No image of the ledger needs them either.", "DELETE", yes)
+    confirm("No image of the ledger needs them either.", "DELETE", yes, "what `longshore reconcile` names")
 }
 
 fn delete(

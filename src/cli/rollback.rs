@@ -11,7 +11,7 @@ use ledger::state::State;
 use ledger::store::LedgerError;
 use serde::Serialize;
 
-use super::ask::{confirm, database, run_in_question};
+use super::ask::{DRY_RUN, confirm, database, run_in_question};
 use super::drive::{Driver, RunArgs};
 use super::out::PlainFormat;
 use super::past::PastArgs;
@@ -97,7 +97,7 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
     options.skip_tables = texts.map_or_else(Vec::new, |texts| texts.skipped);
     // A rollback that deletes nothing needs neither a key nor the CDN.
     let clients = args.delete_cdn_files.then(|| context.open_clients(&options)).transpose()?;
-    confirm("`longshore migrate` works again afterwards.", "ROLLBACK", args.how.yes)?;
+    confirm("`longshore migrate` works again afterwards.", "ROLLBACK", args.how.yes, DRY_RUN)?;
     let selection = Selection::Place;
     let mut driver = Driver { context, ledger: &mut ledger, catalog, clients, selection };
     let end = driver.start(Start { verb: Verb::Rollback, scope, options, close: preview.closes }, None)?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use ledger::store::private;
 use tokio::sync::oneshot;
 
 use super::Context;
@@ -16,7 +17,6 @@ use crate::sandbox::faults::order::{CDN_OPERATIONS, ORIGIN_OPERATIONS};
 use crate::sandbox::pictures::Pictures;
 use crate::sandbox::seed::VENUES_FULL;
 use crate::sandbox::whole::{CONTROL, Options, Sandbox, SandboxError};
-use crate::show;
 
 /// Run stand-ins for everything outside, on this machine.
 #[derive(Debug, Args)]
@@ -86,10 +86,10 @@ pub fn run(context: &Context<'_>, args: &SandboxArgs) -> Result<Exit, Failure> {
             eprintln!("A sandbox in a new directory has two.");
         }
         eprintln!("The sandbox is up. In another terminal:");
-        eprintln!("  . {}", show::quoted(args.dir.join("env").as_os_str()));
+        eprintln!("  . {}", private::quoted(&args.dir.join("env")));
         eprintln!("  longshore countries");
         eprintln!("Faults are ordered and taken back while it is up:");
-        let control = show::quoted(args.dir.join(CONTROL).as_os_str());
+        let control = private::quoted(&args.dir.join(CONTROL));
         eprintln!("  curl -d cdn=away:for=20s $(cat {control})/faults");
         eprintln!("Ctrl-C stops it; started again on this directory, it goes on where it was.");
         let _the_sender_lives_in_the_interrupt = stopped.await;

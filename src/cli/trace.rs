@@ -91,7 +91,7 @@ fn open(path: &Path) -> Result<File, Failure> {
     }
     let about = file.metadata().map_err(|error| cannot().because(error))?;
     if about.mode() & 0o077 != 0 {
-        let shell = format!("chmod 600 {}", path.display());
+        let shell = format!("chmod 600 {}", private::quoted(path));
         return Err(cannot().because("others may read or write it").hint(shell));
     }
     Ok(file)

@@ -49,7 +49,7 @@ pub(super) fn read(path: &Path) -> Result<HashMap<String, String>, Unused> {
                     no("is not taken")
                         .because(refused)
                         .because("whoever can write it can have the key sent elsewhere")
-                        .hint(format!("Look at what it says before you use it. {}", refused.advice())),
+                        .hint(todo(path, refused)),
                 ),
                 None if error.kind() == ErrorKind::PermissionDenied => Unused::NotTaken(
                     no("is not taken")
@@ -61,6 +61,23 @@ pub(super) fn read(path: &Path) -> Result<HashMap<String, String>, Unused> {
         }
     };
     understood(file, no).map_err(Unused::Wrong)
+}
+
+/// What to do about a `.env` that is not taken. To have it given to oneself is no way out: it takes a colleague's project, or
+/// one that is mounted in a container, away from its owner.
+fn todo(path: &Path, refused: &Refused) -> String {
+    const EXPORT: &str = "Export the settings, or run this as the owner of the file and its directory";
+    let is_file = path.metadata().is_ok_and(|about| about.is_file());
+    match (is_file, refused.advice()) {
+        (false, _) => "Move it away, and export the settings or write them into a file of that name".to_owned(),
+        (true, advice) if advice.starts_with("chmod ") => {
+            format!("Look at what it says before you use it. {advice}. Or export the settings")
+        }
+        (true, advice) if advice.starts_with("Give it one name") => {
+            format!("Look at what it says before you use it. {advice}")
+        }
+        _ => EXPORT.to_owned(),
+    }
 }
 
 fn understood(file: File, no: impl Fn(&str) -> Failure) -> Result<HashMap<String, String>, Failure> {

@@ -188,8 +188,14 @@ pub fn read(path: &Path) -> Result<Matches, MatchesError> {
 /// A file's bytes, unless it is larger than any report, and who else may write it.
 fn whole_file(path: &Path) -> std::io::Result<(Vec<u8>, Option<String>)> {
     let mut bytes = Vec::new();
-    let file = private::open_regular(path)?;
-    let others = private::in_others_hands(path, &file)?;
+    let (file, others) = match private::open_handed(path) {
+        Some(handed) => (handed?, None),
+        None => {
+            let file = private::open_regular(path)?;
+            let others = private::in_others_hands(path, &file)?;
+            (file, others)
+        }
+    };
     match file.take(MATCHES_FILE_BYTES_MAX + 1).read_to_end(&mut bytes)? as u64 {
         0..=MATCHES_FILE_BYTES_MAX => Ok((bytes, others)),
         _ => Err(std::io::Error::other(format!("it is larger than {MATCHES_FILE_BYTES_MAX} bytes"))),

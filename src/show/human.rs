@@ -4,6 +4,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement};
 use ledger::event::{Addition, Event, Record, WaitReason, Work};
 use ledger::ids::Seq;
+use ledger::store::private::is_plain;
 use unicode_normalization::char::is_combining_mark;
 use url::Url;
 
@@ -15,16 +16,6 @@ use crate::error::Failure;
 /// that turn the writing direction, no breaks of lines, and nothing that is there and cannot be seen.
 pub fn plain(text: &str) -> String {
     text.chars().filter(|c| is_plain(*c)).collect()
-}
-
-/// Whether a character shows itself and steers nothing.
-pub fn is_plain(c: char) -> bool {
-    let is_unseen = matches!(
-        c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-    );
-    !c.is_control() && !is_unseen
 }
 
 /// Whether a text shows anything: some character of it leaves a mark by itself on a page.

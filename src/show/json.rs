@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
-use super::human::is_plain;
+use ledger::store::private::is_plain;
 use super::messages::Masking;
 
 /// One indented document and the end of its line.

@@ -17,6 +17,7 @@ mod sheet;
 mod table;
 mod typed;
 
+pub use ledger::store::private::word as quoted;
 use serde::Serialize;
 
 pub use chat::chat;
@@ -27,7 +28,7 @@ pub use panicked::panicked;
 pub use progress::{Progress, log_line};
 pub use scrub::scrubbed;
 pub use sheet::{Cell, Column, Grid, Part, Sheet, duration, flat};
-pub use typed::{carry_flags, quoted, with_flags};
+pub use typed::{carry_flags, with_flags};
 
 use crate::error::Failure;
 use crate::secrets::masked;

@@ -1,6 +1,5 @@
 //! Where an answer goes, and in which format.
 
-use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -144,7 +143,7 @@ fn place_of(file: &Path) -> Result<Place, Failure> {
             .because(why)
             .hint("`-o` names a file; without it the answer goes to stdout")
     };
-    if is_handed(file) || private::is_stream(file) {
+    if private::is_handed(file) || private::is_stream(file) {
         return Ok(Place::Stream);
     }
     match fs::symlink_metadata(file) {
@@ -222,17 +221,6 @@ fn replace(place: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -
     File::open(dir_of(place))?.sync_all()
 }
 
-/// Whether a name is that of something that is open for this program already, as by `>(…)` of a shell: the system shows
-/// it as links.
-fn is_handed(file: &Path) -> bool {
-    let is_number = |name: &OsStr| name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
-    let is_in = |dir| file.parent() == Some(Path::new(dir)) && file.file_name().is_some_and(is_number);
-    file == Path::new("/dev/stdout")
-        || file == Path::new("/dev/stderr")
-        || is_in("/dev/fd")
-        || is_in("/proc/self/fd")
-}
-
 /// Opens a device or a pipe of this user, or what is open for this program already, to write at its end; `None` where a
 /// name is that of none of them.
 ///
@@ -244,7 +232,7 @@ pub fn open_stream(file: &Path) -> io::Result<Option<File>> {
         // By their names they would be opened anew, which a socket does not bear.
         Some("/dev/stdout") => twin(io::stdout().as_fd()),
         Some("/dev/stderr") => twin(io::stderr().as_fd()),
-        _ if is_handed(file) => OpenOptions::new().append(true).open(file).map(Some),
+        _ if private::is_handed(file) => OpenOptions::new().append(true).open(file).map(Some),
         _ if private::is_stream(file) => private::open_stream(file).map(Some),
         _ => Ok(None),
     }

@@ -40,6 +40,8 @@ pub enum LedgerError {
         path: PathBuf,
         /// What differs.
         what: String,
+        /// The statements of SQL that take away what was added to it; none where nothing does.
+        drops: Vec<String>,
     },
     /// A newer program wrote it.
     #[error("the ledger {} was written by a newer program (format {found})", path.display())]
@@ -100,7 +102,7 @@ impl LedgerError {
     /// went well, or met a disk that cannot be read, the disk is at fault, and no backup is needed.
     pub(crate) fn after(self, again: impl FnOnce() -> Result<(), Self>) -> Self {
         let (path, what) = match &self {
-            Self::Damaged { path, what, .. } | Self::OtherSchema { path, what } => (path, what.as_str()),
+            Self::Damaged { path, what, .. } | Self::OtherSchema { path, what, .. } => (path, what.as_str()),
             Self::NotALedger { path } => (path, "it was no database then"),
             _ => return self,
         };

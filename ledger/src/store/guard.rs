@@ -10,6 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
+use super::schema::Difference;
 use super::{APPLICATION, FORMAT, LedgerError, schema};
 use crate::ids::Seq;
 
@@ -134,7 +135,12 @@ impl Guarded {
         if self.number("application_id")? != i64::from(APPLICATION) {
             return Err(LedgerError::NotALedger { path: path() });
         }
-        let other = |what| LedgerError::OtherSchema { path: path(), what };
+        let differs = |differs: Difference| LedgerError::OtherSchema {
+            path: path(),
+            what: differs.told,
+            drops: differs.drops,
+        };
+        let other = |what| differs(Difference::lasting(what));
         match self.number("user_version")? {
             format if format > i64::from(FORMAT) => {
                 return Err(LedgerError::Newer { path: path(), found: format as u32 });
@@ -149,13 +155,14 @@ impl Guarded {
             let encoding = || {
                 let encoding =
                     self.connection.pragma_query_value(None, "encoding", |row| row.get::<_, String>(0))?;
-                Ok((encoding != "UTF-8").then(|| format!("its texts are in {}", schema::shown(&encoding))))
+                let other = || format!("its texts are in {}", schema::shown(&encoding));
+                Ok((encoding != "UTF-8").then(|| Difference::lasting(other())))
             };
             different.map_or_else(encoding, |different| Ok(Some(different)))
         });
         match different.map_err(|error| LedgerError::from_sqlite(&self.path, Seq(1), error)) {
             Ok(None) => Ok(()),
-            Ok(Some(what)) => Err(other(what)),
+            Ok(Some(different)) => Err(differs(different)),
             Err(LedgerError::Damaged { what, .. }) => {
                 Err(other(format!("it cannot be read: {}", schema::shown(&what))))
             }

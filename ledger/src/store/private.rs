@@ -5,6 +5,7 @@
 mod advice;
 mod dir;
 mod named;
+mod shell;
 mod trusted;
 
 use std::fs::{File, Metadata};
@@ -13,15 +14,15 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-pub use advice::quoted;
 use advice::{MADE, away, is_named};
 pub use dir::Dir;
 pub use named::{
-    check_made, check_socket, in_others_hands, is_stream, leads_to, open_regular, open_stream,
-    open_to_replace,
+    check_made, check_socket, in_others_hands, is_handed, is_stream, leads_to, open_handed, open_regular,
+    open_stream, open_to_replace,
 };
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
+pub use shell::{is_plain, quoted, sql, word};
 pub use trusted::open_trusted;
 
 /// For every open. A pipe that somebody has put there is not waited for.
@@ -153,7 +154,12 @@ pub fn remove_socket(path: &Path) -> io::Result<()> {
 /// Those of the file system; a [`Refused`] where others have a hand in it.
 pub fn check_ledger(path: &Path) -> io::Result<()> {
     check_directory(path)?;
-    check_link(path)?;
+    // What stands in the way otherwise is told by whoever opens it.
+    if let Err(error) = trusted::end_of(path)
+        && Refused::of(&error).is_some()
+    {
+        return Err(error);
+    }
     check_readable(path)?;
     for (name, about) in sqlite_files(path)? {
         check_directory(&name)?;
@@ -189,18 +195,24 @@ fn sqlite_files(path: &Path) -> io::Result<Vec<(PathBuf, Metadata)>> {
     Ok(found)
 }
 
-/// Sees that the directory that holds a file is one in which nobody else can exchange it.
+/// Sees that the directory that holds a file is one in which nobody else can exchange it, and that the links on the way to
+/// it are in such directories, too.
 ///
 /// # Errors
 /// Those of the file system; a [`Refused`] where somebody can.
 pub fn check_directory(file: &Path) -> io::Result<()> {
     let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let dir = &dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-    let about = match dir.metadata() {
-        Ok(about) => about,
+    match trusted::end_of(dir).and_then(|dir| dir.canonicalize()) {
+        Ok(dir) => check_held(&dir, file),
+        Err(error) if Refused::of(&error).is_some() => Err(error),
         // Whoever opens the file says that better.
-        Err(_) => return Ok(()),
-    };
+        Err(_) => Ok(()),
+    }
+}
+
+/// Sees that nobody else can exchange a file in a directory.
+fn check_held(dir: &Path, file: &Path) -> io::Result<()> {
+    let Ok(about) = dir.metadata() else { return Ok(()) };
     if ![user(), ROOT].contains(&about.uid()) {
         let why = format!(
             "is a directory of another user (uid {}), who can exchange all that is in it",
@@ -208,12 +220,11 @@ pub fn check_directory(file: &Path) -> io::Result<()> {
         );
         let advice = match file.exists() {
             // A new directory would mean a second ledger, which knows nothing of the first.
-            true => format!(
-                "Run this as that user (`sudo -u '#{0}' …`, `docker run --user {0} …`), or have it given to you: chown {1} {2}",
-                about.uid(),
-                user(),
-                quoted(dir)
-            ),
+            true => {
+                let uid = about.uid();
+                let run = format!("Run this as that user (`sudo -u '#{uid}' …`, `docker run --user {uid} …`)");
+                run + &given(dir)
+            }
             false => "Work in a directory of your own (`mkdir -m 700 rollout`)".to_owned(),
         };
         return Err(Refused::error(dir, why, advice));
@@ -291,13 +302,18 @@ fn anothers(path: &Path, about: &Metadata) -> io::Error {
     let (why, uid) = (format!("belongs to another user (uid {})", about.uid()), about.uid());
     let advice = match is_named(path, &MADE) {
         true => "Let its owner take it away, or work in a directory of your own".to_owned(),
-        false => format!(
-            "Run this as its owner (uid {uid}), or have it given to you: chown {} {}",
-            user(),
-            quoted(path)
-        ),
+        false => format!("Run this as its owner (uid {uid})") + &given(path),
     };
     Refused::error(path, why, advice)
+}
+
+/// How something comes to belong to this user. Root, who runs this in a container over somebody's directory, is not told to
+/// take it away from its owner.
+fn given(path: &Path) -> String {
+    match user() {
+        ROOT => String::new(),
+        uid => format!(", or have it given to you: chown {uid} {}", quoted(path)),
+    }
 }
 
 fn user() -> u32 {

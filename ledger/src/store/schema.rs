@@ -6,6 +6,8 @@
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
+use super::private;
+
 /// The schemas that ledgers were made with, the newest first. A ledger keeps its own for ever.
 const LANDED: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_1.sql")];
 
@@ -44,11 +46,27 @@ impl Object {
     }
 }
 
+/// What is different from a ledger's schema.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Difference {
+    /// For people.
+    pub(super) told: String,
+    /// The statements that take it away; none where nothing does.
+    pub(super) drops: Vec<String>,
+}
+
+impl Difference {
+    /// One that nothing takes away.
+    pub(super) fn lasting(told: String) -> Self {
+        Self { told, drops: Vec::new() }
+    }
+}
+
 /// What is different from every ledger's schema; `None` where it is one.
 ///
 /// # Errors
 /// When SQLite cannot read the schema.
-pub(super) fn difference(connection: &Connection) -> rusqlite::Result<Option<String>> {
+pub(super) fn difference(connection: &Connection) -> rusqlite::Result<Option<Difference>> {
     let rows = "SELECT type, name, tbl_name, sql, rootpage FROM main.sqlite_schema LIMIT ?1";
     let mut rows = connection.prepare(rows)?;
     let mut rows = rows.query([OBJECTS_MAX as i64 + 1])?;
@@ -75,19 +93,46 @@ pub(super) fn difference(connection: &Connection) -> rusqlite::Result<Option<Str
         found.push(object);
     }
     if found.len() > OBJECTS_MAX {
-        return Ok(Some(format!("it has more than {OBJECTS_MAX} tables, views, indexes and triggers")));
+        let told = format!("it has more than {OBJECTS_MAX} tables, views, indexes and triggers");
+        return Ok(Some(Difference::lasting(told)));
     }
     let of_sqlite = objects(OF_SQLITE);
     found.retain(|object| !of_sqlite.contains(object));
-    let nearest = LANDED.map(|landed| differences(&found, &objects(landed)));
-    let Some(nearest) = nearest.into_iter().min_by_key(Vec::len).filter(|nearest| !nearest.is_empty()) else {
-        return Ok(misplaced);
+    let nearest = LANDED.map(objects).map(|landed| (differences(&found, &landed), landed));
+    let nearest = nearest.into_iter().min_by_key(|(differences, _)| differences.len());
+    let Some((nearest, landed)) = nearest.filter(|(nearest, _)| !nearest.is_empty()) else {
+        return Ok(misplaced.map(Difference::lasting));
+    };
+    let added: Vec<_> =
+        found.iter().filter(|object| !landed.iter().any(|landed| landed.is_named_like(object))).collect();
+    let drops = match added.len() == nearest.len() && misplaced.is_none() {
+        true => drops(&added),
+        false => Vec::new(),
     };
     let mut told = nearest[..nearest.len().min(TOLD_MAX)].join("; ");
     if nearest.len() > TOLD_MAX {
         told.push_str(&format!("; and {} more", nearest.len() - TOLD_MAX));
     }
-    Ok(Some(told))
+    Ok(Some(Difference { told, drops }))
+}
+
+/// The statements that take away what was added; none where a part of it cannot be named in one line, or not be dropped.
+fn drops(added: &[&Object]) -> Vec<String> {
+    let holds = |object: &&Object| ["table", "view"].contains(&object.kind.as_str());
+    // What belongs to a table or a view goes with it.
+    let goes_along = |object: &Object| {
+        !holds(&object) && added.iter().any(|other| holds(other) && other.name == object.table)
+    };
+    let statement = |object: &&Object| {
+        let name = &object.name;
+        let is_known = ["table", "view", "index", "trigger"].contains(&object.kind.as_str());
+        let is_one_line = name.chars().count() <= CHARS_MAX && name.chars().all(private::is_plain);
+        let is_sqlites = name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_"));
+        (is_known && is_one_line && !is_sqlites)
+            .then(|| format!("DROP {} \"{}\"", object.kind.to_uppercase(), name.replace('"', "\"\"")))
+    };
+    let all: Option<Vec<_>> = added.iter().filter(|object| !goes_along(object)).map(statement).collect();
+    all.unwrap_or_default()
 }
 
 fn differences(found: &[Object], landed: &[Object]) -> Vec<String> {

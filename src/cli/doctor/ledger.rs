@@ -101,7 +101,7 @@ fn privacy(path: &Path) -> Vec<Line> {
     open.map(|(file, mode, is_dir)| {
         let found = format!("others on this machine may read or write {} (mode {mode:04o})", file.display());
         let private = if is_dir { "700" } else { "600" };
-        Line::finding(CHECK, found, format!("chmod {private} {}", show::quoted(file.as_os_str())))
+        Line::finding(CHECK, found, format!("chmod {private} {}", private::quoted(&file)))
     })
     .collect()
 }

@@ -1,8 +1,10 @@
 //! What to do about a file that is refused.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::leads_to;
+use super::{leads_to, quoted};
 
 /// What the names of files end with that are made anew at will.
 pub(super) const MADE: [&str; 3] = [".lock", ".new", ".sock"];
@@ -41,20 +43,21 @@ pub(super) fn away(path: &Path) -> String {
             None => "Name another file".to_owned(),
         };
     }
-    let ledger = path.to_string_lossy();
-    let ledger = SQLITES.iter().find_map(|ending| ledger.strip_suffix(ending)).unwrap_or_default();
-    let ledger = quoted(Path::new(ledger));
+    // Only a file of several names has bytes of SQLite's in it. A pipe would be waited for by a copy, and what a link leads
+    // to may be what somebody else wants to be the newest events.
+    if !path.symlink_metadata().is_ok_and(|about| about.is_file()) {
+        return format!(
+            "It is none of SQLite's own files. Do not delete it, and do not copy it: while no run goes on, look at what it is \
+             and where it leads (ls -ld {name}), and move it away: mv {name} {name}.old"
+        );
+    }
+    let all = path.as_os_str().as_bytes();
+    let ledger = SQLITES.iter().find_map(|ending| all.strip_suffix(ending.as_bytes())).unwrap_or_default();
+    let ledger = quoted(Path::new(OsStr::from_bytes(ledger)));
     format!(
         "Do not delete it: it may hold the newest events. While no run goes on, make copies that have one name each, of it and \
          of the ledger: for f in {ledger} {name}; do cp -p \"$f\" \"$f.own\" && mv \"$f.own\" \"$f\"; done"
     )
-}
-
-/// A path as a shell reads it back.
-pub fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_bare = |c: char| c.is_alphanumeric() || "-_./,:@%+".contains(c);
-    if text.chars().all(is_bare) { text } else { format!("'{}'", text.replace('\'', r#"'"'"'"#)) }
 }
 
 #[cfg(test)]
@@ -72,12 +75,47 @@ mod tests {
         for named in ["/dev/null", "/tmp", "report.html"] {
             assert!(!away(Path::new(named)).contains("rm "), "{named}");
         }
-        let wal = away(&beside("-wal"));
-        assert!(
-            wal.contains("Do not delete it")
-                && wal.contains("/d/longshore.dev.ledger /d/longshore.dev.ledger-wal"),
-            "{wal}"
-        );
         assert!(away(&beside(".lock")).ends_with("rm /d/longshore.dev.ledger.lock"));
+    }
+    #[test]
+    fn s5_a_log_of_sqlites_is_copied_only_where_it_is_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = dir.path().join("it's");
+        let beside = |ending: &str| PathBuf::from(format!("{}{ending}", ledger.display()));
+        let typed = |advice: &str, from: &str| advice[advice.rfind(from).unwrap()..].to_owned();
+        let sh = |advice: &str| {
+            let mut shell = std::process::Command::new("timeout");
+            assert!(shell.args(["20", "sh", "-c", advice]).status().unwrap().success(), "{advice}");
+        };
+        std::fs::write(&ledger, "L").unwrap();
+        for ending in SQLITES {
+            let (path, old) = (beside(ending), beside(&format!("{ending}.old")));
+            std::fs::write(dir.path().join("planted"), "planted").unwrap();
+            for what in ["link", "pipe", "directory"] {
+                match what {
+                    "link" => std::os::unix::fs::symlink(dir.path().join("planted"), &path).unwrap(),
+                    "pipe" => {
+                        let pipe = rustix::fs::FileType::Fifo;
+                        rustix::fs::mknodat(rustix::fs::CWD, &path, pipe, 0o600.into(), 0).unwrap();
+                    }
+                    _ => std::fs::create_dir(&path).unwrap(),
+                }
+                let advice = away(&path);
+                assert!(!advice.contains("cp ") && !advice.contains("rm "), "{what}: {advice}");
+                sh(&typed(&advice, "mv "));
+                assert!(path.symlink_metadata().is_err() && old.symlink_metadata().is_ok(), "{advice}");
+                assert_eq!(std::fs::read_to_string(dir.path().join("planted")).unwrap(), "planted");
+                match what {
+                    "directory" => std::fs::remove_dir(&old).unwrap(),
+                    _ => std::fs::remove_file(&old).unwrap(),
+                }
+            }
+            std::fs::hard_link(dir.path().join("planted"), &path).unwrap();
+            let advice = away(&path);
+            assert!(advice.contains("Do not delete it"), "{advice}");
+            sh(&typed(&advice, "for f in"));
+            let about = path.symlink_metadata().unwrap();
+            assert_eq!(std::os::unix::fs::MetadataExt::nlink(&about), 1, "{advice}");
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! Files that a flag or a setting names, and what has to be as it should before a writer begins.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -22,7 +23,7 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 
 /// The same with further flags.
 pub(super) fn open_regular_with(path: &Path, flags: OFlags) -> io::Result<File> {
-    let other = || Refused::error(path, "is no regular file", "Put a file there");
+    let other = || Refused::error(path, "is no regular file", "Name a file");
     let usual = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = match rustix::fs::open(path, usual | flags, Mode::empty()) {
         Ok(file) => File::from(file),
@@ -31,6 +32,29 @@ pub(super) fn open_regular_with(path: &Path, flags: OFlags) -> io::Result<File> 
         Err(error) => return Err(error.into()),
     };
     if file.metadata()?.is_file() { Ok(file) } else { Err(other()) }
+}
+
+/// Whether a name is that of something that is open for this program already, as by `<(…)` and `>(…)` of a shell: the
+/// system shows it as links.
+pub fn is_handed(path: &Path) -> bool {
+    let is_number = |name: &OsStr| name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+    let is_in = |dir| path.parent() == Some(Path::new(dir)) && path.file_name().is_some_and(is_number);
+    let standard = ["/dev/stdin", "/dev/stdout", "/dev/stderr"];
+    standard.iter().any(|name| path == Path::new(name)) || is_in("/dev/fd") || is_in("/proc/self/fd")
+}
+
+/// Opens what is open for this program already, to read it, whatever it is: whoever started the program has chosen it. It
+/// may have no end. `None` where a name is that of something else.
+///
+/// # Errors
+/// Those of the file system.
+pub fn open_handed(path: &Path) -> Option<io::Result<File>> {
+    match path.to_str() {
+        // By its name it would be opened anew, which a socket does not bear.
+        Some("/dev/stdin") => Some(io::stdin().as_fd().try_clone_to_owned().map(File::from)),
+        _ if is_handed(path) => Some(File::open(path)),
+        _ => None,
+    }
 }
 
 /// In which way others have a hand in a file that was opened, for those who take it all the same and tell it.

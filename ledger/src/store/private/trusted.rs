@@ -1,5 +1,6 @@
 //! What steers this program and is only read: settings.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::named::open_regular_with;
-use super::{Refused, check_directory, check_link, check_trusted, quoted};
+use super::{Refused, check_directory, check_held, check_link, check_trusted, quoted};
 
 /// As many links as the system follows for one name.
 const LINKS_MAX: usize = 40;
@@ -21,6 +22,7 @@ const LINKS_MAX: usize = 40;
 /// Those of the file system; a [`Refused`] where others have a hand in it.
 pub fn open_trusted(path: &Path) -> io::Result<File> {
     let path = &end_of(path)?;
+    check_directory(path)?;
     // The last part was no link a moment ago; it is followed no more.
     let file = open_regular_with(path, OFlags::NOFOLLOW)?;
     let about = file.metadata()?;
@@ -37,20 +39,40 @@ pub fn open_trusted(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// What a name leads to, link by link, where nobody else can have changed any of them.
-fn end_of(path: &Path) -> io::Result<PathBuf> {
-    let mut at = path.to_owned();
-    for _ in 0..LINKS_MAX {
-        let about = at.symlink_metadata()?;
-        check_directory(&at)?;
-        if !about.is_symlink() {
-            return Ok(at);
+/// What a name leads to, part by part, where nobody else can have changed any of the links on the way: each is this user's
+/// or root's, and lies in a directory in which nobody else can exchange it.
+///
+/// # Errors
+/// Those of the file system; a [`Refused`] where somebody can.
+pub(super) fn end_of(path: &Path) -> io::Result<PathBuf> {
+    let parts = |path: &Path| -> Vec<OsString> {
+        path.components().rev().map(|part| part.as_os_str().to_owned()).collect()
+    };
+    let (mut at, mut rest, mut links) = (Path::new(".").canonicalize()?, parts(path), 0);
+    while let Some(part) = rest.pop() {
+        // What is behind a link has been looked at already, so that this is its real parent.
+        if part == ".." {
+            at.pop();
+            continue;
         }
-        check_link(&at)?;
-        let to = at.read_link()?;
-        at = at.parent().unwrap_or(Path::new("")).join(to);
+        if part == "." {
+            continue;
+        }
+        let next = at.join(part);
+        if !next.symlink_metadata()?.is_symlink() {
+            at = next;
+            continue;
+        }
+        links += 1;
+        if links > LINKS_MAX {
+            return Err(rustix::io::Errno::LOOP.into());
+        }
+        check_held(&at, &next)?;
+        check_link(&next)?;
+        rest.extend(parts(&next.read_link()?));
     }
-    Err(rustix::io::Errno::LOOP.into())
+    // As it was named, where it can be: messages repeat it.
+    Ok(if links == 0 { path.to_owned() } else { at })
 }
 
 #[cfg(test)]
@@ -113,6 +135,56 @@ mod tests {
         // In a directory like /tmp nobody takes away what is another's.
         mode(&shared, 0o1777);
         open_trusted(&shared.join("set")).unwrap();
+    }
+
+    #[test]
+    fn s5_settings_are_not_read_by_a_directory_that_others_can_exchange() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for name in ["app", "first", "second", "shared"] {
+            create_dir(at(name)).unwrap();
+        }
+        for name in ["first/.env", "second/.env"] {
+            std::fs::write(at(name), "A=1").unwrap();
+            mode(&at(name), 0o600);
+        }
+        // As deployments and Kubernetes have it: a link into a directory that is a link itself.
+        symlink("../first", at("shared/current")).unwrap();
+        symlink("../shared/current/.env", at("app/.env")).unwrap();
+        symlink("shared/current", at("way")).unwrap();
+        let all = [at("app/.env"), at("shared/current/.env"), at("way/.env"), at("way/../first/.env")];
+        let ledgers = [at("shared/current/a.ledger"), at("way/a.ledger")];
+        let all_taken = || {
+            for path in &all {
+                assert_eq!(io::read_to_string(open_trusted(path).unwrap()).unwrap(), "A=1");
+            }
+            for ledger in &ledgers {
+                super::super::check_ledger(ledger).unwrap();
+                check_directory(ledger).unwrap();
+            }
+        };
+        all_taken();
+        for open_to in [0o770, 0o777] {
+            mode(&at("shared"), open_to);
+            let said = format!("is a directory that others may write to (mode {open_to:04o})");
+            for path in &all {
+                assert_eq!(why(open_trusted(path)), said, "{path:?}");
+            }
+            for ledger in &ledgers {
+                assert_eq!(why(super::super::check_ledger(ledger)), said, "{ledger:?}");
+                assert_eq!(why(check_directory(ledger)), said, "{ledger:?}");
+            }
+        }
+        mode(&at("shared"), 0o1777);
+        all_taken();
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::lchown(at("shared/current"), Some(65_534), None).unwrap();
+            for path in &all {
+                assert_eq!(why(open_trusted(path)), "is a symbolic link of another user (uid 65534)");
+            }
+        }
+        symlink("ring", at("ring")).unwrap();
+        assert!(open_trusted(&at("ring/.env")).is_err());
     }
 
     #[test]

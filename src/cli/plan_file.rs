@@ -52,7 +52,9 @@ impl SavedPlan {
             Failure { exit: Exit::CannotGoOn, ..cannot(path, &error) }
         })?;
         if let Err(open) = private::check_directory(path) {
-            eprintln!("Note: {open}, so `migrate --plan` runs a copy of the plan in a directory of your own, and not this file");
+            eprintln!(
+                "Note: {open}, so `migrate --plan` runs a copy of the plan in a directory of your own, and not this file"
+            );
         }
         Ok(())
     }
@@ -65,7 +67,8 @@ fn not_run(path: &Path, refused: &Refused) -> Failure {
         .because("a plan says what a run does, so nobody else may be able to write it");
     let is_file = path.metadata().is_ok_and(|about| about.is_file());
     let (true, Some(name)) = (is_file, path.file_name()) else {
-        return failure.hint("`longshore plan --country NAME --out FILE` saves a plan, and `--plan` names that file");
+        return failure
+            .hint("`longshore plan --country NAME --out FILE` saves a plan, and `--plan` names that file");
     };
     let mut own = name.to_owned();
     if Path::new(name).exists() {
@@ -77,7 +80,9 @@ fn not_run(path: &Path, refused: &Refused) -> Failure {
     ));
     // What its owner alone can do is no help to anybody else.
     match refused.advice().starts_with("chmod ") {
-        true => failure.hint(format!("Or look at what it says before you run it, and then: {}", refused.advice())),
+        true => {
+            failure.hint(format!("Or look at what it says before you run it, and then: {}", refused.advice()))
+        }
         false => failure,
     }
 }

@@ -69,7 +69,9 @@ fn todo(path: &Path, refused: &Refused) -> String {
     const EXPORT: &str = "Export the settings, or run this as the owner of the file and its directory";
     let is_file = path.metadata().is_ok_and(|about| about.is_file());
     match (is_file, refused.advice()) {
-        (false, _) => "Move it away, and export the settings or write them into a file of that name".to_owned(),
+        (false, _) => {
+            "Move it away, and export the settings or write them into a file of that name".to_owned()
+        }
         (true, advice) if advice.starts_with("chmod ") => {
             format!("Look at what it says before you use it. {advice}. Or export the settings")
         }

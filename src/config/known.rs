@@ -50,7 +50,7 @@ impl Config {
         let databases = [&self.production_database_url, &self.trivia_advisor_database_url];
         let databases = databases.into_iter().flatten().chain([&self.dev_database_url]);
         let logins = databases.filter_map(|url| login(url.reveal()));
-        logins.flat_map(|login| find(&login)).map(|found| found.password).collect()
+        logins.flat_map(|login| find(&login)).filter_map(|found| found.password).collect()
     }
 
     fn by_setting(&self) -> Vec<(&'static str, Vec<String>)> {

@@ -24,7 +24,8 @@ pub type ReadLogin = fn(&str) -> Option<Login>;
 /// A line that has a password for a login.
 pub(super) struct Found {
     pub(super) file: PathBuf,
-    pub(super) password: String,
+    /// Not known where it may stand behind what is read of a long file.
+    pub(super) password: Option<String>,
     /// Whether it names the URL's own host, and not any.
     pub(super) names_host: bool,
     /// Whether the driver takes a password out of this file: others may not so much as read it.
@@ -37,12 +38,16 @@ pub(super) fn find(login: &Login) -> Vec<Found> {
     let usual = std::env::home_dir().map(|home| home.join(".pgpass"));
     let mut found = Vec::new();
     for file in named.into_iter().chain(usual) {
-        let Some((text, is_taken)) = read(&file) else { continue };
+        let Some((text, is_taken, is_whole)) = read(&file) else { continue };
+        // The driver reads all of it, and any line may stand behind what was read here.
+        if !is_whole {
+            found.push(Found { file: file.clone(), password: None, names_host: false, is_taken });
+        }
         for [host, rest @ .., password] in text.lines().filter_map(fields) {
             let fits = |(field, value): (&String, &String)| field == "*" || field == value;
             if [&host].into_iter().chain(&rest).zip(&login.compared).all(fits) {
                 let names_host = host == login.host;
-                found.push(Found { file: file.clone(), password, names_host, is_taken });
+                found.push(Found { file: file.clone(), password: Some(password), names_host, is_taken });
             }
         }
     }
@@ -50,14 +55,16 @@ pub(super) fn find(login: &Login) -> Vec<Found> {
 }
 
 /// What a file holds, and whether libpq and the driver take it: a regular file that has no rights for group and others.
-/// Whose it is and how many names it has they do not ask. Asked of the open file, and a pipe is not waited for.
-fn read(path: &Path) -> Option<(String, bool)> {
+/// Whose it is and how many names it has they do not ask. Asked of the open file, and a pipe is not waited for. Last comes
+/// whether that is all of it.
+fn read(path: &Path) -> Option<(String, bool, bool)> {
     let how = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = File::from(rustix::fs::open(path, how, Mode::empty()).ok()?);
     let about = file.metadata().ok().filter(|about| about.is_file())?;
     let mut bytes = Vec::new();
-    file.take(PASS_FILE_BYTES_MAX).read_to_end(&mut bytes).ok()?;
-    Some((String::from_utf8_lossy(&bytes).into_owned(), about.mode() & 0o077 == 0))
+    file.take(PASS_FILE_BYTES_MAX + 1).read_to_end(&mut bytes).ok()?;
+    let is_whole = bytes.len() as u64 <= PASS_FILE_BYTES_MAX;
+    Some((String::from_utf8_lossy(&bytes).into_owned(), about.mode() & 0o077 == 0, is_whole))
 }
 
 /// `host:port:database:user:password`, in which a backslash stands before a `:` that is meant.

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use super::pass_file::{ReadLogin, find};
 use super::{SETTINGS, TRIVIA_ADVISOR};
 use crate::error::Failure;
+use crate::limits::PASS_FILE_BYTES_MAX;
 
 /// Says, in the environment alone, that a `.env` may name where secrets of the environment are sent.
 const TRUST: &str = "LONGSHORE_TRUST_ENV_FILE";
@@ -115,10 +116,17 @@ pub(super) fn sent_any_password(file: &mut HashMap<String, String>, login: ReadL
     DATABASES.iter().for_each(|name| drop(file.remove(*name)));
     let path = found.file.display();
     let failure = Failure::usage(format!(
-        "{name} must not come from .env while a line of {path} fits it without naming its host"
+        "{name} must not come from .env while {}",
+        match found.password {
+            Some(_) => format!("a line of {path} fits it without naming its host"),
+            None => format!("{path} is longer than {PASS_FILE_BYTES_MAX} bytes, so that any line may fit it"),
+        }
     ))
     .because("whoever wrote .env would say which host is sent the password of that line")
-    .hint(format!("Name the host itself in that line of {path}, or `export {name}='…'`"))
+    .hint(match found.password {
+        Some(_) => format!("Name the host itself in that line of {path}, or `export {name}='…'`"),
+        None => format!("`export {name}='…'`, or make {path} shorter"),
+    })
     .hint(format!("If you know what is in the file: `export {TRUST}=1` (in .env itself it counts nothing)"));
     Some(failure)
 }

@@ -101,7 +101,7 @@ pub(crate) fn trouble(error: reqwest::Error, whom: &str) -> Trouble {
     if let Some(forbidden) = innermost.downcast_ref::<ForbiddenAddress>() {
         return Trouble::new(TroubleKind::ForbiddenUrl, forbidden.to_string());
     }
-    let why = roots::explained(plain(&innermost.to_string(), MESSAGE_CHARS_MAX));
+    let why = roots::explained(plain(&innermost.to_string(), MESSAGE_CHARS_MAX), &error);
     if error.is_builder() {
         // Nothing was sent, and nothing ever could be: such a URL is longer than a request may be.
         return Trouble::new(TroubleKind::ForbiddenUrl, format!("not a URL that can be asked for: {why}"));

@@ -1,12 +1,13 @@
 //! The certificates that a server's own is to come from: this machine's, or Mozilla's list inside the program where the
 //! machine has none, as in slim containers.
 
+use std::error::Error;
 use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use reqwest::Certificate;
-use rustls::RootCertStore;
+use rustls::{CertificateError, RootCertStore};
 use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
 /// Whether this machine has no certificate that can be used.
@@ -34,13 +35,18 @@ pub(super) fn for_database() -> Option<Vec<u8>> {
     HAS_NONE.then(|| TLS_SERVER_ROOT_CERTS.iter().map(|root| pem(root)).collect::<String>().into_bytes())
 }
 
-/// What went wrong, and where a server was not known, what this machine lacks.
-pub(super) fn explained(why: String) -> String {
-    explained_where(why, || *HAS_NONE)
+/// What went wrong, in words where it is a server's certificate, and where the server was not known, what this machine
+/// lacks.
+pub(super) fn explained(why: String, error: &(dyn Error + 'static)) -> String {
+    match certificate_error(error) {
+        Some(wrong) => explained_where(wrong, || *HAS_NONE),
+        None => why,
+    }
 }
 
-fn explained_where(why: String, has_none: impl FnOnce() -> bool) -> String {
-    match why.contains("UnknownIssuer") && has_none() {
+fn explained_where(wrong: &CertificateError, has_none: impl FnOnce() -> bool) -> String {
+    let why = format!("the server's certificate is not taken: {}", words(wrong));
+    match matches!(wrong, CertificateError::UnknownIssuer) && has_none() {
         true => format!(
             "{why}; this machine has no CA certificates, so only those inside the program were tried: install the \
              package ca-certificates, or name a file of them in SSL_CERT_FILE"
@@ -49,16 +55,69 @@ fn explained_where(why: String, has_none: impl FnOnce() -> bool) -> String {
     }
 }
 
+/// What is wrong with a certificate, where that is what an error is about.
+pub(super) fn certificate_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CertificateError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(rustls::Error::InvalidCertificate(wrong)) = error.downcast_ref() {
+            return Some(wrong);
+        }
+        // An I/O error that wraps another does not call it its source.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = wrapped.map(|error| error as &(dyn Error + 'static)).or_else(|| error.source());
+    }
+    None
+}
+
+/// Whether an authority's own certificate was shown as a server's. The library has a name for it in its text alone.
+pub(super) fn is_an_authoritys(wrong: &CertificateError) -> bool {
+    matches!(wrong, CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity"))
+}
+
+/// The library's own texts are names out of its code for most of them.
+fn words(wrong: &CertificateError) -> String {
+    use CertificateError as Wrong;
+    let words = match wrong {
+        Wrong::BadEncoding => "it cannot be read",
+        Wrong::Expired | Wrong::ExpiredContext { .. } => "it is out of date",
+        Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => "it is not valid yet",
+        Wrong::Revoked => "it was revoked",
+        Wrong::UnhandledCriticalExtension => "it has a critical extension that is not understood",
+        Wrong::UnknownIssuer => "no authority that is known here has signed it",
+        Wrong::BadSignature => "its signature is wrong",
+        Wrong::UnsupportedSignatureAlgorithmContext { .. }
+        | Wrong::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "it is signed in a way that is not supported"
+        }
+        Wrong::NotValidForNameContext { expected, presented } => {
+            // `DnsName("localhost")`, as the library writes them.
+            let name = |text: &String| {
+                let inside = text.split_once('(').map_or(text.as_str(), |(_, inside)| inside);
+                inside.trim_end_matches(')').trim_matches('"').to_owned()
+            };
+            let names: Vec<_> = presented.iter().map(name).collect();
+            let names = if names.is_empty() { "no name".to_owned() } else { names.join(", ") };
+            return format!("it is made out for {names}, and not for {}", expected.to_str());
+        }
+        Wrong::NotValidForName => "it is made out for another name",
+        Wrong::InvalidPurpose | Wrong::InvalidPurposeContext { .. } => "it is not one for servers",
+        other if is_an_authoritys(other) => {
+            "it is one of an authority (basicConstraints CA:TRUE), and not one of a server"
+        }
+        _ => "it is not made as a server's certificate has to be",
+    };
+    words.to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn s3_only_where_a_machine_lacks_certificates_it_is_told_so() {
-        let unknown = "invalid peer certificate: UnknownIssuer".to_owned();
-        assert!(explained_where(unknown.clone(), || true).contains("install the package ca-certificates"));
-        assert_eq!(explained_where(unknown.clone(), || false), unknown);
-        let other = "connection refused".to_owned();
-        assert_eq!(explained_where(other.clone(), || true), other);
+        let unknown = CertificateError::UnknownIssuer;
+        assert!(explained_where(&unknown, || true).contains("install the package ca-certificates"));
+        assert!(!explained_where(&unknown, || false).contains("ca-certificates"));
+        assert!(!explained_where(&CertificateError::Expired, || true).contains("ca-certificates"));
     }
 }

@@ -222,9 +222,14 @@ fn read(options: &Options) -> Result<Option<Made>, SandboxError> {
         return Ok(None);
     }
     let occupied = || SandboxError::Occupied(dir.clone());
-    let text = private::open_trusted(&dir.join("sandbox.json"))
-        .and_then(io::read_to_string)
-        .map_err(|_| occupied())?;
+    let text =
+        private::open_trusted(&dir.join("sandbox.json")).and_then(io::read_to_string).map_err(|error| {
+            match private::Refused::of(&error) {
+                // Others have a hand in it, and what is done about that is told.
+                Some(_) => SandboxError::Io(error),
+                None => occupied(),
+            }
+        })?;
     let made: Made = serde_json::from_str(&text).map_err(|_| occupied())?;
     let is_same_report = match &options.matches {
         Some(report) => made.matches == Some(digest(report)?),

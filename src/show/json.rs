@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
-use ledger::store::private::is_plain;
 use super::messages::Masking;
+use ledger::store::private::is_plain;
 
 /// One indented document and the end of its line.
 pub fn pretty(to: &mut dyn Write, answer: &impl Serialize) -> io::Result<()> {

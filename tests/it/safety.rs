@@ -2,6 +2,7 @@
 
 mod echo;
 mod env_file;
+mod hints;
 mod modes;
 mod places;
 mod planted;

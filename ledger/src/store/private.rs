@@ -49,6 +49,11 @@ impl Refused {
         error.get_ref()?.downcast_ref()
     }
 
+    /// What is refused.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What to type, or to do.
     pub fn advice(&self) -> &str {
         &self.advice
@@ -222,7 +227,8 @@ fn check_held(dir: &Path, file: &Path) -> io::Result<()> {
             // A new directory would mean a second ledger, which knows nothing of the first.
             true => {
                 let uid = about.uid();
-                let run = format!("Run this as that user (`sudo -u '#{uid}' …`, `docker run --user {uid} …`)");
+                let run =
+                    format!("Run this as that user (`sudo -u '#{uid}' …`, `docker run --user {uid} …`)");
                 run + &given(dir)
             }
             false => "Work in a directory of your own (`mkdir -m 700 rollout`)".to_owned(),

@@ -1,5 +1,6 @@
 //! The ledger: whether it can be read and written, is whole, belongs to this database, and who has it.
 
+use std::ffi::OsStr;
 use std::fs::TryLockError;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -32,11 +33,14 @@ pub fn has_migrated(path: &Path) -> bool {
 /// Looks at it; against the database, where that could be asked who it is.
 pub fn check(context: &Context<'_>, identity: Option<&Identity>) -> Vec<Line> {
     let path = context.ledger_path();
-    let mut lines = place(&path);
-    lines.extend(privacy(&path));
+    let refused = refused(&path);
+    let told = refused.iter().filter_map(|error| Refused::of(error)?.path().file_name()).collect::<Vec<_>>();
+    let mut lines = place(&path, &told);
+    lines.extend(refused.iter().filter_map(line));
+    lines.extend(privacy(&path, &told));
     if path.exists() {
         let holder = holder(&path);
-        lines.extend(content(context, &path, identity, holder.is_some()));
+        lines.extend(content(context, &path, identity, (holder.is_some(), &told)));
         lines.extend(holder);
     } else if lines.is_empty() {
         let there = path.display();
@@ -45,8 +49,9 @@ pub fn check(context: &Context<'_>, identity: Option<&Identity>) -> Vec<Line> {
     lines
 }
 
-/// Whether it can be written where it is, or be made where it is to be.
-fn place(path: &Path) -> Vec<Line> {
+/// Whether it can be written where it is, or be made where it is to be. What was told already, by its name, is not told again
+/// with other advice, here and below.
+fn place(path: &Path, told: &[&OsStr]) -> Vec<Line> {
     let dir = dir_of(path);
     if !dir.is_dir() {
         let found = format!("its directory {} is not there", dir.display());
@@ -59,8 +64,8 @@ fn place(path: &Path) -> Vec<Line> {
             Line::finding(CHECK, found, "Give it to this user, or name another place: --ledger PATH")
         })
         .collect();
-    lines.extend(refused(path));
-    let left = ["-wal", "-shm"].map(|ending| beside(path, ending)).into_iter().find(|left| left.exists());
+    let mut left = ["-wal", "-shm"].map(|ending| beside(path, ending)).into_iter();
+    let left = left.find(|left| left.exists() && !is_told(left, told));
     if let (Some(left), false) = (left, path.exists()) {
         let found = format!("{} is left of a ledger that is gone", left.display());
         lines.push(Line::finding(
@@ -73,7 +78,7 @@ fn place(path: &Path) -> Vec<Line> {
 }
 
 /// What others may exchange or change, or what stands beside the ledger and does not belong there: a run refuses it.
-fn refused(path: &Path) -> Vec<Line> {
+fn refused(path: &Path) -> Vec<std::io::Error> {
     let ledger = Store::check(path).err().and_then(|error| match error {
         LedgerError::Disk { source, .. } => Some(source),
         // Those are told with what it says.
@@ -82,17 +87,22 @@ fn refused(path: &Path) -> Vec<Line> {
     let spool = beside(path, ".spool");
     let spool = spool.symlink_metadata().ok().and_then(|_| Dir::ours(&spool).err());
     let socket = private::check_socket(&beside(path, ".sock")).err();
-    let all = [ledger, spool, socket].into_iter().flatten();
-    let line = |error: std::io::Error| {
-        let advice = Refused::of(&error)?.advice().to_owned();
-        Some(Line::finding(CHECK, error.to_string(), advice))
-    };
-    all.filter_map(line).collect()
+    [ledger, spool, socket].into_iter().flatten().collect()
+}
+
+fn line(error: &std::io::Error) -> Option<Line> {
+    let advice = Refused::of(error)?.advice().to_owned();
+    Some(Line::finding(CHECK, error.to_string(), advice))
+}
+
+fn is_told(path: &Path, told: &[&OsStr]) -> bool {
+    path.file_name().is_some_and(|name| told.contains(&name))
 }
 
 /// Before-images are production data (requirement S5).
-fn privacy(path: &Path) -> Vec<Line> {
-    let open = BESIDE.map(|ending| beside(path, ending)).into_iter().filter_map(|file| {
+fn privacy(path: &Path, told: &[&OsStr]) -> Vec<Line> {
+    let all = BESIDE.map(|ending| beside(path, ending)).into_iter().filter(|file| !is_told(file, told));
+    let open = all.filter_map(|file| {
         let found = if file == path { file.metadata() } else { file.symlink_metadata() };
         let found = found.ok().filter(|found| !found.is_symlink())?;
         let mode = found.permissions().mode() & 0o777;
@@ -107,9 +117,19 @@ fn privacy(path: &Path) -> Vec<Line> {
 }
 
 /// What it says, every event verified. What is not finished while somebody writes goes on by itself.
-fn content(context: &Context<'_>, path: &Path, identity: Option<&Identity>, is_held: bool) -> Vec<Line> {
+fn content(
+    context: &Context<'_>,
+    path: &Path,
+    identity: Option<&Identity>,
+    (is_held, told): (bool, &[&OsStr]),
+) -> Vec<Line> {
     let ledger = match Ledger::read(path) {
         Ok(ledger) => ledger,
+        Err(LedgerError::Disk { source, .. })
+            if Refused::of(&source).is_some_and(|refused| is_told(refused.path(), told)) =>
+        {
+            return Vec::new();
+        }
         Err(error) => {
             return vec![Line::failure(CHECK, error.into(), "`longshore ledger verify` says the same")];
         }

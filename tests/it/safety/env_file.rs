@@ -215,7 +215,9 @@ fn s1_a_database_of_a_dotenv_is_sent_no_password_that_a_pass_file_has_for_any_ho
     planted.at.settings.insert("HOME".into(), planted.at.work().display().to_string());
     let url = "postgres://app@127.0.0.1:9/x";
     planted.write(&format!("PRODUCTION_DATABASE_URL='{url}'\n{TRUST}=1\n"));
-    for line in ["*:*:*:*:secret\n", "h:*:*:*:other\n*:9:x:app:secret\n127.0.0.1:*:*:*:late\n"] {
+    // The driver reads more of a file than is read here.
+    let long = format!("{}*:*:*:*:secret\n", "# a comment\n".repeat(100_000));
+    for line in [&long, "*:*:*:*:secret\n", "h:*:*:*:other\n*:9:x:app:secret\n127.0.0.1:*:*:*:late\n"] {
         put(line);
         let path = pass.display().to_string();
         planted.refused(&[

@@ -310,8 +310,8 @@ fn e7_what_litestream_adds_to_a_ledger_is_dropped_in_a_copy_as_the_message_says(
     let ledger = "longshore.production.ledger";
     let ran = at.run(&["status"]).code(20).says("_litestream_seq").says("Litestream");
     let copy = at.work().join(format!("{ledger}.copy"));
-    let backup = format!("sqlite3 {ledger} \".backup '{ledger}.copy'\"");
-    let drop = "DROP TABLE _litestream_seq; DROP TABLE _litestream_lock";
+    let backup = format!(r#"sqlite3 {ledger} 'VACUUM INTO '"'"'{ledger}.copy'"'"''"#);
+    let drop = r#"DROP TABLE "_litestream_seq"; DROP TABLE "_litestream_lock""#;
     let ran = ran.says(&backup).says(&format!("sqlite3 {ledger}.copy '{drop}'"));
     // The same by the library, as not every machine has the shell.
     rusqlite::Connection::open(at.ledger()).unwrap().execute("VACUUM INTO ?1", [copy.to_str()]).unwrap();

@@ -26,7 +26,7 @@ pub(super) fn trouble(error: sqlx::Error) -> Trouble {
             }
         }
         sqlx::Error::Io(error) => {
-            let why = with_advice(roots::explained(plain(&error.to_string())), &error);
+            let why = with_advice(plain(&error.to_string()), &error);
             refused(format!("the connection to the database failed: {why}")).outage()
         }
         sqlx::Error::PoolTimedOut => unreachable_in_time(),
@@ -45,7 +45,9 @@ pub(super) fn trouble(error: sqlx::Error) -> Trouble {
 /// is wrong, `verify-ca` does, and against nothing else.
 fn with_advice(why: String, error: &(dyn Error + 'static)) -> String {
     use CertificateError as Wrong;
-    let advice = match certificate_error(error) {
+    let wrong = roots::certificate_error(error);
+    let why = roots::explained(why, error);
+    let advice = match wrong {
         None => return why,
         Some(Wrong::NotValidForName | Wrong::NotValidForNameContext { .. }) => {
             "where this server is meant, write the name that its certificate has as the host of the database URL, or name its \
@@ -62,23 +64,16 @@ fn with_advice(why: String, error: &(dyn Error + 'static)) -> String {
             "the server's certificate is not valid yet: look at this machine's clock, and have the certificate made anew \
              where that is right"
         }
-        Some(_) => "have the server's certificate made anew",
+        Some(wrong) if roots::is_an_authoritys(wrong) => {
+            "where this server is meant, give it a certificate of its own with basicConstraints=CA:FALSE and its name in \
+             subjectAltName, signed by an authority that sslrootcert=FILE in the database URL names"
+        }
+        Some(_) => {
+            "have a server's certificate made, with basicConstraints=CA:FALSE and the server's name in subjectAltName, by an \
+             authority that sslrootcert=FILE in the database URL names"
+        }
     };
     format!("{why}; {advice}")
-}
-
-/// What is wrong with a certificate, where that is what an error is about.
-fn certificate_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CertificateError> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(rustls::Error::InvalidCertificate(wrong)) = error.downcast_ref() {
-            return Some(wrong);
-        }
-        // An I/O error that wraps another does not call it its source.
-        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        next = wrapped.map(|error| error as &(dyn Error + 'static)).or_else(|| error.source());
-    }
-    None
 }
 
 /// The database did not answer a connection in time.

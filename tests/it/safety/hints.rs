@@ -1,0 +1,248 @@
+//! What people are told to type does what it says and nothing else, whatever files are called and whatever they are
+//! (requirements S5, S7): every command is run by a real shell.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::kill::hand::VENUES;
+use crate::support::program::{Ran, Workplace};
+use crate::support::stage::Kind;
+
+const MIGRATE: [&str; 4] = ["migrate", "--country", "PL", "--yes"];
+/// Names of files that mean something to a shell, to SQL, to a command, or to whoever puts flags into a text.
+const NAMES: [&str; 5] =
+    ["a$(touch pwned)b", "it's", "-x", "a\"b`touch pwned`;", "a`longshore $(touch pwned)"];
+/// The user to whom what is nobody's belongs.
+const ANOTHER: u32 = 65_534;
+
+fn work() -> Workplace {
+    Workplace::new(Kind::Sqlite, VENUES)
+}
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// Runs a script, with this program and the stand-ins of the directory `bin` first among the commands.
+fn shell(at: &Workplace, shell: &str, script: &str) -> Ran {
+    let program = Path::new(env!("CARGO_BIN_EXE_longshore")).parent().unwrap();
+    let path = format!(
+        "{}:{}:{}",
+        at.work().join("bin").display(),
+        program.display(),
+        std::env::var("PATH").unwrap()
+    );
+    let mut command = Command::new("timeout");
+    command.args(["60", shell, "-c", script]).current_dir(at.work()).env_clear().envs(&at.settings);
+    Ran::new(&[script], command.env("PATH", path).stdin(Stdio::null()).output().unwrap())
+}
+
+/// What stands in a text between two others.
+#[track_caller]
+fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
+    let rest = &text[text.find(from).unwrap_or_else(|| panic!("{from} is not in {text}"))..];
+    &rest[..rest.find(to).unwrap_or_else(|| panic!("{to} is not in {rest}"))]
+}
+
+#[test]
+fn s7_a_command_about_what_was_added_to_a_ledger_drops_that_whatever_the_ledger_is_called() {
+    let at = work();
+    at.run(&MIGRATE).code(0);
+    let head = at.head();
+    let bin = at.work().join("bin");
+    fs::create_dir(&bin).unwrap();
+    // Not every machine has the shell of SQLite: this one writes down what it is given.
+    fs::write(
+        bin.join("sqlite3"),
+        "#!/bin/sh\nprintf '%s\\0' \"$@\" >>given\n[ -e \"$1.copy\" ] || cp -- \"$1\" \"$1.copy\"\n",
+    )
+    .unwrap();
+    mode(&bin.join("sqlite3"), 0o700);
+    for name in NAMES {
+        let ledger = at.work().join(name);
+        fs::copy(at.ledger(), &ledger).unwrap();
+        mode(&ledger, 0o600);
+        let add = "CREATE VIEW \"a\"\"b'c\" AS SELECT 1; CREATE TRIGGER t BEFORE INSERT ON event BEGIN SELECT 1; END";
+        rusqlite::Connection::open(&ledger).unwrap().execute_batch(add).unwrap();
+        let ran = at.run(&["status", &format!("--ledger={name}")]).code(20);
+        assert!(!ran.stderr.contains("itestream"), "{ran}");
+        let hint = between(&ran.stderr, "sqlite3 ", "\n");
+        shell(&at, "sh", hint).code(0);
+        let given = fs::read_to_string(at.work().join("given")).unwrap();
+        let given: Vec<_> = given.split_terminator('\0').collect();
+        let [first, vacuum, second, drop] = given[..] else { panic!("{given:?}") };
+        let named = if name == "-x" { "./-x" } else { name };
+        assert_eq!((first, second), (named, &*format!("{named}.copy")), "{hint}");
+        assert_eq!(drop, "DROP VIEW \"a\"\"b'c\"; DROP TRIGGER \"t\"");
+        let into = vacuum.strip_prefix("VACUUM INTO ").unwrap();
+        let copy = at.work().join(format!("{name}.copy"));
+        fs::remove_file(&copy).unwrap();
+        let database = rusqlite::Connection::open(&ledger).unwrap();
+        let said: String = database.query_row(&format!("SELECT {into}"), [], |row| row.get(0)).unwrap();
+        assert_eq!(at.work().join(said), copy);
+        database.execute("VACUUM INTO ?1", [copy.to_str()]).unwrap();
+        mode(&copy, 0o600);
+        rusqlite::Connection::open(&copy).unwrap().execute_batch(drop).unwrap();
+        let verify = between(&ran.stderr, "Then `", "`, and go on")["Then `".len()..].to_owned();
+        shell(&at, "sh", &verify).code(0).says(head.as_deref().unwrap_or_default());
+        assert!(!at.work().join("pwned").exists(), "{hint}");
+        fs::remove_file(at.work().join("given")).unwrap();
+    }
+}
+
+#[test]
+fn s7_a_ledger_that_differs_otherwise_is_told_to_drop_nothing() {
+    let at = work();
+    at.run(&MIGRATE).code(0);
+    let more = "CREATE VIEW v AS SELECT 1; DROP TRIGGER";
+    let ledger = rusqlite::Connection::open(at.ledger()).unwrap();
+    let trigger: String = ledger
+        .query_row("SELECT name FROM sqlite_schema WHERE type = 'trigger'", [], |row| row.get(0))
+        .unwrap();
+    ledger.execute_batch(&format!("{more} \"{trigger}\"")).unwrap();
+    let ran = at.run(&["status"]).code(20).says("backup");
+    assert!(!ran.stderr.contains("sqlite3") && !ran.stderr.contains("DROP"), "{ran}");
+}
+
+#[test]
+fn s7_a_command_about_a_second_name_or_a_log_touches_that_file_alone() {
+    let at = work();
+    at.run(&MIGRATE).code(0);
+    for name in NAMES {
+        let (ledger, log) = (at.work().join(name), at.work().join(format!("{name}.log")));
+        fs::copy(at.ledger(), &ledger).unwrap();
+        mode(&ledger, 0o600);
+        fs::hard_link(&ledger, at.work().join("second")).unwrap();
+        let ran = at.run(&["resume", &format!("--ledger={name}")]).code(2).says("has 2 names");
+        let hint = between(&ran.stderr, "cp -p", "` gives");
+        shell(&at, "sh", hint).code(0);
+        assert_eq!(ledger.metadata().unwrap().nlink(), 1, "{hint}");
+        fs::write(&log, "").unwrap();
+        mode(&log, 0o644);
+        let ran = at.run(&["countries", &format!("--log-file={name}.log")]).code(2);
+        let hint = between(&ran.stderr, "chmod 600 ", "\n");
+        shell(&at, "sh", hint).code(0);
+        assert_eq!(log.metadata().unwrap().mode() & 0o777, 0o600, "{hint}");
+        assert!(!at.work().join("pwned").exists(), "{hint}");
+        fs::remove_file(at.work().join("second")).unwrap();
+    }
+}
+
+#[test]
+fn c3_a_colleagues_plan_is_run_as_a_copy_and_the_hint_makes_it() {
+    let at = work();
+    let shared = at.work().join("st");
+    fs::create_dir(&shared).unwrap();
+    mode(&shared, 0o775);
+    // It says so when it is saved, not only when it is refused.
+    let saved = at.run(&["plan", "--country", "PL", "--out", "st/p.json"]).code(0);
+    saved.says("Note: ").says("is a directory that others may write to (mode 0775)");
+    let place = shared.join("p.json");
+    assert_eq!(place.metadata().unwrap().mode() & 0o777, 0o600);
+    let migrate = ["migrate", "--plan", "st/p.json", "--yes"];
+    let hint = "cp st/p.json p.json && chmod 600 p.json";
+    at.run(&migrate).code(2).says("(mode 0775)").says(hint);
+    mode(&shared, 0o755);
+    fs::hard_link(&place, shared.join("second")).unwrap();
+    at.run(&migrate).code(2).says("has 2 names").says(hint);
+    fs::remove_file(shared.join("second")).unwrap();
+    mode(&place, 0o664);
+    if rustix::process::geteuid().is_root() {
+        chown(&place, Some(ANOTHER), None).unwrap();
+        let ran = at.run(&migrate).code(2).says("belongs to another user").says(hint);
+        assert!(!ran.stderr.contains("chown"), "{ran}");
+    }
+    shell(&at, "sh", &format!("umask 002; {hint}")).code(0);
+    at.run(&["migrate", "--plan", "p.json", "--yes"]).code(0);
+    // What is no file has nothing to be looked at.
+    fs::create_dir(at.work().join("none")).unwrap();
+    let ran = at.run(&["migrate", "--plan", "none", "--yes"]).code(2).says("--out FILE");
+    assert!(!ran.stderr.contains("what it says"), "{ran}");
+}
+
+#[test]
+fn c3_a_plan_and_a_report_are_taken_from_what_a_shell_hands_over() {
+    let at = work();
+    at.run(&["plan", "--country", "PL", "--out", "a.plan"]).code(0);
+    shell(&at, "bash", "longshore migrate --plan <(cat a.plan) --yes").code(0);
+    shell(&at, "sh", "cat a.plan | longshore migrate --plan /dev/stdin")
+        .code(2)
+        .says("not what the database holds");
+    let endless = shell(&at, "bash", "longshore migrate --plan <(tr '\\0' x </dev/zero) --yes").code(2);
+    endless.says("is larger than any saved plan");
+    let report = "ta_id,ta_slug,ta_name,ea_id,ea_slug,ea_name,match_type,confidence,distance_m,name_distance,images_count\n\
+        1,a,A,1,a,A,exact,1,0,0,1\n";
+    let at = Workplace::fitting(Kind::Sqlite, report);
+    fs::write(at.work().join("a.csv"), report).unwrap();
+    for (by, script) in [
+        ("bash", "longshore populate --matches <(cat a.csv) --dry-run"),
+        ("sh", "longshore populate --matches /dev/stdin --dry-run <a.csv"),
+        ("sh", "cat a.csv | longshore populate --matches /proc/self/fd/0 --dry-run"),
+        ("bash", "longshore populate --matches <(cat a.csv) --yes"),
+    ] {
+        let ran = shell(&at, by, script).code(0);
+        assert!(!ran.stderr.contains("Note: /"), "{ran}");
+    }
+}
+
+#[test]
+fn s5_a_dotenv_of_another_is_not_to_be_taken_from_its_owner() {
+    let at = work();
+    let file = at.work().join(".env");
+    let not_taken = |todo: &str| {
+        let ran = at.run(&["countries"]).code(2).says("the .env in this directory is not taken").says(todo);
+        assert!(!ran.stderr.contains("chown"), "{ran}");
+        ran
+    };
+    let pipe = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, &file, pipe, 0o600.into(), 0).unwrap();
+    let ran = not_taken("Move it away");
+    assert!(!ran.stderr.contains("what it says"), "{ran}");
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, "A=1\n").unwrap();
+    mode(&file, 0o666);
+    not_taken("chmod go-w .env");
+    mode(&file, 0o644);
+    if rustix::process::geteuid().is_root() {
+        chown(&file, Some(ANOTHER), None).unwrap();
+        not_taken("Export the settings");
+        chown(&file, Some(0), None).unwrap();
+        chown(at.work(), Some(ANOTHER), None).unwrap();
+        not_taken("Export the settings");
+        let ran = at.run(&MIGRATE).code(2);
+        assert!(!ran.stderr.contains("chown"), "{ran}");
+    }
+}
+
+#[test]
+fn s5_doctor_tells_what_stands_beside_a_ledger_once() {
+    let at = work();
+    for is_made in [false, true] {
+        if is_made {
+            at.run(&MIGRATE).code(0);
+        }
+        for ending in [".lock", "-wal", "-shm"] {
+            let place = at.work().join(format!("longshore.production.ledger{ending}"));
+            let _there_is_none = fs::remove_file(&place);
+            let pipe = rustix::fs::FileType::Fifo;
+            rustix::fs::mknodat(rustix::fs::CWD, &place, pipe, 0o644.into(), 0).unwrap();
+            let doctor = at.run(&["doctor", "--format", "json"]).code(13);
+            let answer = doctor.json();
+            let told: Vec<_> = answer["checks"].as_array().unwrap().iter().map(ToString::to_string).collect();
+            let told = told.iter().filter(|line| line.contains(&format!("ledger{ending}"))).count();
+            assert_eq!(told, 1, "{ending}: {doctor}");
+            fs::remove_file(&place).unwrap();
+        }
+    }
+}
+
+#[test]
+fn s5_a_sandboxs_directory_that_others_may_write_is_told_as_that() {
+    let at = work();
+    let dir = at.sandbox_dir();
+    mode(&dir, 0o775);
+    let ran = at.run(&["sandbox", "--dir", dir.to_str().unwrap()]).code(2);
+    ran.says("is a directory that others may write to (mode 0775)").says("chmod go-w ");
+}

@@ -73,7 +73,9 @@ fn todo(path: &Path, refused: &Refused) -> String {
             "Move it away, and export the settings or write them into a file of that name".to_owned()
         }
         (true, advice) if advice.starts_with("chmod ") => {
-            format!("Look at what it says before you use it. {advice}. Or export the settings")
+            format!(
+                "Export the settings, or look at what the file says before you use it, and then: {advice}"
+            )
         }
         (true, advice) if advice.starts_with("Give it one name") => {
             format!("Look at what it says before you use it. {advice}")

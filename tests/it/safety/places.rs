@@ -71,7 +71,7 @@ fn s5_a_plan_that_is_no_regular_file_or_that_others_may_write_is_not_run() {
     for bits in [0o666, 0o620, 0o602] {
         mode(&place, bits);
         let ran = run(&at, &migrate, &[]).code(2);
-        ran.says("may be written to by others").says("Look at what it says").says("chmod go-w a.plan");
+        ran.says("may be written to by others").says("look at what it says").says("chmod go-w a.plan");
     }
     mode(&place, 0o600);
     if rustix::process::geteuid().is_root() {

@@ -144,15 +144,15 @@ mod tests {
         for name in ["app", "first", "second", "shared"] {
             create_dir(at(name)).unwrap();
         }
-        for name in ["first/.env", "second/.env"] {
+        for name in ["first/set", "second/set"] {
             std::fs::write(at(name), "A=1").unwrap();
             mode(&at(name), 0o600);
         }
         // As deployments and Kubernetes have it: a link into a directory that is a link itself.
         symlink("../first", at("shared/current")).unwrap();
-        symlink("../shared/current/.env", at("app/.env")).unwrap();
+        symlink("../shared/current/set", at("app/set")).unwrap();
         symlink("shared/current", at("way")).unwrap();
-        let all = [at("app/.env"), at("shared/current/.env"), at("way/.env"), at("way/../first/.env")];
+        let all = [at("app/set"), at("shared/current/set"), at("way/set"), at("way/../first/set")];
         let ledgers = [at("shared/current/a.ledger"), at("way/a.ledger")];
         let all_taken = || {
             for path in &all {
@@ -184,7 +184,7 @@ mod tests {
             }
         }
         symlink("ring", at("ring")).unwrap();
-        assert!(open_trusted(&at("ring/.env")).is_err());
+        assert!(open_trusted(&at("ring/set")).is_err());
     }
 
     #[test]

@@ -165,7 +165,7 @@ fn looking_back(story: &mut Story) {
     let long = format!("[\"{}\"]", "x".repeat(CATALOG_ROW_BYTES_MAX as usize));
     story.site.stage.set_images(6, &long);
     story.says("reconcile", 13, &["reconcile"]);
-    story.says("verify", 0, &["verify", "--city", "Köln"]);
+    story.says("verify", 13, &["verify", "--city", "Köln"]);
     story.says("audit", 13, &["audit", "--live"]);
     story.says("status", 0, &["status"]);
     story.says("doctor", 13, &["doctor"]);

@@ -31,17 +31,24 @@ async fn details_are_a_file_or_its_absence() {
 #[tokio::test]
 async fn s7_versions_are_all_that_there_are_or_none() {
     let server = RawServer::start(|asked| match asked.target.as_str() {
-        "/v1/files/known/versions" => json(200, json!([file_json("/a/b.jpg"), file_json("/a/b.jpg")])),
+        "/v1/files/6673f88237b244ef54d60180/versions" => {
+            json(200, json!([file_json("/a/b.jpg"), file_json("/a/b.jpg")]))
+        }
+        "/v1/files/other/versions" => json(200, json!([file_json("/a/b.jpg")])),
+        "/v1/files/none/versions" => json(200, json!([])),
         "/v1/files/proxy/versions" => answer(404, &[], b"<html>no such route</html>"),
         _ => error(404, "The requested file does not exist."),
     })
     .await;
     let client = client(&server);
     assert_eq!(
-        client.versions(&id("known")).await.unwrap(),
+        client.versions(&id("6673f88237b244ef54d60180")).await.unwrap(),
         [cdn_file(&server, "/a/b.jpg"), cdn_file(&server, "/a/b.jpg")]
     );
     assert_eq!(client.versions(&id("unknown")).await, Ok(vec![]));
+    for odd in ["other", "none"] {
+        assert_eq!(client.versions(&id(odd)).await.unwrap_err().kind, ApiError, "{odd}");
+    }
     assert_eq!(client.versions(&id("proxy")).await.unwrap_err().kind, ApiError, "no word of ImageKit's");
 }
 

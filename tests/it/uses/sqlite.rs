@@ -77,6 +77,9 @@ fn s7_a_view_that_makes_its_values_is_looked_at_and_a_broken_one_is_listed() {
     unused.sql("CREATE VIEW plain AS SELECT a, b FROM parts");
     unused.sql("CREATE VIEW whole AS SELECT a || b AS path FROM parts");
     unused.stays("whole.path");
+    unused
+        .sql("DROP VIEW whole; CREATE VIEW whole AS SELECT a FROM parts UNION ALL SELECT a || b FROM parts");
+    unused.stays("whole.a");
     unused.sql("DROP VIEW whole; CREATE VIEW broken AS SELECT x FROM nowhere");
     unused.goes(&DELETE).says("Not looked at, because it cannot be read:").says("broken: ");
 }

@@ -109,6 +109,7 @@ pub(super) async fn search(file: &File, search: &Search) -> Result<Seen, Trouble
 fn list(connection: &Connection) -> rusqlite::Result<Vec<Reading>> {
     let tables = super::all_tables(connection)?;
     let names: HashSet<String> = tables.iter().map(|table| table.name.to_ascii_lowercase()).collect();
+    let is_compound = has_compound_views(connection)?;
     tables
         .into_iter()
         .filter(|table| !table.name.to_ascii_lowercase().starts_with("sqlite_"))
@@ -120,8 +121,8 @@ fn list(connection: &Connection) -> rusqlite::Result<Vec<Reading>> {
             };
             if kind == "view" {
                 match makes_values(connection, &name, &names) {
-                    Ok(true) => {}
-                    Ok(false) => return None,
+                    Ok(makes) if makes || is_compound => {}
+                    Ok(_) => return None,
                     // A view of something that is not there any more, for one.
                     Err(error) => return Some(unread(name, error)),
                 }
@@ -153,6 +154,19 @@ fn list(connection: &Connection) -> rusqlite::Result<Vec<Reading>> {
             Some(Ok(Reading { name, columns, key, why_not: None }))
         })
         .collect()
+}
+
+/// Whether any view is put together of several queries: SQLite tells where the values of one of these come from.
+fn has_compound_views(connection: &Connection) -> rusqlite::Result<bool> {
+    let mut views = connection.prepare("SELECT sql FROM main.sqlite_schema WHERE type = 'view'")?;
+    let mut rows = views.query([])?;
+    while let Some(row) = rows.next()? {
+        let sql = super::words(row, 0)?.unwrap_or_default().to_ascii_lowercase();
+        if ["union", "except", "intersect"].iter().any(|word| sql.contains(word)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether a view shows anything else than columns of the file's own tables, which are read there.

@@ -144,7 +144,7 @@ impl From<LedgerError> for Failure {
                     ))
                     .hint("Go on with the name whose head is the newest: `longshore ledger verify` says it")
             }
-            LedgerError::Disk { source, .. } => {
+            LedgerError::Disk { source, path } => {
                 if let Some(refused) = Refused::of(&source) {
                     return Self::usage(message).hint(refused.advice());
                 }
@@ -153,12 +153,19 @@ impl From<LedgerError> for Failure {
                     ErrorKind::AlreadyExists | ErrorKind::InvalidData => return failure,
                     ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "Make room on its disk",
                     ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
-                        "Let this user write to it and to its directory; what only reads works on a copy too"
+                        "Let this user write to it and to its directory, or name another: `--ledger PATH`. What only \
+                         reads works on a copy too"
                     }
+                    ErrorKind::NotFound => "See that its directory is there, or name another: `--ledger PATH`",
                     _ if is_out_of_descriptors(&source) => MORE_DESCRIPTORS,
                     _ => "See that its disk is well, that files on it may grow (`ulimit -f`), and that this user may write to it and to its directory",
                 };
-                failure.hint(hint).hint("What was written before is safe, and `longshore resume` goes on from there")
+                let failure = failure.hint(hint);
+                match path.symlink_metadata() {
+                    Err(error) if error.kind() == ErrorKind::NotFound => failure,
+                    _ => failure
+                        .hint("What was written before is safe, and `longshore resume` goes on from there"),
+                }
             }
         }
     }

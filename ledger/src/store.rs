@@ -78,6 +78,7 @@ impl Store {
         };
         private::check_ledger(path).map_err(disk)?;
         private::check_made(path, is_new).map_err(disk)?;
+        private::check_writable(path).map_err(disk)?;
         if is_new { nothing_left(path) } else { Ok(()) }
     }
 

@@ -11,9 +11,10 @@ use serde::Serialize;
 use super::Context;
 use super::place::Chosen;
 use crate::error::Failure;
-use crate::limits::CATALOG_PAGE_VENUES;
+use crate::limits::{CATALOG_PAGE_VENUES, SHOWN_FILES_MAX};
 use crate::outside::catalog::{Catalog, Venue};
 use crate::runner::{Geography, movable, refusal};
+use crate::show;
 
 /// What is to be moved in one city.
 #[derive(Debug, Default, Serialize)]
@@ -26,6 +27,15 @@ pub struct CityLine {
     pub venues: u64,
     /// Their images.
     pub images: u64,
+}
+
+/// A venue of which nothing can be moved.
+#[derive(Debug, Serialize)]
+pub struct LeftOut {
+    /// The venue.
+    pub venue_id: VenueId,
+    /// Why not, in words.
+    pub why: String,
 }
 
 /// What a run would take.
@@ -43,9 +53,8 @@ pub struct Preview {
     pub files: u64,
     /// Venues whose row is no array, too large, or would become so: nothing of them can be moved.
     pub bad_venues: u64,
-    /// Which those are, and why.
-    #[serde(skip)]
-    pub refused: BTreeMap<VenueId, String>,
+    /// Which those are, in id order.
+    pub left_out: Vec<LeftOut>,
     /// A line a city.
     pub cities: Vec<CityLine>,
     /// The venues that a limit leaves; `None` without one.
@@ -56,8 +65,25 @@ pub struct Preview {
 impl Preview {
     /// Whether a venue is taken that has something to move.
     pub fn takes(&self, venue: VenueId) -> bool {
-        !self.refused.contains_key(&venue)
+        self.left_out.binary_search_by_key(&venue, |left| left.venue_id).is_err()
             && self.chosen.as_ref().is_none_or(|chosen| chosen.contains(&venue))
+    }
+
+    /// Why a run would take nothing.
+    pub fn nothing_left(&self) -> String {
+        match self.bad_venues {
+            0 => format!("Nothing is left to migrate in {}.", self.scope),
+            bad => {
+                let venues = show::count(bad, "venue");
+                format!("Nothing is left to migrate in {} but {venues} refused (bad_data).", self.scope)
+            }
+        }
+    }
+
+    /// Some of the venues that are left out, and how many more there are.
+    pub fn some_left_out(&self) -> (&[LeftOut], u64) {
+        let shown = &self.left_out[..self.left_out.len().min(SHOWN_FILES_MAX)];
+        (shown, self.bad_venues - shown.len() as u64)
     }
 }
 
@@ -84,13 +110,13 @@ pub fn look(
         images: u64,
         files: u64,
     }
-    let (mut found, mut refused) = (Vec::new(), BTreeMap::new());
+    let (mut found, mut left_out) = (Vec::new(), Vec::new());
     // How large a row becomes is known only with the endpoint that its URLs begin with.
     let cdn = context.open_cdn().ok();
     let mut see = |venue: &Venue| {
         let entries = movable(state, chosen.place, venue);
         if let Some(why) = refusal(venue, &entries, cdn.as_deref()) {
-            refused.insert(venue.id, why);
+            left_out.push(LeftOut { venue_id: venue.id, why });
             return;
         }
         let entries = entries.unwrap_or_default();
@@ -127,8 +153,8 @@ pub fn look(
         venues: cities.iter().map(|line| line.venues).sum(),
         images: cities.iter().map(|line| line.images).sum(),
         files: found.iter().map(|found| found.files).sum(),
-        bad_venues: refused.len() as u64,
-        refused,
+        bad_venues: left_out.len() as u64,
+        left_out,
         cities,
         chosen: limit.map(|_| found.iter().map(|found| found.venue).collect()),
     })

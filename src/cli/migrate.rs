@@ -12,8 +12,8 @@ use ledger::state::State;
 use super::ask::{DRY_RUN, confirm, database, run_in_question, word_for};
 use super::countries::for_each_movable;
 use super::drive::{Driver, ForwardArgs, RunArgs};
-use super::look::look;
-use super::place::{Chosen, PlaceArgs};
+use super::look::{LeftOut, Preview, look};
+use super::place::{Chosen, PlaceArgs, typed};
 use super::run_files::RunFilesArgs;
 use super::{Context, approved, ended, forecast, plan as planned};
 use crate::error::{Exit, Failure};
@@ -100,11 +100,16 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
     let state = ledger.as_ref().map(Ledger::state);
     let preview = look(context, &*catalog, &geography, &chosen, args.limit, state)?;
     if preview.images == 0 {
-        for (venue, why) in &preview.refused {
-            eprintln!("Venue {venue}: bad_data: {why}");
+        let (shown, more) = preview.some_left_out();
+        for LeftOut { venue_id, why } in shown {
+            eprintln!("Venue {venue_id}: bad_data: {why}");
         }
-        ended::nothing(context, ledger.as_ref(), &format!("Nothing is left to migrate in {}.", chosen.name))?;
-        let is_troubled = preview.bad_venues > 0 || state.is_some_and(|state| has_trouble(state, &chosen));
+        if more > 0 {
+            let place = typed(&chosen.scope);
+            eprintln!("… and {more} more; `longshore plan {place} --format json` names them all, in `left_out`");
+        }
+        ended::nothing(context, ledger.as_ref(), &preview.nothing_left())?;
+        let is_troubled = is_troubled(&preview, state, &chosen);
         return Ok(if is_troubled { Exit::SomeFailed } else { Exit::Done });
     }
     let read = (&*catalog, &chosen, state);
@@ -114,6 +119,7 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
         let (name, database) = (word_for(&chosen.scope), database(context, &*catalog)?);
         eprintln!("This moves {images} of {venues} in {name} to ImageKit");
         eprintln!("and rewrites their rows in {database}.");
+        say_left_out(&preview, &chosen);
         let reassurance = "Nothing that is there now is deleted; `longshore rollback` takes it back.";
         confirm(reassurance, &name, args.run.yes, DRY_RUN)?;
     }
@@ -150,7 +156,7 @@ fn holders(ledger: &Ledger, chosen: &Chosen) -> Result<Vec<RunId>, Failure> {
 fn go_on(driver: &mut Driver<'_>, run: RunId, args: &MigrateArgs) -> Result<(RunId, End), Failure> {
     let of = driver.ledger.state().run(run).expect("an unfinished run is there");
     let options = args.run.over(of.options(), Some(&args.forward));
-    eprintln!("{}.", run_in_question(driver.ledger.state(), run));
+    show::asked(&format!("{}.", run_in_question(driver.ledger.state(), run)));
     eprintln!("It is unfinished and goes on first, in {}.", database(driver.context, &*driver.catalog)?);
     confirm("What it has done is not done again.", "resume", args.run.yes, "`longshore status`")?;
     driver.selection = approved::selection(driver.context, run, of)?;
@@ -176,8 +182,25 @@ fn has_rest(
     Ok(has_rest)
 }
 
-/// Whether images of a place wait for a person, or failed.
-pub fn has_trouble(state: &State, chosen: &Chosen) -> bool {
-    let mut plans = state.plans().filter(|(_, plan)| plan::is_within(state, plan, &chosen.scope));
-    plans.any(|(_, plan)| plan::is_troubled(state, plan.venue))
+/// Says before the question which venues the run will have fail.
+fn say_left_out(preview: &Preview, chosen: &Chosen) {
+    let (shown, more) = preview.some_left_out();
+    if shown.is_empty() {
+        return;
+    }
+    let mut ids = shown.iter().map(|left| left.venue_id.to_string()).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        ids.push_str(&format!(" and {more} more"));
+    }
+    let (venues, place) = (show::count(preview.bad_venues, "venue"), typed(&chosen.scope));
+    eprintln!("Left out: {venues} (bad_data), {ids}; `longshore plan {place}` says why.");
+}
+
+/// Whether images of a place wait for a person, failed, or cannot be taken.
+pub fn is_troubled(preview: &Preview, state: Option<&State>, chosen: &Chosen) -> bool {
+    let of = |state: &State| {
+        let mut plans = state.plans().filter(|(_, plan)| plan::is_within(state, plan, &chosen.scope));
+        plans.any(|(_, plan)| plan::is_troubled(state, plan.venue))
+    };
+    preview.bad_venues > 0 || state.is_some_and(of)
 }

@@ -187,7 +187,12 @@ struct Context<'a> {
 /// # Errors
 /// Whatever kept it from doing what was asked, with what to type next.
 pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    let (config, mut wrong) = Config::read(&std::env::current_dir()?, login);
+    let here = std::env::current_dir().map_err(|error| {
+        Failure::new(Exit::CannotGoOn, "the directory in which this is run cannot be found any more")
+            .because(error)
+            .hint("Go to one that is there (`cd DIRECTORY`), and run it again")
+    })?;
+    let (config, mut wrong) = Config::read(&here, login);
     secrets::know(config.secrets(login));
     let populates = matches!(cli.verb, Verb::Populate(_));
     let target = cli.common.target.unwrap_or_else(|| flags::usual_target(populates));

@@ -9,7 +9,7 @@ use ledger::store::LedgerError;
 use serde::Serialize;
 
 use super::drive::HostArgs;
-use super::look::{self, Preview, look};
+use super::look::{self, LeftOut, Preview, look};
 use super::open::target_of;
 use super::out::OutArgs;
 use super::place::{Chosen, PlaceArgs};
@@ -19,7 +19,7 @@ use super::{Context, migrate};
 use crate::error::{Exit, Failure};
 use crate::limits::{
     CATALOG_PAGE_VENUES, DELIVERY_BYTES_READ_MAX, IMAGE_BYTES_MAX, IN_FLIGHT_DEFAULT, IN_FLIGHT_MAX,
-    PLAN_DOWNLOAD_MS, PLAN_FILE_BYTES_MAX, PLAN_ROW_MS, PLAN_UPLOAD_MS, SHOWN_FILES_MAX, USED_NOTE_PERCENT,
+    PLAN_DOWNLOAD_MS, PLAN_FILE_BYTES_MAX, PLAN_ROW_MS, PLAN_UPLOAD_MS, USED_NOTE_PERCENT,
 };
 use crate::outside::catalog::Catalog;
 use crate::runner::saved::{SavedPlan, SavedVenue};
@@ -177,8 +177,8 @@ pub fn say(
         eprintln!("Nothing was changed. `longshore migrate` asks before it begins.");
         return Ok(Exit::Done);
     }
-    eprintln!("Nothing is left to migrate in {}.", chosen.name);
-    let is_troubled = state.is_some_and(|state| migrate::has_trouble(state, chosen));
+    eprintln!("{}", answer.preview.nothing_left());
+    let is_troubled = migrate::is_troubled(&answer.preview, state, chosen);
     Ok(if is_troubled { Exit::SomeFailed } else { Exit::Done })
 }
 
@@ -279,11 +279,12 @@ fn sheet(answer: &Answer) -> Sheet {
     if preview.bad_venues > 0 {
         let venues = show::count(preview.bad_venues, "venue");
         sheet.line(format!("Left out: {venues} (bad_data)."));
-        for (venue, why) in preview.refused.iter().take(SHOWN_FILES_MAX) {
-            sheet.line(format!("  Venue {venue}: {why}."));
+        let (shown, more) = preview.some_left_out();
+        for LeftOut { venue_id, why } in shown {
+            sheet.line(format!("  Venue {venue_id}: {why}."));
         }
-        if let Some(more @ 1..) = preview.refused.len().checked_sub(SHOWN_FILES_MAX) {
-            sheet.line(format!("  … and {more} more."));
+        if more > 0 {
+            sheet.line(format!("  … and {more} more; `--format json` names them all."));
         }
     }
     let about = if sizes.is_exact { "" } else { "about " };

@@ -37,15 +37,18 @@ impl SavedPlan {
     /// # Errors
     /// When there is a file already, or the disk refuses.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
-        let mut file = private::create(path).map_err(|error| {
-            let failure = cannot(path, &error);
-            match error.kind() {
-                ErrorKind::AlreadyExists => {
-                    failure.hint("A plan is never replaced: name another file, or remove this one")
-                }
-                _ => failure,
-            }
-        })?;
+        let mut file =
+            private::create(path).map_err(|error| match (error.kind(), private::leads_to(path)) {
+                (ErrorKind::AlreadyExists, Some(to)) => cannot(path, "it is a symbolic link, which is not followed")
+                    .hint(if to.symlink_metadata().is_ok() {
+                        format!("{} is there, and a plan is never replaced: name another file", to.display())
+                    } else {
+                        format!("`--out {}` names what it leads to itself", private::quoted(&to))
+                    }),
+                (ErrorKind::AlreadyExists, None) => cannot(path, &error)
+                    .hint("A plan is never replaced: name another file, or remove this one"),
+                _ => cannot(path, &error).hint("`--out` names a file in a directory that you may write to"),
+            })?;
         file.write_all(self.text().as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {
             // Half a plan would be in the way of the next try, and its digest refuses it anyway.
             let _it_may_stay = fs::remove_file(path);
@@ -87,7 +90,7 @@ fn not_run(path: &Path, refused: &Refused) -> Failure {
     }
 }
 
-fn cannot(path: &Path, why: &io::Error) -> Failure {
+fn cannot(path: &Path, why: impl std::fmt::Display) -> Failure {
     Failure::usage(format!("the plan {} cannot be saved", path.display())).because(why)
 }
 

@@ -84,7 +84,7 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
     }
     let texts = args.delete_cdn_files.then(|| texts(context, &*catalog, (args, &scope))).transpose()?;
     let (images, venues) = (show::count(preview.images, "image"), show::count(preview.venues, "venue"));
-    eprintln!("This puts {images} of {venues} in {} back as they were,", preview.scope);
+    show::asked(&format!("This puts {images} of {venues} in {} back as they were,", preview.scope));
     eprintln!("in {}. What others changed since stays.", database(context, &*catalog)?);
     say_runs(ledger.state(), &preview);
     say_files(texts.as_ref(), &scope);
@@ -159,7 +159,7 @@ fn preview(context: &Context<'_>, ledger: &Ledger, scope: &Scope) -> Preview {
 fn say_runs(state: &State, preview: &Preview) {
     let runs: BTreeSet<RunId> = preview.takes_back.iter().chain(&preview.closes).copied().collect();
     for run in runs {
-        eprintln!("  {}.", run_in_question(state, run));
+        show::asked(&format!("  {}.", run_in_question(state, run)));
     }
 }
 

@@ -61,6 +61,13 @@ pub fn told(text: &str) -> String {
     masked(&flat(&with_flags(text))).into_owned()
 }
 
+/// A line of a question that names what is asked about, on stderr: as [`told`], but for secrets. A place that is called
+/// like one is named all the same, as whoever answers has to see which it is.
+pub fn asked(text: &str) {
+    use std::io::Write as _;
+    let _nobody_listens = writeln!(std::io::stderr(), "{}", flat(&with_flags(text)));
+}
+
 /// The sheet alone on a terminal, in the place of what stood there.
 pub fn redraw(sheet: &Sheet) -> Result<(), Failure> {
     out::to_stdout(|to| write!(to, "\x1b[2J\x1b[H{}", table::write(&sheet.clone().with_flags())))

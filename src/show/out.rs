@@ -201,7 +201,12 @@ fn is_database(file: &Path) -> io::Result<bool> {
 }
 
 fn cannot(file: &Path, error: io::Error) -> Failure {
-    Failure::new(Exit::CannotGoOn, format!("cannot write {}", file.display())).because(error)
+    let failure = Failure::new(Exit::CannotGoOn, format!("cannot write {}", file.display()));
+    let hint = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "Make room on its disk",
+        _ => "`-o` names a file in a directory that you may write to; without it the answer goes to stdout",
+    };
+    failure.because(error).hint(hint)
 }
 
 fn dir_of(file: &Path) -> &Path {

@@ -17,13 +17,14 @@ use std::path::{Path, PathBuf};
 use advice::{MADE, away, is_named};
 pub use dir::Dir;
 pub use named::{
-    check_made, check_socket, in_others_hands, is_handed, is_stream, leads_to, open_handed, open_regular,
+    check_made, check_socket, check_writable, in_others_hands, is_handed, is_stream, leads_to, open_handed, open_regular,
     open_stream, open_to_replace,
 };
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 pub use shell::{is_plain, quoted, sql, word};
 pub use trusted::open_trusted;
+use trusted::or_dot;
 
 /// For every open. A pipe that somebody has put there is not waited for.
 const SAFE: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
@@ -159,11 +160,10 @@ pub fn remove_socket(path: &Path) -> io::Result<()> {
 /// Those of the file system; a [`Refused`] where others have a hand in it.
 pub fn check_ledger(path: &Path) -> io::Result<()> {
     check_directory(path)?;
-    // What stands in the way otherwise is told by whoever opens it.
-    if let Err(error) = trusted::end_of(path)
-        && Refused::of(&error).is_some()
-    {
-        return Err(error);
+    match trusted::end_of(path) {
+        // There is none yet.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        end => drop(end?),
     }
     check_readable(path)?;
     for (name, about) in sqlite_files(path)? {
@@ -206,18 +206,15 @@ fn sqlite_files(path: &Path) -> io::Result<Vec<(PathBuf, Metadata)>> {
 /// # Errors
 /// Those of the file system; a [`Refused`] where somebody can.
 pub fn check_directory(file: &Path) -> io::Result<()> {
-    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match trusted::end_of(dir).and_then(|dir| dir.canonicalize()) {
-        Ok(dir) => check_held(&dir, file),
-        Err(error) if Refused::of(&error).is_some() => Err(error),
-        // Whoever opens the file says that better.
-        Err(_) => Ok(()),
-    }
+    let dir = trusted::end_of(or_dot(file.parent().unwrap_or(Path::new(""))))?;
+    check_held(or_dot(&dir), file)
 }
 
 /// Sees that nobody else can exchange a file in a directory.
 fn check_held(dir: &Path, file: &Path) -> io::Result<()> {
-    let Ok(about) = dir.metadata() else { return Ok(()) };
+    let about = dir.metadata()?;
+    // A name that can be typed anywhere, where it has one.
+    let dir = &*dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     if ![user(), ROOT].contains(&about.uid()) {
         let why = format!(
             "is a directory of another user (uid {}), who can exchange all that is in it",
@@ -238,13 +235,26 @@ fn check_held(dir: &Path, file: &Path) -> io::Result<()> {
     if about.mode() & OTHERS_WRITE != 0 && about.mode() & STICKY == 0 {
         let why = format!("is a directory that others may write to (mode {:04o})", about.mode() & 0o7777);
         let advice = match about.uid() == user() {
-            true => format!("chmod go-w {}", quoted(dir)),
+            true => closed(dir, file),
             // As root's volumes in a container are, which only root may change.
             false => "Work in a directory of your own inside it (`mkdir -m 700 rollout`)".to_owned(),
         };
         return Err(Refused::error(dir, why, advice));
     }
     Ok(())
+}
+
+/// What closes a directory for others, and a file in it that is as open as the directory: a umask of 002 makes both.
+fn closed(dir: &Path, file: &Path) -> String {
+    let is_open = |about: Metadata| {
+        about.is_file() && about.uid() == user() && about.mode() & OTHERS_WRITE != 0
+    };
+    let mut shell = format!("chmod go-w {}", quoted(dir));
+    if let (Some(name), true) = (file.file_name(), file.symlink_metadata().is_ok_and(is_open)) {
+        shell.push(' ');
+        shell.push_str(&quoted(&dir.join(name)));
+    }
+    shell
 }
 
 /// A file that is ours alone to change, by what the system says of it.
@@ -295,13 +305,12 @@ fn check_trusted(path: &Path, about: &Metadata) -> io::Result<()> {
 
 /// A link may be followed that this user or root has made.
 fn check_link(path: &Path) -> io::Result<()> {
-    match path.symlink_metadata() {
-        Ok(about) if about.is_symlink() && ![user(), ROOT].contains(&about.uid()) => {
-            let why = format!("is a symbolic link of another user (uid {})", about.uid());
-            Err(Refused::error(path, why, away(path)))
-        }
-        _ => Ok(()),
+    let about = path.symlink_metadata()?;
+    if about.is_symlink() && ![user(), ROOT].contains(&about.uid()) {
+        let why = format!("is a symbolic link of another user (uid {})", about.uid());
+        return Err(Refused::error(path, why, away(path)));
     }
+    Ok(())
 }
 
 fn anothers(path: &Path, about: &Metadata) -> io::Error {

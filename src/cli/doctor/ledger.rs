@@ -36,7 +36,8 @@ pub fn check(context: &Context<'_>, identity: Option<&Identity>) -> Vec<Line> {
     let refused = refused(&path);
     let told = refused.iter().filter_map(|error| Refused::of(error)?.path().file_name()).collect::<Vec<_>>();
     let mut lines = place(&path, &told);
-    lines.extend(refused.iter().filter_map(line));
+    let is_placed = !lines.is_empty();
+    lines.extend(refused.iter().filter_map(|error| line(error, is_placed)));
     lines.extend(privacy(&path, &told));
     if path.exists() {
         let holder = holder(&path);
@@ -90,9 +91,15 @@ fn refused(path: &Path) -> Vec<std::io::Error> {
     [ledger, spool, socket].into_iter().flatten().collect()
 }
 
-fn line(error: &std::io::Error) -> Option<Line> {
-    let advice = Refused::of(error)?.advice().to_owned();
-    Some(Line::finding(CHECK, error.to_string(), advice))
+fn line(error: &std::io::Error, is_placed: bool) -> Option<Line> {
+    match Refused::of(error) {
+        Some(refused) => Some(Line::finding(CHECK, error.to_string(), refused.advice().to_owned())),
+        None if is_placed => None,
+        None => {
+            let found = format!("a run does not begin: {error}");
+            Some(Line::finding(CHECK, found, "Name another place: --ledger PATH"))
+        }
+    }
 }
 
 fn is_told(path: &Path, told: &[&OsStr]) -> bool {

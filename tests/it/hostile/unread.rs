@@ -146,3 +146,32 @@ fn e1_a_row_that_would_outgrow_the_bound_is_refused_before_anything_is_uploaded(
         assert_eq!(place.site.stage.requests("upload"), 3);
     }
 }
+
+/// What a run will not take is told before it is asked whether to begin, and where it would take nothing else.
+#[test]
+fn c4_venues_that_are_left_out_are_counted_and_named_before_the_question_and_without_one() {
+    for kind in KINDS {
+        let place = Place::new(kind);
+        let base = place.base();
+        let forge = place.forge(&base);
+        let good = forge.fine();
+        place.fill(&(1..=23).map(|id| venue(id, "a venue", vec![good.clone()])).collect::<Vec<_>>());
+        for id in 1..=22 {
+            place.site.stage.set_images(id, &format!("{{\"no\": [{}]}}", good.0));
+        }
+        let asked = place.site.run(&["migrate", "--country", CODE]).code(2).says("there is no terminal");
+        let ids = (1..=20).map(|id| id.to_string()).collect::<Vec<_>>().join(", ");
+        let asked = asked.says(&format!("Left out: 22 venues (bad_data), {ids} and 2 more; `longshore "));
+        assert!(asked.stderr.contains(&format!("plan --country {CODE}` says why")), "{asked}");
+        place.site.stage.set_images(23, "[]");
+        let migrate = ["migrate", "--country", CODE, "--yes"];
+        let ran = place.site.run(&migrate).code(10).says(" but 22 venues refused (bad_data).");
+        let ran = ran.says("Venue 1: bad_data: ").says("… and 2 more; `longshore ");
+        let all = ran.stderr.split("… and 2 more; `longshore ").nth(1).unwrap().split('`').next().unwrap();
+        let answer = place.site.run(&all.split(' ').collect::<Vec<_>>()).code(10).json();
+        let left: Vec<_> = answer["left_out"].as_array().unwrap().iter().map(|left| &left["venue_id"]).collect();
+        assert_eq!(left, (1..=22).collect::<Vec<i64>>().iter().collect::<Vec<_>>());
+        assert!(answer["left_out"][0]["why"].as_str().unwrap().contains("no array"), "{answer}");
+        assert!(!place.site.ledger().exists());
+    }
+}

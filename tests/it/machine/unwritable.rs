@@ -90,6 +90,21 @@ fn e5_a_ledger_that_may_not_be_written_is_read_and_nothing_is_begun() {
 }
 
 #[test]
+fn e5_where_nothing_may_be_made_that_is_said_before_any_question_with_what_to_type() {
+    let work = Workplace::new(Kind::Sqlite, 4);
+    set_permissions(work.work(), Permissions::from_mode(0o500)).unwrap();
+    let ran = bound(&work, &["migrate", "--country", "PL"]).code(30).says("--ledger PATH");
+    assert!(!ran.stderr.contains("This moves") && !ran.stderr.contains("What was written before"), "{ran}");
+    let doctor = bound(&work, &["doctor", "--format", "json"]).code(13);
+    let of_ledger = doctor.json()["checks"].as_array().unwrap().iter().filter(|line| line["check"] == "ledger").count();
+    assert_eq!(of_ledger, 1, "{doctor}");
+    bound(&work, &["plan", "--country", "PL", "--out", "a.plan"]).code(2).says("`--out` names a file");
+    bound(&work, &["countries", "-o", "a"]).code(30).says("`-o` names a file");
+    set_permissions(work.work(), Permissions::from_mode(0o700)).unwrap();
+    bound(&work, &["migrate", "--country", "PL", "--ledger", "none/a.ledger", "--yes"]).code(30).says("--ledger PATH");
+}
+
+#[test]
 fn e5_a_ledger_on_a_read_only_disk_is_read_and_nothing_is_begun() {
     where_mounting_is_allowed(
         "machine::unwritable::e5_a_ledger_on_a_read_only_disk_is_read_and_nothing_is_begun",

@@ -56,6 +56,17 @@ fn c4_what_is_to_be_typed_is_shown_also_where_a_secret_is_the_same_word() {
 }
 
 #[test]
+fn c6_what_a_fixed_word_confirms_is_named_also_where_a_secret_is_the_same_word() {
+    let mut at = Workplace::new(Kind::Sqlite, 12);
+    let url = "postgres://me:Germany@127.0.0.1:9/x";
+    at.settings.insert("DEV_DATABASE_URL".into(), url.into());
+    at.sql("UPDATE countries SET name = 'Germany' WHERE code = 'DE'");
+    answered(&at, &GERMANY, "Type Germany to go on", "Germany");
+    let ran = answered(&at, &["rollback", "--country", "DE"], "Type ROLLBACK to go on", "no").code(2);
+    ran.says(" in Germany back as they were").says(": migrate Germany, by ");
+}
+
+#[test]
 fn c4_a_city_whose_name_shows_nothing_is_confirmed_by_its_id() {
     let at = Workplace::new(Kind::Sqlite, 12);
     at.sql("UPDATE cities SET name = char(12644), slug = 'unseen' WHERE id = (SELECT min(id) FROM cities)");

@@ -130,6 +130,31 @@ fn s7_a_command_about_a_second_name_or_a_log_touches_that_file_alone() {
     }
 }
 
+/// With a umask of 002, as many systems have it for users with a group of their own, all that one makes is open to the
+/// group. What is told mends all of it at once.
+#[test]
+fn s5_what_a_umask_of_002_makes_is_closed_by_one_command() {
+    let at = work();
+    let (app, current) = (at.work().join("it's"), at.work().join("current"));
+    fs::create_dir(&app).unwrap();
+    std::os::unix::fs::symlink("it's", &current).unwrap();
+    fs::write(app.join(".env"), "# nothing\n").unwrap();
+    mode(&app, 0o775);
+    mode(&app.join(".env"), 0o664);
+    let run = |args: &str| shell(&at, "sh", &format!("umask 002; cd current && longshore {args}"));
+    let ran = run("countries").code(2).says("(mode 0775)");
+    let hint = between(&ran.stderr, "chmod go-w ", "\n");
+    shell(&at, "sh", hint).code(0);
+    run("countries").code(0);
+    run("migrate --country PL --yes").code(0);
+    // A link to it that lies in such a directory.
+    mode(&at.work(), 0o775);
+    let migrate = "longshore migrate --country DE --yes --ledger current/longshore.production.ledger";
+    let ran = shell(&at, "sh", migrate).code(2).says("(mode 0775)");
+    shell(&at, "sh", between(&ran.stderr, "chmod go-w ", "\n")).code(0);
+    shell(&at, "sh", migrate).code(0);
+}
+
 #[test]
 fn c3_a_colleagues_plan_is_run_as_a_copy_and_the_hint_makes_it() {
     let at = work();

@@ -239,6 +239,23 @@ fn s5_a_directory_that_others_may_write_is_refused_before_anybody_is_asked() {
 }
 
 #[test]
+fn s5_from_a_directory_that_is_gone_nothing_is_begun_and_what_to_type_is_said() {
+    let at = work();
+    let named = at.work().canonicalize().unwrap().join("a.ledger");
+    for args in [&MIGRATE[..], &["countries"], &["status"], &["doctor"]] {
+        for args in [args.to_vec(), [args, &["--ledger", named.to_str().unwrap()]].concat()] {
+            let script = "mkdir gone && cd gone && rmdir ../gone && exec timeout 60 \"$@\"";
+            let mut command = Command::new("sh");
+            command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_longshore")]).args(&args);
+            command.current_dir(at.work()).env_clear().envs(&at.settings);
+            command.env("PATH", std::env::var_os("PATH").unwrap()).stdin(std::process::Stdio::null());
+            Ran::new(&args, command.output().unwrap()).code(30).says("cannot be found any more").says("cd ");
+        }
+    }
+    assert!(fs::read_dir(at.work()).unwrap().next().is_none() && at.counts().is_empty());
+}
+
+#[test]
 fn s5_a_log_and_an_answer_go_to_the_same_devices() {
     let at = work();
     for device in ["/dev/null", "/dev/stderr"] {
@@ -261,6 +278,14 @@ fn s5_a_link_of_ones_own_is_told_with_what_to_type_instead() {
     at.run(&["countries", "-o", "answer"]).code(2).says(&format!("-o {there}/answer"));
     at.run(&["countries", "--log-file", "answer"]).code(2).says(&format!("--log-file {there}/answer"));
     at.run(&[&MIGRATE[..], &["--out", "files"]].concat()).code(2).says(&format!("--out {there}"));
+    // A plan is written anew, or not at all.
+    let plan = |name: &str| at.run(&["plan", "--country", "PL", "--out", name]);
+    plan("answer").code(2).says("a symbolic link").says(&format!("{there}/answer is there"));
+    symlink("there/new", at.work().join("plan")).unwrap();
+    let ran = plan("plan").code(2).says("a symbolic link");
+    let to = ran.stderr.split("`--out ").nth(1).unwrap_or_else(|| panic!("{ran}")).split('`').next().unwrap();
+    plan(to).code(0);
+    assert!(at.work().join("there/new").exists());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What a role may not see: refused where rows are hidden, listed where columns are.
 
+use serde_json::Value;
+
 use super::{DELETE, ORPHANS, Unused};
 use crate::support::stage::Kind;
 
@@ -22,6 +24,21 @@ fn s7_nothing_is_deleted_where_row_level_security_may_hide_rows() {
         unused.goes(&[&DELETE[..], &["--skip-table", "public.notes"]].concat());
         assert_eq!(unused.deleted()["tables_skipped"], serde_json::json!(["public.notes"]));
     }
+}
+
+#[test]
+fn s7_what_is_advised_about_a_role_is_sql_whatever_its_name_is() {
+    let (mut unused, role) = Unused::as_role(Kind::Postgres, NOTES);
+    let odd = format!("\"O-\"\"'{role}\"");
+    unused
+        .sql(&format!("ALTER TABLE notes ENABLE ROW LEVEL SECURITY; ALTER ROLE {role} RENAME TO {odd}"));
+    let url = unused.site.settings.get_mut("PRODUCTION_DATABASE_URL").unwrap();
+    *url = url.replacen(&role, &format!("O-%22%27{role}"), 1);
+    let ran = unused.site.run_idle(&DELETE).code(2);
+    let advice = ran.stderr.split("As a superuser: ").nth(1).unwrap_or_else(|| panic!("{ran}"));
+    unused.sql(advice.split(", and then").next().unwrap());
+    unused.goes(&DELETE);
+    unused.sql(&format!("ALTER ROLE {odd} RENAME TO {role}"));
 }
 
 #[test]
@@ -53,6 +70,36 @@ fn s7_what_may_not_be_read_is_listed() {
     unused.stays("public.notes.body in the row with id 7");
     unused.sql("UPDATE notes SET body = '', secret = '$url'");
     unused.goes(&DELETE);
+}
+
+/// A table's bytes are named with it, and those that another one below it adds with that one.
+#[test]
+fn s7_bytes_that_a_table_below_another_adds_are_listed() {
+    let tables = "CREATE TABLE base (id bigint PRIMARY KEY, raw bytea);
+         CREATE TABLE heir (thumb bytea, body text) INHERITS (base);
+         CREATE TABLE grandchild (more bytea) INHERITS (heir);
+         CREATE TABLE parts (id bigint, raw bytea) PARTITION BY RANGE (id);
+         CREATE TABLE parts_all PARTITION OF parts DEFAULT";
+    let (unused, _) = Unused::as_role(Kind::Postgres, tables);
+    let unread = |args: &[&str]| {
+        let answer = unused.site.run_json(args).json();
+        let unread = answer["looks_at"]["unread"].as_array().unwrap().clone();
+        let of = |unread: &Value| {
+            assert_eq!(unread["why"], "bytes are not looked at");
+            format!("{} {}", unread["table"], unread["columns"])
+        };
+        unread.iter().map(of).collect::<Vec<_>>()
+    };
+    let all = [
+        r#""public.base" ["raw"]"#,
+        r#""public.grandchild" ["more"]"#,
+        r#""public.heir" ["thumb"]"#,
+        r#""public.parts" ["raw"]"#,
+    ];
+    assert_eq!(unread(&["reconcile"]), all);
+    assert_eq!(unread(&["reconcile", "--skip-table", "public.heir"]), [all[0], all[3]]);
+    let ran = unused.site.run_idle(&[&DELETE[..], &["--dry-run"]].concat()).code(0);
+    ran.says("public.heir (thumb): bytes are not looked at");
 }
 
 #[test]

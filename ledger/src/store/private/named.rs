@@ -7,10 +7,10 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Refused, SAFE, anothers, away, check, check_link, check_trusted, kind, user};
+use super::{Refused, SAFE, anothers, away, check, check_link, check_trusted, kind, or_dot, user};
 
 /// Opens a regular file to read it, whosever it is. A link is followed, as the name is the user's own. A pipe is not
 /// waited for, and a device, which might never end, not read.
@@ -132,6 +132,20 @@ pub fn check_made(ledger: &Path, is_new: bool) -> io::Result<()> {
     match there(&new)? {
         Some(about) if is_new && !(about.is_file() && about.uid() == user()) => check(&new, &about),
         _ => Ok(()),
+    }
+}
+
+/// Sees that this user may write to a ledger, if there is one, and make files beside it.
+///
+/// # Errors
+/// Those of the file system.
+pub fn check_writable(ledger: &Path) -> io::Result<()> {
+    let may = |path: &Path, how| rustix::fs::accessat(CWD, path, how, AtFlags::EACCESS);
+    let dir = or_dot(ledger.parent().unwrap_or(Path::new("")));
+    may(dir, Access::WRITE_OK | Access::EXEC_OK)?;
+    match may(ledger, Access::READ_OK | Access::WRITE_OK) {
+        Err(Errno::NOENT) => Ok(()),
+        may => Ok(may?),
     }
 }
 

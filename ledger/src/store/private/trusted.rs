@@ -48,13 +48,10 @@ pub(super) fn end_of(path: &Path) -> io::Result<PathBuf> {
     let parts = |path: &Path| -> Vec<OsString> {
         path.components().rev().map(|part| part.as_os_str().to_owned()).collect()
     };
-    let (mut at, mut rest, mut links) = (Path::new(".").canonicalize()?, parts(path), 0);
+    // From where the system begins: a working directory that was removed, or that has no name for this user, stands in the
+    // way of no other name.
+    let (mut at, mut rest, mut links) = (PathBuf::new(), parts(path), 0);
     while let Some(part) = rest.pop() {
-        // What is behind a link has been looked at already, so that this is its real parent.
-        if part == ".." {
-            at.pop();
-            continue;
-        }
         if part == "." {
             continue;
         }
@@ -67,12 +64,17 @@ pub(super) fn end_of(path: &Path) -> io::Result<PathBuf> {
         if links > LINKS_MAX {
             return Err(rustix::io::Errno::LOOP.into());
         }
-        check_held(&at, &next)?;
+        check_held(or_dot(&at), &next)?;
         check_link(&next)?;
         rest.extend(parts(&next.read_link()?));
     }
     // As it was named, where it can be: messages repeat it.
     Ok(if links == 0 { path.to_owned() } else { at })
+}
+
+/// Where a name without a directory is looked for.
+pub(super) fn or_dot(dir: &Path) -> &Path {
+    if dir.as_os_str().is_empty() { Path::new(".") } else { dir }
 }
 
 #[cfg(test)]
@@ -185,6 +187,25 @@ mod tests {
         }
         symlink("ring", at("ring")).unwrap();
         assert!(open_trusted(&at("ring/set")).is_err());
+    }
+
+    #[test]
+    fn s5_what_cannot_be_looked_at_is_not_taken_for_good() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        symlink("ring", at("ring")).unwrap();
+        std::fs::write(at("file"), "").unwrap();
+        let (long, too_long) = ("x".repeat(200), "x".repeat(300));
+        // More than a name may be long by the time that its links are followed.
+        symlink(format!("{long}/").repeat(19), at("far")).unwrap();
+        for name in ["ring/a", "file/a/b", "none/a", &format!("{too_long}/a"), "far/a"] {
+            assert!(check_directory(&at(name)).is_err(), "{name}");
+            assert!(super::super::check_ledger(&at(name)).is_err(), "{name}");
+        }
+        // A ledger that is not there yet is no trouble, and one behind links without an end is.
+        super::super::check_ledger(&at("new")).unwrap();
+        assert!(super::super::check_ledger(&at("ring")).is_err());
+        assert!(super::super::in_others_hands(&at("none"), &std::fs::File::open(at("file")).unwrap()).unwrap().is_some());
     }
 
     #[test]

@@ -299,6 +299,13 @@ impl<'a> Deciding<'a> {
         relation.is_populated && below.into_iter().all(|below| self.is_populated(below))
     }
 
+    /// The columns of bytes that no table above has, with which they are named.
+    fn own_bytes(&self, relation: &Relation) -> Vec<String> {
+        let above: Vec<_> = relation.parents.iter().filter_map(|oid| self.all.get(oid)).collect();
+        let is_own = |name: &&String| !above.iter().any(|parent| parent.bytes.contains(name));
+        relation.bytes.iter().filter(is_own).cloned().collect()
+    }
+
     fn runs_functions(&self, view: &Relation) -> bool {
         let below = view.over.iter().filter_map(|oid| self.all.get(oid));
         view.runs_functions || below.filter(|below| below.is_view()).any(|below| self.runs_functions(below))
@@ -308,11 +315,11 @@ impl<'a> Deciding<'a> {
         let mut readings = Vec::new();
         for relation in self.order {
             let is_skipped = self.skipped.contains(&relation.oid);
-            if !relation.bytes.is_empty() && !relation.is_view() && relation.parents.is_empty() && !is_skipped
-            {
+            let bytes = self.own_bytes(relation);
+            if !bytes.is_empty() && !relation.is_view() && !is_skipped {
                 self.texts.unread.push(Unread {
                     table: relation.name.clone(),
-                    columns: relation.bytes.clone(),
+                    columns: bytes,
                     why: "bytes are not looked at".to_owned(),
                 });
             }

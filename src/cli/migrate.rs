@@ -106,7 +106,9 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
         }
         if more > 0 {
             let place = typed(&chosen.scope);
-            eprintln!("… and {more} more; `longshore plan {place} --format json` names them all, in `left_out`");
+            eprintln!(
+                "… and {more} more; `longshore plan {place} --format json` names them all, in `left_out`"
+            );
         }
         ended::nothing(context, ledger.as_ref(), &preview.nothing_left())?;
         let is_troubled = is_troubled(&preview, state, &chosen);

@@ -39,12 +39,15 @@ impl SavedPlan {
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
         let mut file =
             private::create(path).map_err(|error| match (error.kind(), private::leads_to(path)) {
-                (ErrorKind::AlreadyExists, Some(to)) => cannot(path, "it is a symbolic link, which is not followed")
-                    .hint(if to.symlink_metadata().is_ok() {
-                        format!("{} is there, and a plan is never replaced: name another file", to.display())
-                    } else {
-                        format!("`--out {}` names what it leads to itself", private::quoted(&to))
-                    }),
+                (ErrorKind::AlreadyExists, Some(to)) => cannot(
+                    path,
+                    "it is a symbolic link, which is not followed",
+                )
+                .hint(if to.symlink_metadata().is_ok() {
+                    format!("{} is there, and a plan is never replaced: name another file", to.display())
+                } else {
+                    format!("`--out {}` names what it leads to itself", private::quoted(&to))
+                }),
                 (ErrorKind::AlreadyExists, None) => cannot(path, &error)
                     .hint("A plan is never replaced: name another file, or remove this one"),
                 _ => cannot(path, &error).hint("`--out` names a file in a directory that you may write to"),

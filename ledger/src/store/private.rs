@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use advice::{MADE, away, is_named};
 pub use dir::Dir;
 pub use named::{
-    check_made, check_socket, check_writable, in_others_hands, is_handed, is_stream, leads_to, open_handed, open_regular,
-    open_stream, open_to_replace,
+    check_made, check_socket, check_writable, in_others_hands, is_handed, is_stream, leads_to, open_handed,
+    open_regular, open_stream, open_to_replace,
 };
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -246,9 +246,8 @@ fn check_held(dir: &Path, file: &Path) -> io::Result<()> {
 
 /// What closes a directory for others, and a file in it that is as open as the directory: a umask of 002 makes both.
 fn closed(dir: &Path, file: &Path) -> String {
-    let is_open = |about: Metadata| {
-        about.is_file() && about.uid() == user() && about.mode() & OTHERS_WRITE != 0
-    };
+    let is_open =
+        |about: Metadata| about.is_file() && about.uid() == user() && about.mode() & OTHERS_WRITE != 0;
     let mut shell = format!("chmod go-w {}", quoted(dir));
     if let (Some(name), true) = (file.file_name(), file.symlink_metadata().is_ok_and(is_open)) {
         shell.push(' ');

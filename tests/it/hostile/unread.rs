@@ -169,9 +169,10 @@ fn c4_venues_that_are_left_out_are_counted_and_named_before_the_question_and_wit
         let ran = ran.says("Venue 1: bad_data: ").says("… and 2 more; `longshore ");
         let all = ran.stderr.split("… and 2 more; `longshore ").nth(1).unwrap().split('`').next().unwrap();
         let answer = place.site.run(&all.split(' ').collect::<Vec<_>>()).code(10).json();
-        let left: Vec<_> = answer["left_out"].as_array().unwrap().iter().map(|left| &left["venue_id"]).collect();
+        let left: Vec<_> =
+            answer["left_out"].as_array().unwrap().iter().map(|left| &left["venue_id"]).collect();
         assert_eq!(left, (1..=22).collect::<Vec<i64>>().iter().collect::<Vec<_>>());
-        assert!(answer["left_out"][0]["why"].as_str().unwrap().contains("no array"), "{answer}");
+        assert!(answer["left_out"][0]["why"].as_str().unwrap().contains("not an array"), "{answer}");
         assert!(!place.site.ledger().exists());
     }
 }

@@ -96,12 +96,15 @@ fn e5_where_nothing_may_be_made_that_is_said_before_any_question_with_what_to_ty
     let ran = bound(&work, &["migrate", "--country", "PL"]).code(30).says("--ledger PATH");
     assert!(!ran.stderr.contains("This moves") && !ran.stderr.contains("What was written before"), "{ran}");
     let doctor = bound(&work, &["doctor", "--format", "json"]).code(13);
-    let of_ledger = doctor.json()["checks"].as_array().unwrap().iter().filter(|line| line["check"] == "ledger").count();
+    let of_ledger =
+        doctor.json()["checks"].as_array().unwrap().iter().filter(|line| line["check"] == "ledger").count();
     assert_eq!(of_ledger, 1, "{doctor}");
     bound(&work, &["plan", "--country", "PL", "--out", "a.plan"]).code(2).says("`--out` names a file");
     bound(&work, &["countries", "-o", "a"]).code(30).says("`-o` names a file");
     set_permissions(work.work(), Permissions::from_mode(0o700)).unwrap();
-    bound(&work, &["migrate", "--country", "PL", "--ledger", "none/a.ledger", "--yes"]).code(30).says("--ledger PATH");
+    bound(&work, &["migrate", "--country", "PL", "--ledger", "none/a.ledger", "--yes"])
+        .code(30)
+        .says("--ledger PATH");
 }
 
 #[test]

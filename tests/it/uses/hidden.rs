@@ -30,8 +30,7 @@ fn s7_nothing_is_deleted_where_row_level_security_may_hide_rows() {
 fn s7_what_is_advised_about_a_role_is_sql_whatever_its_name_is() {
     let (mut unused, role) = Unused::as_role(Kind::Postgres, NOTES);
     let odd = format!("\"O-\"\"'{role}\"");
-    unused
-        .sql(&format!("ALTER TABLE notes ENABLE ROW LEVEL SECURITY; ALTER ROLE {role} RENAME TO {odd}"));
+    unused.sql(&format!("ALTER TABLE notes ENABLE ROW LEVEL SECURITY; ALTER ROLE {role} RENAME TO {odd}"));
     let url = unused.site.settings.get_mut("PRODUCTION_DATABASE_URL").unwrap();
     *url = url.replacen(&role, &format!("O-%22%27{role}"), 1);
     let ran = unused.site.run_idle(&DELETE).code(2);

@@ -205,7 +205,11 @@ mod tests {
         // A ledger that is not there yet is no trouble, and one behind links without an end is.
         super::super::check_ledger(&at("new")).unwrap();
         assert!(super::super::check_ledger(&at("ring")).is_err());
-        assert!(super::super::in_others_hands(&at("none"), &std::fs::File::open(at("file")).unwrap()).unwrap().is_some());
+        assert!(
+            super::super::in_others_hands(&at("none"), &std::fs::File::open(at("file")).unwrap())
+                .unwrap()
+                .is_some()
+        );
     }
 
     #[test]

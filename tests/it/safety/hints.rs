@@ -149,10 +149,10 @@ fn s5_what_a_umask_of_002_makes_is_closed_by_one_command() {
     run("migrate --country PL --yes").code(0);
     // A link to it that lies in such a directory.
     mode(&at.work(), 0o775);
-    let migrate = "longshore migrate --country FR --yes --ledger current/longshore.production.ledger";
-    let ran = shell(&at, "sh", migrate).code(2).says("(mode 0775)");
+    let rollback = "longshore rollback --country PL --yes --ledger current/longshore.production.ledger";
+    let ran = shell(&at, "sh", rollback).code(2).says("(mode 0775)");
     shell(&at, "sh", between(&ran.stderr, "chmod go-w ", "\n")).code(0);
-    shell(&at, "sh", migrate).code(0);
+    shell(&at, "sh", rollback).code(0);
 }
 
 #[test]

@@ -111,7 +111,7 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
             );
         }
         ended::nothing(context, ledger.as_ref(), &preview.nothing_left())?;
-        let is_troubled = is_troubled(&preview, state, &chosen);
+        let is_troubled = preview.bad_venues > 0 || state.is_some_and(|state| has_trouble(state, &chosen));
         return Ok(if is_troubled { Exit::SomeFailed } else { Exit::Done });
     }
     let read = (&*catalog, &chosen, state);
@@ -198,11 +198,8 @@ fn say_left_out(preview: &Preview, chosen: &Chosen) {
     eprintln!("Left out: {venues} (bad_data), {ids}; `longshore plan {place}` says why.");
 }
 
-/// Whether images of a place wait for a person, failed, or cannot be taken.
-pub fn is_troubled(preview: &Preview, state: Option<&State>, chosen: &Chosen) -> bool {
-    let of = |state: &State| {
-        let mut plans = state.plans().filter(|(_, plan)| plan::is_within(state, plan, &chosen.scope));
-        plans.any(|(_, plan)| plan::is_troubled(state, plan.venue))
-    };
-    preview.bad_venues > 0 || state.is_some_and(of)
+/// Whether images of a place wait for a person, or failed.
+pub fn has_trouble(state: &State, chosen: &Chosen) -> bool {
+    let mut plans = state.plans().filter(|(_, plan)| plan::is_within(state, plan, &chosen.scope));
+    plans.any(|(_, plan)| plan::is_troubled(state, plan.venue))
 }

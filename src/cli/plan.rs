@@ -178,7 +178,7 @@ pub fn say(
         return Ok(Exit::Done);
     }
     eprintln!("{}", answer.preview.nothing_left());
-    let is_troubled = migrate::is_troubled(&answer.preview, state, chosen);
+    let is_troubled = state.is_some_and(|state| migrate::has_trouble(state, chosen));
     Ok(if is_troubled { Exit::SomeFailed } else { Exit::Done })
 }
 

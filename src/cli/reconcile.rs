@@ -204,7 +204,7 @@ fn delete(
         let why = match fate {
             Fate::Deleted => Some("an orphan: ours, and used by no row"),
             Fate::Gone => Some("it was gone already, and nothing needs it"),
-            Fate::Kept(_) => None,
+            Fate::Kept(_) | Fate::NotKnown(_) => None,
         };
         if let Some(why) = why {
             let (path, file_id) = (file.path.clone(), file.file.clone());

@@ -41,6 +41,8 @@ pub enum Fate {
     Gone,
     /// It stays.
     Kept(Kept),
+    /// Its deletion was asked for and not answered, and it cannot be looked at since: nobody knows whether it is still there.
+    NotKnown(String),
 }
 
 /// Why a file stays.
@@ -93,8 +95,9 @@ pub struct Deleting<'a> {
 /// ledger of another database that has come to use it meanwhile is seen. These two are asked before every single request to
 /// delete, also when one is sent again after a wait. Rows that are written while they and that request go on are not seen, nor
 /// are those of transactions that are not committed by then. `told` is called with what became of each candidate, in their order; it appends `cdn_deleted` for
-/// [`Fate::Deleted`] and for [`Fate::Gone`], within a run or without. Whoever dies between the two finds the file gone the
-/// next time, and writes it down then.
+/// [`Fate::Deleted`] and for [`Fate::Gone`], within a run or without. After a request that was not answered the file is looked
+/// at before anything else can end the sweep. Whoever dies between the two finds the file gone the next time, and writes it
+/// down then.
 ///
 /// Between two requests nobody holds the ledger, so the caller may write alerts meanwhile.
 ///
@@ -126,13 +129,18 @@ pub async fn delete_unused<E: Into<RunError>>(
     for (place, candidate) in candidates.iter().enumerate() {
         let (is_needed, id) = (is_needed(&ledger.borrow(), candidate), ledger.borrow().store().id());
         let held = Claimed { claims, countries: countries.get(candidate.path.folder()) };
-        held.check().await?;
+        match held.check(with.retry).await {
+            Ok(()) => {}
+            Err(Broken::Run(error)) => return Err(error),
+            Err(Broken::Halt(halt)) => return stopped(halt),
+        }
         let fate = match (is_needed, uses.known(place)) {
             (true, _) => Fate::Kept(Kept::Needed),
             (false, Some(spot)) => Fate::Kept(Kept::InRow(spot)),
             (false, None) => {
                 let said = told_of.of(&candidate.file, &candidate.path);
-                match delete(with, id, candidate, &said, (&uses, place), held).await {
+                let was_sent = Cell::new(false);
+                match delete(with, id, candidate, &said, (&uses, place), held, &was_sent).await {
                     Ok(fate) => {
                         in_a_row = 0;
                         fate
@@ -141,7 +149,10 @@ pub async fn delete_unused<E: Into<RunError>>(
                         if is_its_own(&trouble) && in_a_row < OUTAGE_ANSWERS_IN_A_ROW =>
                     {
                         in_a_row += 1;
-                        Fate::Kept(Kept::Trouble(trouble.to_string()))
+                        match was_sent.get() {
+                            true => Fate::NotKnown(trouble.to_string()),
+                            false => Fate::Kept(Kept::Trouble(trouble.to_string())),
+                        }
                     }
                     Err(Broken::Halt(halt)) => return stopped(halt),
                     Err(Broken::Run(error)) => return Err(error),
@@ -212,13 +223,17 @@ struct Claimed<'a> {
 }
 
 impl Claimed<'_> {
-    /// Sees that they are still held, and takes again what was lost.
+    /// Sees that they are still held, and takes again what was lost. A database that is away is waited for.
     ///
     /// # Errors
     /// As [`Claims::take`].
-    async fn check(self) -> Result<(), RunError> {
+    async fn check(self, retry: &Retry) -> Result<(), Broken> {
         for country in self.countries.into_iter().flatten() {
-            self.claims.check(country.as_deref()).await?;
+            let check = async || match self.claims.check(country.as_deref()).await {
+                Err(RunError::Outside(trouble)) => Err(trouble),
+                checked => Ok(checked),
+            };
+            retry.run(Outside::Catalog, check).await?.value.map_err(Broken::Run)?;
         }
         Ok(())
     }
@@ -236,6 +251,7 @@ impl From<Halt> for Broken {
     }
 }
 
+/// `was_sent` is set where a request to delete it was not answered, and what came of that is not known.
 async fn delete(
     with: Deleting<'_>,
     ledger: LedgerId,
@@ -243,6 +259,7 @@ async fn delete(
     said: &Provenance,
     (uses, place): (&Uses, usize),
     held: Claimed<'_>,
+    was_sent: &Cell<bool>,
 ) -> Result<Fate, Broken> {
     let Deleting { cdn, catalog, retry, .. } = with;
     let asked = retry.run(Outside::Api, || cdn.details(&candidate.file)).await?;
@@ -262,10 +279,13 @@ async fn delete(
         return not_ours(NotOurs::Changed("its bytes differ".to_owned()));
     }
     // Whatever is waited for, rows may come to use the file meanwhile: each attempt asks everything anew.
-    let was_sent = Cell::new(false);
     let attempt = async || {
-        if let Err(error) = held.check().await {
-            return Ok(Err(Broken::Run(error)));
+        // After a lost answer: our own request of a moment ago may have deleted it, whatever has happened since.
+        if was_sent.get() && is_still(cdn, &found).await?.is_none() {
+            return Ok(Ok(Fate::Deleted));
+        }
+        if let Err(broken) = held.check(retry).await {
+            return Ok(Err(broken));
         }
         match uses.now(place, catalog, retry).await {
             Ok(None) => {}
@@ -274,7 +294,6 @@ async fn delete(
             Err(halt) => return Ok(Err(Broken::Halt(halt))),
         }
         match is_still(cdn, &found).await? {
-            // After a lost answer: our own request of a moment ago deleted it.
             None if was_sent.get() => return Ok(Ok(Fate::Deleted)),
             None => return Ok(Ok(Fate::Gone)),
             Some(Err(why)) => return Ok(Ok(Fate::Kept(Kept::NotOurs(why)))),
@@ -285,7 +304,22 @@ async fn delete(
         cdn.delete(&found.id).await?;
         Ok(Ok(Fate::Deleted))
     };
-    retry.run(Outside::Api, attempt).await?.value
+    let broken = match retry.run(Outside::Api, attempt).await {
+        Ok(tried) => match tried.value {
+            Ok(fate) => return Ok(fate),
+            Err(broken) => broken,
+        },
+        Err(halt) => halt.into(),
+    };
+    // A request that was not answered may have deleted it: whatever ends the sweep, one more look tells.
+    if was_sent.get() {
+        match is_still(cdn, &found).await {
+            Ok(None) => return Ok(Fate::Deleted),
+            Ok(Some(_)) => was_sent.set(false),
+            Err(_) => {}
+        }
+    }
+    Err(broken)
 }
 
 /// Whether trouble is that of one file, and others may fare better.

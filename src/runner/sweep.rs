@@ -60,6 +60,14 @@ impl Wheel<'_> {
                     tell.borrow_mut()(Told::Left(&format!("{} stays on the CDN: {why}", file.path)));
                     return Ok(());
                 }
+                Fate::NotKnown(why) => {
+                    tell.borrow_mut()(Told::Left(&format!(
+                        "{}: its deletion was asked for and not answered, and nobody knows whether it is still on the \
+                         CDN: {why}",
+                        file.path
+                    )));
+                    return Ok(());
+                }
             };
             let (path, file_id) = (file.path.clone(), file.file.clone());
             let tables_skipped = skip_tables.clone();

@@ -11,4 +11,5 @@ mod retry;
 mod shared;
 mod skip;
 mod twins;
+mod unanswered;
 mod unseen;

@@ -125,14 +125,17 @@ struct BelievedFile {
     replaced_by: Option<FileId>,
 }
 
+/// The fate of a file whose deletion was asked for and not answered, and which cannot be looked at since.
+const NOT_KNOWN: &str = "not_known";
+
 /// What became of a file that was to be deleted.
 #[derive(Debug, Serialize)]
 pub struct Deleted {
     path: CdnPath,
     file_id: FileId,
-    /// `deleted`, `already_gone` or `kept`.
+    /// `deleted`, `already_gone`, `kept` or `not_known`.
     fate: &'static str,
-    /// Why it was kept.
+    /// Why it was kept, or why nobody knows.
     why: Option<String>,
 }
 
@@ -143,6 +146,7 @@ impl Deleted {
             Fate::Deleted => ("deleted", None),
             Fate::Gone => ("already_gone", None),
             Fate::Kept(why) => ("kept", Some(why.to_string())),
+            Fate::NotKnown(why) => (NOT_KNOWN, Some(format!("its deletion was not answered: {why}"))),
         };
         Self { path: file.path.clone(), file_id: file.file.clone(), fate, why }
     }
@@ -153,8 +157,9 @@ impl Deleted {
         Self { path: file.path.clone(), file_id: file.file.clone(), fate: "kept", why }
     }
 
-    fn is_kept(&self) -> bool {
-        self.fate == "kept"
+    /// Whether it may still be there.
+    fn may_be_there(&self) -> bool {
+        matches!(self.fate, "kept" | NOT_KNOWN)
     }
 }
 
@@ -215,7 +220,7 @@ impl Answer {
     /// After files were deleted: they are no finding any more. The counts stay those of what was found.
     pub fn deleted(&mut self, ledger: &Ledger, deleted: Vec<Deleted>) {
         let gone: HashSet<&FileId> =
-            deleted.iter().filter(|file| !file.is_kept()).map(|file| &file.file_id).collect();
+            deleted.iter().filter(|file| !file.may_be_there()).map(|file| &file.file_id).collect();
         self.findings.files.retain(|file| !gone.contains(&file.file_id));
         self.named.believed.retain(|file| !gone.contains(&file.file_id));
         self.head = ledger.head().to_string();
@@ -256,15 +261,16 @@ impl Answer {
         sheet.table(table("Files in the ledger", "Files", &self.believed, believed_words));
         self.name(&mut sheet);
         if let Some(deleted) = &self.deleted {
-            let kept = deleted.iter().filter(|file| file.is_kept());
+            let left = deleted.iter().filter(|file| file.may_be_there());
             let of = |fate| deleted.iter().filter(|file| file.fate == fate).count() as u64;
             sheet.line(format!("{} deleted.", show::count(of("deleted"), "file")));
             if let gone @ 1.. = of("already_gone") {
                 sheet.line(format!("{} gone already, and written off.", show::count(gone, "file")));
             }
-            kept.for_each(|file| {
+            left.for_each(|file| {
                 let why = file.why.as_deref().unwrap_or_default();
-                sheet.line(format!("{} stays: {why}.", file.path));
+                let fate = if file.fate == NOT_KNOWN { "may still be there" } else { "stays" };
+                sheet.line(format!("{} {fate}: {why}.", file.path));
             });
         }
         let rows = show::count(self.rows.read, "row");

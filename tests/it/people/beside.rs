@@ -148,7 +148,7 @@ fn s7_a_venue_that_got_another_slug_is_claimed_by_the_one_it_was_planned_with() 
 }
 
 /// Ends the session that holds a claim, and holds it in its place until there is a country with the number 99.
-const TAKES_THE_CLAIM: &str = "DO $$
+pub(super) const TAKES_THE_CLAIM: &str = "DO $$
     DECLARE claim bigint;
     BEGIN
         SELECT (classid::bigint << 32) | objid::bigint INTO STRICT claim FROM pg_locks

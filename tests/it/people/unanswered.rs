@@ -1,0 +1,119 @@
+//! Deletions that nobody answers: whatever comes next, the ledger and the answer tell what became of the file
+//! (requirements S7, E3, E5).
+
+use std::time::Duration;
+
+use longshore::sandbox::faults::Fault;
+use serde_json::json;
+
+use super::beside::TAKES_THE_CLAIM;
+use crate::kill::hand::Going;
+use crate::support::site::Site;
+use crate::support::stage::Kind;
+
+const MIGRATE: [&str; 4] = ["migrate", "--country", "PL", "--yes"];
+const ROLLBACK: [&str; 4] = ["rollback", "--country", "PL", "--yes"];
+const BACK_AND_DELETE: [&str; 5] = ["rollback", "--country", "PL", "--yes", "--delete-cdn-files"];
+const DELETE: [&str; 3] = ["reconcile", "--delete-orphans", "--yes"];
+
+/// So many venues with a picture each that were migrated; and rolled back where the command does not do so itself.
+fn migrated(kind: Kind, venues: i64, delete: &[&str]) -> Site {
+    let site = Site::new(kind);
+    (1..=venues).for_each(|id| site.venue(id, 1, &[&format!("/{id}.jpg")]));
+    site.one_run(&MIGRATE, 0);
+    if delete == DELETE {
+        site.one_run(&ROLLBACK, 0);
+    }
+    site
+}
+
+/// The paths of the files of which the ledger says that they were deleted or gone.
+fn written_off(site: &Site) -> Vec<String> {
+    let events = site.events(&["--kind", "cdn_deleted"]);
+    events.iter().map(|line| line["event"]["cdn_deleted"]["path"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn s7_a_file_that_is_gone_by_an_unanswered_deletion_is_not_said_to_stay_in_a_row() {
+    for delete in [&DELETE[..], &BACK_AND_DELETE] {
+        let site = migrated(Kind::Sqlite, 2, delete);
+        site.stage.venue(7, "other", 2, "[]");
+        let before = site.paths();
+        site.stage.order("delete=lostx1");
+        let mut going = Going::spawn(site.command(delete), delete);
+        going.reach("the first file is gone", || site.paths().len() == 1);
+        let gone = before.into_iter().find(|path| !site.paths().contains(path)).unwrap();
+        // It is asked for again in a moment; somebody's row has come to name it.
+        let url = format!("{}{gone}", site.stage.imagekit.url_endpoint());
+        site.stage.set_images(7, &format!(r#"[{{"source": "user", "url": "{url}"}}]"#));
+        let ran = going.end();
+        assert!(!ran.to_string().contains("venue 7 uses it"), "{ran}");
+        assert!(written_off(&site).contains(&gone), "{ran}");
+    }
+}
+
+#[test]
+fn s7_a_file_that_is_gone_by_an_unanswered_deletion_is_written_off_though_the_claim_was_lost() {
+    let site = migrated(Kind::Postgres, 2, &DELETE);
+    site.stage.order("delete=lostx1");
+    let mut going = Going::spawn(site.command(&DELETE), &DELETE);
+    going.reach("the first file is gone", || site.paths().len() == 1);
+    let ran = std::thread::scope(|threads| {
+        threads.spawn(|| site.stage.sql(TAKES_THE_CLAIM));
+        let ran = going.end();
+        site.stage.sql("INSERT INTO countries VALUES (99, 'Nowhere', 'ZZ', 'nowhere')");
+        ran
+    });
+    let ran = ran.code(22).says("PL is being worked on by");
+    assert_eq!((site.paths().len(), written_off(&site).len()), (1, 1), "{ran}");
+}
+
+#[test]
+fn s7_a_file_whose_deletion_is_not_answered_and_that_cannot_be_looked_at_is_not_said_to_stay() {
+    for delete in [&DELETE[..], &BACK_AND_DELETE] {
+        let site = migrated(Kind::Sqlite, 1, delete);
+        site.stage.cdn_faults.clear();
+        site.stage.order("delete=lostx1");
+        let away = Fault::Answer { status: 500, headers: vec![], body: String::new() };
+        site.stage.cdn_faults.inject("versions", 1, 1_000, away);
+        let ran = site.run(delete);
+        assert_eq!((site.paths().len(), written_off(&site).len()), (0, 0), "{ran}");
+        assert!(
+            ["stays on the CDN", ".jpg stays", ".gif stays"]
+                .iter()
+                .all(|said| !ran.to_string().contains(said)),
+            "{ran}"
+        );
+        site.stage.cdn_faults.clear();
+        match delete == DELETE {
+            true => ran.code(13).says("may still be there: its deletion was not answered"),
+            false => ran.code(0).says("nobody knows whether it is still on the CDN"),
+        };
+        let answer = site.run_json(&DELETE).code(0).json();
+        assert_eq!(answer["deleted"][0]["fate"], json!("already_gone"), "{answer}");
+        assert_eq!(written_off(&site).len(), 1, "{answer}");
+    }
+}
+
+#[test]
+fn e3_a_deletion_waits_for_a_database_that_takes_nobody_on() {
+    for delete in [&DELETE[..], &BACK_AND_DELETE] {
+        let mut site = migrated(Kind::Postgres, 3, delete);
+        let role = site.stage.run_as_role();
+        site.stage.sql(&format!("GRANT UPDATE (venue_images, updated_at) ON venues TO {role}"));
+        let url = site.stage.url();
+        site.settings.insert("PRODUCTION_DATABASE_URL".into(), url);
+        site.stage.order("delete=late:by=1500");
+        let mut going = Going::spawn(site.command(delete), delete);
+        going.reach("a file is being deleted", || site.stage.requests("delete") >= 1);
+        site.stage.sql(&format!(
+            "ALTER ROLE {role} CONNECTION LIMIT 0;
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'"
+        ));
+        going.says("Waiting");
+        std::thread::sleep(Duration::from_secs(2));
+        site.stage.sql(&format!("ALTER ROLE {role} CONNECTION LIMIT -1"));
+        let ran = going.end().code(0);
+        assert_eq!((site.paths().len(), written_off(&site).len()), (0, 3), "{ran}");
+    }
+}

@@ -1,6 +1,6 @@
 //! What only PostgreSQL has: types, schemas, partitions, views.
 
-use super::{DELETE, Unused};
+use super::{DELETE, ORPHANS, Unused};
 use crate::support::stage::Kind;
 
 #[test]
@@ -128,4 +128,45 @@ fn s7_a_view_that_makes_text_of_bytes_is_looked_at() {
     unused.stays("public.fixed.cover");
     let skip = [&DELETE[..], &["--skip-table", "public.fixed"]].concat();
     unused.goes(&skip);
+}
+
+/// What the server's own tables hold stands in none that is looked at.
+#[test]
+fn s7_a_view_over_a_table_and_one_of_the_servers_own_is_looked_at() {
+    let unused = Unused::new(Kind::Postgres);
+    unused.sql(
+        "CREATE TABLE pages (id int, title text); INSERT INTO pages VALUES (1, 'a'); COMMENT ON TABLE pages IS 'see $url';
+         CREATE VIEW about AS SELECT p.title, d.description FROM pages p
+             JOIN pg_catalog.pg_description d ON d.objoid = 'pages'::regclass;
+         CREATE VIEW of_it AS SELECT description AS words FROM about",
+    );
+    unused.stays("public.about.description");
+    unused.sql("COMMENT ON TABLE pages IS NULL");
+    unused.goes(&DELETE);
+}
+
+/// Its owner may not read what it is made of, the server shows it to few, or its rows cannot be made.
+#[test]
+fn s7_a_view_that_cannot_be_read_is_named_and_can_be_left_out_on_postgres() {
+    let (unused, role) = Unused::as_role(Kind::Postgres, "CREATE TABLE pages (id int, body text)");
+    unused.sql(&format!("INSERT INTO pages VALUES (1, ''); REVOKE SELECT ON pages FROM {role}"));
+    for view in [
+        "SELECT body FROM pages",
+        "SELECT line_number::text AS n FROM pg_catalog.pg_hba_file_rules",
+        "SELECT auth_method FROM pg_catalog.pg_hba_file_rules",
+        "SELECT (1 / (length(code::text) - 2))::text AS n FROM countries",
+    ] {
+        unused.sql(&format!("CREATE VIEW closed AS {view}; GRANT SELECT ON closed TO {role}"));
+        if view.ends_with("pages") {
+            unused.sql(&format!("ALTER VIEW closed OWNER TO {role}"));
+        }
+        for args in [&DELETE[..], &ORPHANS] {
+            let ran = unused.site.run(args);
+            assert_eq!(unused.site.paths().len(), 1, "{view}: {ran}");
+            ran.says("public.closed could not be looked through (--skip-table leaves it out)");
+        }
+        unused.sql("DROP VIEW closed");
+    }
+    unused.sql(&format!("CREATE VIEW closed AS SELECT body FROM pages; ALTER VIEW closed OWNER TO {role}"));
+    unused.goes(&[&ORPHANS[..], &["--skip-table", "public.closed"]].concat());
 }

@@ -13,7 +13,8 @@ use crate::outside::Trouble;
 use crate::outside::catalog::search::{Table, Texts, Unread};
 
 /// A view's tree, `ev_action`, tells which of the server's own functions it runs, and whether it makes any value: an entry
-/// that is no plain column of what it is made of, or rows out of something that is no table.
+/// that is no plain column of what it is made of, or rows out of something that is no table. No dependency tells of the
+/// server's own tables, so these are taken out of the tree too.
 const RELATIONS: &str = r"
 SELECT c.oid::int8, quote_ident(n.nspname) || '.' || quote_ident(c.relname), n.nspname || '.' || c.relname,
        c.relkind::text, has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'),
@@ -29,7 +30,10 @@ SELECT c.oid::int8, quote_ident(n.nspname) || '.' || quote_ident(c.relname), n.n
              JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
              JOIN pg_class b ON b.oid = d.refobjid
              WHERE c.relkind = 'v' AND r.ev_class = c.oid AND d.refclassid = 'pg_class'::regclass
-               AND d.refobjid <> c.oid),
+               AND d.refobjid <> c.oid
+             UNION SELECT f[1]::int8 FROM pg_rewrite r
+             CROSS JOIN regexp_matches(r.ev_action::text, ':relid ([0-9]+)', 'g') f
+             WHERE c.relkind = 'v' AND r.ev_class = c.oid AND f[1]::int8 BETWEEN 1 AND 16383),
        EXISTS (SELECT FROM pg_rewrite r
                JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
                WHERE c.relkind = 'v' AND r.ev_class = c.oid AND d.refobjid >= 16384

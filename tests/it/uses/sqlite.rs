@@ -1,6 +1,6 @@
 //! What only SQLite has: values of any type in any column, virtual tables, tables without row ids.
 
-use super::{DELETE, Unused};
+use super::{DELETE, ORPHANS, Unused};
 use crate::support::stage::Kind;
 
 #[test]
@@ -82,6 +82,48 @@ fn s7_a_view_that_makes_its_values_is_looked_at_and_a_broken_one_is_listed() {
     unused.stays("whole.a");
     unused.sql("DROP VIEW whole; CREATE VIEW broken AS SELECT x FROM nowhere");
     unused.goes(&DELETE).says("Not looked at, because it cannot be read:").says("broken: ");
+}
+
+/// What a view shows of the file's own schema stands in no table that is looked at.
+#[test]
+fn s7_a_view_of_sqlites_own_tables_is_looked_at() {
+    let unused = Unused::new(Kind::Sqlite);
+    unused.sql("CREATE TABLE covers (cover TEXT DEFAULT '$url')");
+    unused.sql("CREATE VIEW definitions AS SELECT name, sql FROM sqlite_schema");
+    unused.stays("definitions.sql");
+    unused.sql("DROP VIEW definitions");
+    unused.goes(&DELETE);
+}
+
+/// Its table is gone, or a column of it; or its rows cannot be made.
+#[test]
+fn s7_a_view_that_cannot_be_read_is_named_and_can_be_left_out() {
+    let unused = Unused::new(Kind::Sqlite);
+    unused.sql("CREATE TABLE pages (body TEXT, more TEXT); INSERT INTO pages VALUES ('no json', '')");
+    unused.sql("CREATE VIEW of_table AS SELECT body FROM pages; CREATE VIEW of_column AS SELECT more || '' AS m FROM pages");
+    unused.sql("CREATE VIEW of_it AS SELECT m FROM of_column");
+    unused.sql("PRAGMA legacy_alter_table = on; DROP TABLE pages; CREATE TABLE page (body TEXT)");
+    let ran = unused.site.run(&[&DELETE[..], &["--dry-run"]].concat()).code(0);
+    ran.says("of_table: ").says("of_column: ").says("of_it: ");
+    unused.sql("CREATE TABLE pages (body TEXT); INSERT INTO pages VALUES ('no json')");
+    unused
+        .site
+        .run(&[&DELETE[..], &["--dry-run"]].concat())
+        .code(0)
+        .says("of_column: the database refused: no such column: more");
+    for view in [
+        "SELECT json_extract(body, '$.a') AS a FROM pages",
+        "SELECT DISTINCT json_extract(body, '$.a') AS a FROM pages",
+    ] {
+        unused.sql(&format!("CREATE VIEW made AS {view}"));
+        for args in [&DELETE[..], &ORPHANS] {
+            unused.site.run(args).says("made could not be looked through (--skip-table leaves it out)");
+            assert_eq!(unused.site.paths().len(), 1);
+        }
+        unused.sql("DROP VIEW made");
+    }
+    unused.sql("CREATE VIEW made AS SELECT json_extract(body, '$.a') AS a FROM pages");
+    unused.goes(&[&ORPHANS[..], &["--skip-table", "made"]].concat()).says("of_it: ");
 }
 
 #[test]

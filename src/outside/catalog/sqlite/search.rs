@@ -54,7 +54,7 @@ pub(super) async fn texts(file: &File, skip: &[String]) -> Result<Texts, Trouble
                         Ok(rows) => Some(rows),
                         // Counting only tells people how large a table is: the search itself waits for it.
                         Err(error) if is_stopped(&error) => None,
-                        Err(error) => return Err(trouble(error)),
+                        Err(error) => return Err(unreadable(&table, error)),
                     };
                     texts.tables.push(Table {
                         table,
@@ -89,21 +89,23 @@ pub(super) async fn search(file: &File, search: &Search) -> Result<Seen, Trouble
             reading.why_not.is_none() && (!is_skipped || same(&reading.name, "venues"))
         };
         for reading in readings.iter().filter(is_read) {
-            read(&tx, deadline, reading, &search.see).map_err(|error| {
-                let is_stopped = is_stopped(&error);
-                let said = trouble(error);
-                // A row that took so long takes so long again.
-                let kind = if is_stopped { TroubleKind::BadData } else { said.kind };
-                let message = format!(
-                    "{} could not be looked through (--skip-table leaves it out): {}",
-                    reading.name, said.message
-                );
-                Trouble { kind, message, ..said }
-            })?;
+            let read = read(&tx, deadline, reading, &search.see);
+            read.map_err(|error| unreadable(&reading.name, error))?;
         }
         Ok(Seen(Kind::Sqlite { version, changes }))
     })
     .await
+}
+
+/// What is said of a table whose rows cannot be read: which it is, and how to go on without it.
+fn unreadable(table: &str, error: rusqlite::Error) -> Trouble {
+    let is_stopped = is_stopped(&error);
+    let said = trouble(error);
+    // A row that took so long takes so long again.
+    let kind = if is_stopped { TroubleKind::BadData } else { said.kind };
+    let message =
+        format!("{table} could not be looked through (--skip-table leaves it out): {}", said.message);
+    Trouble { kind, message, ..said }
 }
 
 fn list(connection: &Connection) -> rusqlite::Result<Vec<Reading>> {

@@ -29,6 +29,13 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     KNOWN.get().map_or(Cow::Borrowed(text), |known| known.masked(text))
 }
 
+/// The beginning of a text, so many bytes or a little more, without the secrets of this process. What is cut off is not
+/// looked at, and none is cut in two.
+pub fn masked_start(text: &str, bytes: usize) -> Cow<'_, str> {
+    let unmasked = || Cow::Borrowed(&text[..text.ceil_char_boundary(bytes)]);
+    KNOWN.get().map_or_else(unmasked, |known| known.masked_start(text, bytes))
+}
+
 /// Secrets, in the spellings in which they are looked for.
 pub struct Secrets {
     /// Longest first: one may be a part of another.
@@ -72,9 +79,14 @@ impl Secrets {
 
     /// A text without them.
     pub fn masked<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.masked_start(text, text.len())
+    }
+
+    /// The beginning of a text without them, so many bytes of it or a little more.
+    fn masked_start<'a>(&self, text: &'a str, until: usize) -> Cow<'a, str> {
         let bytes = text.as_bytes();
         let (mut kept, mut from, mut at) = (Vec::new(), 0, 0);
-        while at < bytes.len() {
+        while at < bytes.len() && (at < until || !text.is_char_boundary(at)) {
             match self.at(&bytes[at..]) {
                 Some(length) => {
                     kept.extend_from_slice(&bytes[from..at]);
@@ -86,9 +98,9 @@ impl Secrets {
             }
         }
         if from == 0 {
-            return Cow::Borrowed(text);
+            return Cow::Borrowed(&text[..at]);
         }
-        kept.extend_from_slice(&bytes[from..]);
+        kept.extend_from_slice(&bytes[from..at]);
         Cow::Owned(String::from_utf8_lossy(&kept).into_owned())
     }
 
@@ -259,6 +271,20 @@ mod tests {
         let secrets = Secrets::new(["secret".to_owned(), "secret-longer".to_owned(), "abc".to_owned()]);
         assert_eq!(secrets.masked("a secret-longer, a secret; abc"), "a …, a …; abc");
         assert!(matches!(secrets.masked("nothing of it"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn s1_the_beginning_of_a_text_ends_with_no_part_of_a_secret() {
+        let secrets = Secrets::new(["secret".to_owned()]);
+        let text = "äa secret %73ecret b";
+        for bytes in 0..=text.len() {
+            let start = secrets.masked_start(text, bytes);
+            assert!(
+                ["", "ä", "äa", "äa ", "äa …", "äa … ", "äa … …", "äa … … ", "äa … … b"].contains(&&*start),
+                "{start}"
+            );
+        }
+        assert_eq!(secrets.masked_start(text, text.len()), secrets.masked(text));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::origin::address::ForbiddenAddress;
 use super::{Trouble, roots};
 use crate::limits::{CONNECT_MS_MAX, HEADERS_MAX, MESSAGE_CHARS_MAX, SLOWEST_BYTES_PER_SECOND};
-use crate::secrets::masked;
+use crate::secrets::masked_start;
 
 /// How long the other side may take for an answer (requirement S2).
 #[derive(Debug, Clone, Copy)]
@@ -187,8 +187,9 @@ fn unless_zero(wait: Option<Duration>) -> Option<Duration> {
 /// Another program's text as part of a sentence of ours: without control characters and those that turn the
 /// direction of text round, without the query strings of URLs (S1), without a full stop, at most `chars_max` long.
 pub(crate) fn plain(text: &str, chars_max: usize) -> String {
-    // Before anything is cut, so that no part of a secret is left over.
-    let text = masked(text);
+    // Before anything is cut, so that no part of a secret is left over. Of a long text no more is looked at than is shown,
+    // also where much of it is taken out.
+    let text = masked_start(text, chars_max.saturating_mul(8));
     let words = text.split(|c: char| c.is_whitespace() || is_unseen(c)).filter(|word| !word.is_empty());
     let words: Vec<&str> = words
         .map(|word| match word.split_once(['?', '#']) {

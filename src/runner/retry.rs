@@ -212,7 +212,7 @@ impl Retry {
     }
 
     /// Whether the part gives something that it gave before.
-    async fn gives_what_it_gave(&self, outside: Outside) -> bool {
+    pub(super) async fn gives_what_it_gave(&self, outside: Outside) -> bool {
         let Some(witness) = &self.witness else { return false };
         let begun = Instant::now();
         let answers = witness.answers(outside).await == Some(true);

@@ -86,6 +86,8 @@ struct There<'a> {
     by_id: HashMap<&'a FileId, &'a CdnPath>,
     by_path: HashMap<&'a CdnPath, &'a FileId>,
     paths: HashSet<&'a str>,
+    /// Files that are not there, as ImageKit says when it is asked for them by their ids.
+    gone: &'a HashSet<FileId>,
     /// Files of which nobody knows whether and where they are.
     not_known: &'a HashSet<FileId>,
     /// Paths at which the ledger has those.
@@ -98,23 +100,26 @@ impl<'a> There<'a> {
     fn of(survey: &'a Survey, believed: &'a Believed) -> Self {
         let listed = survey.files.iter().map(|file| (&file.id, &file.path));
         let odd = &survey.odd;
-        let with_path = odd.there.iter().filter_map(|(id, path)| Some((id, path.as_ref()?)));
-        let by_id: HashMap<_, _> = with_path.chain(listed).chain(&survey.unlisted).collect();
+        let by_id: HashMap<_, _> = odd.there.iter().chain(listed).chain(&survey.unlisted).collect();
         let by_path: HashMap<_, _> = by_id.iter().map(|(id, path)| (*path, *id)).collect();
-        let paths = by_path.keys().copied().chain(&odd.paths).map(CdnPath::as_str).collect();
-        let not_known = &survey.not_known;
+        let of_odd = odd.paths.iter().map(String::as_str);
+        let paths = by_path.keys().map(|path| path.as_str()).chain(of_odd).collect();
+        let (gone, not_known) = (&survey.gone, &survey.not_known);
         let of_ledger = believed.files.iter().filter(|file| not_known.contains(&file.file));
         let not_known_paths = of_ledger.map(|file| file.path.as_str()).collect();
         // A nameless one that was found by its id is at a path that is known by now; nobody can say which that is.
-        let has_anywhere = odd.nameless > 0 || odd.there.values().any(Option::is_none);
-        Self { by_id, by_path, paths, not_known, not_known_paths, has_anywhere }
+        let has_anywhere = odd.nameless > 0 || !odd.anywhere.is_empty();
+        Self { by_id, by_path, paths, gone, not_known, not_known_paths, has_anywhere }
     }
 
-    /// Whether a file that is not found at a path may be there all the same.
+    /// Whether a file that is not found at a path may be there all the same. What ImageKit answers about an entry's own file
+    /// holds, whatever else it lists oddly.
     fn may_be_at(&self, path: &str, file: Option<&str>) -> bool {
-        let is_not_known =
-            || file.and_then(|id| id.parse().ok()).is_some_and(|id| self.not_known.contains(&id));
-        self.has_anywhere || self.not_known_paths.contains(path) || is_not_known()
+        let id: Option<FileId> = file.and_then(|id| id.parse().ok());
+        let has_answer = |id| self.gone.contains(id) || self.by_id.contains_key(id);
+        let is_not_known = id.as_ref().is_some_and(|id| self.not_known.contains(id));
+        let may_be_another = self.has_anywhere && !id.as_ref().is_some_and(has_answer);
+        self.not_known_paths.contains(path) || is_not_known || may_be_another
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reading what is there: the CDN's listing first, then the rows, so that a file that a row has begun to use in the
 //! meantime is seen as used. The ledger is read last, so that it tells of all that the rows show.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,8 @@ use ledger::trouble::TroubleKind;
 use super::Grounds;
 use super::judge::{Pointer, pointer};
 use crate::limits::{
-    ENTRY_CHARS_KEPT_MAX, LIST_BYTES_MAX, LIST_FILES_MAX, LIST_MS_MAX, LIST_PAGE_MS_MAX, ODD_FILES_NAMED_MAX,
+    ENTRY_CHARS_KEPT_MAX, FINDING_PATH_CHARS_MAX, LIST_BYTES_MAX, LIST_FILES_MAX, LIST_MS_MAX,
+    LIST_PAGE_MS_MAX, ODD_FILES_NAMED_MAX, OUTAGE_ANSWERS_IN_A_ROW,
 };
 use crate::outside::Trouble;
 use crate::outside::catalog::search::Spot;
@@ -51,6 +53,8 @@ pub struct Survey {
     pub unlisted: HashMap<FileId, CdnPath>,
     /// Files that were asked for by id and whose answer cannot be read: nobody knows whether and where they are.
     pub not_known: HashSet<FileId>,
+    /// Files that were asked for by id and are not there.
+    pub gone: HashSet<FileId>,
 }
 
 /// Files of a listing that cannot be read.
@@ -60,10 +64,12 @@ pub struct Odd {
     pub n: u64,
     /// Those that are named.
     pub named: Vec<OddFile>,
-    /// Their ids, as far as they have some, and their paths.
-    pub there: HashMap<FileId, Option<CdnPath>>,
-    /// Paths of those that have no id.
-    pub paths: HashSet<CdnPath>,
+    /// Those that have an id and a path.
+    pub there: HashMap<FileId, CdnPath>,
+    /// Where others lie whose path is told: without an id, or at a path that none of ours has.
+    pub paths: HashSet<String>,
+    /// Ids of those whose path is not told: each may be at any.
+    pub anywhere: HashSet<FileId>,
     /// How many have neither: each may be any file, at any path.
     pub nameless: u64,
 }
@@ -118,24 +124,50 @@ pub async fn ask_for_unlisted(
     let mut unlisted: Vec<FileId> = named.filter(|file| !listed.contains_key(file)).collect();
     unlisted.sort();
     unlisted.dedup();
-    for id in unlisted {
-        // An answer that came and cannot be read is no outage, and the next would be the same.
+    let (mut odd_in_a_row, mut asked_again) = (Vec::new(), HashSet::new());
+    while let Some(id) = unlisted.pop() {
+        let (is_one_of_many, was_away) =
+            (odd_in_a_row.len() + 1 == OUTAGE_ANSWERS_IN_A_ROW as usize, Cell::new(false));
+        // An answer that came and cannot be read is that file's own, and the next would be the same: it is not asked for
+        // again. Many in a row are the API's, unless it still gives a page of its listing (requirement E3).
         let details = async || match cdn.details(&id).await {
+            Err(no) if no.odd && is_one_of_many && !retry.gives_what_it_gave(Outside::Api).await => {
+                was_away.set(true);
+                Err(no.outage())
+            }
             Err(no) if no.odd => Ok(Err(no)),
             asked => asked.map(Ok),
         };
-        match retry.run(Outside::Api, details).await.map_err(outside)?.value {
-            Ok(Some(file)) => {
+        let tried = retry.run(Outside::Api, details).await.map_err(outside)?;
+        if was_away.get() {
+            // What was answered just before is asked for once more.
+            let suspects = odd_in_a_row.drain(..);
+            unlisted.extend(suspects.filter(|suspect: &FileId| asked_again.insert(suspect.clone())));
+        }
+        match tried.value {
+            Ok(found) => {
+                odd_in_a_row.clear();
                 survey.odd.there.remove(&id);
-                survey.unlisted.insert(id, file.path);
+                survey.odd.anywhere.remove(&id);
+                survey.not_known.remove(&id);
+                match found {
+                    Some(file) => {
+                        survey.unlisted.insert(id, file.path);
+                    }
+                    None => {
+                        survey.gone.insert(id);
+                    }
+                }
             }
-            Ok(None) => {
-                survey.odd.there.remove(&id);
-            }
-            // Where the listing's path can be read, that is where it is.
-            Err(_) if matches!(survey.odd.there.get(&id), Some(Some(_))) => {}
             Err(_) => {
-                survey.not_known.insert(id);
+                match is_one_of_many {
+                    true => odd_in_a_row.clear(),
+                    false => odd_in_a_row.push(id.clone()),
+                }
+                // Where the listing's path can be read, that is where it is.
+                if !survey.odd.there.contains_key(&id) {
+                    survey.not_known.insert(id);
+                }
             }
         }
     }
@@ -249,14 +281,23 @@ fn odd_bytes(file: &OddFile) -> usize {
 impl Odd {
     fn add(&mut self, file: OddFile) {
         self.n += 1;
-        match (&file.id, &file.path) {
-            (Some(id), path) => {
+        // What is told and is no path of ours lies there and nowhere else. Of what was cut nobody knows the rest.
+        let told = file.said_path.as_deref().map(|said| said.trim_matches('/'));
+        let told = told.filter(|said| !said.is_empty() && said.chars().count() < FINDING_PATH_CHARS_MAX - 2);
+        match (&file.id, &file.path, told) {
+            (Some(id), Some(path), _) => {
                 self.there.insert(id.clone(), path.clone());
             }
-            (None, Some(path)) => {
-                self.paths.insert(path.clone());
+            (None, Some(path), _) => {
+                self.paths.insert(path.as_str().to_owned());
             }
-            (None, None) => self.nameless += 1,
+            (_, None, Some(told)) => {
+                self.paths.insert(format!("/{told}"));
+            }
+            (Some(id), None, None) => {
+                self.anywhere.insert(id.clone());
+            }
+            (None, None, None) => self.nameless += 1,
         }
         if self.named.len() < ODD_FILES_NAMED_MAX {
             self.named.push(file);
@@ -276,6 +317,22 @@ fn outside(halt: Halt) -> RunError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn e1_an_odd_file_counts_with_all_its_text_against_the_bound_on_memory() {
+        let long = "p".repeat(5_000);
+        let odd = OddFile { id: None, path: None, said_id: None, said_path: None, why: String::new() };
+        let path = format!("/{long}").parse().ok();
+        let kept = odd_bytes(&odd);
+        for (odd, times) in [
+            (OddFile { path, ..odd.clone() }, 2),
+            (OddFile { said_id: Some(long.clone()), ..odd.clone() }, 1),
+            (OddFile { said_path: Some(long.clone()), ..odd.clone() }, 1),
+            (OddFile { why: long.clone(), ..odd }, 1),
+        ] {
+            assert!(odd_bytes(&odd) >= kept + times * long.len(), "{times}");
+        }
+    }
 
     #[test]
     fn e1_a_listing_that_goes_on_page_by_slow_page_is_ended() {

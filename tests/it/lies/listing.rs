@@ -1,11 +1,14 @@
 //! Listings without an end, and such as list what was not asked for.
 
 use std::process::Child;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::{Way, site};
+use crate::kill::hand::Going;
 use crate::support::program::Ran;
 use crate::support::raw_http::Asked;
 use crate::support::site::Site;
@@ -261,4 +264,88 @@ fn c13_a_file_whose_details_are_odd_too_is_not_known_and_never_gone() {
         assert_eq!((&entries["not_known"], &entries["completed_gone"]), (&json!(1), &json!(0)), "{answer}");
         assert_eq!((&believed["not_known"], &believed["gone"]), (&json!(1), &json!(0)), "{answer}");
     }
+}
+
+/// A site with one picture moved, whose file is gone since and whose row may have lost its file id; and another file that
+/// is listed oddly. How the entry and the file of the ledger are judged.
+#[track_caller]
+fn gone_beside(odd: &Value, has_id: bool) -> [String; 2] {
+    let (site, liar) = site(Way::Sent, &[]);
+    site.run(&Way::Sent.typed(&[])).code(0);
+    let file = site.stage.imagekit.files().remove(0);
+    site.stage.delete_file(&file.path);
+    if !has_id {
+        let row = site.stage.images(1).unwrap();
+        let without = row.replace(&format!("\"{}\"", file.id), "null");
+        assert_ne!(row, without);
+        site.stage.set_images(1, &without);
+    }
+    let odd = odd.clone();
+    liar.lie(move |asked, said| {
+        if is_listing(asked) {
+            said.as_array_mut().unwrap().push(odd.clone());
+        }
+    });
+    let answer = site.run(&["reconcile", "--format", "json"]).code(13).json();
+    ["entries", "believed"].map(|of| answer["findings"][of][0]["class"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn c13_an_odd_file_makes_nothing_unknown_that_imagekit_answers_or_that_lies_elsewhere() {
+    let gone = ["completed_gone", "gone"].map(str::to_owned);
+    let without = |names: &[&str]| {
+        let mut odd = file(7);
+        names.iter().for_each(|name| odd[name] = Value::Null);
+        odd
+    };
+    // By its own id the file is gone, whoever may lie at its path.
+    let nowhere = [json!(null), without(&["fileId", "filePath"]), without(&["filePath"])];
+    for odd in &nowhere {
+        assert_eq!(gone_beside(odd, true), gone, "{odd}");
+        assert_eq!(gone_beside(odd, false), ["not_known", "gone"], "{odd}");
+    }
+    // Told where it is, it is nowhere else.
+    let mut elsewhere = without(&["fileId"]);
+    elsewhere["filePath"] = "venues/elsewhere.jpg".into();
+    assert_eq!(gone_beside(&elsewhere, false), gone);
+}
+
+#[test]
+fn e3_many_details_in_a_row_that_cannot_be_read_are_an_outage_where_the_listing_is_odd_too() {
+    let (site, liar) = site(Way::Sent, &[]);
+    (2..=13).for_each(|id| site.venue(id, 1, &[&format!("/{id}.jpg")]));
+    site.run(&Way::Sent.typed(&[])).code(0);
+    let is_details = |asked: &Asked| asked.target.ends_with("/details");
+    let (counted, has_begun) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let (count, begun) = (counted.clone(), has_begun.clone());
+    // The listing lags, and while the files are asked for one by one, something else comes to answer.
+    liar.lie(move |asked, said| {
+        if is_details(asked) {
+            count.fetch_add(1, Ordering::Relaxed);
+            begun.store(true, Ordering::Relaxed);
+            *said = json!("a page of a proxy");
+        } else if is_listing(asked) {
+            *said = if begun.load(Ordering::Relaxed) { json!("a page of a proxy") } else { json!([]) };
+        }
+    });
+    let args = ["reconcile"];
+    let mut going = Going::spawn(site.command(&args), &args);
+    going.says("Waiting");
+    assert!(counted.load(Ordering::Relaxed) <= 15, "no more is asked: {counted:?}");
+    liar.be_honest();
+    going.end().code(0).says("Everything fits");
+    // Where the listing can be read, it is the files' own trouble, and each is asked for once.
+    counted.store(0, Ordering::Relaxed);
+    let count = counted.clone();
+    liar.lie(move |asked, said| {
+        if is_details(asked) {
+            count.fetch_add(1, Ordering::Relaxed);
+            *said = json!("odd");
+        } else if is_listing(asked) {
+            *said = json!([]);
+        }
+    });
+    let answer = site.run_json(&args).code(13).json();
+    assert_eq!(answer["believed"]["classes"]["not_known"], 13, "{answer}");
+    assert_eq!(counted.load(Ordering::Relaxed), 13);
 }

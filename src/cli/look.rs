@@ -112,10 +112,10 @@ pub fn look(
     }
     let (mut found, mut left_out) = (Vec::new(), Vec::new());
     // How large a row becomes is known only with the endpoint that its URLs begin with.
-    let cdn = context.open_cdn().ok();
+    let cdn = context.open_cdn();
     let mut see = |venue: &Venue| {
         let entries = movable(state, chosen.place, venue);
-        if let Some(why) = refusal(venue, &entries, cdn.as_deref()) {
+        if let Some(why) = refusal(venue, &entries, cdn.as_deref().ok()) {
             left_out.push(LeftOut { venue_id: venue.id, why });
             return;
         }
@@ -134,6 +134,9 @@ pub fn look(
         let Some(last) = page.last() else { break };
         after = Some(last.id);
         page.iter().for_each(&mut see);
+    }
+    if let (Err(Failure { message, .. }), false) = (&cdn, found.is_empty()) {
+        eprintln!("Rows that would become too large are counted here, and a run leaves them out: {message}.");
     }
     found.sort_by_key(|found| found.comes_last);
     found.truncate(limit.map_or(usize::MAX, |limit| limit as usize));

@@ -123,6 +123,16 @@ fn c3_a_sample_is_asked_for_and_what_has_no_size_is_said() {
 }
 
 #[test]
+fn c3_what_is_not_known_without_a_setting_is_said() {
+    let mut at = Workplace::new(Kind::Sqlite, 20);
+    let said = "Rows that would become too large are counted here";
+    let ran = at.run_idle(&PLAN).code(0);
+    assert!(!ran.stderr.contains(said), "{ran}");
+    at.settings.remove("IMAGEKIT_URL_ENDPOINT");
+    at.run_idle(&PLAN).code(0).says(said).says("IMAGEKIT_URL_ENDPOINT");
+}
+
+#[test]
 fn c3_the_time_follows_from_the_medians_of_past_runs_or_from_assumptions() {
     let at = Workplace::new(Kind::Sqlite, 30);
     let plan = |args: &[&str]| json_of(&at, &[&["plan", "--country", "GB"], args].concat());

@@ -135,6 +135,17 @@ impl Ledger {
     ) -> Result<(), E> {
         self.store.range(from, self.upto(), each)
     }
+    /// The events in which a text stands as a whole, in order. All are read, and only these are decoded.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or `each` says so.
+    pub fn mentions<E: From<LedgerError>>(
+        &self,
+        text: &str,
+        each: impl FnMut(Placed) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.store.mentions(text, self.upto(), each)
+    }
     /// The last event's place and hash.
     pub fn head(&self) -> Head {
         self.store.head()

@@ -210,6 +210,29 @@ impl Store {
         self.scan(&condition, Some(from), from, |row| each((row.seq, self.decode(row.seq, row.body)?)))
     }
 
+    /// Those of the events up to a seq in which a text stands as a whole.
+    ///
+    /// # Errors
+    /// When the file cannot be read, an event is missing, or `each` says so.
+    pub fn mentions<E: From<LedgerError>>(
+        &self,
+        text: &str,
+        upto: Seq,
+        mut each: impl FnMut(Placed) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (quoted, mut expected) = (serde_json::Value::from(text).to_string(), Seq(1));
+        self.scan(&format!("seq <= {}", upto.0 as i64), None, expected, |row| {
+            if row.seq != expected {
+                return Err(LedgerError::damaged(&self.path, expected, "it is missing").into());
+            }
+            expected = row.seq.next();
+            match row.body.contains(&quoted) {
+                true => each((row.seq, self.decode(row.seq, row.body)?)),
+                false => Ok(()),
+            }
+        })
+    }
+
     /// One event that was verified when the ledger was opened.
     ///
     /// # Errors

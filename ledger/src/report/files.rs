@@ -52,7 +52,7 @@ pub fn is_held(ledger: &Ledger, file: &FileId, path: &CdnPath) -> Result<bool, L
         return Ok(true);
     }
     // The state keeps no ids: only one that is nowhere is looked for to the end.
-    let read = ledger.events(Seq(1), |(_, record)| match record.event {
+    let read = ledger.mentions(&file.to_string(), |(_, record)| match record.event {
         Event::Uploaded(uploaded) if uploaded.file_id == *file => Err(Ended::Found),
         _ => Ok(()),
     });

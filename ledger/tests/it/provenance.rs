@@ -5,7 +5,7 @@ use ledger::event::{Acquired, Ending, Event, Verb, Work};
 use ledger::ids::{CdnPath, ContentHash, FileId, Format, ImageId, RunId, VenueId};
 use ledger::ledger::Ledger;
 use ledger::plan::Step;
-use ledger::report::{Content, Provenance, provenances};
+use ledger::report::{Content, Provenance, is_held, provenances};
 use ledger::timestamp::Timestamp;
 use ledger::trouble::TroubleKind;
 
@@ -157,4 +157,24 @@ fn s7_a_file_that_was_sent_and_found_again_was_moved_and_not_adopted() {
     uploaded(&mut history, run, image, "f1", Acquired::Adopted);
     let elsewhere = "/venues/x/x_0000000000000000.jpg".parse().unwrap();
     assert_eq!(said_at(&history, "f1", &elsewhere), Provenance::SentTo(path()));
+}
+
+#[test]
+fn s7_a_ledger_holds_a_file_by_its_whole_id_whatever_became_of_it_since() {
+    // Ids of older versions may hold what JSON escapes.
+    for id in ["f1", "f\"1\\"] {
+        let (mut history, run, image) = downloaded();
+        uploaded(&mut history, run, image, id, Acquired::Sent);
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().join("a.ledger");
+        let mut ledger = Ledger::create(&at, opened(), Timestamp::from_millis(DAWN), "test").unwrap();
+        ledger.append(&history.records[1..]).unwrap();
+        let elsewhere: CdnPath = "/venues/x/x_0000000000000000.jpg".parse().unwrap();
+        let is_held = |id: &str, path: &CdnPath| is_held(&ledger, &id.parse().unwrap(), path).unwrap();
+        assert!(is_held(id, &elsewhere), "{id}");
+        assert!(is_held("f2", &path()), "another is at its path");
+        for other in ["f", "1", "f11", "sent", "uploaded"] {
+            assert!(!is_held(other, &elsewhere), "{other}");
+        }
+    }
 }

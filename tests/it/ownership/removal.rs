@@ -1,9 +1,12 @@
 //! What an upload stored wrongly is removed again, and only that: never a file that the ledger holds as uploaded.
 
+use std::time::{Duration, Instant};
+
 use longshore::sandbox::faults::Fault;
 use serde_json::{Value, json};
 
 use super::{file, files};
+use crate::kill::hand::Going;
 use crate::support::site::Site;
 use crate::support::stage::Kind;
 
@@ -120,4 +123,44 @@ fn s7_of_a_deletion_whose_answer_was_lost_nobody_is_told_that_the_file_stays() {
     assert_eq!(site.paths(), [""; 0], "{message}");
     assert!(message.contains("nobody knows whether") && !message.contains("stays: "), "{message}");
     assert!(failed(&site)["file_id"].is_string(), "the file is named, as it may be there");
+}
+
+/// A run whose removal of a misreported upload waits for an ImageKit that is away.
+#[track_caller]
+fn removal_waits() -> (Site, Going) {
+    let site = Site::new(Kind::Sqlite);
+    site.venue(1, 1, &["/a.jpg"]);
+    site.stage.order("upload=misreportedx1\nversions=late:by=1500");
+    let mut going = Going::spawn(site.command(&MIGRATE), &MIGRATE);
+    going.reach("the removal", || site.stage.requests("versions") >= 1);
+    site.stage.order("cdn=away");
+    going.says("is away, and is waited for");
+    (site, going)
+}
+
+#[test]
+fn e4_a_removal_that_waits_out_an_outage_ends_with_ctrl_c_and_is_told() {
+    let (site, mut going) = removal_waits();
+    let begun = Instant::now();
+    going.signal("INT");
+    let ran = going.end().code(11);
+    assert!(begun.elapsed() < Duration::from_secs(60), "the patience is five minutes: {ran}");
+    site.stage.order("cdn=none");
+    let failed = failed(&site);
+    let message = failed["message"].as_str().unwrap();
+    assert!(message.contains("stays: the run stops") && failed["file_id"].is_string(), "{failed}");
+    assert_eq!(site.paths().len(), 1, "{ran}");
+}
+
+#[test]
+fn c15_a_removal_that_waits_out_an_outage_is_paused_in_place() {
+    let (site, going) = removal_waits();
+    let begun = Instant::now();
+    let paused = site.run_json(&["control", "pause"]).code(0).json();
+    assert_eq!((&paused["phase"], &paused["in_air"]), (&json!("paused"), &json!(0)), "{paused}");
+    assert!(begun.elapsed() < Duration::from_secs(60), "the patience is five minutes: {paused}");
+    site.stage.order("cdn=none\nversions=none");
+    site.run(&["control", "resume"]).code(0);
+    going.end().code(10);
+    assert!(failed(&site)["message"].as_str().unwrap().contains("stays: the run stops"));
 }

@@ -139,8 +139,8 @@ impl From<LedgerError> for Failure {
                 Self::usage(message)
                     .because("SQLite keeps the newest events in a file that is named after the ledger")
                     .hint(format!(
-                        "With no run going on, `cp -p {path} {path}.own && mv {path}.own {path}` gives this name a file \
-                         of its own"
+                        "With no run going on, `{}` gives this name a file of its own",
+                        private::one_name(&path)
                     ))
                     .hint("Go on with the name whose head is the newest: `longshore ledger verify` says it")
             }

@@ -96,10 +96,11 @@ impl Store {
     /// Opens a ledger to read it, beside a writer or not, and where nothing may be written too.
     ///
     /// # Errors
-    /// When there is none, it is newer, or it is damaged.
+    /// When there is none, others may write to its directory, it is newer, or it is damaged.
     pub fn read(path: &Path) -> Result<Self, LedgerError> {
         is_there(path)?;
-        private::check_readable(path)
+        private::check_closed(path)
+            .and_then(|()| private::check_readable(path))
             .map_err(|source| LedgerError::Disk { path: path.to_owned(), source })?;
         let usual = Self::attach(path, OpenFlags::SQLITE_OPEN_READ_ONLY, None);
         match usual {
@@ -130,7 +131,9 @@ impl Store {
     ) -> Result<Self, LedgerError> {
         let file = Guarded::open(path, name, flags)?;
         let id = id_in(path, &file)?;
-        // Not before it is known to be a ledger: this changes the file, which might be anybody's database.
+        // Not before it is known to be a ledger: this changes the file, which might be anybody's database. What its log
+        // holds already SQLite writes into it all the same when it closes it; that nobody else can have put a log there
+        // was seen by the directory.
         if lock.is_some() {
             let durable = make_durable(&file.connection);
             durable.map_err(|error| LedgerError::from_sqlite(path, Seq(1), error))?;
@@ -337,10 +340,12 @@ fn nothing_left(path: &Path) -> Result<(), LedgerError> {
 
 /// Sees that there is something at a path, by that name alone. A directory that may not be looked into is trouble, not absence: a second
 /// ledger would be made beside the first.
-fn is_there(path: &Path) -> Result<(), LedgerError> {
-    let path = || path.to_owned();
-    match std::fs::metadata(path()) {
+fn is_there(named: &Path) -> Result<(), LedgerError> {
+    let path = || named.to_owned();
+    match std::fs::metadata(named) {
         Ok(file) if file.is_file() && file.nlink() > 1 => {
+            // What is advised copies the file within its directory.
+            private::check_closed(named).map_err(|source| LedgerError::Disk { path: path(), source })?;
             Err(LedgerError::Linked { path: path(), links: file.nlink() })
         }
         Ok(_) => Ok(()),

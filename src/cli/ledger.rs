@@ -179,7 +179,7 @@ fn backup(context: &Context<'_>, file: &Path) -> Result<Exit, Failure> {
         Some(why) => refused(why.to_string()).hint(why.advice()),
         None => cannot(&source),
     };
-    private::check_directory(file).map_err(failed)?;
+    private::check_exclusive(file).map_err(failed)?;
     let ledger = Ledger::read(&context.ledger_path())?;
     let copied = copy(&ledger, &draft).map_err(|error| match error {
         Uncopied::Ledger(LedgerError::Disk { path, source }) if path == draft => failed(source),

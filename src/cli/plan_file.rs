@@ -76,13 +76,12 @@ fn not_run(path: &Path, refused: &Refused) -> Failure {
         return failure
             .hint("`longshore plan --country NAME --out FILE` saves a plan, and `--plan` names that file");
     };
+    // Nobody else can have prepared anything in a directory that is made for it, wherever this one is refused.
     let mut own = name.to_owned();
-    if Path::new(name).exists() {
-        own.push(".own");
-    }
-    let (from, own) = (private::quoted(path), private::quoted(Path::new(&own)));
+    own.push(".own");
+    let (from, own, name) = (private::quoted(path), private::word(&own), private::word(name));
     let failure = failure.hint(format!(
-        "Make a copy of your own, look at what it says, and run that: cp {from} {own} && chmod 600 {own}"
+        "Make a copy of your own, look at what it says, and run that: mkdir -m 700 ~/{own} && install -m 600 {from} ~/{own}/{name}"
     ));
     // What its owner alone can do is no help to anybody else.
     match refused.advice().starts_with("chmod ") {

@@ -145,7 +145,7 @@ impl Sandbox {
         DirBuilder::new().recursive(true).mode(0o700).create(&options.dir)?;
         let dir = options.dir.canonicalize()?;
         // Everything in it is opened by its name.
-        private::check_directory(&dir.join("sandbox.json"))?;
+        private::check_exclusive(&dir.join("sandbox.json"))?;
         let faults = Arc::new(Faults::seeded(options.seed));
         let at = origin::Options {
             port: made.as_ref().map_or(0, |made| made.origin_port),

@@ -74,7 +74,7 @@ impl Store {
     pub fn copy_to(&self, file: &Path) -> Result<(), LedgerError> {
         let disk = |source| LedgerError::Disk { path: file.to_owned(), source };
         // SQLite opens it by its name again.
-        private::check_directory(file).and_then(|()| private::create(file)).map_err(disk)?;
+        private::check_exclusive(file).and_then(|()| private::create(file)).map_err(disk)?;
         let name = file.to_str().ok_or_else(|| disk(std::io::ErrorKind::InvalidFilename.into()))?;
         drop(self.file.reading()?);
         let copied = self.file.copy_to(name);

@@ -14,7 +14,8 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use advice::{MADE, away, is_named};
+pub use advice::one_name;
+use advice::{away, of_another};
 pub use dir::Dir;
 pub use named::{
     check_made, check_socket, check_writable, in_others_hands, is_handed, is_stream, leads_to, open_handed,
@@ -34,6 +35,9 @@ const OTHERS_WRITE: u32 = 0o022;
 const STICKY: u32 = 0o1000;
 /// Those who may do everything anyway.
 const ROOT: u32 = 0;
+
+/// What to do where a directory cannot be closed.
+const OWN_DIRECTORY: &str = "Work in a directory of your own: mkdir -m 700 ~/rollout && cd ~/rollout";
 
 /// Why something on the disk is not used. It travels in an [`io::Error`].
 #[derive(Debug, thiserror::Error)]
@@ -159,7 +163,7 @@ pub fn remove_socket(path: &Path) -> io::Result<()> {
 /// # Errors
 /// Those of the file system; a [`Refused`] where others have a hand in it.
 pub fn check_ledger(path: &Path) -> io::Result<()> {
-    check_directory(path)?;
+    check_exclusive(path)?;
     match trusted::end_of(path) {
         // There is none yet.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -167,7 +171,7 @@ pub fn check_ledger(path: &Path) -> io::Result<()> {
     }
     check_readable(path)?;
     for (name, about) in sqlite_files(path)? {
-        check_directory(&name)?;
+        check_exclusive(&name)?;
         check_trusted(&name, &about)?;
         check_names(&name, &about)?;
     }
@@ -210,6 +214,84 @@ pub fn check_directory(file: &Path) -> io::Result<()> {
     check_held(or_dot(&dir), file)
 }
 
+/// Sees that nobody else can put a file beside a ledger, or another directory in the place of one above it: SQLite opens what
+/// lies beside a database by its name, again and again, so that a look beforehand does not help. With the sticky bit
+/// others still make files there.
+///
+/// # Errors
+/// Those of the file system; a [`Refused`] where somebody can.
+pub fn check_exclusive(file: &Path) -> io::Result<()> {
+    check_directory(file)?;
+    check_closed_to(file, |uid| [user(), ROOT].contains(&uid))
+}
+
+/// The same for whoever only reads, who may do so in a directory that is another user's alone.
+///
+/// # Errors
+/// Those of the file system; a [`Refused`] where a third can.
+pub fn check_closed(file: &Path) -> io::Result<()> {
+    check_closed_to(file, |_| true)
+}
+
+fn check_closed_to(file: &Path, is_trusted: impl Fn(u32) -> bool) -> io::Result<()> {
+    let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let dir = or_dot(file.parent().unwrap_or(Path::new(""))).canonicalize()?;
+    let about = dir.metadata()?;
+    if about.mode() & OTHERS_WRITE != 0 {
+        return Err(open_to_others(&dir, &about, &file));
+    }
+    let mut below = about;
+    for above in dir.ancestors().skip(1) {
+        let about = above.metadata()?;
+        if !is_trusted(about.uid()) {
+            let why = format!(
+                "is a directory of another user (uid {}), who can exchange what lies below it",
+                about.uid()
+            );
+            return Err(Refused::error(above, why, OWN_DIRECTORY));
+        }
+        let is_kept = about.mode() & STICKY != 0 && is_trusted(below.uid());
+        if about.mode() & OTHERS_WRITE != 0 && !is_kept {
+            return Err(open_to_others(above, &about, above));
+        }
+        below = about;
+    }
+    Ok(())
+}
+
+/// Refuses a directory that others may write to, with what to do about a file in it.
+fn open_to_others(dir: &Path, about: &Metadata, file: &Path) -> io::Error {
+    let is_sticky = about.mode() & STICKY != 0;
+    let why = format!("is a directory that others may write to (mode {:04o})", about.mode() & 0o7777);
+    // Others need root's directories with the sticky bit, such as /tmp, as they are.
+    let advice = match about.uid() == user() && !(is_sticky && user() == ROOT) {
+        true => closed(dir, file),
+        false if is_sticky => moved(file),
+        false => OWN_DIRECTORY.to_owned(),
+    };
+    Refused::error(dir, why, advice)
+}
+
+/// What takes a ledger out of a directory with the sticky bit. Others cannot exchange our files there, and theirs are left:
+/// to move them to another disk would make them ours.
+fn moved(file: &Path) -> String {
+    let is_ours = |name: &PathBuf| {
+        let about = name.symlink_metadata();
+        about.is_ok_and(|about| about.is_file() && about.uid() == user() && about.nlink() == 1)
+    };
+    let beside = |ending: &str| {
+        let mut name = file.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    let ours: Vec<_> = ["", "-wal", "-journal"].map(beside).into_iter().filter(is_ours).collect();
+    if ours.first().is_none_or(|first| first != file) {
+        return OWN_DIRECTORY.to_owned();
+    }
+    let ours = ours.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(" ");
+    format!("While no run goes on: mkdir -m 700 ~/rollout && mv {ours} ~/rollout && cd ~/rollout")
+}
+
 /// Sees that nobody else can exchange a file in a directory.
 fn check_held(dir: &Path, file: &Path) -> io::Result<()> {
     let about = dir.metadata()?;
@@ -228,18 +310,12 @@ fn check_held(dir: &Path, file: &Path) -> io::Result<()> {
                     format!("Run this as that user (`sudo -u '#{uid}' …`, `docker run --user {uid} …`)");
                 run + &given(dir)
             }
-            false => "Work in a directory of your own (`mkdir -m 700 rollout`)".to_owned(),
+            false => OWN_DIRECTORY.to_owned(),
         };
         return Err(Refused::error(dir, why, advice));
     }
     if about.mode() & OTHERS_WRITE != 0 && about.mode() & STICKY == 0 {
-        let why = format!("is a directory that others may write to (mode {:04o})", about.mode() & 0o7777);
-        let advice = match about.uid() == user() {
-            true => closed(dir, file),
-            // As root's volumes in a container are, which only root may change.
-            false => "Work in a directory of your own inside it (`mkdir -m 700 rollout`)".to_owned(),
-        };
-        return Err(Refused::error(dir, why, advice));
+        return Err(open_to_others(dir, &about, file));
     }
     Ok(())
 }
@@ -307,18 +383,14 @@ fn check_link(path: &Path) -> io::Result<()> {
     let about = path.symlink_metadata()?;
     if about.is_symlink() && ![user(), ROOT].contains(&about.uid()) {
         let why = format!("is a symbolic link of another user (uid {})", about.uid());
-        return Err(Refused::error(path, why, away(path)));
+        return Err(Refused::error(path, why, of_another(path)));
     }
     Ok(())
 }
 
 fn anothers(path: &Path, about: &Metadata) -> io::Error {
-    let (why, uid) = (format!("belongs to another user (uid {})", about.uid()), about.uid());
-    let advice = match is_named(path, &MADE) {
-        true => "Let its owner take it away, or work in a directory of your own".to_owned(),
-        false => format!("Run this as its owner (uid {uid})") + &given(path),
-    };
-    Refused::error(path, why, advice)
+    let why = format!("belongs to another user (uid {})", about.uid());
+    Refused::error(path, why, of_another(path))
 }
 
 /// How something comes to belong to this user. Root, who runs this in a container over somebody's directory, is not told to

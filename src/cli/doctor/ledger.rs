@@ -85,6 +85,12 @@ fn refused(path: &Path) -> Vec<std::io::Error> {
         // Those are told with what it says.
         _ => None,
     });
+    // What lies in a directory that is not to be used is not to be mended either.
+    if let Err(error) = private::check_exclusive(path)
+        && Refused::of(&error).is_some()
+    {
+        return vec![error];
+    }
     let spool = beside(path, ".spool");
     let spool = spool.symlink_metadata().ok().and_then(|_| Dir::ours(&spool).err());
     let socket = private::check_socket(&beside(path, ".sock")).err();

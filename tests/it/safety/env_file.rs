@@ -303,7 +303,7 @@ fn s5_a_dotenv_that_others_can_exchange_or_that_has_a_second_name_is_refused() {
     dir(0o700);
     let second = planted.at.sandbox_dir().join("second");
     fs::hard_link(planted.file(), &second).unwrap();
-    planted.refused(&["has 2 names (hard links)", "cp -p"]);
+    planted.refused(&["has 2 names (hard links)", "mktemp "]);
     fs::remove_file(second).unwrap();
     planted.at.run(&["countries"]).code(0);
 }

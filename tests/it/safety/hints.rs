@@ -6,6 +6,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use ledger::store::private::quoted;
+
 use crate::kill::hand::VENUES;
 use crate::support::program::{Ran, Workplace};
 use crate::support::stage::Kind;
@@ -116,7 +118,7 @@ fn s7_a_command_about_a_second_name_or_a_log_touches_that_file_alone() {
         mode(&ledger, 0o600);
         fs::hard_link(&ledger, at.work().join("second")).unwrap();
         let ran = at.run(&["resume", &format!("--ledger={name}")]).code(2).says("has 2 names");
-        let hint = between(&ran.stderr, "cp -p", "` gives");
+        let hint = between(&ran.stderr, "for f in", "` gives");
         shell(&at, "sh", hint).code(0);
         assert_eq!(ledger.metadata().unwrap().nlink(), 1, "{hint}");
         fs::write(&log, "").unwrap();
@@ -167,7 +169,7 @@ fn c3_a_colleagues_plan_is_run_as_a_copy_and_the_hint_makes_it() {
     let place = shared.join("p.json");
     assert_eq!(place.metadata().unwrap().mode() & 0o777, 0o600);
     let migrate = ["migrate", "--plan", "st/p.json", "--yes"];
-    let hint = "cp st/p.json p.json && chmod 600 p.json";
+    let hint = "mkdir -m 700 ~/p.json.own && install -m 600 st/p.json ~/p.json.own/p.json";
     at.run(&migrate).code(2).says("(mode 0775)").says(hint);
     mode(&shared, 0o755);
     fs::hard_link(&place, shared.join("second")).unwrap();
@@ -179,8 +181,11 @@ fn c3_a_colleagues_plan_is_run_as_a_copy_and_the_hint_makes_it() {
         let ran = at.run(&migrate).code(2).says("belongs to another user").says(hint);
         assert!(!ran.stderr.contains("chown"), "{ran}");
     }
-    shell(&at, "sh", &format!("umask 002; {hint}")).code(0);
-    at.run(&["migrate", "--plan", "p.json", "--yes"]).code(0);
+    let home = format!("export HOME={}; umask 002; ", quoted(&at.work()));
+    shell(&at, "bash", &format!("{home}{hint}")).code(0);
+    // An earlier copy is not replaced, and what was copied is not refused again.
+    assert_ne!(shell(&at, "bash", &format!("{home}{hint}")).code, Some(0));
+    at.run(&["migrate", "--plan", "p.json.own/p.json", "--yes"]).code(0);
     // What is no file has nothing to be looked at.
     fs::create_dir(at.work().join("none")).unwrap();
     let ran = at.run(&["migrate", "--plan", "none", "--yes"]).code(2).says("--out FILE");
@@ -270,4 +275,136 @@ fn s5_a_sandboxs_directory_that_others_may_write_is_told_as_that() {
     mode(&dir, 0o775);
     let ran = at.run(&["sandbox", "--dir", dir.to_str().unwrap()]).code(2);
     ran.says("is a directory that others may write to (mode 0775)").says("chmod go-w ");
+}
+
+/// The plan, the links and the settings of a directory that others may write: what is pasted writes nowhere else.
+#[test]
+fn s5_no_advice_copies_through_what_others_have_put_there() {
+    let at = work();
+    let (victim, home) = (at.sandbox_dir().join("victim"), at.sandbox_dir().join("home"));
+    fs::create_dir(&home).unwrap();
+    fs::write(&victim, "mine").unwrap();
+    mode(&victim, 0o666);
+    let plant = |name: &str| std::os::unix::fs::symlink(&victim, at.work().join(name)).unwrap();
+    let paste = |hint: &str| shell(&at, "bash", &format!("export HOME={}; {hint}", quoted(&home)));
+    let is_unharmed = |hint: &str| assert_eq!(fs::read_to_string(&victim).unwrap(), "mine", "{hint}");
+    at.run(&["plan", "--country", "PL", "--out", "fr.plan"]).code(0);
+    plant("fr.plan.own");
+    mode(&at.work(), 0o777);
+    let ran = at.run(&["migrate", "--plan", "fr.plan", "--yes"]).code(2);
+    let hint =
+        ran.stderr.split(" run that: ").nth(1).unwrap_or_else(|| panic!("{ran}")).lines().next().unwrap();
+    paste(hint).code(0);
+    is_unharmed(hint);
+    mode(&at.work(), 0o700);
+    let copy = home.join("fr.plan.own/fr.plan");
+    at.run(&["migrate", "--plan", copy.to_str().unwrap(), "--yes"]).code(0);
+
+    fs::write(at.work().join(".env"), "# precious\n").unwrap();
+    fs::hard_link(at.work().join(".env"), at.sandbox_dir().join("second")).unwrap();
+    plant(".env.own");
+    // Nothing is copied where others may make files.
+    mode(&at.work(), 0o1777);
+    let ran = at.run(&["countries"]).code(2).says("has 2 names");
+    assert!(!ran.stderr.contains("cp ") && !ran.stderr.contains("mktemp"), "{ran}");
+    mode(&at.work(), 0o700);
+    let ran = at.run(&["countries"]).code(2).says("has 2 names");
+    let hint = between(&ran.stderr, "for f in", "\n");
+    paste(hint).code(0);
+    is_unharmed(hint);
+    at.run(&["countries"]).code(0);
+}
+
+#[test]
+fn s5_a_link_of_another_user_is_not_named_by_what_it_leads_to() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("NOT RUN: only root can make another user's links");
+        return;
+    }
+    let at = work();
+    let victim = at.sandbox_dir().join("bashrc");
+    fs::write(&victim, "mine").unwrap();
+    let link = at.work().join("link");
+    std::os::unix::fs::symlink(&victim, &link).unwrap();
+    // Behind a link of one's own it is another's as well.
+    std::os::unix::fs::symlink("link", at.work().join("own")).unwrap();
+    std::os::unix::fs::lchown(&link, Some(ANOTHER), None).unwrap();
+    for name in ["link", "own"] {
+        for args in [
+            &["countries", "-o", name][..],
+            &["countries", "--log-file", name],
+            &["plan", "--country", "PL", "--out", name],
+            &[&MIGRATE[..], &["--out", name]].concat(),
+            &[&MIGRATE[..], &["--ledger", name]].concat(),
+        ] {
+            let ran = at.run(args).code(2);
+            assert!(!ran.stderr.contains("bashrc"), "{ran}");
+            ran.says("another");
+        }
+    }
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
+}
+
+#[test]
+fn s5_a_log_of_another_user_is_neither_taken_over_nor_worked_for() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("NOT RUN: only root can make another user's files");
+        return;
+    }
+    let at = work();
+    at.run(&MIGRATE).code(0);
+    let head = at.head();
+    for ending in ["-wal", "-journal", "-shm"] {
+        let log = at.work().join(format!("longshore.production.ledger{ending}"));
+        fs::write(&log, "planted").unwrap();
+        chown(&log, Some(ANOTHER), None).unwrap();
+        let ran = at.run(&["ledger", "checkpoint"]).code(2).says("belongs to another user (uid 65534)");
+        assert!(!ran.stderr.contains("as its owner") && !ran.stderr.contains("chown"), "{ran}");
+        shell(&at, "bash", between(&ran.stderr, "mv ", "\n")).code(0);
+        at.run(&["status"]).code(0);
+        assert_eq!(at.head(), head, "{ending}");
+    }
+    at.run(&["ledger", "checkpoint"]).code(0);
+}
+
+/// SQLite opens what lies beside a ledger by its name, and a planted log would be played into the file.
+#[test]
+fn s5_a_ledger_is_used_in_a_directory_of_ones_own_alone_and_the_hint_makes_one() {
+    let at = work();
+    let home = at.sandbox_dir().join("home");
+    fs::create_dir(&home).unwrap();
+    let ledger = at.ledger();
+    let name = ledger.file_name().unwrap().to_str().unwrap();
+    mode(&at.work(), 0o1777);
+    at.run(&MIGRATE).code(2).says("(mode 1777)").says("mkdir -m 700 ~/rollout && cd ~/rollout");
+    assert_eq!(fs::read_dir(at.work()).unwrap().count(), 0, "nothing was made there");
+    mode(&at.work(), 0o700);
+    at.run(&MIGRATE).code(0);
+    mode(&at.work(), 0o1777);
+    let ran = at.run(&["status"]).code(2).says("(mode 1777)");
+    assert!(!ran.stderr.contains("chmod"), "nor is a directory such as /tmp closed: {ran}");
+    let hint = between(&ran.stderr, "mkdir -m 700", "\n");
+    let ran =
+        shell(&at, "bash", &format!("export HOME={}; {hint} && longshore status", quoted(&home))).code(0);
+    let moved = home.join("rollout").join(name);
+    assert!(!ledger.exists() && moved.exists(), "{ran}");
+    let verify = ["ledger", "verify", "--ledger", moved.to_str().unwrap()];
+    at.run(&verify).code(0);
+    // The directories above it: in one with the sticky bit nobody exchanges what is another's.
+    mode(&home, 0o1777);
+    at.run(&verify).code(0);
+    for bits in [0o777, 0o770] {
+        mode(&home, bits);
+        let ran = at.run(&verify).code(2).says("is a directory that others may write to");
+        shell(&at, "bash", between(&ran.stderr, "chmod go-w ", "\n")).code(0);
+        at.run(&verify).code(0);
+    }
+    if rustix::process::geteuid().is_root() {
+        chown(&home, Some(ANOTHER), None).unwrap();
+        let checkpoint = ["ledger", "checkpoint", "--ledger", moved.to_str().unwrap()];
+        at.run(&checkpoint).code(2).says("who can exchange what lies below it");
+        at.run(&verify).code(0);
+        chown(&home, Some(0), None).unwrap();
+        at.run(&checkpoint).code(0);
+    }
 }

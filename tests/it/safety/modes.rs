@@ -49,7 +49,7 @@ fn all_private(dir: &Path) -> BTreeSet<String> {
 #[test]
 fn s5_everything_a_run_leaves_is_the_users_alone_also_while_it_goes_on() {
     let at = Workplace::new(Kind::Sqlite, VENUES);
-    std::fs::set_permissions(at.work(), std::fs::Permissions::from_mode(0o1777)).unwrap();
+    std::fs::set_permissions(at.work(), std::fs::Permissions::from_mode(0o755)).unwrap();
     at.sandbox.faults.inject("upload", 3, 1_000, Fault::Delay(Duration::from_millis(200)));
     let mut going = Going::spawn(carelessly(&at, &migrate()), &migrate());
     going.reach("its fourth upload", || at.requests("upload") >= 4);

@@ -1,10 +1,12 @@
 //! What to do about a file that is refused.
 
 use std::ffi::OsStr;
+use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::{leads_to, quoted};
+use super::{ROOT, STICKY, leads_to, or_dot, quoted, user};
 
 /// What the names of files end with that are made anew at will.
 pub(super) const MADE: [&str; 3] = [".lock", ".new", ".sock"];
@@ -16,10 +18,48 @@ pub(super) fn is_named(path: &Path, endings: &[&str]) -> bool {
     endings.iter().any(|ending| name.ends_with(ending.as_bytes()))
 }
 
+/// What gives each of some files, named as a shell reads them, one name of its own. The copy is made under a name that nobody
+/// has, is private from the start, and replaces nothing but the file.
+pub fn one_name(files: &str) -> String {
+    format!(
+        "for f in {files}; do c=$(mktemp \"$f.XXXXXXXX\") && cat \"$f\" >\"$c\" && mv \"$c\" \"$f\" || break; done"
+    )
+}
+
+/// What to do about another user's file. Whoever planted it gains by being worked for, and by having it taken over.
+pub(super) fn of_another(path: &Path) -> String {
+    if is_named(path, &MADE) {
+        return "Let its owner take it away, or work in a directory of your own".to_owned();
+    }
+    if !is_named(path, &SQLITES) {
+        return "Name another file, or work in a directory of your own".to_owned();
+    }
+    if !may_move(path) {
+        return "Do not take it over. Work in a directory of your own".to_owned();
+    }
+    let name = quoted(path);
+    format!(
+        "It may hold what its owner wants to be the newest events. Do not take it over, and do not delete it. If nobody else          has ever run anything on this ledger, move it away: mv {name} {name}.old"
+    )
+}
+
+/// Whether this user may rename what is there.
+fn may_move(path: &Path) -> bool {
+    let dir = or_dot(path.parent().unwrap_or(Path::new(""))).metadata();
+    let is_ours = |about: &Metadata| about.uid() == user();
+    let is_open = |about: &Metadata| about.mode() & STICKY == 0 || is_ours(about);
+    user() == ROOT
+        || dir.is_ok_and(|dir| is_open(&dir))
+        || path.symlink_metadata().is_ok_and(|it| is_ours(&it))
+}
+
 /// What to do about what is there in the place of a file. Only what is made anew at will is to be deleted: the newest
 /// events may be in SQLite's files alone, and a flag may name anything.
 pub(super) fn away(path: &Path) -> String {
     let name = quoted(path);
+    if !may_move(path) && is_named(path, &[&MADE[..], &[".spool"], &SQLITES].concat()) {
+        return "Work in a directory of your own: another user's file is in the way, which you may not take away".to_owned();
+    }
     if is_named(path, &MADE) {
         return match path.symlink_metadata() {
             Ok(about) if about.is_symlink() => {
@@ -56,7 +96,8 @@ pub(super) fn away(path: &Path) -> String {
     let ledger = quoted(Path::new(OsStr::from_bytes(ledger)));
     format!(
         "Do not delete it: it may hold the newest events. While no run goes on, make copies that have one name each, of it and \
-         of the ledger: for f in {ledger} {name}; do cp -p \"$f\" \"$f.own\" && mv \"$f.own\" \"$f\"; done"
+         of the ledger: {}",
+        one_name(&format!("{ledger} {name}"))
     )
 }
 

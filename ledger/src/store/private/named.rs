@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::trusted::end_of;
 use super::{Refused, SAFE, anothers, away, check, check_link, check_trusted, kind, or_dot, user};
 
 /// Opens a regular file to read it, whosever it is. A link is followed, as the name is the user's own. A pipe is not
@@ -104,13 +105,20 @@ pub fn open_stream(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Where a link leads; `None` where there is no link.
+/// Where a link leads; `None` where there is no link, or where another user has a hand in where it leads: what they want to be
+/// written is not to be named.
 pub fn leads_to(path: &Path) -> Option<PathBuf> {
     // A slash at its end would follow it.
     let path: PathBuf = path.components().collect();
     path.symlink_metadata().ok().filter(std::fs::Metadata::is_symlink)?;
-    let said = path.read_link().ok()?;
-    Some(path.canonicalize().unwrap_or_else(|_| path.parent().unwrap_or(Path::new("")).join(said)))
+    match end_of(&path) {
+        Ok(end) => end.canonicalize().ok(),
+        // Only the last of the links has no end, and each before it was looked at.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Some(path.parent().unwrap_or(Path::new("")).join(path.read_link().ok()?))
+        }
+        Err(_) => None,
+    }
 }
 
 /// Sees that nothing strange stands under the names that a writer opens or makes beside a ledger. One that is not there

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::named::open_regular_with;
-use super::{Refused, check_directory, check_held, check_link, check_trusted, quoted};
+use super::{
+    Refused, check_directory, check_exclusive, check_held, check_link, check_trusted, one_name, quoted,
+};
 
 /// As many links as the system follows for one name.
 const LINKS_MAX: usize = 40;
@@ -32,8 +34,13 @@ pub fn open_trusted(path: &Path) -> io::Result<File> {
             "has {} names (hard links), so that it may be a file of another place, which others have put here",
             about.nlink()
         );
-        let name = quoted(path);
-        let advice = format!("Give it one name of its own: cp -p {name} {name}.own && mv {name}.own {name}");
+        // Whoever may make files here could have prepared something for a copy.
+        let advice = match check_exclusive(path) {
+            Ok(()) => format!("Give it one name of its own: {}", one_name(&quoted(path))),
+            Err(open) => {
+                Refused::of(&open).map_or_else(|| "Name another file".to_owned(), |it| it.advice().to_owned())
+            }
+        };
         return Err(Refused::error(path, why, advice));
     }
     Ok(file)

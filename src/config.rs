@@ -2,7 +2,6 @@
 
 mod dotenv;
 mod known;
-mod pass_file;
 mod source;
 
 use std::cell::RefCell;
@@ -14,9 +13,9 @@ use std::path::Path;
 use url::Url;
 
 use self::dotenv::Unused;
-pub use self::pass_file::{Login, ReadLogin};
 pub use self::source::Source;
 use crate::error::Failure;
+use crate::pass_file::ReadLogin;
 
 /// A text that is never shown.
 #[derive(Clone, PartialEq, Eq)]

@@ -12,8 +12,9 @@
 //! - [`show`]: what people and programs read; it decides nothing and causes nothing.
 //! - [`sandbox`]: everything outside in miniature on loopback, behind the feature `sandbox`.
 //! - [`outside`]: what we do not own, behind small traits: origin, ImageKit, catalog, spool.
-//! - [`config`], [`error`], [`limits`], [`secrets`]: leaves that everyone may read: settings, failures with their exit
-//!   codes, every operational number with its unit and reason, and texts without the secrets that are known.
+//! - [`config`], [`error`], [`limits`], [`secrets`], `pass_file`: leaves that everyone may read: settings, failures with their exit
+//!   codes, every operational number with its unit and reason, texts without the secrets that are known, and libpq's
+//!   files of passwords.
 //!
 //! `docs/architecture.md` is the longer map; the test `tidy` keeps the arrows.
 
@@ -34,6 +35,7 @@ pub mod config;
 pub mod error;
 pub mod limits;
 pub mod outside;
+mod pass_file;
 pub mod runner;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

@@ -51,9 +51,9 @@ pub use open::can_open_files;
 
 pub use crate::outside::machine::few_arenas;
 
-use crate::config::{Config, Login, Target};
+use crate::config::{Config, Target};
 use crate::error::{Exit, Failure};
-use crate::outside::catalog;
+use crate::outside::{catalog, check_authorities};
 use crate::secrets;
 use crate::show::Format;
 
@@ -192,8 +192,8 @@ pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, F
             .because(error)
             .hint("Go to one that is there (`cd DIRECTORY`), and run it again")
     })?;
-    let (config, mut wrong) = Config::read(&here, login);
-    secrets::know(config.secrets(login));
+    let (config, mut wrong) = Config::read(&here, catalog::login);
+    secrets::know(config.secrets(catalog::login));
     let populates = matches!(cli.verb, Verb::Populate(_));
     let target = cli.common.target.unwrap_or_else(|| flags::usual_target(populates));
     flags::carry(&cli.common, target);
@@ -206,18 +206,20 @@ pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, F
     if !wrong.is_empty() && !cli.verb.bears_wrong_settings() {
         return Err(wrong.swap_remove(0));
     }
+    if !cli.verb.uses_no_setting() {
+        // `doctor` does not begin either: it could ask nobody.
+        check_authorities().map_err(|error| {
+            Failure::usage("the CA certificates that SSL_CERT_FILE names cannot be read")
+                .because(error)
+                .hint("Name a file in it, or `unset SSL_CERT_FILE`: this machine's own are taken then")
+        })?;
+    }
     trace::begin(&cli.common.trace, &config)?;
     let notices = notices::Notices::default();
     let context = Context { common: cli.common, target, config, runtime, interrupt, notices };
     let ended = obey(&context, cli.verb, wrong);
     context.notices.finish(runtime, interrupt);
     ended
-}
-
-/// Who logs in where by a URL, for passwords that lie in a file.
-fn login(url: &str) -> Option<Login> {
-    let (host, compared) = catalog::login(url)?;
-    Some(Login { host, compared })
 }
 
 fn obey(context: &Context<'_>, verb: Verb, wrong: Vec<Failure>) -> Result<Exit, Failure> {

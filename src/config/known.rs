@@ -2,8 +2,8 @@
 
 use url::Url;
 
-use super::pass_file::{ReadLogin, find};
 use super::{Config, DEV_DATABASE_URL, Secret};
+use crate::pass_file::{ReadLogin, find};
 use crate::secrets::SECRET_BYTES_MIN;
 
 /// The password of every fresh PostgreSQL: no secret, and a word that messages need.

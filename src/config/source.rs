@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 
-use super::pass_file::{ReadLogin, find};
 use super::{SETTINGS, TRIVIA_ADVISOR};
 use crate::error::Failure;
 use crate::limits::PASS_FILE_BYTES_MAX;
+use crate::pass_file::{ReadLogin, find};
 
 /// Says, in the environment alone, that a `.env` may name where secrets of the environment are sent.
 const TRUST: &str = "LONGSHORE_TRUST_ENV_FILE";

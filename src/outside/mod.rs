@@ -22,6 +22,7 @@ pub mod trivia;
 
 pub use http::http_client_builder;
 pub use log::{numbered, rewrite};
+pub use roots::check_authorities;
 
 use std::time::Duration;
 

@@ -2,16 +2,22 @@
 //! machine has none, as in slim containers.
 
 use std::error::Error;
+use std::io;
 use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use ledger::store::private::{self, Refused};
 use reqwest::Certificate;
 use rustls::{CertificateError, RootCertStore};
 use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
 /// Whether this machine has no certificate that can be used.
 static HAS_NONE: LazyLock<bool> = LazyLock::new(|| {
+    // Reading it might never end.
+    if check_authorities().is_err() {
+        return true;
+    }
     let found = rustls_native_certs::load_native_certs().certs;
     RootCertStore::empty().add_parsable_certificates(found).0 == 0
 });
@@ -20,6 +26,19 @@ static BUNDLED: LazyLock<Vec<Certificate>> = LazyLock::new(|| {
     let bundled = TLS_SERVER_ROOT_CERTS.iter().filter(|_| *HAS_NONE);
     bundled.filter_map(|root| Certificate::from_der(root).ok()).collect()
 });
+
+/// Sees that the file of CA certificates that the environment names, if it is there, is one: the libraries that read it,
+/// the database's driver among them, would wait for a pipe for ever.
+///
+/// # Errors
+/// A [`Refused`] where it is something else.
+pub fn check_authorities() -> io::Result<()> {
+    let Some(file) = std::env::var_os("SSL_CERT_FILE") else { return Ok(()) };
+    private::open_regular(file.as_ref()).map(drop).or_else(|error| match Refused::of(&error) {
+        Some(_) => Err(error),
+        None => Ok(()),
+    })
+}
 
 /// What HTTP clients trust beside this machine's own: nothing, unless it has none.
 pub(super) fn for_http() -> Vec<Certificate> {

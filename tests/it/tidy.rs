@@ -218,8 +218,9 @@ fn may_name(room: &str) -> &'static [&'static str] {
         "runner" => &["limits", "outside", "secrets"],
         // Only the shapes of countries and cities, so that its world and the catalog's are the same.
         "sandbox" => &["limits", "outside"],
-        "outside" => &["limits", "secrets"],
-        "config" => &["error", "limits", "secrets"],
+        "outside" => &["limits", "pass_file", "secrets"],
+        "config" => &["error", "limits", "pass_file", "secrets"],
+        "pass_file" => &["limits"],
         "error" | "limits" | "secrets" => &[],
         // For its `eprintln!`, which makes talk harmless for a terminal.
         "lib" => &["show"],

@@ -6,7 +6,7 @@ use std::path::Path;
 use url::Url;
 
 use super::answer::{Check, Line};
-use crate::cli::{Context, login};
+use crate::cli::Context;
 use crate::config::{self, Config, Source, missing};
 use crate::error::Failure;
 use crate::limits::IMAGE_BYTES_MAX;
@@ -74,7 +74,7 @@ fn sources(config: &Config) -> Option<Line> {
 
 /// Secrets that a message could hold all the same.
 fn unmaskable(config: &Config) -> Option<Line> {
-    let names = config.unmaskable(login);
+    let names = config.unmaskable(catalog::login);
     let found = format!(
         "{}: a secret of fewer than {SECRET_BYTES_MIN} bytes, a word or number as others are, or one that everybody knows, \
          cannot be told from the rest of a message, and so not well masked",

@@ -18,6 +18,7 @@ pub use self::bounds::{no_array, outgrown, unread};
 use self::search::{Search, Seen, Texts};
 use super::Trouble;
 use crate::limits;
+use crate::pass_file::Login;
 use crate::secrets::masked;
 
 /// A country of the catalog.
@@ -251,9 +252,8 @@ pub fn check(url: &str) -> Result<(), Trouble> {
     }
 }
 
-/// The host that a usable URL without a password names, and what the driver compares the lines of a pass file with: host,
-/// port, database and user.
-pub fn login(url: &str) -> Option<(String, [String; 4])> {
+/// Who logs in by a usable URL that has no password.
+pub fn login(url: &str) -> Option<Login> {
     match named(url).ok()? {
         Named::Sqlite(_) => None,
         Named::Postgres(url) => postgres::login(url),

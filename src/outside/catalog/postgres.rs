@@ -31,6 +31,7 @@ use crate::limits::{
     CATALOG_NAME_BYTES_MAX, CATALOG_PAGE_BYTES_MAX, CATALOG_PLACES_BYTES_MAX, CATALOG_ROW_BYTES_MAX,
 };
 use crate::outside::Trouble;
+use crate::pass_file::Login;
 
 const NO_RIGHT: &str = "42501";
 
@@ -156,12 +157,8 @@ pub(super) fn check(url: &str) -> Result<(), Trouble> {
 }
 
 /// See [`super::login`].
-pub(super) fn login(url: &str) -> Option<(String, [String; 4])> {
-    let said = url::read(url).ok().filter(|said| said.password.is_none())?;
-    let to = connect::way(url, "longshore").ok()?.options;
-    let compared =
-        [to.get_host(), &to.get_port().to_string(), to.get_database().unwrap_or_default(), to.get_username()];
-    Some((said.host?, compared.map(str::to_owned)))
+pub(super) fn login(url: &str) -> Option<Login> {
+    connect::login(&url::read(url).ok()?, &connect::way(url, "longshore").ok()?.options)
 }
 
 impl PostgresCatalog {

@@ -126,6 +126,26 @@ fn s5_a_pipe_that_a_setting_names_is_not_waited_for() {
 }
 
 #[test]
+fn s5_pass_files_and_ca_certificates_that_are_pipes_are_not_waited_for() {
+    let at = work();
+    let pipe = at.work().join(".pgpass");
+    put("pipe", &pipe);
+    let (home, pipe) = (at.work().to_str().unwrap(), pipe.to_str().unwrap());
+    let database = ("PRODUCTION_DATABASE_URL", "postgres://u@127.0.0.1:1/x");
+    for named in [("PGPASSFILE", pipe), ("HOME", home)] {
+        run(&at, &["countries"], &[database, named]).code(30);
+        run(&at, &["doctor"], &[database, named]).code(13);
+        run(&at, &["status"], &[database, named]).code(2).says("there is no ledger");
+    }
+    let named = ("SSL_CERT_FILE", pipe);
+    for args in [&["doctor"] as &[&str], &["countries"], &MIGRATE] {
+        run(&at, args, &[database, named]).code(2).says("SSL_CERT_FILE").says("is no regular file");
+    }
+    // Asks nobody.
+    run(&at, &["status"], &[database, named]).code(2).says("there is no ledger");
+}
+
+#[test]
 fn s5_what_is_no_file_beside_a_ledger_hangs_nothing_and_is_told() {
     let at = work();
     let ledger = at.ledger();

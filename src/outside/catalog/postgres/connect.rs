@@ -7,11 +7,11 @@ use std::str::FromStr;
 use ledger::store::private;
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use url::Url;
 
 use super::url::{Said, read};
 use crate::outside::catalog::refused;
 use crate::outside::{Trouble, roots};
+use crate::pass_file::{self, Login};
 
 /// Variables of the environment that the driver would add to what a URL says, and the parameters that say the same.
 const UNSAID: [(&str, &str); 4] = [
@@ -79,32 +79,37 @@ fn options(said: &Said, name: &str) -> Result<PgConnectOptions, Trouble> {
     if said.sslcert.is_some() != said.sslkey.is_some() {
         return Err(no("has one of sslcert and sslkey: write both, or neither"));
     }
-    // What the driver is to find is said as parameters, so that it decodes what is encoded here.
-    let mut url = Url::parse("postgres:///").map_err(|error| no(&error.to_string()))?;
-    let port = said.port.unwrap_or(5432).to_string();
-    let mut pairs = url.query_pairs_mut();
-    for (name, value) in [
-        ("host", host),
-        ("port", &port),
-        ("user", user),
-        ("dbname", said.database.as_deref().unwrap_or(user)),
-        ("application_name", said.application_name.as_deref().unwrap_or(name)),
-    ] {
-        pairs.append_pair(name, value);
-    }
+    // By itself the driver would read the pass files, and wait for a pipe that is named so.
+    let mut options = PgConnectOptions::new_without_pgpass()
+        .port(said.port.unwrap_or(5432))
+        .username(user)
+        .database(said.database.as_deref().unwrap_or(user))
+        .application_name(said.application_name.as_deref().unwrap_or(name));
+    options = if host.starts_with('/') { options.socket(host) } else { options.host(host) };
     if let Some(password) = &said.password {
-        pairs.append_pair("password", password);
-    }
-    for (name, file) in [("sslcert", &said.sslcert), ("sslkey", &said.sslkey), ("sslrootcert", &said.root())]
+        options = options.password(password);
+    } else if std::env::var("PGPASSWORD").is_err()
+        && let Some(password) = login(said, &options).and_then(|login| pass_file::password(&login))
     {
-        let Some(file) = file else { continue };
+        options = options.password(&password);
+    }
+    let readable = |name: &str, file: &str| {
         // The driver would take a missing file for a server that is away.
         private::open_regular(Path::new(file))
-            .map_err(|error| no(&format!("has {name} with a file that cannot be read: {error}")))?;
-        pairs.append_pair(name, file);
+            .map_err(|error| no(&format!("has {name} with a file that cannot be read: {error}")))
+    };
+    if let Some(file) = &said.sslcert {
+        readable("sslcert", file)?;
+        options = options.ssl_client_cert(file);
     }
-    drop(pairs);
-    let mut options = PgConnectOptions::from_url(&url).map_err(|_| no("cannot be used"))?;
+    if let Some(file) = &said.sslkey {
+        readable("sslkey", file)?;
+        options = options.ssl_client_key(file);
+    }
+    if let Some(file) = said.root() {
+        readable("sslrootcert", &file)?;
+        options = options.ssl_root_cert(file);
+    }
     // The driver takes this machine's own roots by itself.
     if said.root().is_none()
         && let Some(roots) = roots::for_database()
@@ -117,6 +122,16 @@ fn options(said: &Said, name: &str) -> Result<PgConnectOptions, Trouble> {
         // Behind a transaction pooler a named statement is on another server connection the next time.
         .statement_cache_capacity(0)
         .disable_statement_logging())
+}
+
+/// Who logs in by these options, for the pass files; `None` where the URL has a password, or names no host.
+pub(super) fn login(said: &Said, to: &PgConnectOptions) -> Option<Login> {
+    if said.password.is_some() {
+        return None;
+    }
+    let compared =
+        [to.get_host(), &to.get_port().to_string(), to.get_database().unwrap_or_default(), to.get_username()];
+    Some(Login { host: said.host.clone()?, compared: compared.map(str::to_owned) })
 }
 
 /// S3: a password and the data go over TLS to a server that is known, unless they stay on this machine, or the URL asks

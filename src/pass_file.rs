@@ -1,4 +1,5 @@
-//! libpq's files of passwords, out of which the driver takes the one for a URL that has none.
+//! libpq's files of passwords, out of which comes the one for a URL that has none. They are read here and not by the
+//! driver, which would wait for a pipe for ever.
 
 use std::fs::File;
 use std::io::Read;
@@ -14,7 +15,7 @@ use crate::limits::PASS_FILE_BYTES_MAX;
 pub struct Login {
     /// The host that the URL names, or the directory of a socket.
     pub host: String,
-    /// What the driver compares a line's host, port, database and user with. For a socket this host is another.
+    /// What a line is compared with: host, port, database and user. For a socket this host is another.
     pub compared: [String; 4],
 }
 
@@ -22,24 +23,29 @@ pub struct Login {
 pub type ReadLogin = fn(&str) -> Option<Login>;
 
 /// A line that has a password for a login.
-pub(super) struct Found {
-    pub(super) file: PathBuf,
+pub(crate) struct Found {
+    pub(crate) file: PathBuf,
     /// Not known where it may stand behind what is read of a long file.
-    pub(super) password: Option<String>,
+    pub(crate) password: Option<String>,
     /// Whether it names the URL's own host, and not any.
-    pub(super) names_host: bool,
-    /// Whether the driver takes a password out of this file: others may not so much as read it.
-    pub(super) is_taken: bool,
+    pub(crate) names_host: bool,
+    /// Whether a password is taken out of this file: others may not so much as read it.
+    pub(crate) is_taken: bool,
 }
 
-/// All lines that fit, in the driver's order. It takes the first of a file that it takes at all.
-pub(super) fn find(login: &Login) -> Vec<Found> {
+/// The password that a database is sent whose URL has none: that of the first line that fits, out of a file that is taken.
+pub(crate) fn password(login: &Login) -> Option<String> {
+    find(login).into_iter().find(|found| found.is_taken)?.password
+}
+
+/// All lines that fit, in the order in which they are looked at: first `PGPASSFILE`, then `~/.pgpass`.
+pub(crate) fn find(login: &Login) -> Vec<Found> {
     let named = std::env::var_os("PGPASSFILE").map(PathBuf::from);
     let usual = std::env::home_dir().map(|home| home.join(".pgpass"));
     let mut found = Vec::new();
     for file in named.into_iter().chain(usual) {
         let Some((text, is_taken, is_whole)) = read(&file) else { continue };
-        // The driver reads all of it, and any line may stand behind what was read here.
+        // Any line may stand behind what was read.
         if !is_whole {
             found.push(Found { file: file.clone(), password: None, names_host: false, is_taken });
         }
@@ -54,7 +60,7 @@ pub(super) fn find(login: &Login) -> Vec<Found> {
     found
 }
 
-/// What a file holds, and whether libpq and the driver take it: a regular file that has no rights for group and others.
+/// What a file holds, and whether libpq takes it: a regular file that has no rights for group and others.
 /// Whose it is and how many names it has they do not ask. Asked of the open file, and a pipe is not waited for. Last comes
 /// whether that is all of it.
 fn read(path: &Path) -> Option<(String, bool, bool)> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use ledger::event::Scope;
 use ledger::ids::VenueId;
 use ledger::images::Entry;
 use ledger::plan;
@@ -9,7 +10,7 @@ use ledger::state::State;
 use serde::Serialize;
 
 use super::Context;
-use super::place::Chosen;
+use super::place::{Chosen, typed};
 use crate::error::Failure;
 use crate::limits::{CATALOG_PAGE_VENUES, SHOWN_FILES_MAX};
 use crate::outside::catalog::{Catalog, Venue};
@@ -78,6 +79,17 @@ impl Preview {
                 format!("Nothing is left to migrate in {} but {venues} refused (bad_data).", self.scope)
             }
         }
+    }
+
+    /// What a run with a limit does about the venues that are left out: it takes none of them up, and they are those of the
+    /// whole place. `None` where there are none, or where there is no limit and they fail.
+    pub fn passed_by(&self, scope: &Scope) -> Option<String> {
+        self.chosen.as_ref().filter(|_| self.bad_venues > 0)?;
+        let (venues, place) = (show::count(self.bad_venues, "venue"), typed(scope));
+        Some(format!(
+            "Not counted by --limit, and passed by: {venues} of {} (bad_data). `longshore plan {place}` names them.",
+            self.scope
+        ))
     }
 
     /// Some of the venues that are left out, and how many more there are.

@@ -184,18 +184,23 @@ fn has_rest(
     Ok(has_rest)
 }
 
-/// Says before the question which venues the run will have fail.
+/// Says before the question which venues the run will have fail; with a limit it takes none of those.
 fn say_left_out(preview: &Preview, chosen: &Chosen) {
     let (shown, more) = preview.some_left_out();
     if shown.is_empty() {
+        return;
+    }
+    if let Some(passed_by) = preview.passed_by(&chosen.scope) {
+        eprintln!("{passed_by}");
         return;
     }
     let mut ids = shown.iter().map(|left| left.venue_id.to_string()).collect::<Vec<_>>().join(", ");
     if more > 0 {
         ids.push_str(&format!(" and {more} more"));
     }
-    let (venues, place) = (show::count(preview.bad_venues, "venue"), typed(&chosen.scope));
-    eprintln!("Left out: {venues} (bad_data), {ids}; `longshore plan {place}` says why.");
+    let (venues, place) = (show::count(preview.bad_venues, "more venue"), typed(&chosen.scope));
+    eprintln!("Nothing can be moved of {venues}, and the run has them fail (bad_data).");
+    eprintln!("`longshore plan {place}` says why. Their ids: {ids}.");
 }
 
 /// Whether images of a place wait for a person, or failed.

@@ -117,6 +117,9 @@ struct Answer {
     /// Null where ImageKit could not be asked.
     usage: Option<Usage>,
     saved: Option<Saved>,
+    /// What a run with this limit does about the venues that are left out, in words.
+    #[serde(skip)]
+    passed_by: Option<String>,
 }
 
 pub fn run(context: &Context<'_>, args: &PlanArgs) -> Result<Exit, Failure> {
@@ -171,7 +174,8 @@ pub fn say(
             Some(Saved { file: file.display().to_string(), digest: plan.digest().to_string() })
         }
     };
-    let answer = Answer { preview, bytes, sizes, time, usage, saved };
+    let passed_by = preview.passed_by(&chosen.scope);
+    let answer = Answer { passed_by, preview, bytes, sizes, time, usage, saved };
     show::say(out, || sheet(&answer), &answer)?;
     if answer.preview.images > 0 {
         eprintln!("Nothing was changed. `longshore migrate` asks before it begins.");
@@ -276,7 +280,9 @@ fn sheet(answer: &Answer) -> Sheet {
     }
     grid.total(["Total".into(), Cell::Empty, preview.venues.into(), preview.images.into()]);
     sheet.table(grid);
-    if preview.bad_venues > 0 {
+    if let Some(passed_by) = &answer.passed_by {
+        sheet.line(passed_by.clone());
+    } else if preview.bad_venues > 0 {
         let venues = show::count(preview.bad_venues, "venue");
         sheet.line(format!("Left out: {venues} (bad_data)."));
         let (shown, more) = preview.some_left_out();

@@ -175,14 +175,15 @@ impl Wheel<'_> {
         }
     }
 
-    /// The venues a limited run takes: in id order, those without old trouble first.
+    /// The venues a limited run takes: in id order, those without old trouble first. One of which nothing can be moved does
+    /// not count, and is passed by.
     fn choose(
         &mut self,
         place: Place,
         start: Option<VenueId>,
         limit: usize,
     ) -> Result<HashSet<VenueId>, Broken> {
-        let catalog = self.setting.world.catalog.clone();
+        let (catalog, cdn) = (self.setting.world.catalog.clone(), self.cdn());
         let (mut fresh, mut troubled) = (Vec::new(), Vec::new());
         let mut after = start;
         while fresh.len() < limit {
@@ -190,8 +191,11 @@ impl Wheel<'_> {
             let Some(last) = page.last() else { break };
             after = Some(last.id);
             let state = self.ledger.state();
-            let has_movable =
-                |venue: &Venue| movable(Some(state), place, venue).is_ok_and(|entries| !entries.is_empty());
+            let has_movable = |venue: &Venue| {
+                let entries = movable(Some(state), place, venue);
+                let is_refused = refusal(venue, &entries, cdn.as_deref()).is_some();
+                !is_refused && entries.is_ok_and(|entries| !entries.is_empty())
+            };
             let is_free =
                 |venue: &&Venue| has_movable(venue) && !belongs_to_another(state, self.run, venue.id);
             for venue in page.iter().filter(is_free) {

@@ -147,6 +147,33 @@ fn e1_a_row_that_would_outgrow_the_bound_is_refused_before_anything_is_uploaded(
     }
 }
 
+/// With a limit none of the venues of which nothing can be moved is taken up, so none is named.
+#[test]
+fn c4_a_limit_counts_venues_that_can_be_moved_and_the_others_are_passed_by() {
+    for kind in KINDS {
+        let place = Place::new(kind);
+        let base = place.base();
+        let good = place.forge(&base).fine();
+        place.fill(&(1..=5).map(|id| venue(id, "a venue", vec![good.clone()])).collect::<Vec<_>>());
+        place.site.stage.set_images(1, "{}");
+        // It can be read, and would be too large with its image completed.
+        let theirs = "x".repeat(CATALOG_ROW_BYTES_MAX as usize - good.0.len() - 150);
+        place.site.stage.set_images(2, &format!("[{}, \"{theirs}\"]", good.0));
+        let limited = ["--country", CODE, "--limit", "2"];
+        let with = |verb: &'static str, more: &[&'static str]| {
+            [&[verb] as &[&str], &limited as &[&str], more].concat()
+        };
+        let passed_by = "Not counted by --limit, and passed by: 2 venues";
+        let asked = place.site.run(&with("migrate", &[])).code(2).says("of 2 venues in").says(passed_by);
+        assert!(!asked.stderr.contains("Their ids"), "{asked}");
+        let planned = place.site.run(&with("plan", &[])).code(0);
+        assert!(planned.stdout.contains(passed_by) && !planned.stdout.contains("  Venue 1:"), "{planned}");
+        place.site.run(&with("migrate", &["--yes"])).code(0);
+        let is_moved = |id| place.site.stage.images(id).unwrap().contains("imagekit");
+        assert_eq!((1..=5).filter(|id| is_moved(*id)).collect::<Vec<_>>(), [3, 4]);
+    }
+}
+
 /// What a run will not take is told before it is asked whether to begin, and where it would take nothing else.
 #[test]
 fn c4_venues_that_are_left_out_are_counted_and_named_before_the_question_and_without_one() {
@@ -161,8 +188,11 @@ fn c4_venues_that_are_left_out_are_counted_and_named_before_the_question_and_wit
         }
         let asked = place.site.run(&["migrate", "--country", CODE]).code(2).says("there is no terminal");
         let ids = (1..=20).map(|id| id.to_string()).collect::<Vec<_>>().join(", ");
-        let asked = asked.says(&format!("Left out: 22 venues (bad_data), {ids} and 2 more; `longshore "));
-        assert!(asked.stderr.contains(&format!("plan --country {CODE}` says why")), "{asked}");
+        let asked =
+            asked.says("Nothing can be moved of 22 more venues, and the run has them fail (bad_data).");
+        assert!(asked.stderr.contains(&format!("plan --country {CODE}` says why.")), "{asked}");
+        let asked = asked.says(&format!(" Their ids: {ids} and 2 more."));
+        assert!(asked.stderr.contains("This moves 1 image of 1 venue "), "{asked}");
         place.site.stage.set_images(23, "[]");
         let migrate = ["migrate", "--country", CODE, "--yes"];
         let ran = place.site.run(&migrate).code(10).says(" but 22 venues refused (bad_data).");

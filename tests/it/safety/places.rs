@@ -128,9 +128,10 @@ fn s5_a_pipe_that_a_setting_names_is_not_waited_for() {
 #[test]
 fn s5_pass_files_and_ca_certificates_that_are_pipes_are_not_waited_for() {
     let at = work();
-    let pipe = at.work().join(".pgpass");
+    let home = at.work();
+    let pipe = home.join(".pgpass");
     put("pipe", &pipe);
-    let (home, pipe) = (at.work().to_str().unwrap(), pipe.to_str().unwrap());
+    let (home, pipe) = (home.to_str().unwrap(), pipe.to_str().unwrap());
     let database = ("PRODUCTION_DATABASE_URL", "postgres://u@127.0.0.1:1/x");
     for named in [("PGPASSFILE", pipe), ("HOME", home)] {
         run(&at, &["countries"], &[database, named]).code(30);

@@ -1,20 +1,48 @@
 //! What a text holds behind its escapes: those of JSON, URLs and HTML undone until none is left, and runs of base64.
 
-/// A text without escapes, and without those that undoing others has brought to light; `None` where it has none. One pass
-/// does it: what an escape stands for is taken for a part of the text again, so `%2541` becomes `%41` and then `A`. Each
-/// of them shortens the text, so the work follows its length, however deep they are.
-pub(super) fn undone(text: &[u8]) -> Option<Vec<u8>> {
-    let first = text.iter().position(|byte| matches!(byte, b'%' | b'\\' | b'&'))?;
-    let mut undoing = Undoing { text: Vec::with_capacity(text.len()), ..Undoing::default() };
-    undoing.text.extend_from_slice(&text[..first]);
-    text[first..].iter().for_each(|byte| undoing.push(*byte));
-    undoing.end();
-    (undoing.text != text).then_some(undoing.text)
+/// A text as it is to be read.
+pub(super) struct Read {
+    /// Without escapes; `None` where it has none.
+    pub(super) text: Option<Vec<u8>>,
+    /// Whether a browser may read it otherwise, as [`as_browsers_do`] says.
+    pub(super) is_ambiguous: bool,
+}
+
+/// A text without escapes, and without those that undoing others has brought to light. One pass does it: what an escape
+/// stands for is taken for a part of the text again, so `%2541` becomes `%41` and then `A`. Each of them shortens the text,
+/// so the work follows its length, however deep they are.
+pub(super) fn undone(text: &[u8]) -> Read {
+    let Some(first) = text.iter().position(is_escaping) else {
+        return Read { text: None, is_ambiguous: text.iter().any(is_break) };
+    };
+    let undoing = Undoing::of(text, first, false);
+    let is_ambiguous = undoing.has_css || undoing.text.iter().any(is_break);
+    Read { text: (undoing.text != text).then_some(undoing.text), is_ambiguous }
+}
+
+/// The same as a browser reads a URL and CSS: tabs and line breaks within a URL are left out, and `\61 ` of CSS is an `a`.
+/// Left out are the soft line breaks of mail too, an `=` at the end of a line.
+pub(super) fn as_browsers_do(text: &[u8]) -> Vec<u8> {
+    let first = text.iter().position(|byte| is_escaping(byte) || is_break(byte)).unwrap_or(text.len());
+    Undoing::of(text, first, true).text
+}
+
+fn is_escaping(byte: &u8) -> bool {
+    matches!(byte, b'%' | b'\\' | b'&')
+}
+
+/// What URL parsers leave out wherever it stands.
+pub(super) fn is_break(byte: &u8) -> bool {
+    matches!(byte, b'\t' | b'\r' | b'\n')
 }
 
 #[derive(Default)]
 struct Undoing {
     text: Vec<u8>,
+    /// Whether it is read as browsers do.
+    as_browsers_do: bool,
+    /// Whether it had what CSS reads otherwise: a backslash before hex digits.
+    has_css: bool,
     /// Where entities may have begun, one within the other.
     entities: Vec<usize>,
     /// For each backslash of the text how many escapes it has come out of.
@@ -24,6 +52,15 @@ struct Undoing {
 }
 
 impl Undoing {
+    /// Of a text that has neither escapes nor breaks before this place.
+    fn of(text: &[u8], first: usize, as_browsers_do: bool) -> Self {
+        let mut undoing = Self { text: Vec::with_capacity(text.len()), as_browsers_do, ..Self::default() };
+        undoing.text.extend_from_slice(&text[..first]);
+        text[first..].iter().for_each(|byte| undoing.push(*byte));
+        undoing.end();
+        undoing
+    }
+
     /// Puts a byte behind the text, and undoes what ends with it.
     fn push(&mut self, byte: u8) {
         self.next.push((byte, 0));
@@ -38,6 +75,31 @@ impl Undoing {
                 }
                 self.next.push((stands_for, 1));
                 continue;
+            }
+            if self.as_browsers_do {
+                if let Some(before) = self.slashes.last().copied()
+                    && let Some((length, stands_for)) = css(&self.text, byte)
+                {
+                    self.slashes.pop();
+                    self.cut(self.text.len() - length);
+                    // One space belongs to it.
+                    if byte != b' ' && !is_break(&byte) {
+                        self.next.push((byte, depth));
+                    }
+                    self.next.push((stands_for, before + 1));
+                    continue;
+                }
+                if is_break(&byte) {
+                    // A backslash continues a line of a script, an equals sign one of a mail.
+                    if byte != b'\t'
+                        && self.text.pop_if(|last| *last == b'=').is_none()
+                        && self.text.last() == Some(&b'\\')
+                    {
+                        self.slashes.pop();
+                        self.text.pop();
+                    }
+                    continue;
+                }
             }
             match byte {
                 b'&' => {
@@ -63,15 +125,24 @@ impl Undoing {
             self.text.push(byte);
             if let Some((length, stands_for)) = escape(&self.text) {
                 let at = self.text.len() - length;
+                let is_css = length == 2 && byte.is_ascii_hexdigit();
+                self.has_css |= is_css;
+                if is_css && self.as_browsers_do {
+                    continue;
+                }
                 let depth = match self.text[at] {
                     b'\\' => self.slashes.pop().unwrap_or(0),
                     _ => 0,
                 };
-                self.text.truncate(at);
-                while self.entities.pop_if(|entity| *entity >= at).is_some() {}
+                self.cut(at);
                 self.next.push((stands_for, depth + 1));
             }
         }
+    }
+
+    fn cut(&mut self, at: usize) {
+        self.text.truncate(at);
+        while self.entities.pop_if(|entity| *entity >= at).is_some() {}
     }
 
     /// What the innermost entity stands for, taken off the text, where a byte ends it. One without a semicolon ends where
@@ -93,8 +164,12 @@ impl Undoing {
         stands_for
     }
 
-    /// An entity needs no semicolon where the text ends.
+    /// An entity needs no semicolon where the text ends, and an escape of CSS nothing behind it.
     fn end(&mut self) {
+        if self.as_browsers_do {
+            self.push(b' ');
+            self.text.pop_if(|last| *last == b' ');
+        }
         while let Some(at) = self.entities.pop() {
             if let Some(stands_for) = entity(&self.text[at + 1..], false) {
                 self.text.truncate(at);
@@ -113,9 +188,15 @@ fn escape(text: &[u8]) -> Option<(usize, u8)> {
     {
         return Some((3, byte));
     }
+    if let Some(braced) = braced(text) {
+        return Some(braced);
+    }
     match of(2)? {
         [b'\\', b'u' | b'x' | b'\\'] => None,
-        [b'\\', b'b' | b'f' | b'n' | b'r' | b't'] => Some((2, b' ')),
+        [b'\\', b'b' | b'f'] => Some((2, b' ')),
+        [b'\\', b'n'] => Some((2, b'\n')),
+        [b'\\', b'r'] => Some((2, b'\r')),
+        [b'\\', b't'] => Some((2, b'\t')),
         [b'\\', escaped] => Some((2, *escaped)),
         _ => match (of(4), of(6)) {
             (Some([b'\\', b'x', digits @ ..]), _) => number(digits).map(|byte| (4, byte)),
@@ -123,6 +204,30 @@ fn escape(text: &[u8]) -> Option<(usize, u8)> {
             _ => None,
         },
     }
+}
+
+/// `\u{61}` of a script, which may have any number of zeros.
+fn braced(text: &[u8]) -> Option<(usize, u8)> {
+    let text = text.strip_suffix(b"}")?;
+    let digits = text.iter().rev().take(DIGITS_MAX).take_while(|digit| digit.is_ascii_hexdigit()).count();
+    let (before, digits) = text.split_at(text.len() - digits);
+    let stands_for = before.ends_with(br"\u{").then(|| code(digits, 16))??;
+    Some((br"\u{}".len() + digits.len(), ascii(stands_for)))
+}
+
+/// The escape of CSS that a byte ends: how long it is without that byte, and what it stands for.
+fn css(text: &[u8], byte: u8) -> Option<(usize, u8)> {
+    let digits = text.iter().rev().take(CSS_DIGITS_MAX).take_while(|digit| digit.is_ascii_hexdigit()).count();
+    let has_ended = digits == CSS_DIGITS_MAX || (digits > 0 && !byte.is_ascii_hexdigit());
+    let (before, digits) = text.split_at(text.len() - digits);
+    (has_ended && before.ends_with(br"\"))
+        .then(|| code(digits, 16))?
+        .map(|code| (1 + digits.len(), ascii(code)))
+}
+
+/// What is no ASCII is in no name of ours.
+fn ascii(code: u32) -> u8 {
+    u8::try_from(code).ok().filter(u8::is_ascii).unwrap_or(b' ')
 }
 
 /// Hex digits as the byte that they stand for; a space for all that is more than a byte.
@@ -150,8 +255,10 @@ fn continues(so_far: &[u8], byte: u8) -> bool {
 
 /// Entities within an entity that are looked behind: whoever writes more hides nothing but his own use of a file.
 const ENTITIES_DEEP_MAX: usize = 64;
-/// Digits of an entity's number, of which there may be any number of zeros.
-const ENTITY_DIGITS_MAX: usize = 64;
+/// Digits of an escape's number that are read: there may be any number of zeros before it.
+const DIGITS_MAX: usize = 64;
+/// Digits that CSS reads.
+const CSS_DIGITS_MAX: usize = 6;
 
 /// The characters of names and URLs that HTML has a word for. Some are known without their semicolon, too.
 const ENTITIES: [(&str, u8, bool); 34] = [
@@ -187,8 +294,8 @@ const ENTITIES: [(&str, u8, bool); 34] = [
     ("rpar", b')', false),
     ("lsqb", b'[', false),
     ("rsqb", b']', false),
-    ("Tab", b' ', false),
-    ("NewLine", b' ', false),
+    ("Tab", b'\t', false),
+    ("NewLine", b'\n', false),
 ];
 
 /// What an entity stands for, by its name or number.
@@ -203,12 +310,12 @@ fn entity(name: &[u8], has_semicolon: bool) -> Option<u8> {
                 .map(|(_, byte, _)| *byte);
         }
     };
-    Some(u8::try_from(code).ok().filter(u8::is_ascii).unwrap_or(b' '))
+    Some(ascii(code))
 }
 
 /// A character's number, which may have any number of zeros before it.
 fn code(digits: &[u8], radix: u32) -> Option<u32> {
-    if digits.len() > ENTITY_DIGITS_MAX {
+    if digits.len() > DIGITS_MAX {
         return None;
     }
     let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
@@ -220,8 +327,8 @@ fn code(digits: &[u8], radix: u32) -> Option<u32> {
 /// A line of base64 that goes on in the next one has at least so many characters.
 const LINE_MIN: usize = 60;
 
-/// Calls `each` with every run of at least so many characters of base64 or base64url. Line breaks in a long one are left
-/// out.
+/// Calls `each` with every run of at least so many characters of base64 or base64url. Tabs and line breaks in it are left
+/// out, and spaces between long lines.
 pub(super) fn runs(text: &[u8], length_min: usize, mut each: impl FnMut(&[u8]) -> bool) -> bool {
     let (mut run, mut line) = (Vec::new(), 0);
     let mut rest = text;
@@ -232,13 +339,11 @@ pub(super) fn runs(text: &[u8], length_min: usize, mut each: impl FnMut(&[u8]) -
             line += 1;
             continue;
         }
-        let is_break = line >= LINE_MIN && matches!(byte, b'\r' | b'\n' | b' ');
-        if is_break
-            && behind
-                .first()
-                .is_some_and(|next| sextet(*next).is_some() || matches!(next, b'\r' | b'\n' | b' '))
-        {
-            line = if sextet(behind[0]).is_some() { 0 } else { line };
+        let next = behind.first();
+        let goes_on = next.is_some_and(|next| sextet(*next).is_some());
+        let is_between = next.is_some_and(|next| *next == b' ' || is_break(next));
+        if is_break(&byte) || (byte == b' ' && line >= LINE_MIN && (goes_on || is_between)) {
+            line = if goes_on { 0 } else { line };
             continue;
         }
         if run.len() >= length_min && !each(&run) {
@@ -296,7 +401,8 @@ mod tests {
     use super::*;
 
     fn text(escaped: &str) -> String {
-        String::from_utf8_lossy(&undone(escaped.as_bytes()).unwrap_or_else(|| escaped.into())).into_owned()
+        let undone = undone(escaped.as_bytes()).text.unwrap_or_else(|| escaped.into());
+        String::from_utf8_lossy(&undone).into_owned()
     }
 
     #[test]
@@ -315,6 +421,8 @@ mod tests {
             (r"\u005cu0062", "b"),
             ("%5c%5cu0062", "b"),
             (r"\x5f", "_"),
+            (r"\u{5f}\u{0000005F}\\u{5f}", "___"),
+            (r"\u{} \u{zz} u{61}", r"\u{} \u{zz} u{61}"),
             ("&#95;&#x5F;&#X005f;&lowbar;", "____"),
             ("&#00000000000000000000000095;", "_"),
             ("&#95&#95 x&#x5f", "__ x_"),
@@ -332,16 +440,49 @@ mod tests {
         ] {
             assert_eq!(text(escaped), plain, "{escaped}");
         }
-        assert_eq!(undone(b"nothing"), None);
+        assert_eq!(undone(b"nothing").text, None);
+    }
+
+    #[test]
+    fn s7_breaks_and_escapes_of_css_are_read_as_browsers_do() {
+        for (written, plain) in [
+            ("a\tb\rc\nd\r\ne", "abcde"),
+            (r"a\nb\tc\r\nd", "abcd"),
+            (r"a\\nb\u000ac\u{a}d", "abcd"),
+            ("a&Tab;b&NewLine;c&#10;d&#x9;e%0Af%0d%0ag", "abcdefg"),
+            ("a%2\n5\t5fb", "a_b"),
+            ("a\\\nb\\\r\nc", "abc"),
+            (r"\61 b\000062 c\62", "abbcb"),
+            (r"\0000611", "a1"),
+            (r"\\61 b\5c 62 ", "abb"),
+            ("a=\r\nb=\nc", "abc"),
+            ("a=3D", "a=3D"),
+            (r"\u{61}\x62", "ab"),
+        ] {
+            let read = as_browsers_do(written.as_bytes());
+            assert_eq!(String::from_utf8_lossy(&read), plain, "{written:?}");
+        }
+        for (text, is_ambiguous) in [
+            ("a b%20c", false),
+            ("a\nb", true),
+            ("%0A", true),
+            (r"\n", true),
+            (r"\6", true),
+            (r"\u0061\/", false),
+        ] {
+            assert_eq!(undone(text.as_bytes()).is_ambiguous, is_ambiguous, "{text:?}");
+        }
     }
 
     #[test]
     fn s7_long_chains_of_escapes_take_no_longer_than_their_length() {
-        for piece in
-            ["&semi", "&", "&#48;", "%25", "25", "\\", "&amp;", "&#", "amp;", "&#0", "\\u005c", "&amp%", "0"]
-        {
+        for piece in [
+            "&semi", "&", "&#48;", "%25", "25", "\\", "&amp;", "&#", "amp;", "&#0", "\\u005c", "&amp%", "0",
+            "\\5c", "\\u{5c}", "=\n", "\\\n",
+        ] {
             let text = format!("%&#{}5f", piece.repeat(200_000));
             undone(text.as_bytes());
+            as_browsers_do(text.as_bytes());
         }
         assert_eq!(text(&format!("%{}5f", "25".repeat(200_000))), "_");
     }

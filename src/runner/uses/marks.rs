@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use ledger::ids::{CdnPath, FileId};
 
-use super::forms::{decoded, runs, undone};
+use super::forms::{as_browsers_do, decoded, is_break, runs, undone};
 use crate::limits::USE_FORMS_TIMES_MAX;
 
 /// The hex digits of its content that a file of ours has in its name.
@@ -117,11 +117,26 @@ impl Marks {
             false => Cow::Borrowed(text),
         };
         self.scan(&text, found);
-        let undone = undone(&text);
-        if let Some(text) = &undone {
+        let read = undone(&text);
+        if let Some(text) = &read.text {
             self.scan(text, found);
         }
-        let text = undone.as_deref().unwrap_or(&text);
+        let undone = read.text.as_deref().unwrap_or(&text);
+        if !self.decode(undone, left, found) {
+            return false;
+        }
+        if !read.is_ambiguous {
+            return true;
+        }
+        let browsers = as_browsers_do(&text);
+        self.scan(&browsers, found);
+        // Runs of base64 have their breaks left out already, so only what differs in more than these is decoded again.
+        let is_seen = undone.iter().filter(|byte| !is_break(byte)).eq(&browsers);
+        is_seen || self.decode(&browsers, left, found)
+    }
+
+    /// Looks behind the base64 of a text; whether behind all of it.
+    fn decode(&self, text: &[u8], left: &mut usize, found: &mut impl FnMut(usize)) -> bool {
         // Each four characters stand for themselves, so four beginnings find what begins anywhere.
         let length_min = (self.shortest * 4).div_ceil(3).max(4);
         runs(text, length_min, |run| {
@@ -222,6 +237,19 @@ mod tests {
             "the-pub&lowbar;0123456789abcd&#x65;f",
             "the-pub_0123456789abcd%25252565f.jpg",
             "the-pub_0123456789abcd%252525252525252525252565f.jpg",
+            // What browsers leave out of a URL, and how styles, scripts and mails break or spell one.
+            "the-pub_01234567\n89abcdef.jpg",
+            "the-pub_01234567\t89ab\r\ncdef.jpg",
+            r#"[{"url": "the-pub_01234567\n89abcdef.jpg"}]"#,
+            r#"[{"url": "the-pub_01234567\\t89abcdef.jpg"}]"#,
+            "the-pub_01234567&Tab;89abcdef.jpg",
+            "the-pub_01234567&#10;89abcd&NewLine;ef.jpg",
+            "the-pub_01234567%0A89abcd%\n65f.jpg",
+            r"the-pub_01234567\u{38}9abcdef.jpg",
+            "the-pub_01234567\\\n89abcdef.jpg",
+            "the-pub_01234567=\r\n89abcdef.jpg",
+            r"url(the-pub_01234567\38 9abcdef.jpg)",
+            r#"{"style": "url(the-pub_01234567\\000038\\39\\61 bcdef.jpg)"}"#,
         ] {
             assert!(found(text), "{text}");
         }
@@ -247,6 +275,11 @@ mod tests {
             ] {
                 assert!(found(&text), "{text}");
             }
+        }
+        let encoded = BASE64_STANDARD.encode(format!("/venues/{NAME}"));
+        for between in ["\n", "\t", "=\r\n", r"\n", "&#10;"] {
+            let (first, rest) = encoded.split_at(20);
+            assert!(found(format!("ie-{first}{between}{rest},l-end")), "{between:?}");
         }
         let mut deep = NAME.to_owned();
         for _ in 0..20 {

@@ -54,6 +54,40 @@ fn s7_a_file_in_any_spelling_is_used_behind_pgbouncer() {
     in_every_spelling(Kind::Pgbouncer);
 }
 
+/// What browsers leave out of a URL, and how pages, scripts and mails break one.
+fn in_broken_urls(kind: Kind) {
+    let unused = Unused::new(kind);
+    unused.sql("CREATE TABLE pages (id bigint PRIMARY KEY, body text)");
+    let digits = unused.stem().rsplit('_').next().unwrap().to_owned();
+    let (first, rest) = digits.split_at(7);
+    let schema = if kind == Kind::Sqlite { "" } else { "public." };
+    for between in ["\n", "\t", "\r\n", "&Tab;", "&NewLine;", "&#10;", "=\r\n", "\\\n"] {
+        // Nothing else of it is so long that a database would pass the text on.
+        unused.sql(&format!("INSERT INTO pages VALUES (3, '{first}{between}{rest}')"));
+        unused.stays(&format!("{schema}pages.body in the row with id 3"));
+        unused.sql("DELETE FROM pages");
+        println!("{between:?}");
+    }
+    let (url, id) = (unused.url(), &unused.id);
+    let url = url.replace(&digits, &format!("{first}\\n{rest}"));
+    let entry = format!(r#"{{"id": "{id}x", "url": "{url}", "status": "completed", "source": "longshore"}}"#);
+    unused.site.stage.venue(7, "other", 2, &format!("[{entry}]"));
+    let ran = unused.site.run(&ORPHANS);
+    assert_eq!(unused.site.paths(), std::slice::from_ref(&unused.path), "{ran}");
+    unused.site.stage.sql("DELETE FROM venues WHERE id = 7");
+    unused.goes(&DELETE);
+}
+
+#[test]
+fn s7_a_file_whose_url_is_broken_is_used_on_sqlite() {
+    in_broken_urls(Kind::Sqlite);
+}
+
+#[test]
+fn s7_a_file_whose_url_is_broken_is_used_on_postgres() {
+    in_broken_urls(Kind::Postgres);
+}
+
 fn in_other_columns_and_tables(kind: Kind) {
     let unused = Unused::new(kind);
     let schema = if kind == Kind::Sqlite { "" } else { "public." };

@@ -175,7 +175,8 @@ async fn statement(
         from(reading),
         texts.join(", "),
     );
-    let holds = format!(r"[\\%&]|[A-Za-z0-9+/_-]{{{},}}", search.run_min.min(200));
+    // Browsers leave tabs and line breaks out of a URL, and mails break lines behind an equals sign.
+    let holds = format!("[\\\\%&]|[A-Za-z0-9+/_=\t\r\n-]{{{},}}", search.run_min.min(200));
     let mut rows = pin!(sqlx::query(AssertSqlSafe(sql)).bind(holds).persistent(false).fetch(&mut **tx));
     let wait = Duration::from_millis(SEARCH_STATEMENT_MS_MAX + SEARCH_UNREAD_MS_MAX);
     while let Some(row) = timeout(wait, rows.next())

@@ -26,6 +26,35 @@ fn s7_nothing_is_deleted_where_row_level_security_may_hide_rows() {
     }
 }
 
+/// Rows are hidden by what lies below a view: from this role, or from the owner of the view, whoever looks.
+#[test]
+fn s7_nothing_is_deleted_where_row_level_security_may_hide_rows_of_a_view() {
+    let (unused, role) =
+        Unused::as_role(Kind::Postgres, "CREATE TABLE raw (id bigint PRIMARY KEY, data bytea)");
+    let keeper = format!("{role}_keeper");
+    unused.sql(&format!(
+        "INSERT INTO raw VALUES (1, '$url'); ALTER TABLE raw ENABLE ROW LEVEL SECURITY;
+         CREATE VIEW shown AS SELECT convert_from(data, 'UTF8') AS words FROM raw;
+         CREATE VIEW above AS SELECT words || '' AS words FROM shown;
+         ALTER VIEW shown OWNER TO {role}; GRANT SELECT ON above TO {role};
+         CREATE ROLE {keeper}; GRANT SELECT ON raw TO {keeper}"
+    ));
+    let is_refused = || {
+        for args in [&DELETE[..], &ORPHANS[..]] {
+            let ran = unused.site.run_idle(args).code(2);
+            let ran = ran.says("row-level security may hide rows of public.above").says("public.shown too");
+            ran.says("--skip-table public.above --skip-table public.shown");
+        }
+    };
+    is_refused();
+    unused.sql(&format!("ALTER ROLE {role} BYPASSRLS"));
+    unused.stays("public.above.words");
+    unused.sql(&format!("ALTER VIEW shown OWNER TO {keeper}; GRANT SELECT ON shown TO {role}"));
+    is_refused();
+    unused.goes(&[&DELETE[..], &["--skip-table", "public.raw"]].concat());
+    unused.sql(&format!("DROP VIEW above, shown; DROP OWNED BY {keeper}; DROP ROLE {keeper}"));
+}
+
 #[test]
 fn s7_what_is_advised_about_a_role_is_sql_whatever_its_name_is() {
     let (mut unused, role) = Unused::as_role(Kind::Postgres, NOTES);

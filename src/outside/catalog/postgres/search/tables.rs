@@ -14,7 +14,7 @@ use crate::outside::catalog::search::{Table, Texts, Unread};
 
 /// A view's tree, `ev_action`, tells which of the server's own functions it runs, and whether it makes any value: an entry
 /// that is no plain column of what it is made of, or rows out of something that is no table. No dependency tells of the
-/// server's own tables, so these are taken out of the tree too.
+/// server's own tables, so these are taken out of the tree too. Row-level security below a view is that of the view's owner.
 const RELATIONS: &str = r"
 SELECT c.oid::int8, quote_ident(n.nspname) || '.' || quote_ident(c.relname), n.nspname || '.' || c.relname,
        c.relkind::text, has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'),
@@ -46,7 +46,14 @@ SELECT c.oid::int8, quote_ident(n.nspname) || '.' || quote_ident(c.relname), n.n
        EXISTS (SELECT FROM pg_rewrite r
                WHERE c.relkind = 'v' AND r.ev_class = c.oid
                  AND (r.ev_action::text ~ '\{TARGETENTRY :expr \{(?!VAR )'
-                      OR r.ev_action::text ~ ':rtekind [^0126]'))
+                      OR r.ev_action::text ~ ':rtekind [^0126]')),
+       ARRAY(SELECT DISTINCT b.oid::int8 FROM pg_rewrite r
+             JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+             JOIN pg_class b ON b.oid = d.refobjid
+             JOIN pg_roles o ON o.oid = c.relowner
+             WHERE c.relkind = 'v' AND r.ev_class = c.oid AND d.refclassid = 'pg_class'::regclass
+               AND b.relrowsecurity AND NOT (o.rolsuper OR o.rolbypassrls)
+               AND (b.relforcerowsecurity OR NOT pg_has_role(c.relowner, b.relowner, 'USAGE')))
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_am m ON m.oid = c.relam
@@ -105,6 +112,8 @@ pub(super) struct Relation {
     pub(super) key: Vec<String>,
     /// What a view is made of.
     over: Vec<i64>,
+    /// Those of them of which row-level security may hide rows from the view's owner.
+    hidden: Vec<i64>,
     /// Whether a view runs functions that are not the server's own.
     runs_functions: bool,
     /// Whether a view shows values that it makes: they stand in no table.
@@ -175,6 +184,7 @@ fn relation(row: &PgRow) -> sqlx::Result<Relation> {
         over: row.try_get(13)?,
         runs_functions: row.try_get(14)?,
         makes_values: row.try_get(15)?,
+        hidden: row.try_get(16)?,
         bytes: Vec::new(),
         columns: Vec::new(),
     })
@@ -315,6 +325,15 @@ impl<'a> Deciding<'a> {
         view.runs_functions || below.filter(|below| below.is_view()).any(|below| self.runs_functions(below))
     }
 
+    /// Whether row-level security may hide rows of a table, or of one below a view that is not left out.
+    fn is_guarded(&self, relation: &Relation) -> bool {
+        let below = relation.over.iter().filter(|oid| !self.skipped.contains(oid));
+        let may_hide = |oid: &i64| {
+            relation.hidden.contains(oid) || self.all.get(oid).is_some_and(|below| self.is_guarded(below))
+        };
+        relation.is_guarded || below.into_iter().any(may_hide)
+    }
+
     fn decide(mut self) -> (Vec<Reading>, Texts) {
         let mut readings = Vec::new();
         for relation in self.order {
@@ -356,7 +375,7 @@ impl<'a> Deciding<'a> {
             if read.is_empty() || (relation.kind == "p" && !with_children) {
                 continue;
             }
-            if relation.is_guarded {
+            if self.is_guarded(relation) {
                 self.texts.guarded.push(relation.name.clone());
             }
             let has_blocks = relation.is_heap && relation.may_read_whole && !with_children;

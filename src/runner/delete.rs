@@ -96,7 +96,7 @@ pub struct Deleting<'a> {
 /// delete, also when one is sent again after a wait. Rows that are written while they and that request go on are not seen, nor
 /// are those of transactions that are not committed by then. `told` is called with what became of each candidate, in their order; it appends `cdn_deleted` for
 /// [`Fate::Deleted`] and for [`Fate::Gone`], within a run or without. After a request that was not answered the file is looked
-/// at before anything else can end the sweep. Whoever dies between the two finds the file gone the next time, and writes it
+/// at before anything else can end the sweep, and told of as [`Fate::NotKnown`] where that fails too. Whoever dies between the two finds the file gone the next time, and writes it
 /// down then.
 ///
 /// Between two requests nobody holds the ledger, so the caller may write alerts meanwhile.
@@ -154,8 +154,16 @@ pub async fn delete_unused<E: Into<RunError>>(
                             false => Fate::Kept(Kept::Trouble(trouble.to_string())),
                         }
                     }
-                    Err(Broken::Halt(halt)) => return stopped(halt),
-                    Err(Broken::Run(error)) => return Err(error),
+                    Err(broken) => {
+                        if was_sent.get() {
+                            let fate = Fate::NotKnown(broken.to_string());
+                            told(&mut ledger.borrow_mut(), candidate, fate).map_err(Into::into)?;
+                        }
+                        return match broken {
+                            Broken::Halt(halt) => stopped(halt),
+                            Broken::Run(error) => Err(error),
+                        };
+                    }
                 }
             }
         };
@@ -243,6 +251,16 @@ impl Claimed<'_> {
 enum Broken {
     Halt(Halt),
     Run(RunError),
+}
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Halt(Halt::Trouble(trouble, _)) => trouble.fmt(f),
+            Self::Halt(_) => f.write_str("it was stopped before that"),
+            Self::Run(error) => error.fmt(f),
+        }
+    }
 }
 
 impl From<Halt> for Broken {

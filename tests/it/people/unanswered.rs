@@ -95,6 +95,35 @@ fn s7_a_file_whose_deletion_is_not_answered_and_that_cannot_be_looked_at_is_not_
     }
 }
 
+/// However a sweep ends: by Ctrl-C, or because nobody waits any longer.
+#[test]
+fn s7_a_deletion_that_is_not_answered_is_told_however_the_sweep_ends() {
+    let impatient = [&BACK_AND_DELETE[..], &["--patience", "1"]].concat();
+    for (delete, is_interrupted) in [(&DELETE[..], true), (&BACK_AND_DELETE, true), (&impatient, false)] {
+        let site = migrated(Kind::Sqlite, 2, delete);
+        site.stage.cdn_faults.clear();
+        site.stage.order("delete=lostx1");
+        site.stage.cdn_faults.inject("versions", 1, 1_000, Fault::DropBefore);
+        let mut going = Going::spawn(site.command(delete), delete);
+        going.reach("the first file is gone", || site.paths().len() == 1);
+        site.stage.order("cdn=away");
+        if is_interrupted {
+            going.says("Waiting");
+            going.signal("INT");
+        }
+        let ran = going.end().code(11);
+        assert_eq!((site.paths().len(), written_off(&site).len()), (1, 0), "{ran}");
+        match delete == DELETE {
+            true => ran.says("may still be there: its deletion was not answered"),
+            false => ran.says("nobody knows whether it is still on the CDN"),
+        };
+        site.stage.cdn_faults.well();
+        site.stage.cdn_faults.clear();
+        let answer = site.run_json(&DELETE).code(0).json();
+        assert_eq!((site.paths().len(), written_off(&site).len()), (0, 2), "{answer}");
+    }
+}
+
 #[test]
 fn e3_a_deletion_waits_for_a_database_that_takes_nobody_on() {
     for delete in [&DELETE[..], &BACK_AND_DELETE] {

@@ -82,7 +82,7 @@ pub fn run(context: &Context<'_>, args: &ReconcileArgs) -> Result<Exit, Failure>
     context.see_target(&ledger, &*world.catalog)?;
     let judged = compare(context, &world, &mut ledger, !args.delete_orphans)?;
     let mut answer = Answer::new(context.target.name(), &ledger, &judged, &world.texts);
-    let mut swept = Swept::All;
+    let mut swept = Ok(Swept::All);
     if args.delete_orphans {
         let candidates = candidates(&judged);
         let deleted = match (candidates.is_empty(), judged.unreadable) {
@@ -97,14 +97,20 @@ pub fn run(context: &Context<'_>, args: &ReconcileArgs) -> Result<Exit, Failure>
             }
             (false, 0) => {
                 ask(&judged, &candidates, (&world.texts, &database(context, &*world.catalog)?), args.yes)?;
-                let (end, deleted) = delete(context, &world, &mut ledger, &candidates)?;
-                swept = end;
-                deleted
+                let deleted;
+                (swept, deleted) = delete(context, &world, &mut ledger, &candidates);
+                // Where nothing became of any file, what ended it is all there is to say.
+                match swept {
+                    Err(error) if deleted.is_empty() => return Err(error.into()),
+                    _ => deleted,
+                }
             }
         };
         answer.deleted(&ledger, deleted);
     }
     show::say(&out, || answer.sheet(), &answer)?;
+    let swept =
+        swept.map_err(|error| Failure::from(error).hint("`longshore reconcile --delete-orphans` goes on"))?;
     match (swept, answer.has_findings()) {
         (Swept::Stopped, _) => {
             eprintln!("Stopped. `longshore reconcile --delete-orphans` goes on.");
@@ -189,12 +195,13 @@ fn ask(
     confirm("No image of the ledger needs them either.", "DELETE", yes, "what `longshore reconcile` names")
 }
 
+/// How the sweep ended, and what became of files until then.
 fn delete(
     context: &Context<'_>,
     world: &World,
     ledger: &mut Ledger,
     candidates: &[Candidate],
-) -> Result<(Swept, Vec<Deleted>), Failure> {
+) -> (Result<Swept, RunError>, Vec<Deleted>) {
     let stop = world.stop.clone();
     context.interrupt.on_next(move || {
         let _the_sweep_has_ended = stop.send(true);
@@ -224,5 +231,5 @@ fn delete(
     let swept = delete_unused(with, &mut claims, &ledger, candidates, told);
     let swept = context.runtime.block_on(swept);
     context.interrupt.clear();
-    Ok((swept?, deleted))
+    (swept, deleted)
 }

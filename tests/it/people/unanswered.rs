@@ -125,6 +125,20 @@ fn s7_a_deletion_that_is_not_answered_is_told_however_the_sweep_ends() {
 }
 
 #[test]
+fn s7_what_was_deleted_is_told_though_the_sweep_ends_in_trouble() {
+    let site = migrated(Kind::Sqlite, 4, &DELETE);
+    site.stage.order("delete=wrong_key:after=2");
+    let ran = site.run_json(&DELETE).code(30).says("`longshore reconcile --delete-orphans` goes on");
+    let answer = ran.json();
+    let fates: Vec<_> = answer["deleted"].as_array().unwrap().iter().map(|file| &file["fate"]).collect();
+    assert_eq!(fates, ["deleted", "deleted"], "{answer}");
+    assert_eq!(answer["findings"]["files"].as_array().unwrap().len(), 2, "{answer}");
+    let site = migrated(Kind::Sqlite, 4, &DELETE);
+    site.stage.order("delete=wrong_key:after=2");
+    site.run(&DELETE).code(30).says("2 files deleted.");
+}
+
+#[test]
 fn e3_a_deletion_waits_for_a_database_that_takes_nobody_on() {
     for delete in [&DELETE[..], &BACK_AND_DELETE] {
         let mut site = migrated(Kind::Postgres, 3, delete);

@@ -61,7 +61,7 @@ pub fn say(texts: &Texts, all: &str) {
         listed(&texts.unread.iter().map(unread).collect::<Vec<_>>(), all);
     }
     if texts.role.is_some() {
-        eprintln!("Nor are values of types that hold no text, such as numbers and dates.");
+        eprintln!("Nor are large objects, and values of types that hold no text, such as numbers and dates.");
     }
 }
 

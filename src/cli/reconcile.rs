@@ -165,11 +165,13 @@ fn compare(
     Ok(judge(survey, ledger, &believed, &told_of, grounds))
 }
 
-/// The orphans; and the files that are gone and that the ledger has not written off yet, which costs nothing.
+/// The orphans; and the files that are gone and that the ledger has not written off yet, which costs nothing. One that was
+/// moved is there all the same, and stays.
 fn candidates(judged: &Judged) -> Vec<Candidate> {
     let orphans = judged.files.iter().filter(|file| file.class == FileClass::Orphan);
     let orphans = orphans.map(|judged| (&judged.file.path, &judged.file.id));
     let gone = judged.believed.iter().filter(|file| file.class == BelievedClass::GoneUnneeded);
+    let gone = gone.filter(|file| file.moved_to.is_none());
     let gone = gone.map(|file| (&file.path, &file.file));
     orphans.chain(gone).map(|(path, file)| Candidate { path: path.clone(), file: file.clone() }).collect()
 }

@@ -367,5 +367,7 @@ fn s7_a_file_that_was_moved_away_stays_and_one_that_came_back_goes() {
         let answer = site.run_json(&["reconcile"]).json();
         let why = named(&answer, &away(&first));
         assert!(why["why"].as_str().unwrap().contains(&format!("sent to {first}")), "{answer}");
+        let again = sweep(&site, Verb::Reconcile);
+        assert!(!again.contains("This deletes") && again.contains("moved to"), "{again}");
     }
 }

@@ -156,7 +156,9 @@ fn compare(ledger: &Ledger, kept: &Head) -> Result<(), Failure> {
 
 fn backup(context: &Context<'_>, file: &Path) -> Result<Exit, Failure> {
     let cannot = |why: &dyn std::fmt::Display| {
-        Failure::new(Exit::CannotGoOn, format!("cannot write the backup {}", file.display())).because(why)
+        Failure::new(Exit::CannotGoOn, format!("cannot write the backup {}", file.display()))
+            .because(why)
+            .hint("`longshore ledger backup FILE` names a new file where you may write, with room for a copy")
     };
     let refused =
         |why: String| Failure::usage(format!("cannot write the backup {}", file.display())).because(why);

@@ -42,8 +42,10 @@ impl RunFilesArgs {
                 Some(to) => format!("`--out {}` names what it leads to itself", private::quoted(&to)),
                 None => refused.advice().to_owned(),
             });
-            let failure = failure.because(error);
-            advice.into_iter().fold(failure, Failure::hint)
+            failure.because(error).hint(advice.unwrap_or_else(|| {
+                "`--out` names a directory that is there, or a new one in a directory that you may write to"
+                    .to_owned()
+            }))
         })
     }
 

@@ -77,7 +77,8 @@ fn open(path: &Path) -> Result<File, Failure> {
             .because(&error)
             .hint(format!("`--log-file {}` names what it leads to itself", private::quoted(&to))),
         (None, Some(refused)) => cannot().because(&error).hint(refused.advice()),
-        (_, None) => Failure { exit: Exit::CannotGoOn, ..cannot().because(error) },
+        (_, None) => Failure { exit: Exit::CannotGoOn, ..cannot().because(error) }
+            .hint("`--log-file` names a file in a directory that you may write to"),
     };
     // The same devices as for an answer. A pipe of its own would hold the program up until somebody reads it.
     let is_pipe = path.symlink_metadata().is_ok_and(|about| about.file_type().is_fifo());

@@ -25,6 +25,10 @@ use super::SETTINGS;
 use crate::error::Failure;
 use crate::limits::ENV_FILE_BYTES_MAX;
 
+/// The way past a `.env` that is not taken: exported settings alone do not help where it lies, as it may hold others.
+const ELSEWHERE: &str =
+    "Work in a directory of your own, with the settings exported or in a .env of yours there";
+
 /// Why a `.env` is not used.
 #[derive(Debug)]
 pub(super) enum Unused {
@@ -52,9 +56,9 @@ pub(super) fn read(path: &Path) -> Result<HashMap<String, String>, Unused> {
                         .hint(todo(path, refused)),
                 ),
                 None if error.kind() == ErrorKind::PermissionDenied => Unused::NotTaken(
-                    no("is not taken")
-                        .because(format!("it cannot be read: {error}"))
-                        .hint("Run this as its owner, or export the settings"),
+                    no("cannot be read, if there is one")
+                        .because(&error)
+                        .hint(format!("{ELSEWHERE}; or run this as its owner")),
                 ),
                 None => Unused::Wrong(no("cannot be read").because(error)),
             });
@@ -66,21 +70,18 @@ pub(super) fn read(path: &Path) -> Result<HashMap<String, String>, Unused> {
 /// What to do about a `.env` that is not taken. To have it given to oneself is no way out: it takes a colleague's project, or
 /// one that is mounted in a container, away from its owner.
 fn todo(path: &Path, refused: &Refused) -> String {
-    const EXPORT: &str = "Export the settings, or run this as the owner of the file and its directory";
     let is_file = path.metadata().is_ok_and(|about| about.is_file());
     match (is_file, refused.advice()) {
         (false, _) => {
             "Move it away, and export the settings or write them into a file of that name".to_owned()
         }
         (true, advice) if advice.starts_with("chmod ") => {
-            format!(
-                "Export the settings, or look at what the file says before you use it, and then: {advice}"
-            )
+            format!("{ELSEWHERE}; or look at what the file says before you use it, and then: {advice}")
         }
         (true, advice) if advice.starts_with("Give it one name") => {
             format!("Look at what it says before you use it. {advice}")
         }
-        _ => EXPORT.to_owned(),
+        _ => format!("{ELSEWHERE}; or run this as the owner of the file and its directory"),
     }
 }
 

@@ -108,6 +108,21 @@ fn e5_where_nothing_may_be_made_that_is_said_before_any_question_with_what_to_ty
 }
 
 #[test]
+fn d7_where_nothing_can_be_written_the_flag_is_named_with_what_it_takes() {
+    let mut work = Workplace::new(Kind::Sqlite, 4);
+    with_a_ledger(&mut work);
+    let cases: [(&[&str], i32, &str); 4] = [
+        (&["ledger", "backup", "none/a.copy"], 30, "`longshore ledger backup FILE` names a new file"),
+        (&["status", "--log-file", "none/a.log"], 30, "`--log-file` names a file"),
+        (&["migrate", "--country", "PL", "--out", "none/a", "--yes"], 2, "`--out` names a directory"),
+        (&["countries", "-o", "none/a"], 30, "`-o` names a file"),
+    ];
+    for (args, code, hint) in cases {
+        work.run(args).code(code).says(hint);
+    }
+}
+
+#[test]
 fn e5_a_ledger_on_a_read_only_disk_is_read_and_nothing_is_begun() {
     where_mounting_is_allowed(
         "machine::unwritable::e5_a_ledger_on_a_read_only_disk_is_read_and_nothing_is_begun",

@@ -126,11 +126,11 @@ fn s5_a_dotenv_of_another_user_is_refused_also_behind_a_link() {
     if chown(&theirs, Some(NOBODY), None).is_err() {
         return;
     }
-    planted.refused(&["belongs to another user", "Export the settings"]);
+    planted.refused(&["belongs to another user", "with the settings exported"]);
     fs::remove_file(planted.file()).unwrap();
     planted.write(&planted.settings);
     chown(planted.file(), Some(NOBODY), None).unwrap();
-    planted.refused(&["belongs to another user", "Export the settings"]);
+    planted.refused(&["belongs to another user", "with the settings exported"]);
 }
 
 #[test]

@@ -237,10 +237,10 @@ fn s5_a_dotenv_of_another_is_not_to_be_taken_from_its_owner() {
     mode(&file, 0o644);
     if rustix::process::geteuid().is_root() {
         chown(&file, Some(ANOTHER), None).unwrap();
-        not_taken("Export the settings");
+        not_taken("with the settings exported");
         chown(&file, Some(0), None).unwrap();
         chown(at.work(), Some(ANOTHER), None).unwrap();
-        not_taken("Export the settings");
+        not_taken("with the settings exported");
         let ran = at.run(&MIGRATE).code(2);
         assert!(!ran.stderr.contains("chown"), "{ran}");
     }

@@ -106,7 +106,9 @@ impl Driver<'_> {
     /// Starts a run and turns it. A forecast that comes near the end of ImageKit's plan is told of as the run's first alert.
     pub fn start(&mut self, start: Start, forecast: Option<Alerted>) -> Result<(RunId, End), Failure> {
         let what = (start.verb, start.scope.clone());
-        self.turning(what, (0, 0), forecast, |ledger, setting| runner::start(ledger, start, setting))
+        self.turning(what, (0, 0), forecast, async |ledger, setting| {
+            runner::start(ledger, start, setting).await
+        })
     }
 
     /// Goes on with an unfinished run.
@@ -126,8 +128,8 @@ impl Driver<'_> {
         let what = (started.verb, started.scope.clone());
         let seen = (started.verb == Verb::Migrate).then(|| usage::ask(self.context)).flatten();
         let seen = seen.and_then(|used| used.alert(usage::IS_USED));
-        self.turning(what, progress, seen, |ledger, setting| {
-            runner::resume(ledger, run, options, retry_failed, setting)
+        self.turning(what, progress, seen, async |ledger, setting| {
+            runner::resume(ledger, run, options, retry_failed, setting).await
         })
     }
 
@@ -136,7 +138,7 @@ impl Driver<'_> {
         (verb, scope): (Verb, Scope),
         (settled, total): (u64, u64),
         before: Option<Alerted>,
-        turn: impl FnOnce(&mut Ledger, Setting<'_>) -> Result<T, RunError>,
+        turn: impl AsyncFnOnce(&mut Ledger, Setting<'_>) -> Result<T, RunError>,
     ) -> Result<T, Failure> {
         let watch = self.clients.as_ref().filter(|_| verb == Verb::Migrate);
         let watch =
@@ -163,7 +165,6 @@ impl Driver<'_> {
             world: World { catalog: self.catalog.clone(), forward },
             operator: operator(),
             holder: holder(),
-            runtime: self.context.runtime.handle().clone(),
             now,
             selection: self.selection.clone(),
             inbox,
@@ -181,7 +182,7 @@ impl Driver<'_> {
             watch,
             probe: None,
         };
-        let turned = turn(self.ledger, setting);
+        let turned = self.context.runtime.block_on(turn(self.ledger, setting));
         self.context.interrupt.clear();
         Ok(turned?)
     }

@@ -7,6 +7,7 @@ use ledger::ids::RunId;
 use ledger::ledger::Ledger;
 use ledger::plan;
 use ledger::state::Plan;
+use tracing::Instrument;
 
 use super::wheel::{Setting, Wheel};
 use super::{Claims, End, RunError, log};
@@ -28,8 +29,8 @@ pub struct Start {
 ///
 /// # Errors
 /// When another holds a country of it, the ledger cannot be written, or the place is gone.
-pub fn start(ledger: &mut Ledger, start: Start, setting: Setting<'_>) -> Result<(RunId, End), RunError> {
-    let claims = claim(ledger, &start.scope, start.verb, None, &setting)?;
+pub async fn start(ledger: &mut Ledger, start: Start, setting: Setting<'_>) -> Result<(RunId, End), RunError> {
+    let claims = claim(ledger, &start.scope, start.verb, None, &setting).await?;
     let (at, state) = ((setting.now)(), ledger.state());
     let closed = start.close.iter().map(|run| {
         let (ending, tally) = (Ending::Closed, state.tally(*run));
@@ -41,7 +42,7 @@ pub fn start(ledger: &mut Ledger, start: Start, setting: Setting<'_>) -> Result<
     let event = Event::RunStarted(RunStarted { verb, scope, options, operator: setting.operator.clone() });
     records.push(Record { at, run: Some(run), event });
     ledger.append(&records)?;
-    turn(ledger, run, claims, setting)
+    turn(ledger, run, claims, setting).await
 }
 
 /// Claims what an unfinished run touches, writes down that it goes on, and turns it. With `retry_failed`, it takes up
@@ -52,7 +53,7 @@ pub fn start(ledger: &mut Ledger, start: Start, setting: Setting<'_>) -> Result<
 ///
 /// # Panics
 /// When there is no such run: the caller chose it from the ledger.
-pub fn resume(
+pub async fn resume(
     ledger: &mut Ledger,
     run: RunId,
     options: Options,
@@ -60,7 +61,7 @@ pub fn resume(
     setting: Setting<'_>,
 ) -> Result<(RunId, End), RunError> {
     let started = ledger.state().run(run).expect("an unfinished run is in its ledger").started.clone();
-    let claims = claim(ledger, &started.scope, started.verb, Some(run), &setting)?;
+    let claims = claim(ledger, &started.scope, started.verb, Some(run), &setting).await?;
     let (retry_images, retry_venues) = match retry_failed {
         true => plan::retryable(ledger.state(), run),
         false => (Vec::new(), Vec::new()),
@@ -68,11 +69,11 @@ pub fn resume(
     let operator = setting.operator.clone();
     let event = Event::Resumed(Resumed { options, retry_images, retry_venues, operator });
     ledger.append(&[Record { at: (setting.now)(), run: Some(run), event }])?;
-    turn(ledger, run, claims, setting)
+    turn(ledger, run, claims, setting).await
 }
 
 /// Every country a run touches: that of its scope, those of what it has planned, and those a rollback will visit.
-fn claim(
+async fn claim(
     ledger: &Ledger,
     scope: &Scope,
     verb: Verb,
@@ -94,22 +95,28 @@ fn claim(
     }
     let catalog = &*setting.world.catalog;
     let mut claims = Claims::default();
-    setting.runtime.block_on(claims.take(catalog, countries, &setting.holder))?;
+    claims.take(catalog, countries, &setting.holder).await?;
     Ok(claims)
 }
 
-fn turn(
+async fn turn(
     ledger: &mut Ledger,
     run: RunId,
     claims: Claims,
     setting: Setting<'_>,
 ) -> Result<(RunId, End), RunError> {
     let verb = ledger.state().run(run).expect("the run was started").started.verb;
-    let ended = log::run(run, verb.name()).in_scope(|| {
+    let turned = async {
         let mut wheel = Wheel::new(ledger, run, claims, setting);
-        let ended = wheel.plan().and_then(|()| wheel.claim_planned()).and_then(|()| wheel.turn());
+        let ended = async {
+            wheel.plan().await?;
+            wheel.claim_planned().await?;
+            wheel.turn().await
+        };
+        let ended = ended.await;
         log::ended(&ended);
         ended
-    });
+    };
+    let ended = turned.instrument(log::run(run, verb.name())).await;
     Ok((run, ended?))
 }

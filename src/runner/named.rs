@@ -13,7 +13,7 @@ use crate::outside::catalog::{Place, Venue, answered};
 impl Wheel<'_> {
     /// The venues of a saved plan, wherever they are by now. One that has moved since the plan was looked at is passed by
     /// and said: not even now is anything moved that the plan does not name.
-    pub(super) fn exactly(
+    pub(super) async fn exactly(
         &mut self,
         plan: &SavedPlan,
         geography: &Geography,
@@ -27,7 +27,7 @@ impl Wheel<'_> {
         let cdn = self.cdn();
         while !rest.is_empty() {
             let asked = &rest[..rest.len().min(CATALOG_PAGE_VENUES as usize)];
-            let page = self.ask(|| catalog.by_ids(asked))?;
+            let page = self.ask(|| catalog.by_ids(asked)).await?;
             rest = &rest[answered(asked, &page)..];
             let state = self.ledger.state();
             let is_closed = |venue: VenueId, entry: &str| state.is_closed(venue, entry);
@@ -49,12 +49,12 @@ impl Wheel<'_> {
     }
 
     /// What the matching report brings, in the order of venue ids.
-    pub(super) fn additions(&mut self, scope: &Scope) -> Result<(), Broken> {
+    pub(super) async fn additions(&mut self, scope: &Scope) -> Result<(), Broken> {
         let Selection::Matches(populate) = self.setting.selection.clone() else {
             panic!("whoever turns a populate that still plans gives it its matches");
         };
         let catalog = self.setting.world.catalog.clone();
-        let geography = self.ask(|| Geography::read(&*catalog))?;
+        let geography = self.ask(|| Geography::read(&*catalog)).await?;
         let place = geography.place_of(scope).ok_or(RunError::PlaceGone(self.run))?;
         let run = self.run_state();
         let (start, limit) = (run.last_venue(), run.options().limit);
@@ -65,7 +65,7 @@ impl Wheel<'_> {
         while !rest.is_empty() {
             let at = (self.setting.now)();
             let page = &rest[..rest.len().min(CATALOG_PAGE_VENUES as usize)];
-            let (mut added, looked) = self.ask(|| populate.look(&*catalog, page, at))?;
+            let (mut added, looked) = self.ask(|| populate.look(&*catalog, page, at)).await?;
             rest = &rest[looked..];
             let state = self.ledger.state();
             let mut events = Vec::new();

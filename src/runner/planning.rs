@@ -103,16 +103,16 @@ impl Wheel<'_> {
     /// # Errors
     /// When the ledger cannot be written to, or the place is no longer in the database. Trouble with the database
     /// pauses the run when it is turned.
-    pub fn plan(&mut self) -> Result<(), RunError> {
+    pub async fn plan(&mut self) -> Result<(), RunError> {
         let run = self.run_state();
         if run.is_planned {
             return Ok(());
         }
         let (verb, scope) = (run.started.verb, run.started.scope.clone());
         let planned = match verb {
-            Verb::Migrate => self.forward(&scope),
-            Verb::Populate => self.additions(&scope),
-            Verb::Rollback => self.back(&scope),
+            Verb::Migrate => self.forward(&scope).await,
+            Verb::Populate => self.additions(&scope).await,
+            Verb::Rollback => self.back(&scope).await,
         };
         match planned {
             Err(Broken::Run(error)) => return Err(error),
@@ -133,10 +133,10 @@ impl Wheel<'_> {
         self.setting.world.forward.as_ref().map(|forward| forward.cdn.clone())
     }
 
-    fn forward(&mut self, scope: &Scope) -> Result<(), Broken> {
+    async fn forward(&mut self, scope: &Scope) -> Result<(), Broken> {
         let catalog = self.setting.world.catalog.clone();
         let cdn = self.cdn();
-        let geography = self.ask(|| Geography::read(&*catalog))?;
+        let geography = self.ask(|| Geography::read(&*catalog)).await?;
         let place = geography.place_of(scope).ok_or(RunError::PlaceGone(self.run))?;
         let run = self.run_state();
         let start = run.last_venue();
@@ -150,16 +150,16 @@ impl Wheel<'_> {
         let chosen = match run.options().limit {
             Some(limit) if saved.is_none() => {
                 let left = limit.saturating_sub(run.plans().len() as u64);
-                Some(self.choose(place, start, left as usize)?)
+                Some(self.choose(place, start, left as usize).await?)
             }
             Some(_) | None => None,
         };
         if let Some(plan) = saved {
-            return self.exactly(&plan, &geography, place, start);
+            return self.exactly(&plan, &geography, place, start).await;
         }
         let mut after = start;
         loop {
-            let page = self.ask(|| catalog.venues(place, after, CATALOG_PAGE_VENUES))?;
+            let page = self.ask(|| catalog.venues(place, after, CATALOG_PAGE_VENUES)).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.id);
             let state = self.ledger.state();
@@ -177,7 +177,7 @@ impl Wheel<'_> {
 
     /// The venues a limited run takes: in id order, those without old trouble first. One of which nothing can be moved does
     /// not count, and is passed by.
-    fn choose(
+    async fn choose(
         &mut self,
         place: Place,
         start: Option<VenueId>,
@@ -187,7 +187,7 @@ impl Wheel<'_> {
         let (mut fresh, mut troubled) = (Vec::new(), Vec::new());
         let mut after = start;
         while fresh.len() < limit {
-            let page = self.ask(|| catalog.venues(place, after, CATALOG_PAGE_VENUES))?;
+            let page = self.ask(|| catalog.venues(place, after, CATALOG_PAGE_VENUES)).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.id);
             let state = self.ledger.state();
@@ -209,7 +209,7 @@ impl Wheel<'_> {
         Ok(fresh.into_iter().chain(troubled).take(limit).collect())
     }
 
-    fn back(&mut self, scope: &Scope) -> Result<(), Broken> {
+    async fn back(&mut self, scope: &Scope) -> Result<(), Broken> {
         let catalog = self.setting.world.catalog.clone();
         let start = self.run_state().last_venue();
         let visits = take_backs(self.ledger.state(), scope);
@@ -217,7 +217,7 @@ impl Wheel<'_> {
         for (venue, images) in
             visits.into_iter().filter(|(venue, _)| start.is_none_or(|start| *venue > start))
         {
-            let array = self.ask(|| catalog.images(venue))?.flatten();
+            let array = self.ask(|| catalog.images(venue)).await?.flatten();
             let last = || self.ledger.state().venue(venue).and_then(|plans| plans.last());
             let newest = images.first().map(|image| image.planned).or_else(last);
             let then = self.planned_then(newest.expect("whoever is visited was planned"))?;
@@ -239,16 +239,17 @@ impl Wheel<'_> {
     }
 
     /// Asks the database, listening to signals meanwhile; what it cannot answer pauses the run.
-    pub(super) fn ask<T, F>(&mut self, question: impl FnMut() -> F) -> Result<T, Broken>
+    pub(super) async fn ask<T, F>(&mut self, question: impl FnMut() -> F) -> Result<T, Broken>
     where
         F: Future<Output = Result<T, Trouble>>,
     {
-        let (retry, runtime) = (self.retry.clone(), self.setting.runtime.clone());
-        let answer = runtime.block_on(async {
+        let retry = self.retry.clone();
+        let answer = async {
             let answer = retry.run(Outside::Catalog, question);
             tokio::pin!(answer);
             loop {
                 tokio::select! {
+                    biased;
                     answer = &mut answer => break Ok(answer),
                     message = self.setting.inbox.recv() => {
                         let message = message.expect("the wheel itself holds a sender");
@@ -258,8 +259,8 @@ impl Wheel<'_> {
                     }
                 }
             }
-        });
-        match answer? {
+        };
+        match answer.await? {
             Ok(tried) => Ok(tried.value),
             Err(Halt::GivenUp | Halt::Deferred) => Err(Broken::Pause),
             Err(Halt::Trouble(trouble, _)) => {

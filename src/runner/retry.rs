@@ -351,6 +351,7 @@ impl Retry {
     async fn sleep(&self, wait: Duration) -> Result<(), Halt> {
         let mut stop = self.stop.clone();
         tokio::select! {
+            biased;
             () = tokio::time::sleep(wait) => Ok(()),
             // A stop channel whose sender is gone means the same as a stop: nobody waits for the outcome.
             _ = stop.wait_for(|stopping| *stopping) => Err(Halt::GivenUp),

@@ -163,7 +163,7 @@ impl Wheel<'_> {
     ///
     /// # Errors
     /// When the ledger cannot be written to.
-    pub(super) fn rest(&mut self) -> Result<(), RunError> {
+    pub(super) async fn rest(&mut self) -> Result<(), RunError> {
         if let Some(rest) = self.resting.as_ref().filter(|rest| !rest.is_written) {
             let paused = rest.paused(self.run);
             let waits = self.waits.rest(&self.retry.gates);
@@ -179,7 +179,7 @@ impl Wheel<'_> {
             let _they_may_have_left = reply.send(self.answer(0, None));
         }
         while self.resting.is_some() && !self.is_stopping() {
-            let message = self.setting.inbox.blocking_recv().expect("the wheel itself holds a sender");
+            let message = self.setting.inbox.recv().await.expect("the wheel itself holds a sender");
             self.hear(message, 0)?;
         }
         Ok(())

@@ -28,7 +28,7 @@ impl Wheel<'_> {
     ///
     /// # Errors
     /// When the ledger cannot be written to. Trouble with the CDN or the database pauses the run.
-    pub(super) fn delete_files(&mut self) -> Result<(), RunError> {
+    pub(super) async fn delete_files(&mut self) -> Result<(), RunError> {
         let of = self.ledger.state().run(self.run).expect("the run was started");
         if of.started.verb != Verb::Rollback || !of.options().delete_cdn_files {
             return Ok(());
@@ -43,7 +43,7 @@ impl Wheel<'_> {
         // One file goes after the other, so its own tries are all that a part in trouble is seen by.
         let witness: Option<Arc<dyn Witness>> = Some(Arc::new(Listing(forward.cdn.clone())));
         let retry = Retry { failed_max: RETRIES_MAX, witness, ..self.retry.clone() };
-        let (runtime, now) = (self.setting.runtime.clone(), self.setting.now);
+        let now = self.setting.now;
         let (run, probe) = (self.run, self.setting.probe.clone());
         self.phase = Phase::Deleting;
         let mut answer = self.answer(0, None);
@@ -85,13 +85,14 @@ impl Wheel<'_> {
             Ok(())
         };
         let mut paused = None;
-        let swept = runtime.block_on(async {
+        let swept = async {
             let (cdn, catalog) = (&*forward.cdn, &*world.catalog);
             let with = Deleting { cdn, catalog, skip_tables: &skip_tables, retry: &retry, holder: &holder };
             let swept = delete_unused(with, claims, &ledger, &candidates, told);
             tokio::pin!(swept);
             loop {
                 tokio::select! {
+                    biased;
                     swept = &mut swept => break swept,
                     message = inbox.recv() => match message {
                         Some(Message::Stop(why)) if paused.is_none() => {
@@ -140,7 +141,8 @@ impl Wheel<'_> {
                     },
                 }
             }
-        });
+        }
+        .await;
         if let Some(error) = lost {
             return Err(error.into());
         }

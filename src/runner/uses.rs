@@ -81,6 +81,7 @@ impl Uses {
         let looking = retry.run(Outside::Catalog, || catalog.search(&search));
         // Looking through a large database takes longer than anybody wants to wait who stops a run.
         let seen: Seen = tokio::select! {
+            biased;
             seen = looking => seen?.value,
             Ok(_) = stop.wait_for(|stops| *stops) => return Err(Halt::GivenUp),
         };

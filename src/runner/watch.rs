@@ -31,7 +31,7 @@ impl Wheel<'_> {
     pub(super) fn look_at_usage(&self) {
         let Some(watch) = &self.setting.watch else { return };
         let (look, outbox) = ((watch.look)(), self.setting.outbox.clone());
-        self.setting.runtime.spawn(async move {
+        tokio::spawn(async move {
             if let Some(alerted) = look.await {
                 let _the_wheel_has_stopped = outbox.send(Message::Alert(alerted));
             }
@@ -39,9 +39,9 @@ impl Wheel<'_> {
     }
 
     /// Looks when the run is finished.
-    pub(super) fn look_at_usage_at_the_end(&mut self) -> Result<(), RunError> {
+    pub(super) async fn look_at_usage_at_the_end(&mut self) -> Result<(), RunError> {
         let Some(watch) = &self.setting.watch else { return Ok(()) };
-        let seen = self.setting.runtime.block_on((watch.look)());
+        let seen = (watch.look)().await;
         seen.map_or(Ok(()), |alerted| self.tell_usage(alerted))
     }
 

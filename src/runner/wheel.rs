@@ -14,7 +14,6 @@ use ledger::plan::{Agenda, Step, is_upload_due, upload_path};
 use ledger::report::is_held;
 use ledger::state::{PathKey, State};
 use ledger::timestamp::Timestamp;
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tracing::Instrument;
 
@@ -37,8 +36,6 @@ pub struct Setting<'a> {
     pub operator: Operator,
     /// What others are told who find a country claimed.
     pub holder: String,
-    /// Where what waits is done.
-    pub runtime: Handle,
     /// The clock.
     pub now: fn() -> Timestamp,
     /// What is chosen from while the run plans.
@@ -110,9 +107,9 @@ impl<'a> Wheel<'a> {
     ///
     /// # Panics
     /// When a worker panicked, or an event cannot follow: a bug.
-    pub fn turn(mut self) -> Result<End, RunError> {
+    pub async fn turn(mut self) -> Result<End, RunError> {
         if self.pausing.is_some() {
-            return self.close();
+            return self.close().await;
         }
         self.tell_usage_before()?;
         let performer = Arc::new(self.performer()?);
@@ -124,13 +121,13 @@ impl<'a> Wheel<'a> {
                 if self.resting.is_none() || self.is_stopping() {
                     break;
                 }
-                self.rest()?;
+                self.rest().await?;
                 // What was uploaded before the rest is looked at again, as by another process.
                 agenda = Agenda::new(self.run);
                 performer.forget();
                 continue;
             }
-            let first = self.setting.inbox.blocking_recv().expect("the wheel itself holds a sender");
+            let first = self.setting.inbox.recv().await.expect("the wheel itself holds a sender");
             let mut batch = vec![first];
             while batch.len() < APPEND_BATCH_MAX
                 && let Ok(more) = self.setting.inbox.try_recv()
@@ -139,21 +136,21 @@ impl<'a> Wheel<'a> {
             }
             self.take_in(&mut agenda, batch)?;
         }
-        self.close()
+        self.close().await
     }
 
     /// Claims the countries that only planning has shown: a venue may have moved since the scope was named.
     ///
     /// # Errors
     /// When another holds one; the run can be resumed later.
-    pub fn claim_planned(&mut self) -> Result<(), RunError> {
+    pub async fn claim_planned(&mut self) -> Result<(), RunError> {
         let state = self.ledger.state();
         let planned = state.run(self.run).expect("the run was started").plans();
         let places = planned.iter().filter_map(|seq| state.plan(*seq)).map(|plan| state.place(plan));
         let countries: BTreeSet<_> =
             places.map(|place| place.country.as_ref().map(|country| country.code.clone())).collect();
         let catalog = &*self.setting.world.catalog;
-        self.setting.runtime.block_on(self.claims.take(catalog, countries, &self.setting.holder))
+        self.claims.take(catalog, countries, &self.setting.holder).await
     }
 
     fn performer(&self) -> Result<Performer, RunError> {
@@ -216,8 +213,8 @@ impl<'a> Wheel<'a> {
             }
             Message::Done { step, order: Box::new(order), performed }
         };
-        let work = self.setting.runtime.spawn(work.instrument(log::step(plan.venue, step)));
-        self.setting.runtime.spawn(async move {
+        let work = tokio::spawn(work.instrument(log::step(plan.venue, step)));
+        tokio::spawn(async move {
             let message = work.await.unwrap_or_else(|error| Message::Panicked(error.to_string()));
             let _the_wheel_has_stopped = outbox.send(message);
         });
@@ -344,7 +341,7 @@ impl<'a> Wheel<'a> {
                     self.spooled.remove(&put.hash);
                     if let (Some(forward), hash) = (self.setting.world.forward.clone(), put.hash) {
                         // A cache may keep what cannot be removed.
-                        self.setting.runtime.spawn(async move { forward.spool.remove(&hash).await });
+                        tokio::spawn(async move { forward.spool.remove(&hash).await });
                     }
                 }
             }
@@ -353,9 +350,9 @@ impl<'a> Wheel<'a> {
     }
 
     /// The end of a turn: the run is finished, or pauses for the reason that stopped it.
-    pub(super) fn close(mut self) -> Result<End, RunError> {
+    pub(super) async fn close(mut self) -> Result<End, RunError> {
         if self.pausing.is_none() {
-            self.delete_files()?;
+            self.delete_files().await?;
         }
         let waits = self.waits.rest(&self.retry.gates);
         self.append(waits)?;
@@ -366,14 +363,14 @@ impl<'a> Wheel<'a> {
             self.append(vec![alert_of(&paused), Event::Paused(paused.clone())])?;
             return Ok(End::Paused(paused));
         }
-        self.look_at_usage_at_the_end()?;
+        self.look_at_usage_at_the_end().await?;
         let (ending, tally) = (Ending::Done, self.state().tally(self.run));
         let checkpoint = Event::Checkpoint(self.state().checkpoint());
         let message = format!("{} of {} images done", tally.done, tally.images);
         let alerted = Event::Alerted(Alerted { about: AlertAbout::Finished, message });
         self.append(vec![checkpoint, alerted, Event::RunFinished(RunFinished { ending, tally })])?;
         if let (Some(forward), None) = (&self.setting.world.forward, self.state().unfinished().next()) {
-            let _a_cache_may_keep_what_it_has = self.setting.runtime.block_on(forward.spool.clear());
+            let _a_cache_may_keep_what_it_has = forward.spool.clear().await;
         }
         Ok(End::Finished(ending, tally))
     }

@@ -246,52 +246,52 @@ impl Stage {
 
     /// Starts a run forward over the place, Poland by default, or goes on with the unfinished one.
     pub fn migrate(&self, how: &How) -> Result<End, RunError> {
-        self.turn(how, |ledger, setting| match unfinished(ledger) {
-            Some(run) => runner::resume(ledger, run, how.options(), how.retry_failed, setting),
-            None => runner::start(ledger, forward(how), setting),
+        self.turn(how, async |ledger, setting| match unfinished(ledger) {
+            Some(run) => runner::resume(ledger, run, how.options(), how.retry_failed, setting).await,
+            None => runner::start(ledger, forward(how), setting).await,
         })
     }
 
     /// Starts a populate of the place, or goes on with the unfinished one.
     pub fn populate(&self, how: &How) -> Result<End, RunError> {
-        self.turn(how, |ledger, setting| match unfinished(ledger) {
-            Some(run) => runner::resume(ledger, run, how.options(), how.retry_failed, setting),
-            None => runner::start(ledger, Start { verb: Verb::Populate, ..forward(how) }, setting),
+        self.turn(how, async |ledger, setting| match unfinished(ledger) {
+            Some(run) => runner::resume(ledger, run, how.options(), how.retry_failed, setting).await,
+            None => runner::start(ledger, Start { verb: Verb::Populate, ..forward(how) }, setting).await,
         })
     }
 
     /// Starts a rollback of the place, closing what it takes over.
     pub fn rollback(&self, how: &How) -> Result<End, RunError> {
-        self.turn(how, |ledger, setting| {
+        self.turn(how, async |ledger, setting| {
             let state = ledger.state();
             let scope = how.scope.clone();
             let runs = state.unfinished().map(|(run, _)| run);
             let close = runs.filter(|run| plan::is_taken_over(state, *run, &scope)).collect();
             let start = Start { verb: Verb::Rollback, scope, options: how.options(), close };
-            runner::start(ledger, start, setting)
+            runner::start(ledger, start, setting).await
         })
     }
 
     /// Goes on with the unfinished run, whichever it is.
     pub fn resume(&self, how: &How) -> Result<End, RunError> {
-        self.turn(how, |ledger, setting| {
+        self.turn(how, async |ledger, setting| {
             let run = unfinished(ledger).expect("a run is unfinished");
-            runner::resume(ledger, run, how.options(), how.retry_failed, setting)
+            runner::resume(ledger, run, how.options(), how.retry_failed, setting).await
         })
     }
 
     /// Has the last run take up again what of it had failed.
     pub fn retry(&self, how: &How) -> Result<End, RunError> {
-        self.turn(how, |ledger, setting| {
+        self.turn(how, async |ledger, setting| {
             let (run, _) = ledger.state().runs().last().expect("there was a run");
-            runner::resume(ledger, run, how.options(), true, setting)
+            runner::resume(ledger, run, how.options(), true, setting).await
         })
     }
 
     fn turn(
         &self,
         how: &How,
-        turn: impl FnOnce(&mut Ledger, Setting<'_>) -> Result<(RunId, End), RunError>,
+        turn: impl AsyncFnOnce(&mut Ledger, Setting<'_>) -> Result<(RunId, End), RunError>,
     ) -> Result<End, RunError> {
         // As a process of its own: what dies with it is all that it had.
         let runtime = Runtime::new().unwrap();
@@ -321,7 +321,6 @@ impl Stage {
             world,
             operator,
             holder: "a test".into(),
-            runtime: runtime.handle().clone(),
             now: how.now,
             selection,
             inbox,
@@ -330,7 +329,7 @@ impl Stage {
             watch: None,
             probe: how.probe.clone(),
         };
-        let turned = turn(&mut ledger, setting);
+        let turned = runtime.block_on(turn(&mut ledger, setting));
         runtime.shutdown_timeout(Duration::from_secs(10));
         turned.map(|(_, end)| end)
     }

@@ -132,6 +132,20 @@ pub struct Search {
 #[derive(Debug, Clone)]
 pub struct Seen(pub(super) Kind);
 
+impl Seen {
+    /// All that was written up to a change, in a database that counts its changes.
+    pub fn at(change: i64) -> Self {
+        Self(Kind::Counted(change))
+    }
+    /// The change that [`Seen::at`] was given.
+    pub fn version(&self) -> Option<i64> {
+        match self.0 {
+            Kind::Counted(change) => Some(change),
+            _ => None,
+        }
+    }
+}
+
 /// The same, as each kind of database knows it.
 #[derive(Debug, Clone)]
 pub(super) enum Kind {
@@ -139,6 +153,8 @@ pub(super) enum Kind {
     Postgres { xmin: u64, tables: HashMap<i64, (i64, Vec<i32>)> },
     /// The file has been seen as it was in this version, after so many changes of this connection.
     Sqlite { version: i64, changes: u64 },
+    /// All changes up to this one have been seen.
+    Counted(i64),
 }
 
 #[cfg(test)]

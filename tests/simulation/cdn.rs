@@ -1,0 +1,321 @@
+//! ImageKit in memory, and the origin beside it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ledger::ids::{CdnPath, ContentHash, FileId, Format};
+use ledger::trouble::TroubleKind;
+use longshore::outside::Trouble;
+use longshore::outside::imagekit::{Cdn, CdnFile, Deleted, Stored, Upload, Usage, delivered_at};
+use longshore::outside::origin::{Fetched, Origin};
+use longshore::outside::probe::{Ask, Seen};
+use longshore::outside::spool::Spool;
+use time::Date;
+use tokio::time::Instant;
+use url::Url;
+
+use super::faults::Fault;
+use super::judge;
+use super::parts::Part;
+use super::process::Process;
+use super::world::Inner;
+
+/// Below this the files are delivered.
+pub const ENDPOINT: &str = "https://ik.imagekit.io/acme";
+/// How far a listing lags where it does.
+const LAG: Duration = Duration::from_secs(45);
+
+/// All files that there are or were.
+#[derive(Default)]
+pub struct Library {
+    pub files: BTreeMap<String, File>,
+    made: u64,
+    lag: Duration,
+    /// When each process last began to look for uses of files.
+    looked: BTreeMap<u64, Instant>,
+}
+
+/// A file.
+#[derive(Debug, Clone)]
+pub struct File {
+    pub id: String,
+    pub path: String,
+    pub bytes: Arc<[u8]>,
+    pub tags: Vec<String>,
+    pub versions: u32,
+    /// The ledger whose upload made it; none for other people's.
+    pub made_by: Option<usize>,
+    pub made: Instant,
+    pub deleted: Option<Instant>,
+    /// When other people last changed or deleted it.
+    pub touched: Option<Instant>,
+    /// When each process last saw its versions and tags.
+    pub seen: BTreeMap<u64, Instant>,
+}
+
+impl Library {
+    /// The file at a path.
+    pub fn at(&self, path: &str) -> Option<&File> {
+        self.files.values().find(|file| file.deleted.is_none() && file.path == path)
+    }
+
+    /// The file with an id.
+    pub fn get(&self, id: &str) -> Option<&File> {
+        self.files.get(id).filter(|file| file.deleted.is_none())
+    }
+
+    pub fn get_mut(&mut self, id: &str) -> Option<&mut File> {
+        self.files.get_mut(id).filter(|file| file.deleted.is_none())
+    }
+
+    /// Stores a file.
+    pub fn put(&mut self, path: &str, bytes: Arc<[u8]>, tags: Vec<String>, made_by: Option<usize>) -> &File {
+        self.made += 1;
+        let id = format!("{:024x}", self.made);
+        let made = Instant::now();
+        let touched = made_by.is_none().then_some(made);
+        let file = File {
+            id: id.clone(),
+            path: path.to_owned(),
+            bytes,
+            tags,
+            versions: 1,
+            made_by,
+            made,
+            deleted: None,
+            touched,
+            seen: BTreeMap::new(),
+        };
+        self.files.entry(id).or_insert(file)
+    }
+
+    /// A process begins to look for uses of files.
+    pub fn looked(&mut self, process: u64) {
+        self.looked.insert(process, Instant::now());
+    }
+
+    /// When it last did.
+    pub fn last_look(&self, process: u64) -> Option<Instant> {
+        self.looked.get(&process).copied()
+    }
+
+    fn listed(&self) -> impl Iterator<Item = &File> {
+        let then = |at: Instant| at.elapsed() >= self.lag;
+        self.files.values().filter(move |file| then(file.made) && !file.deleted.is_some_and(then))
+    }
+}
+
+/// The sides that a picture of these bytes has: the same for all pictures of one length.
+pub fn sides(bytes: &[u8]) -> (u32, u32) {
+    (100 + bytes.len() as u32, 80)
+}
+
+fn described(file: &File) -> CdnFile {
+    let (width, height) = sides(&file.bytes);
+    let version = match file.versions {
+        1 => file.id.clone(),
+        more => format!("{}{more}", &file.id[1..]),
+    };
+    CdnFile {
+        id: file.id.parse().expect("an id"),
+        path: file.path.parse().expect("a path"),
+        url: url_of(&file.path),
+        unfit: None,
+        bytes: file.bytes.len() as u64,
+        width: Some(width),
+        height: Some(height),
+        tags: file.tags.clone(),
+        version: Some(version.parse().expect("an id")),
+    }
+}
+
+/// Where a path is delivered.
+pub fn url_of(path: &str) -> String {
+    delivered_at(&Url::parse(ENDPOINT).expect("a URL"), path)
+}
+
+/// What one process sees of ImageKit and the origin.
+pub struct Seat(pub Arc<Process>);
+
+#[async_trait]
+impl Cdn for Seat {
+    async fn upload(&self, upload: &Upload, _spool: &Spool) -> Result<Stored, Trouble> {
+        let ledger = self.0.ledger;
+        let spooled = {
+            let mut world = self.0.world.lock();
+            let bytes = world.spools[ledger].get(&upload.hash).cloned();
+            let bytes = bytes.filter(|bytes| ContentHash::of(bytes) == upload.hash);
+            if bytes.is_none() {
+                world.spools[ledger].remove(&upload.hash);
+            }
+            bytes
+        };
+        let Some(bytes) = spooled else { return Ok(Stored::NotSpooled) };
+        let (path, tags) = (upload.path.as_str().to_owned(), upload.tags.clone());
+        self.0
+            .request(Part::Upload, move |world: &mut Inner| {
+                if world.cdn.at(&path).is_some() {
+                    return Ok(Stored::Conflict);
+                }
+                let lags = world.strikes(Fault::ListLags);
+                world.cdn.lag = if lags { LAG } else { Duration::ZERO };
+                let file = world.cdn.put(&path, bytes.clone(), tags.clone(), Some(ledger)).clone();
+                world.tell(|| format!("{} is stored at {path} for ledger {ledger}", file.id));
+                Ok(Stored::Now(described(&file)))
+            })
+            .await
+    }
+
+    async fn details(&self, file: &FileId) -> Result<Option<CdnFile>, Trouble> {
+        let id = file.to_string();
+        self.0.request(Part::Api, move |world| Ok(world.cdn.get(&id).map(described))).await
+    }
+
+    async fn versions(&self, file: &FileId) -> Result<Vec<CdnFile>, Trouble> {
+        let (id, number) = (file.to_string(), self.0.number);
+        let look = move |world: &mut Inner| {
+            let Some(file) = world.cdn.get_mut(&id) else { return Ok(Vec::new()) };
+            file.seen.insert(number, Instant::now());
+            Ok(vec![described(file); file.versions as usize])
+        };
+        self.0.request(Part::Api, look).await
+    }
+
+    async fn find(&self, path: &CdnPath) -> Result<Option<CdnFile>, Trouble> {
+        let path = path.as_str().to_owned();
+        let find = move |world: &mut Inner| {
+            let mut listed = world.cdn.listed().filter(|file| file.path == path);
+            Ok(listed.next().map(described))
+        };
+        self.0.request(Part::Api, find).await
+    }
+
+    async fn list(&self, _folder: &str, skip: u64, limit: u32) -> Result<Vec<CdnFile>, Trouble> {
+        let list = move |world: &mut Inner| {
+            let page = world.cdn.listed().skip(skip as usize).take(limit as usize);
+            Ok(page.map(described).collect())
+        };
+        self.0.request(Part::Api, list).await
+    }
+
+    async fn set_tags(&self, file: &FileId, tags: &[String]) -> Result<CdnFile, Trouble> {
+        let (id, tags) = (file.to_string(), tags.to_vec());
+        let set = move |world: &mut Inner| {
+            let Some(file) = world.cdn.get_mut(&id) else {
+                return Err(Trouble::new(TroubleKind::ApiError, "no such file"));
+            };
+            file.tags = tags.clone();
+            Ok(described(file))
+        };
+        self.0.request(Part::Api, set).await
+    }
+
+    async fn delete(&self, file: &FileId) -> Result<bool, Trouble> {
+        let (id, process, sent) = (file.to_string(), self.0.clone(), Instant::now());
+        let delete = move |world: &mut Inner| {
+            if world.cdn.get(&id).is_none() {
+                return Ok(false);
+            }
+            judge::deleted(world, &process, &id, sent);
+            if let Some(file) = world.cdn.get_mut(&id) {
+                file.deleted = Some(Instant::now());
+            }
+            world.tell(|| format!("{id} is deleted for ledger {}", process.ledger));
+            Ok(true)
+        };
+        self.0.request(Part::Api, delete).await
+    }
+
+    async fn delete_many(&self, files: &[FileId]) -> Result<Deleted, Trouble> {
+        let (mut deleted, mut missing) = (Vec::new(), Vec::new());
+        for file in files {
+            match self.delete(file).await? {
+                true => deleted.push(file.clone()),
+                false => missing.push(file.clone()),
+            }
+        }
+        Ok(Deleted { deleted, missing })
+    }
+
+    async fn original_hash(&self, url: &str, bytes: u64) -> Result<ContentHash, Trouble> {
+        let url = url.to_owned();
+        let read = move |world: &mut Inner| {
+            let Some(file) = world.cdn.files.values().find(|it| it.deleted.is_none() && url_of(&it.path) == url)
+            else {
+                return Err(Trouble::new(TroubleKind::NotServed, "it is not served"));
+            };
+            if file.bytes.len() as u64 > bytes {
+                return Err(Trouble::new(TroubleKind::IntegrityMismatch, "it has more bytes"));
+            }
+            Ok(ContentHash::of(&file.bytes))
+        };
+        self.0.request(Part::Delivery, read).await
+    }
+
+    async fn check_delivery(&self, url: &str) -> Result<(), Trouble> {
+        let url = url.to_owned();
+        let look = move |world: &mut Inner| {
+            let is_there = world.cdn.files.values().any(|it| it.deleted.is_none() && url_of(&it.path) == url);
+            match is_there {
+                true => Ok(()),
+                false => Err(Trouble::new(TroubleKind::NotServed, "it is not served")),
+            }
+        };
+        self.0.request(Part::Delivery, look).await
+    }
+
+    async fn probe(&self, _: &str, _: Option<&str>, _: &Ask<'_>) -> Result<Seen, Trouble> {
+        unreachable!("only `verify` looks as a browser does")
+    }
+
+    async fn usage(&self, _from: Date, _to: Date) -> Result<Usage, Trouble> {
+        Ok(Usage { storage_bytes: 0, bandwidth_bytes: 0 })
+    }
+}
+
+#[async_trait]
+impl Origin for Seat {
+    async fn fetch(&self, url: &str, _spool: &Spool) -> Result<Fetched, Trouble> {
+        let (url, ledger) = (url.to_owned(), self.0.ledger);
+        let fetch = move |world: &mut Inner| {
+            let Some(bytes) = world.pictures.get(&url).cloned() else {
+                return Err(Trouble::new(TroubleKind::NotFound, "the origin answered 404"));
+            };
+            let hash = ContentHash::of(&bytes);
+            world.spools[ledger].insert(hash, bytes.clone());
+            let (width, height) = sides(&bytes);
+            Ok(Fetched { hash, bytes: bytes.len() as u64, format: Format::Jpeg, width, height })
+        };
+        self.0.request(Part::Origin, fetch).await
+    }
+
+    async fn probe(&self, url: &str, _ask: &Ask<'_>) -> Result<Seen, Trouble> {
+        let url = url.to_owned();
+        let look = move |world: &mut Inner| {
+            let status = if world.pictures.contains_key(&url) { 200 } else { 404 };
+            Ok(Seen {
+                status,
+                excuse: None,
+                media_type: None,
+                allowed_site: None,
+                bytes: None,
+                is_too_large: false,
+                picture: Err("it was not looked at".to_owned()),
+                flaw: None,
+                hash: None,
+                clock: None,
+                first_byte: Duration::ZERO,
+                total: Duration::ZERO,
+            })
+        };
+        self.0.request(Part::Origin, look).await
+    }
+
+    async fn size(&self, url: &str) -> Result<Option<u64>, Trouble> {
+        let url = url.to_owned();
+        let size = move |world: &mut Inner| Ok(world.pictures.get(&url).map(|it| it.len() as u64));
+        self.0.request(Part::Origin, size).await
+    }
+}

@@ -1,0 +1,28 @@
+//! Simulated time: tokio's, paused, which moves on when nothing is left to do but to wait.
+
+use std::cell::Cell;
+
+use ledger::timestamp::Timestamp;
+use tokio::time::Instant;
+
+/// When every history begins: 2026-03-01.
+const BEGINNING_MS: i64 = 1_772_323_200_000;
+
+thread_local! {
+    static START: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Begins a history on this thread, inside its runtime.
+pub fn begin() {
+    START.set(Some(Instant::now()));
+}
+
+/// When this thread's history began.
+pub fn start() -> Instant {
+    START.get().expect("a history begins its clock")
+}
+
+/// What a process's clock shows.
+pub fn now() -> Timestamp {
+    Timestamp::from_millis(BEGINNING_MS + start().elapsed().as_millis() as i64)
+}

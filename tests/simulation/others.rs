@@ -1,0 +1,161 @@
+//! What other people do to the rows, the files and the origin, between any two calls.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::cdn::url_of;
+use super::faults::Fault;
+use super::judge::elements;
+use super::world::Inner;
+
+/// Lets others act, where the weather has it.
+pub fn act(world: &mut Inner) {
+    rows(world);
+    files(world);
+    if world.strikes(Fault::ClaimLost) {
+        let process = world.dice.u64(0..8);
+        world.database.lose_claim(process);
+    }
+    for (fault, zeroed) in [(Fault::SpoolLost, false), (Fault::SpoolZeroed, true)] {
+        if world.strikes(fault) {
+            let ledger = world.dice.usize(0..world.spools.len());
+            match zeroed {
+                false => world.spools[ledger].clear(),
+                true => world.spools[ledger].values_mut().for_each(|it| *it = Arc::from(vec![0; it.len()])),
+            }
+        }
+    }
+    if world.strikes(Fault::PictureGone) && let Some(url) = picture(world) {
+        world.pictures.remove(&url);
+    }
+    if world.strikes(Fault::PictureChanged) && let Some(url) = picture(world) {
+        let bytes = other_bytes(world, &world.pictures[&url].clone());
+        world.pictures.insert(url, bytes);
+    }
+}
+
+fn rows(world: &mut Inner) {
+    for fault in [
+        Fault::RowEdited,
+        Fault::RowShuffled,
+        Fault::EntryAdded,
+        Fault::EntryRemoved,
+        Fault::RowStale,
+        Fault::VenueMoved,
+        Fault::VenueGone,
+    ] {
+        if !world.strikes(fault) {
+            continue;
+        }
+        let ids: Vec<i64> = world.database.rows.iter().filter(|(_, row)| !row.is_locked()).map(|it| *it.0).collect();
+        let Some(id) = world.one(&ids).copied() else { continue };
+        world.tell(|| format!("others: {} ({id})", fault.name()));
+        match fault {
+            Fault::VenueGone => drop(world.database.rows.remove(&id)),
+            Fault::VenueMoved => {
+                let city = [Some(1), Some(2), None][world.dice.usize(0..3)];
+                if let Some(row) = world.database.rows.get_mut(&id) {
+                    row.city = city;
+                }
+            }
+            Fault::RowStale => {
+                let past = world.database.rows[&id].past.clone();
+                let text = world.one(&past).cloned().flatten();
+                write(world, id, text);
+            }
+            _ => {
+                let Some(text) = world.database.rows[&id].images.clone() else { continue };
+                let mut entries: Vec<String> = elements(&text).into_iter().map(str::to_owned).collect();
+                edit(world, fault, &mut entries);
+                write(world, id, Some(format!("[{}]", entries.join(", "))));
+            }
+        }
+    }
+}
+
+fn edit(world: &mut Inner, fault: Fault, entries: &mut Vec<String>) {
+    let n = world.dice.u32(0..1_000);
+    let at = world.dice.usize(0..entries.len().max(1));
+    match fault {
+        Fault::EntryAdded => {
+            let url = format!("https://elsewhere.example/{n}.jpg");
+            entries.insert(at.min(entries.len()), format!(r#"{{"url": "{url}", "n": {n}.000e+1}}"#));
+        }
+        Fault::EntryRemoved if !entries.is_empty() => drop(entries.remove(at)),
+        Fault::RowShuffled => world.dice.shuffle(entries),
+        Fault::RowEdited if !entries.is_empty() => {
+            entries[at] = match world.dice.u32(0..3) {
+                // A key of theirs.
+                0 => entries[at].replacen('{', &format!(r#"{{"note": {n}.50, "#), 1),
+                // Another order of keys, and so another text.
+                1 => entries[at].replacen(r#", "source""#, r#",  "source""#, 1),
+                // A key of ours.
+                _ => entries[at].replacen(r#""height": null"#, &format!(r#""height": {n}"#), 1),
+            };
+        }
+        _ => {}
+    }
+}
+
+fn write(world: &mut Inner, id: i64, text: Option<String>) {
+    world.database.write(id, text);
+    let row = world.database.rows.get_mut(&id).expect("it is there");
+    row.original = None;
+}
+
+fn files(world: &mut Inner) {
+    let ids: Vec<String> =
+        world.cdn.files.values().filter(|file| file.deleted.is_none()).map(|file| file.id.clone()).collect();
+    for fault in [Fault::FileUsed, Fault::FileDeleted, Fault::FileReplaced, Fault::FileRetagged] {
+        if !world.strikes(fault) {
+            continue;
+        }
+        let Some(id) = world.one(&ids).cloned() else { continue };
+        let Some(file) = world.cdn.get(&id).cloned() else { continue };
+        world.tell(|| format!("others: {} ({id})", fault.name()));
+        let bytes = other_bytes(world, &file.bytes);
+        let tag = ["ledger-ffff", "press"][world.dice.usize(0..2)].to_owned();
+        if fault == Fault::FileUsed {
+            world.database.say(format!("<img src='{}?tr=w-300'>", url_of(&file.path)));
+            continue;
+        }
+        let Some(file) = world.cdn.get_mut(&id) else { continue };
+        file.touched = Some(Instant::now());
+        match fault {
+            Fault::FileDeleted => file.deleted = Some(Instant::now()),
+            Fault::FileReplaced => (file.bytes, file.versions) = (bytes, file.versions + 1),
+            _ => file.tags.push(tag),
+        }
+    }
+    if world.strikes(Fault::FilePlanted) {
+        // Where a file of ours may go: with the same bytes, or with others of the same size.
+        let Some(bytes) = picture(world).map(|url| world.pictures[&url].clone()) else { return };
+        let hash = ledger::ids::ContentHash::of(&bytes);
+        let rows: Vec<(String, i64)> = world.database.rows.iter().map(|(id, row)| (row.slug.clone(), *id)).collect();
+        let Some((slug, id)) = world.one(&rows).cloned() else { return };
+        let path = ledger::ids::CdnPath::new(
+            Some(&slug),
+            ledger::ids::VenueId(id),
+            &hash,
+            ledger::ids::Format::Jpeg,
+        );
+        if world.cdn.at(path.as_str()).is_none() {
+            let bytes = if world.dice.bool() { bytes } else { other_bytes(world, &bytes) };
+            world.cdn.put(path.as_str(), bytes, Vec::new(), None);
+        }
+    }
+}
+
+fn picture(world: &mut Inner) -> Option<String> {
+    let urls: Vec<String> = world.pictures.keys().cloned().collect();
+    world.one(&urls).cloned()
+}
+
+/// Another picture with the same size and sides.
+fn other_bytes(world: &mut Inner, bytes: &[u8]) -> Arc<[u8]> {
+    let mut bytes = bytes.to_vec();
+    let last = bytes.len() - 1;
+    bytes[last] = bytes[last].wrapping_add(world.dice.u8(1..=255));
+    bytes.into()
+}

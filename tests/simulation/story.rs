@@ -1,0 +1,160 @@
+//! A history: what is there at the beginning, which commands are given, and what is looked at in the end.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger::event::{Country, Scope};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::command::{self, Command};
+use super::database::Held;
+use super::faults::Weather;
+use super::process::Process;
+use super::world::{LEDGERS, World};
+use super::{clock, judge};
+
+/// Longer than any history may take, in its own time.
+const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 30);
+
+/// How one history went.
+pub struct Told {
+    /// What was found to be wrong.
+    pub wrong: Vec<String>,
+    /// How often each thing came about.
+    pub happened: std::collections::BTreeMap<&'static str, u64>,
+    /// What came about, where it was asked for.
+    pub told: Vec<String>,
+    /// The heads of the ledgers at the end.
+    pub heads: Vec<String>,
+}
+
+/// Tells the history of a seed, with its ledgers in an empty directory.
+pub fn tell(seed: u64, dir: &Path, tells: bool) -> Told {
+    fastrand::seed(seed);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    let world = World::new(seed, tells);
+    let lived = runtime.block_on(async {
+        clock::begin();
+        begin(&world);
+        timeout(LONGEST, live(&world, dir)).await
+    });
+    let heads = (0..LEDGERS).map(|ledger| command::head(&path(dir, ledger))).collect();
+    drop(runtime);
+    let mut world = world.lock();
+    if lived.is_err() {
+        world.break_promise("it did not end".to_owned());
+    }
+    Told {
+        wrong: std::mem::take(&mut world.wrong),
+        happened: std::mem::take(&mut world.happened),
+        told: std::mem::take(&mut world.told),
+        heads,
+    }
+}
+
+fn path(dir: &Path, ledger: usize) -> PathBuf {
+    dir.join(["a.ledger", "b.ledger"][ledger])
+}
+
+fn begin(world: &World) {
+    let mut world = world.lock();
+    world.database.cities = [(1, 1), (2, 2)].into();
+    for venue in 1..=world.dice.i64(1..=5) {
+        let mut entries = Vec::new();
+        for n in 0..world.dice.u32(0..5) {
+            let url = format!("https://origin.example/{venue}/{n}.jpg");
+            // Few different bytes, so that images share files and files of one size differ.
+            let bytes = format!("picture {}", world.dice.u32(0..12));
+            world.pictures.insert(url.clone(), bytes.into_bytes().into());
+            entries.push(format!(
+                r#"{{"url": "{url}", "width": null, "height": null, "source": "trivia_advisor_migration", "migrated_at": "2026-01-01T00:00:00.000Z", "upload_status": "external"}}"#
+            ));
+            if world.dice.u32(0..4) == 0 {
+                entries.push(format!(r#"{{"url":"https://elsewhere.example/{n}", "n": 1.{n}00e400, "ä": null}}"#));
+            }
+        }
+        let city = [Some(1), Some(1), Some(2), None][world.dice.usize(0..4)];
+        let slug = ["a", "b", "a-b"][world.dice.usize(0..3)];
+        let images = format!("[{}]", entries.join(", "));
+        world.database.rows.insert(venue, Held::new(slug, city, Some(images)));
+    }
+}
+
+async fn live(world: &Arc<World>, dir: &Path) {
+    let acts = world.lock().dice.u32(1..7);
+    for _ in 0..acts {
+        let (first, second, wait) = {
+            let mut world = world.lock();
+            let first = (world.dice.usize(0..8) / 7, draw(&mut world.dice));
+            let has_second = world.dice.u32(0..4) == 0;
+            let second = has_second.then(|| (world.dice.usize(0..4) / 3, draw(&mut world.dice)));
+            (first, second, world.within(1..100_000))
+        };
+        let first = one(world, dir, first);
+        match second {
+            None => first.await,
+            Some(second) => {
+                let second = async {
+                    sleep(wait).await;
+                    one(world, dir, second).await;
+                };
+                futures_util::future::join(first, second).await;
+            }
+        }
+    }
+    end(world, dir).await;
+}
+
+async fn one(world: &Arc<World>, dir: &Path, (ledger, command): (usize, Command)) {
+    let process = Process::new(world, ledger);
+    world.lock().tell(|| format!("process {}: {command:?} with ledger {ledger}", process.number));
+    let ended = command::run(&process, &path(dir, ledger), command).await;
+    let mut world = world.lock();
+    world.count(ended.name());
+    world.tell(|| format!("process {} ended: {ended:?}", process.number));
+}
+
+/// Fair weather: what is unfinished is finished, everything is migrated, looked at, rolled back, and looked at again.
+async fn end(world: &Arc<World>, dir: &Path) {
+    {
+        let mut world = world.lock();
+        (world.weather, world.storms) = (Weather::fair(), Default::default());
+        world.tell(|| "fair weather".to_owned());
+    }
+    sleep(Duration::from_secs(1_000)).await;
+    let since = Instant::now();
+    for ledger in 0..LEDGERS {
+        for command in [Command::Resume, Command::Migrate(Scope::Everywhere)] {
+            one(world, dir, (ledger, command)).await;
+        }
+    }
+    judge::migrated(&mut world.lock(), since);
+    for ledger in (0..LEDGERS).rev() {
+        one(world, dir, (ledger, Command::Rollback(Scope::Everywhere, true))).await;
+    }
+    judge::restored(&mut world.lock());
+}
+
+fn draw(dice: &mut fastrand::Rng) -> Command {
+    let scope = |dice: &mut fastrand::Rng| match dice.u32(0..4) {
+        0 => Scope::Country(country("DE", "Germany")),
+        1 => Scope::Everywhere,
+        _ => Scope::Country(country("PL", "Poland")),
+    };
+    match dice.u32(0..12) {
+        0..4 => Command::Migrate(scope(dice)),
+        4..7 => Command::Resume,
+        7..9 => Command::Rollback(scope(dice), dice.bool()),
+        9 => Command::Retry,
+        _ => Command::DeleteOrphans,
+    }
+}
+
+fn country(code: &str, name: &str) -> Country {
+    Country { code: code.to_owned(), name: name.to_owned(), slug: Some(name.to_lowercase()) }
+}

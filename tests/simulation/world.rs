@@ -1,0 +1,120 @@
+//! What all parts of the pretend world share: dice, trouble, what has happened, and what was found to be wrong.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ledger::ids::ContentHash;
+use tokio::time::Instant;
+
+use super::cdn::Library;
+use super::database::Database;
+use super::faults::{Fault, Weather};
+use super::parts::Part;
+
+/// One history's world. All processes of the history share it.
+pub struct World(Mutex<Inner>);
+
+/// What is in it.
+pub struct Inner {
+    /// Decides everything that is left to chance; seeded once a history.
+    pub dice: fastrand::Rng,
+    /// Which kinds of trouble there are, and how often.
+    pub weather: Weather,
+    /// The application's database.
+    pub database: Database,
+    /// ImageKit's files.
+    pub cdn: Library,
+    /// What the origin gives, by URL.
+    pub pictures: BTreeMap<String, Arc<[u8]>>,
+    /// The bytes beside each ledger that were downloaded and not uploaded yet.
+    pub spools: [BTreeMap<ContentHash, Arc<[u8]>>; LEDGERS],
+    /// Until when each part is in trouble as a whole, and how.
+    pub storms: [Option<(Instant, Fault)>; Part::ALL.len()],
+    /// How often each thing came about.
+    pub happened: BTreeMap<&'static str, u64>,
+    /// Promises that were broken.
+    pub wrong: Vec<String>,
+    /// What came about, in order, for whoever reads a failing history.
+    pub told: Vec<String>,
+    /// Whether that is kept.
+    pub tells: bool,
+    processes: u64,
+}
+
+/// Ledgers that work on one database and one ImageKit account.
+pub const LEDGERS: usize = 2;
+
+impl World {
+    /// An empty world.
+    pub fn new(seed: u64, tells: bool) -> Arc<Self> {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let weather = Weather::drawn(&mut dice);
+        Arc::new(Self(Mutex::new(Inner {
+            dice,
+            weather,
+            database: Database::default(),
+            cdn: Library::default(),
+            pictures: BTreeMap::new(),
+            spools: Default::default(),
+            storms: [None; Part::ALL.len()],
+            happened: BTreeMap::new(),
+            wrong: Vec::new(),
+            told: Vec::new(),
+            tells,
+            processes: 0,
+        })))
+    }
+
+    /// The world, for as long as nothing is waited for.
+    pub fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Whether a kind of trouble comes about now.
+    pub fn strikes(&mut self, fault: Fault) -> bool {
+        let strikes = self.dice.u32(0..10_000) < self.weather.rate(fault);
+        if strikes {
+            self.count(fault.name());
+        }
+        strikes
+    }
+
+    /// Counts something that came about.
+    pub fn count(&mut self, what: &'static str) {
+        *self.happened.entry(what).or_default() += 1;
+    }
+
+    /// Notes what came about.
+    pub fn tell(&mut self, what: impl FnOnce() -> String) {
+        if self.tells {
+            let at = Instant::now().duration_since(super::clock::start());
+            let line = format!("{:>9.3} {}", at.as_secs_f64(), what());
+            self.told.push(line);
+        }
+    }
+
+    /// Notes a broken promise.
+    pub fn break_promise(&mut self, what: String) {
+        self.tell(|| format!("BROKEN: {what}"));
+        self.wrong.push(what);
+    }
+
+    /// A time between two, in milliseconds.
+    pub fn within(&mut self, ms: std::ops::Range<u64>) -> Duration {
+        Duration::from_millis(self.dice.u64(ms))
+    }
+
+    /// One of several.
+    pub fn one<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
+        (!of.is_empty()).then(|| &of[self.dice.usize(0..of.len())])
+    }
+
+    /// The number of a new process.
+    pub fn next_process(&mut self) -> u64 {
+        self.processes += 1;
+        self.processes
+    }
+}

@@ -169,8 +169,13 @@ impl Cdn for Seat {
     }
 
     async fn details(&self, file: &FileId) -> Result<Option<CdnFile>, Trouble> {
-        let id = file.to_string();
-        self.0.request(Part::Api, move |world| Ok(world.cdn.get(&id).map(described))).await
+        let (id, number) = (file.to_string(), self.0.number);
+        let look = move |world: &mut Inner| {
+            let Some(file) = world.cdn.get_mut(&id) else { return Ok(None) };
+            file.seen.insert(number, Instant::now());
+            Ok(Some(described(file)))
+        };
+        self.0.request(Part::Api, look).await
     }
 
     async fn versions(&self, file: &FileId) -> Result<Vec<CdnFile>, Trouble> {
@@ -201,8 +206,9 @@ impl Cdn for Seat {
     }
 
     async fn set_tags(&self, file: &FileId, tags: &[String]) -> Result<CdnFile, Trouble> {
-        let (id, tags) = (file.to_string(), tags.to_vec());
+        let (id, tags, process) = (file.to_string(), tags.to_vec(), self.0.clone());
         let set = move |world: &mut Inner| {
+            judge::tagged(world, &process, &id, &tags);
             let Some(file) = world.cdn.get_mut(&id) else {
                 return Err(Trouble::new(TroubleKind::ApiError, "no such file"));
             };

@@ -212,9 +212,17 @@ fn tallies(ledger: &Ledger) -> Vec<ledger::event::Tally> {
     ledger.state().runs().map(|(run, _)| ledger.state().tally(run)).collect()
 }
 
+/// A ledger, to be looked at; none where there is none yet.
+pub fn read(path: &Path) -> Option<Ledger> {
+    match Ledger::read(path) {
+        Err(LedgerError::Missing { .. }) => None,
+        read => Some(read.expect("a ledger can be read")),
+    }
+}
+
 /// The hash of a ledger's last event.
 pub fn head(path: &Path) -> String {
-    Ledger::read(path).map_or_else(|error| error.to_string(), |ledger| ledger.head().to_string())
+    read(path).map_or_else(String::new, |ledger| ledger.head().to_string())
 }
 
 async fn delete_orphans(process: &Arc<Process>, ledger: &mut Ledger) -> Result<Ended, RunError> {

@@ -43,6 +43,8 @@ pub struct Held {
     pub images: Option<String>,
     /// What it held at the beginning, where nobody but Longshore has written to it since.
     pub original: Option<Option<String>>,
+    /// Whether somebody wrote an old text of it back.
+    pub is_stale: bool,
     /// Texts that it had, for those who write old ones back.
     pub past: Vec<Option<String>>,
     /// The change that wrote it last.
@@ -58,6 +60,7 @@ impl Held {
             slug: slug.to_owned(),
             city,
             original: Some(images.clone()),
+            is_stale: false,
             past: vec![images.clone()],
             images,
             change: 0,

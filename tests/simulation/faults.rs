@@ -152,6 +152,11 @@ impl Weather {
         Self([0; Fault::ALL.len()])
     }
 
+    /// Whether there is no trouble at all.
+    pub fn is_fair(&self) -> bool {
+        self.0.iter().all(|rate| *rate == 0)
+    }
+
     /// How often in ten thousand moments.
     pub fn rate(&self, fault: Fault) -> u32 {
         self.0[fault as usize]

@@ -39,11 +39,19 @@ fn text<'a>(of: &BTreeMap<String, &'a RawValue>, key: &str) -> Option<String> {
 }
 
 /// An entry that says that its picture is on the CDN: the file's id and URL.
-fn completed(entry: &str) -> Option<(String, String)> {
+pub fn completed(entry: &str) -> Option<(String, String)> {
     let of = members(entry);
     let is_completed = text(&of, "upload_status").as_deref() == Some("completed")
         && text(&of, "source").as_deref() == Some("trivia_advisor_migration");
     is_completed.then(|| (text(&of, "imagekit_file_id").unwrap_or_default(), text(&of, "url").unwrap_or_default()))
+}
+
+/// The URL of an entry that waits to be moved.
+pub fn external(entry: &str) -> Option<String> {
+    let of = members(entry);
+    let is_external = text(&of, "upload_status").as_deref() == Some("external")
+        && text(&of, "source").as_deref() == Some("trivia_advisor_migration");
+    is_external.then(|| text(&of, "url")).flatten()
 }
 
 /// Longshore writes a row.
@@ -83,8 +91,19 @@ fn misses(world: &Inner, file: &str, url: &str) -> Option<String> {
 }
 
 /// Whether a file has the bytes that its name is made of.
-fn is_whole(file: &File) -> bool {
+pub fn is_whole(file: &File) -> bool {
     file.path.contains(&ContentHash::of(&file.bytes).to_string()[..16])
+}
+
+/// Longshore sets a file's tags.
+pub fn tagged(world: &mut Inner, by: &Process, id: &str, tags: &[String]) {
+    let Some(file) = world.cdn.get(id).cloned() else { return };
+    let seen = file.seen.get(&by.number).copied();
+    let is_touched_since = file.touched.is_some_and(|touched| seen.is_none_or(|seen| touched >= seen));
+    let lost = file.tags.iter().find(|tag| !tags.contains(tag));
+    if let (Some(lost), false) = (lost, is_touched_since) {
+        world.break_promise(format!("{id} loses its tag {lost}"));
+    }
 }
 
 /// Longshore deletes a file, by a request that was sent then.
@@ -110,8 +129,9 @@ pub fn deleted(world: &mut Inner, by: &Process, id: &str, _sent: Instant) {
 
 /// The end: everything was taken up again under fair weather.
 pub fn migrated(world: &mut Inner, since: Instant) {
-    let rows: Vec<(i64, String)> =
-        world.database.rows.iter().filter_map(|(id, row)| Some((*id, row.images.clone()?))).collect();
+    // Whoever writes an old text back may put an entry back whose file was deleted since (see architecture.md).
+    let rows = world.database.rows.iter().filter(|(_, row)| !row.is_stale);
+    let rows: Vec<(i64, String)> = rows.filter_map(|(id, row)| Some((*id, row.images.clone()?))).collect();
     for (id, row) in rows {
         for (file, url) in elements(&row).into_iter().filter_map(completed) {
             let Some(why) = misses(world, &file, &url) else { continue };

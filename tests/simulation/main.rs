@@ -1,6 +1,7 @@
 //! A deterministic simulation: one seed gives one history, to the last event of its ledgers. The catalog, the origin, the CDN
 //! and time are pretended; the runner, the retries, the claims' users and the ledgers are the program's own.
 
+mod accounts;
 mod cdn;
 mod clock;
 mod command;
@@ -46,7 +47,7 @@ fn e5_histories_keep_every_promise() {
     };
     let first = seeds("LONGSHORE_SIMULATE_FROM", 0);
     let began = std::time::Instant::now();
-    let happened = tell(first..first + seeds("LONGSHORE_SIMULATE", 100));
+    let happened = tell(first..first + seeds("LONGSHORE_SIMULATE", 200));
     eprintln!("{:.1} s; {happened:#?}", began.elapsed().as_secs_f64());
 }
 

@@ -63,6 +63,7 @@ fn rows(world: &mut Inner) {
                 let past = world.database.rows[&id].past.clone();
                 let text = world.one(&past).cloned().flatten();
                 write(world, id, text);
+                world.database.rows.get_mut(&id).expect("it is there").is_stale = true;
             }
             _ => {
                 let Some(text) = world.database.rows[&id].images.clone() else { continue };

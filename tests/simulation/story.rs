@@ -7,12 +7,12 @@ use std::time::Duration;
 use ledger::event::{Country, Scope};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::command::{self, Command};
+use super::command::{self, Command, Ended};
 use super::database::Held;
 use super::faults::Weather;
 use super::process::Process;
 use super::world::{LEDGERS, World};
-use super::{clock, judge};
+use super::{accounts, clock, judge};
 
 /// Longer than any history may take, in its own time.
 const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 30);
@@ -115,6 +115,9 @@ async fn one(world: &Arc<World>, dir: &Path, (ledger, command): (usize, Command)
     world.lock().tell(|| format!("process {}: {command:?} with ledger {ledger}", process.number));
     let ended = command::run(&process, &path(dir, ledger), command).await;
     let mut world = world.lock();
+    if world.weather.is_fair() && !matches!(ended, Ended::Finished | Ended::Nothing) {
+        world.break_promise(format!("under fair weather a command ended so: {ended:?}"));
+    }
     world.count(ended.name());
     world.tell(|| format!("process {} ended: {ended:?}", process.number));
 }
@@ -133,7 +136,12 @@ async fn end(world: &Arc<World>, dir: &Path) {
             one(world, dir, (ledger, command)).await;
         }
     }
-    judge::migrated(&mut world.lock(), since);
+    {
+        let ledgers: Vec<_> = (0..LEDGERS).filter_map(|ledger| command::read(&path(dir, ledger))).collect();
+        let mut world = world.lock();
+        judge::migrated(&mut world, since);
+        accounts::migrated(&mut world, &ledgers);
+    }
     for ledger in (0..LEDGERS).rev() {
         one(world, dir, (ledger, Command::Rollback(Scope::Everywhere, true))).await;
     }

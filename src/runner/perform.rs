@@ -251,9 +251,22 @@ impl Performer {
         Ok(Some(Tried { value: (file, acquired), attempts, ms }))
     }
 
-    /// Takes a file that is there already, once its untouched bytes prove to be the same: whatever the ledger says of it,
-    /// somebody may have put other bytes of the same size there since.
+    /// Takes a file that is there already. One of this ledger's own that cannot be taken is named by its id, so that the
+    /// ledger tells of it even if no other try follows.
     async fn take(&self, put: &Put, file: CdnFile) -> Result<(CdnFile, Acquired), Halt> {
+        let (id, acquired) = (file.id.clone(), self.acquired(put, &file));
+        let taken = self.take_as(acquired, put, file).await;
+        taken.map(|file| (file, acquired)).map_err(|halt| match halt {
+            Halt::Trouble(trouble, tries) if acquired != Acquired::Adopted => {
+                Halt::Trouble(trouble.with_file(id), tries)
+            }
+            other => other,
+        })
+    }
+
+    /// Takes it once its untouched bytes prove to be the same: whatever the ledger says of it, somebody may have put other
+    /// bytes of the same size there since.
+    async fn take_as(&self, acquired: Acquired, put: &Put, file: CdnFile) -> Result<CdnFile, Halt> {
         let differs = |what: String| Halt::Trouble(Trouble::new(TroubleKind::IntegrityMismatch, what), 1);
         check(put, &file).map_err(|why| differs(format!("{why}; the file {} stays", file.id)))?;
         let cdn = &self.forward().cdn;
@@ -262,8 +275,7 @@ impl Performer {
             let (id, path) = (&file.id, &put.path);
             return Err(differs(format!("another file, {id}, with other bytes is at {path}, and stays")));
         }
-        let acquired = self.acquired(put, &file);
-        Ok((self.tag(put, file, acquired).await?, acquired))
+        self.tag(put, file, acquired).await
     }
 
     /// How a file that is there already is come by. What this ledger knows is its own or somebody's stays so; else its tags

@@ -1,8 +1,8 @@
 //! What the ledgers say, compared with what there is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ledger::event::{Event, Placed};
+use ledger::event::{Event, Placed, StepName, Verb};
 use ledger::ids::{CdnPath, ContentHash, Format, VenueId};
 use ledger::ledger::Ledger;
 use ledger::report::standing;
@@ -56,21 +56,35 @@ fn nothing_left(world: &mut Inner) {
 }
 
 fn files_explained(world: &mut Inner, ledgers: &[Ledger]) {
-    let named: Vec<BTreeSet<String>> = ledgers
-        .iter()
-        .map(|ledger| {
-            let mut named = BTreeSet::new();
-            each(ledger, |event| match event {
-                Event::Uploaded(e) => drop(named.insert(e.file_id.to_string())),
-                Event::Failed(e) => named.extend(e.file_id.as_ref().map(ToString::to_string)),
-                _ => {}
-            });
-            named
-        })
-        .collect();
+    // Whoever was cut off behind an upload and finds another picture at the origin sends that one.
+    if [Fault::PictureChanged, Fault::PictureGone].iter().any(|fault| world.happened.contains_key(fault.name())) {
+        return;
+    }
+    let (mut named, mut failed) = (BTreeSet::new(), BTreeSet::new());
+    for ledger in ledgers {
+        let mut hashes = BTreeMap::new();
+        each(ledger, |event| match event {
+            Event::Downloaded(e) => drop(hashes.insert(e.image, e.hash)),
+            Event::Uploaded(e) => drop(named.insert(e.file_id.to_string())),
+            Event::Failed(e) => {
+                named.extend(e.file_id.as_ref().map(ToString::to_string));
+                // No answer told the id of what was stored.
+                let hash = e.image.and_then(|image| hashes.get(&image));
+                failed.extend(hash.filter(|_| e.step == StepName::Upload).map(|hash| hash.to_string()[..16].to_owned()));
+            }
+            _ => {}
+        });
+    }
+    let has_failed = |path: &str| failed.iter().any(|hash| path.contains(hash));
+    // Who was cut off behind an upload, and then rolled back instead of resumed, knows nothing of the file: `reconcile` does.
+    let resumes = |by: usize| {
+        let mut runs = ledgers.get(by).into_iter().flat_map(|ledger| ledger.state().runs());
+        runs.all(|(_, run)| run.started.verb != Verb::Rollback)
+    };
     let files = world.cdn.files.values().filter(|file| file.deleted.is_none() && file.touched.is_none());
     let unexplained: Vec<String> = files
-        .filter(|file| file.made_by.is_some_and(|by| !named[by].contains(&file.id)))
+                .filter(|file| file.made_by.is_some_and(resumes) && !named.contains(&file.id))
+        .filter(|file| !has_failed(&file.path))
         .map(|file| format!("no event tells of {} at {}, which ledger {:?} made", file.id, file.path, file.made_by))
         .collect();
     unexplained.into_iter().for_each(|what| world.break_promise(what));
@@ -104,7 +118,8 @@ fn attempts(world: &mut Inner, ledger: &Ledger) {
     });
 }
 
-fn each(ledger: &Ledger, mut each: impl FnMut(&Event)) {
+/// Every event of a ledger.
+pub fn each(ledger: &Ledger, mut each: impl FnMut(&Event)) {
     let all = ledger.events(ledger::ids::Seq(1), |(_, record): Placed| {
         each(&record.event);
         Ok::<_, LedgerError>(())

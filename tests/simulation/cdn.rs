@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use ledger::ids::{CdnPath, ContentHash, FileId, Format};
 use ledger::trouble::TroubleKind;
 use longshore::outside::Trouble;
-use longshore::outside::imagekit::{Cdn, CdnFile, Deleted, Stored, Upload, Usage, delivered_at};
+use longshore::outside::imagekit::{Cdn, CdnFile, Deleted, Listed, Stored, Upload, Usage, delivered_at};
 use longshore::outside::origin::{Fetched, Origin};
 use longshore::outside::probe::{Ask, Seen};
 use longshore::outside::spool::Spool;
@@ -168,6 +168,10 @@ impl Cdn for Seat {
             .await
     }
 
+    fn delivered_at(&self, path: &CdnPath) -> String {
+        url_of(path.as_str())
+    }
+
     async fn details(&self, file: &FileId) -> Result<Option<CdnFile>, Trouble> {
         let (id, number) = (file.to_string(), self.0.number);
         let look = move |world: &mut Inner| {
@@ -197,10 +201,10 @@ impl Cdn for Seat {
         self.0.request(Part::Api, find).await
     }
 
-    async fn list(&self, _folder: &str, skip: u64, limit: u32) -> Result<Vec<CdnFile>, Trouble> {
+    async fn list(&self, _folder: &str, skip: u64, limit: u32) -> Result<Listed, Trouble> {
         let list = move |world: &mut Inner| {
             let page = world.cdn.listed().skip(skip as usize).take(limit as usize);
-            Ok(page.map(described).collect())
+            Ok(Listed { files: page.map(described).collect(), odd: Vec::new() })
         };
         self.0.request(Part::Api, list).await
     }

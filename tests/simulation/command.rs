@@ -42,8 +42,10 @@ pub enum Command {
 
 /// How a command ended.
 #[derive(Debug)]
+#[expect(dead_code, reason = "the reasons are for whoever reads a history")]
 pub enum Ended {
     Finished,
+    /// With why.
     Paused(String),
     /// It was killed.
     Killed,

@@ -179,7 +179,7 @@ impl Drop for Locked<'_> {
 impl Catalog for Seat {
     async fn identity(&self) -> Result<Identity, Trouble> {
         let (kind, database) = ("sqlite", "pretended".to_owned());
-        Ok(Identity { kind, system: None, database, host: None, schema: None })
+        Ok(Identity { kind, system: None, database, host: None, schema: None, is_standby: false })
     }
 
     async fn countries(&self) -> Result<Vec<Country>, Trouble> {

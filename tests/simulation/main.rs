@@ -34,7 +34,8 @@ fn tell(seeds: std::ops::Range<u64>) -> BTreeMap<&'static str, u64> {
             let again = tempfile::tempdir().unwrap();
             let told = catch_unwind(AssertUnwindSafe(|| story::tell(seed, again.path(), true)));
             let told = told.map_or_else(|_| Vec::new(), |told| told.told);
-            panic!("seed {seed}: {}\n{}", wrong.join("\n"), told.join("\n"));
+            let events = story::events(again.path());
+            panic!("seed {seed}: {}\n{}\n{}", wrong.join("\n"), told.join("\n"), events.join("\n"));
         }
     }
     happened

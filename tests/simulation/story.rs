@@ -57,6 +57,15 @@ pub fn tell(seed: u64, dir: &Path, tells: bool) -> Told {
     }
 }
 
+/// What the ledgers of a history say, an event a line.
+pub fn events(dir: &Path) -> Vec<String> {
+    let mut lines = Vec::new();
+    for ledger in (0..LEDGERS).filter_map(|ledger| command::read(&path(dir, ledger))) {
+        accounts::each(&ledger, |event| lines.push(format!("ledger {}: {event:?}", ledger.store().id())));
+    }
+    lines
+}
+
 fn path(dir: &Path, ledger: usize) -> PathBuf {
     dir.join(["a.ledger", "b.ledger"][ledger])
 }
@@ -97,11 +106,11 @@ async fn live(world: &Arc<World>, dir: &Path) {
         };
         let first = one(world, dir, first);
         match second {
-            None => first.await,
+            None => drop(first.await),
             Some(second) => {
                 let second = async {
                     sleep(wait).await;
-                    one(world, dir, second).await;
+                    one(world, dir, second).await
                 };
                 futures_util::future::join(first, second).await;
             }
@@ -110,7 +119,7 @@ async fn live(world: &Arc<World>, dir: &Path) {
     end(world, dir).await;
 }
 
-async fn one(world: &Arc<World>, dir: &Path, (ledger, command): (usize, Command)) {
+async fn one(world: &Arc<World>, dir: &Path, (ledger, command): (usize, Command)) -> Ended {
     let process = Process::new(world, ledger);
     world.lock().tell(|| format!("process {}: {command:?} with ledger {ledger}", process.number));
     let ended = command::run(&process, &path(dir, ledger), command).await;
@@ -120,6 +129,7 @@ async fn one(world: &Arc<World>, dir: &Path, (ledger, command): (usize, Command)
     }
     world.count(ended.name());
     world.tell(|| format!("process {} ended: {ended:?}", process.number));
+    ended
 }
 
 /// Fair weather: what is unfinished is finished, everything is migrated, looked at, rolled back, and looked at again.
@@ -132,9 +142,8 @@ async fn end(world: &Arc<World>, dir: &Path) {
     sleep(Duration::from_secs(1_000)).await;
     let since = Instant::now();
     for ledger in 0..LEDGERS {
-        for command in [Command::Resume, Command::Migrate(Scope::Everywhere)] {
-            one(world, dir, (ledger, command)).await;
-        }
+        while matches!(one(world, dir, (ledger, Command::Resume)).await, Ended::Finished) {}
+        one(world, dir, (ledger, Command::Migrate(Scope::Everywhere))).await;
     }
     {
         let ledgers: Vec<_> = (0..LEDGERS).filter_map(|ledger| command::read(&path(dir, ledger))).collect();

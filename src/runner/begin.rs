@@ -29,7 +29,11 @@ pub struct Start {
 ///
 /// # Errors
 /// When another holds a country of it, the ledger cannot be written, or the place is gone.
-pub async fn start(ledger: &mut Ledger, start: Start, setting: Setting<'_>) -> Result<(RunId, End), RunError> {
+pub async fn start(
+    ledger: &mut Ledger,
+    start: Start,
+    setting: Setting<'_>,
+) -> Result<(RunId, End), RunError> {
     let claims = claim(ledger, &start.scope, start.verb, None, &setting).await?;
     let (at, state) = ((setting.now)(), ledger.state());
     let closed = start.close.iter().map(|run| {

@@ -57,7 +57,10 @@ fn nothing_left(world: &mut Inner) {
 
 fn files_explained(world: &mut Inner, ledgers: &[Ledger]) {
     // Whoever was cut off behind an upload and finds another picture at the origin sends that one.
-    if [Fault::PictureChanged, Fault::PictureGone].iter().any(|fault| world.happened.contains_key(fault.name())) {
+    if [Fault::PictureChanged, Fault::PictureGone]
+        .iter()
+        .any(|fault| world.happened.contains_key(fault.name()))
+    {
         return;
     }
     let (mut named, mut failed) = (BTreeSet::new(), BTreeSet::new());
@@ -70,7 +73,9 @@ fn files_explained(world: &mut Inner, ledgers: &[Ledger]) {
                 named.extend(e.file_id.as_ref().map(ToString::to_string));
                 // No answer told the id of what was stored.
                 let hash = e.image.and_then(|image| hashes.get(&image));
-                failed.extend(hash.filter(|_| e.step == StepName::Upload).map(|hash| hash.to_string()[..16].to_owned()));
+                failed.extend(
+                    hash.filter(|_| e.step == StepName::Upload).map(|hash| hash.to_string()[..16].to_owned()),
+                );
             }
             _ => {}
         });
@@ -83,9 +88,11 @@ fn files_explained(world: &mut Inner, ledgers: &[Ledger]) {
     };
     let files = world.cdn.files.values().filter(|file| file.deleted.is_none() && file.touched.is_none());
     let unexplained: Vec<String> = files
-                .filter(|file| file.made_by.is_some_and(resumes) && !named.contains(&file.id))
+        .filter(|file| file.made_by.is_some_and(resumes) && !named.contains(&file.id))
         .filter(|file| !has_failed(&file.path))
-        .map(|file| format!("no event tells of {} at {}, which ledger {:?} made", file.id, file.path, file.made_by))
+        .map(|file| {
+            format!("no event tells of {} at {}, which ledger {:?} made", file.id, file.path, file.made_by)
+        })
         .collect();
     unexplained.into_iter().for_each(|what| world.break_promise(what));
 }

@@ -252,7 +252,8 @@ impl Cdn for Seat {
     async fn original_hash(&self, url: &str, bytes: u64) -> Result<ContentHash, Trouble> {
         let url = url.to_owned();
         let read = move |world: &mut Inner| {
-            let Some(file) = world.cdn.files.values().find(|it| it.deleted.is_none() && url_of(&it.path) == url)
+            let Some(file) =
+                world.cdn.files.values().find(|it| it.deleted.is_none() && url_of(&it.path) == url)
             else {
                 return Err(Trouble::new(TroubleKind::NotServed, "it is not served"));
             };

@@ -14,9 +14,7 @@ use ledger::state::State;
 use ledger::store::LedgerError;
 use longshore::limits::IMAGE_BYTES_MAX;
 use longshore::outside::spool::Spool;
-use longshore::runner::reconcile::{
-    BelievedClass, FileClass, Grounds, ask_for_unlisted, judge, survey,
-};
+use longshore::runner::reconcile::{BelievedClass, FileClass, Grounds, ask_for_unlisted, judge, survey};
 use longshore::runner::{
     self, Candidate, Claims, Deleting, End, Fate, Forward, Listing, Moment, Retry, RunError, Selection,
     Setting, Start, World as Outside, delete_unused,
@@ -261,8 +259,7 @@ async fn delete_orphans(process: &Arc<Process>, ledger: &mut Ledger) -> Result<E
         Ok(())
     };
     let (holder, mut claims) = (format!("process {}", process.number), Claims::default());
-    let with =
-        Deleting { cdn: &*cdn, catalog: &*catalog, skip_tables: &[], retry: &retry, holder: &holder };
+    let with = Deleting { cdn: &*cdn, catalog: &*catalog, skip_tables: &[], retry: &retry, holder: &holder };
     delete_unused(with, &mut claims, &RefCell::new(ledger), &candidates, told).await?;
     Ok(Ended::Finished)
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ledger::ids::VenueId;
+use ledger::trouble::TroubleKind;
 use longshore::limits;
 use longshore::outside::Trouble;
 use longshore::outside::catalog::search::{Search, Seen, Spot, Table, Texts};
 use longshore::outside::catalog::{
     Catalog, City, Claim, ClaimRefused, Country, Identity, Place, Rewrite, Row, Venue,
 };
-use ledger::trouble::TroubleKind;
 use tokio::time::{Instant, sleep};
 
 use super::judge;
@@ -235,7 +235,8 @@ impl Catalog for Seat {
             let number = self.0.number;
             world.cdn.looked(number);
             let rows = world.database.rows.iter().filter(|(_, row)| row.change > since);
-            let rows = rows.filter_map(|(id, row)| Some((format!("id {id}"), row.images.clone()?, Some(*id))));
+            let rows =
+                rows.filter_map(|(id, row)| Some((format!("id {id}"), row.images.clone()?, Some(*id))));
             let pages = world.database.pages.iter().filter(|(_, change)| *change > since);
             let pages = pages.map(|(text, change)| (format!("id {change}"), text.clone(), None));
             (rows.chain(pages).collect::<Vec<_>>(), world.database.changes)

@@ -72,10 +72,37 @@ use Fault::*;
 
 impl Fault {
     pub const ALL: [Self; 31] = [
-        Limited, Odd, LostRequest, LostAnswer, LateEffect, Doubled, Slow, RateStorm, OddStorm, Outage, Killed,
-        KilledAfterAppend, Suspended, ClaimLost, RowEdited, RowShuffled, EntryAdded, EntryRemoved, RowStale,
-        VenueMoved, VenueGone, FileUsed, FileDeleted, FileReplaced, FileRetagged, FilePlanted, ListLags,
-        SpoolLost, SpoolZeroed, PictureGone, PictureChanged,
+        Limited,
+        Odd,
+        LostRequest,
+        LostAnswer,
+        LateEffect,
+        Doubled,
+        Slow,
+        RateStorm,
+        OddStorm,
+        Outage,
+        Killed,
+        KilledAfterAppend,
+        Suspended,
+        ClaimLost,
+        RowEdited,
+        RowShuffled,
+        EntryAdded,
+        EntryRemoved,
+        RowStale,
+        VenueMoved,
+        VenueGone,
+        FileUsed,
+        FileDeleted,
+        FileReplaced,
+        FileRetagged,
+        FilePlanted,
+        ListLags,
+        SpoolLost,
+        SpoolZeroed,
+        PictureGone,
+        PictureChanged,
     ];
 
     /// How often it comes about in a history that has it, in ten thousandths of the moments in which it could.
@@ -150,6 +177,17 @@ impl Weather {
     /// No trouble at all.
     pub fn fair() -> Self {
         Self([0; Fault::ALL.len()])
+    }
+
+    /// The same without some kinds.
+    pub fn without(mut self, faults: &[Fault]) -> Self {
+        faults.iter().for_each(|fault| self.0[*fault as usize] = 0);
+        self
+    }
+
+    /// The kinds that there are.
+    pub fn kinds(&self) -> Vec<Fault> {
+        Fault::ALL.into_iter().filter(|fault| self.rate(*fault) > 0).collect()
     }
 
     /// Whether there is no trouble at all.

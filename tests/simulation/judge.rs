@@ -43,7 +43,8 @@ pub fn completed(entry: &str) -> Option<(String, String)> {
     let of = members(entry);
     let is_completed = text(&of, "upload_status").as_deref() == Some("completed")
         && text(&of, "source").as_deref() == Some("trivia_advisor_migration");
-    is_completed.then(|| (text(&of, "imagekit_file_id").unwrap_or_default(), text(&of, "url").unwrap_or_default()))
+    is_completed
+        .then(|| (text(&of, "imagekit_file_id").unwrap_or_default(), text(&of, "url").unwrap_or_default()))
 }
 
 /// The URL of an entry that waits to be moved.

@@ -26,10 +26,14 @@ pub fn act(world: &mut Inner) {
             }
         }
     }
-    if world.strikes(Fault::PictureGone) && let Some(url) = picture(world) {
+    if world.strikes(Fault::PictureGone)
+        && let Some(url) = picture(world)
+    {
         world.pictures.remove(&url);
     }
-    if world.strikes(Fault::PictureChanged) && let Some(url) = picture(world) {
+    if world.strikes(Fault::PictureChanged)
+        && let Some(url) = picture(world)
+    {
         let bytes = other_bytes(world, &world.pictures[&url].clone());
         world.pictures.insert(url, bytes);
     }
@@ -48,7 +52,8 @@ fn rows(world: &mut Inner) {
         if !world.strikes(fault) {
             continue;
         }
-        let ids: Vec<i64> = world.database.rows.iter().filter(|(_, row)| !row.is_locked()).map(|it| *it.0).collect();
+        let ids: Vec<i64> =
+            world.database.rows.iter().filter(|(_, row)| !row.is_locked()).map(|it| *it.0).collect();
         let Some(id) = world.one(&ids).copied() else { continue };
         world.tell(|| format!("others: {} ({id})", fault.name()));
         match fault {
@@ -133,7 +138,8 @@ fn files(world: &mut Inner) {
         // Where a file of ours may go: with the same bytes, or with others of the same size.
         let Some(bytes) = picture(world).map(|url| world.pictures[&url].clone()) else { return };
         let hash = ledger::ids::ContentHash::of(&bytes);
-        let rows: Vec<(String, i64)> = world.database.rows.iter().map(|(id, row)| (row.slug.clone(), *id)).collect();
+        let rows: Vec<(String, i64)> =
+            world.database.rows.iter().map(|(id, row)| (row.slug.clone(), *id)).collect();
         let Some((slug, id)) = world.one(&rows).cloned() else { return };
         let path = ledger::ids::CdnPath::new(
             Some(&slug),

@@ -9,13 +9,24 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::command::{self, Command, Ended};
 use super::database::Held;
-use super::faults::Weather;
+use super::faults::{Fault, Weather};
 use super::process::Process;
 use super::world::{LEDGERS, World};
 use super::{accounts, clock, judge};
 
 /// Longer than any history may take, in its own time.
 const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 30);
+
+/// What of a seed's history is left away, to find out what of it matters.
+#[derive(Debug, Clone, Default)]
+pub struct Trim {
+    /// Kinds of trouble that there are not.
+    pub without: Vec<Fault>,
+    /// So many commands before the end; all of them where nothing is said.
+    pub acts_max: Option<u32>,
+    /// The same of venues.
+    pub venues_max: Option<i64>,
+}
 
 /// How one history went.
 pub struct Told {
@@ -30,18 +41,18 @@ pub struct Told {
 }
 
 /// Tells the history of a seed, with its ledgers in an empty directory.
-pub fn tell(seed: u64, dir: &Path, tells: bool) -> Told {
+pub fn tell(seed: u64, trim: &Trim, dir: &Path, tells: bool) -> Told {
     fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .expect("a runtime");
-    let world = World::new(seed, tells);
+    let world = World::new(seed, trim, tells);
     let lived = runtime.block_on(async {
         clock::begin();
-        begin(&world);
-        timeout(LONGEST, live(&world, dir)).await
+        begin(&world, trim);
+        timeout(LONGEST, live(&world, trim, dir)).await
     });
     let heads = (0..LEDGERS).map(|ledger| command::head(&path(dir, ledger))).collect();
     drop(runtime);
@@ -70,10 +81,11 @@ fn path(dir: &Path, ledger: usize) -> PathBuf {
     dir.join(["a.ledger", "b.ledger"][ledger])
 }
 
-fn begin(world: &World) {
+fn begin(world: &World, trim: &Trim) {
     let mut world = world.lock();
     world.database.cities = [(1, 1), (2, 2)].into();
-    for venue in 1..=world.dice.i64(1..=5) {
+    let venues = world.dice.i64(1..=5);
+    for venue in 1..=venues.min(trim.venues_max.unwrap_or(venues)) {
         let mut entries = Vec::new();
         for n in 0..world.dice.u32(0..5) {
             let url = format!("https://origin.example/{venue}/{n}.jpg");
@@ -84,7 +96,9 @@ fn begin(world: &World) {
                 r#"{{"url": "{url}", "width": null, "height": null, "source": "trivia_advisor_migration", "migrated_at": "2026-01-01T00:00:00.000Z", "upload_status": "external"}}"#
             ));
             if world.dice.u32(0..4) == 0 {
-                entries.push(format!(r#"{{"url":"https://elsewhere.example/{n}", "n": 1.{n}00e400, "ä": null}}"#));
+                entries.push(format!(
+                    r#"{{"url":"https://elsewhere.example/{n}", "n": 1.{n}00e400, "ä": null}}"#
+                ));
             }
         }
         let city = [Some(1), Some(1), Some(2), None][world.dice.usize(0..4)];
@@ -94,9 +108,9 @@ fn begin(world: &World) {
     }
 }
 
-async fn live(world: &Arc<World>, dir: &Path) {
+async fn live(world: &Arc<World>, trim: &Trim, dir: &Path) {
     let acts = world.lock().dice.u32(1..7);
-    for _ in 0..acts {
+    for _ in 0..acts.min(trim.acts_max.unwrap_or(acts)) {
         let (first, second, wait) = {
             let mut world = world.lock();
             let first = (world.dice.usize(0..8) / 7, draw(&mut world.dice));
@@ -154,7 +168,11 @@ async fn end(world: &Arc<World>, dir: &Path) {
     for ledger in (0..LEDGERS).rev() {
         one(world, dir, (ledger, Command::Rollback(Scope::Everywhere, true))).await;
     }
-    judge::restored(&mut world.lock());
+    let mut world = world.lock();
+    judge::restored(&mut world);
+    for ledger in (0..LEDGERS).filter_map(|ledger| command::read(&path(dir, ledger))) {
+        accounts::each(&ledger, |event| world.count(event.name()));
+    }
 }
 
 fn draw(dice: &mut fastrand::Rng) -> Command {

@@ -11,6 +11,7 @@ use super::cdn::Library;
 use super::database::Database;
 use super::faults::{Fault, Weather};
 use super::parts::Part;
+use super::story::Trim;
 
 /// One history's world. All processes of the history share it.
 pub struct World(Mutex<Inner>);
@@ -47,9 +48,9 @@ pub const LEDGERS: usize = 2;
 
 impl World {
     /// An empty world.
-    pub fn new(seed: u64, tells: bool) -> Arc<Self> {
+    pub fn new(seed: u64, trim: &Trim, tells: bool) -> Arc<Self> {
         let mut dice = fastrand::Rng::with_seed(seed);
-        let weather = Weather::drawn(&mut dice);
+        let weather = Weather::drawn(&mut dice).without(&trim.without);
         Arc::new(Self(Mutex::new(Inner {
             dice,
             weather,

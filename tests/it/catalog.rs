@@ -1,5 +1,5 @@
-//! The catalog's contract, held to by PostgreSQL, PostgreSQL behind PgBouncer, and SQLite alike; and what only
-//! PostgreSQL can do to it.
+//! The catalog's contract, held to by PostgreSQL, PostgreSQL behind PgBouncer, SQLite and the simulation's database
+//! alike; and what only real databases, or only PostgreSQL, can do to it.
 
 mod claims;
 mod contract;
@@ -10,8 +10,13 @@ mod search;
 mod shadows;
 mod suspended;
 
+use std::sync::Arc;
+
 use longshore::outside::catalog::{Catalog, Rewrite, open};
 
+use crate::pretended::database::{Held, Seat};
+use crate::pretended::process::Process;
+use crate::pretended::{fair_world, world};
 use crate::support::postgres::{Database, run};
 use crate::support::sqlite::SqliteFile;
 use crate::support::sqlite_file;
@@ -42,6 +47,7 @@ pub struct World {
 enum Rows {
     Postgres(Database),
     Sqlite(SqliteFile),
+    Pretended(Arc<world::World>),
 }
 
 impl World {
@@ -57,6 +63,41 @@ impl World {
         let file = sqlite_file();
         Self::seeded(file.url(), Rows::Sqlite(file)).await
     }
+    /// The simulation's, with the rows and cities of the seed.
+    async fn pretended() -> Self {
+        let world = fair_world();
+        {
+            let database = &mut world.lock().database;
+            database.cities = [(10, 1), (11, 1), (20, 2)].into();
+            for row in SEED.lines().filter_map(|line| line.strip_prefix(" (")) {
+                let (fields, rest) = row.split_at(row.find(['[', '{', '"']).unwrap_or(row.len()));
+                let fields: Vec<&str> = fields.split(", ").collect();
+                let images = match fields[4] {
+                    "NULL" => None,
+                    "'null'" => Some("null".to_owned()),
+                    _ => rest.split_once("', '2020").map(|(text, _)| text.to_owned()),
+                };
+                let held = Held::new(fields[1].trim_matches('\''), fields[3].parse().ok(), images);
+                database.rows.insert(fields[0].parse().unwrap(), held);
+            }
+        }
+        let catalog = Box::new(Seat(Process::new(&world, 0)));
+        Self { catalog, url: String::new(), rows: Rows::Pretended(world) }
+    }
+    /// The catalog as another process opens it.
+    async fn another(&self) -> Box<dyn Catalog> {
+        match &self.rows {
+            Rows::Pretended(world) => Box::new(Seat(Process::new(world, 1))),
+            _ => open(&self.url).await.unwrap(),
+        }
+    }
+    /// Somebody else writes a row.
+    async fn write(&self, venue: i64, images: &str) {
+        match &self.rows {
+            Rows::Pretended(world) => world.lock().database.write(venue, Some(images.to_owned())),
+            _ => self.run(&format!("UPDATE venues SET venue_images = '{images}' WHERE id = {venue}")).await,
+        }
+    }
     async fn seeded(url: String, rows: Rows) -> Self {
         let world = Self { catalog: open(&url).await.unwrap(), url, rows };
         world.run(SEED).await;
@@ -67,6 +108,7 @@ impl World {
         match &self.rows {
             Rows::Postgres(database) => run(&mut database.admin().await, sql).await,
             Rows::Sqlite(file) => file.admin().execute_batch(sql).unwrap(),
+            Rows::Pretended(_) => panic!("this world has no SQL"),
         }
     }
     /// One text read past the catalog.
@@ -76,6 +118,7 @@ impl World {
                 sqlx::query_scalar(sql).fetch_one(&mut database.admin().await).await.unwrap()
             }
             Rows::Sqlite(file) => file.admin().query_row(sql, [], |row| row.get(0)).unwrap(),
+            Rows::Pretended(_) => panic!("this world has no SQL"),
         }
     }
     fn is_sqlite(&self) -> bool {
@@ -85,7 +128,7 @@ impl World {
     fn database(&self) -> &Database {
         match &self.rows {
             Rows::Postgres(database) => database,
-            Rows::Sqlite(_) => panic!("this world is a SQLite file"),
+            Rows::Sqlite(_) | Rows::Pretended(_) => panic!("this world has no PostgreSQL"),
         }
     }
 }
@@ -96,12 +139,25 @@ fn put(text: Option<&str>) -> impl Fn(Option<&str>) -> Rewrite + Send + Sync + '
     move |_| Rewrite::Write(text.clone())
 }
 
-/// Makes each of the contract's functions a test of every implementation.
+/// Makes each of the contract's functions a test of every implementation, the simulation's among them.
 macro_rules! holds_everywhere {
     ($module:ident: $($name:ident),* $(,)?) => {
-        holds_everywhere!(@world on_postgres, postgres, $module, $($name),*);
-        holds_everywhere!(@world on_pgbouncer, pgbouncer, $module, $($name),*);
-        holds_everywhere!(@world on_sqlite, sqlite, $module, $($name),*);
+        crate::catalog::holds_on_databases!($module: $($name),*);
+        mod pretended {
+            $(#[tokio::test(start_paused = true)]
+            async fn $name() {
+                super::$name(crate::catalog::World::pretended().await).await;
+            })*
+        }
+    };
+}
+
+/// Makes each function a test of every real database.
+macro_rules! holds_on_databases {
+    ($module:ident: $($name:ident),* $(,)?) => {
+        crate::catalog::holds_on_databases!(@world on_postgres, postgres, $module, $($name),*);
+        crate::catalog::holds_on_databases!(@world on_pgbouncer, pgbouncer, $module, $($name),*);
+        crate::catalog::holds_on_databases!(@world on_sqlite, sqlite, $module, $($name),*);
     };
     (@world $place:ident, $world:ident, $module:ident, $($name:ident),*) => {
         mod $place {
@@ -113,3 +169,4 @@ macro_rules! holds_everywhere {
     };
 }
 use holds_everywhere;
+use holds_on_databases;

@@ -3,6 +3,7 @@
 mod approved;
 mod audit;
 mod catalog;
+mod cdn_contract;
 mod crash;
 mod doctor;
 mod drift;
@@ -26,6 +27,7 @@ mod people;
 mod pictures;
 mod planning;
 mod populate;
+mod pretended;
 mod recheck;
 mod reconcile;
 mod reporting;

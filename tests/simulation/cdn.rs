@@ -201,9 +201,11 @@ impl Cdn for Seat {
         self.0.request(Part::Api, find).await
     }
 
-    async fn list(&self, _folder: &str, skip: u64, limit: u32) -> Result<Listed, Trouble> {
+    async fn list(&self, folder: &str, skip: u64, limit: u32) -> Result<Listed, Trouble> {
+        let folder = format!("{}/", folder.trim_end_matches('/'));
         let list = move |world: &mut Inner| {
-            let page = world.cdn.listed().skip(skip as usize).take(limit as usize);
+            let below = world.cdn.listed().filter(|file| file.path.starts_with(&folder));
+            let page = below.skip(skip as usize).take(limit as usize);
             Ok(Listed { files: page.map(described).collect(), odd: Vec::new() })
         };
         self.0.request(Part::Api, list).await

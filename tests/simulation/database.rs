@@ -1,7 +1,7 @@
 //! The application's database in memory: rows with locks, claims that sessions hold, and a table besides that may speak
 //! of files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use longshore::outside::catalog::search::{Search, Seen, Spot, Table, Texts};
 use longshore::outside::catalog::{
     Catalog, City, Claim, ClaimRefused, Country, Identity, Place, Rewrite, Row, Venue,
 };
+use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep};
 
 use super::judge;
@@ -23,6 +24,11 @@ use super::process::Process;
 /// After this the server ends a session that stands still inside a transaction.
 const SESSION_IDLE_MAX: Duration = Duration::from_secs(60);
 
+/// Venues of a page: few, so that a small world has several.
+const PAGE: u32 = 2;
+/// The tables that hold texts.
+const TABLES: [(&str, &str); 2] = [("pages", "body"), ("venues", "venue_images")];
+
 /// What the database holds.
 #[derive(Default)]
 pub struct Database {
@@ -30,10 +36,21 @@ pub struct Database {
     /// Texts of another table, each with the change that wrote it.
     pub pages: Vec<(String, i64)>,
     pub cities: BTreeMap<i64, i64>,
-    claims: BTreeMap<String, u64>,
+    claims: BTreeMap<String, Holder>,
+    claimed: u64,
     /// Processes that stand still: since when, and until when.
     still: BTreeMap<u64, (Instant, Instant)>,
     changes: i64,
+}
+
+/// Who holds a claim.
+#[derive(Clone)]
+struct Holder {
+    process: u64,
+    /// The claim's own number: a process may ask for a country that it holds already.
+    number: u64,
+    /// What others are told.
+    says: String,
 }
 
 /// A row.
@@ -98,7 +115,7 @@ impl Database {
 
     /// Gives back what a process holds that is no more.
     pub fn forget(&mut self, process: u64) {
-        self.claims.retain(|_, by| *by != process);
+        self.lose_claim(process);
         for row in self.rows.values_mut() {
             row.lock = row.lock.filter(|(by, _)| *by != process);
         }
@@ -111,15 +128,15 @@ impl Database {
 
     /// Ends the session that holds some claim.
     pub fn lose_claim(&mut self, process: u64) {
-        self.claims.retain(|_, by| *by != process);
+        self.claims.retain(|_, by| by.process != process);
     }
 
-    fn holder(&mut self, country: &str) -> Option<u64> {
-        let by = *self.claims.get(country)?;
+    fn holder(&mut self, country: &str) -> Option<Holder> {
+        let by = self.claims.get(country)?.clone();
         let is_ended = |(since, until): &(Instant, Instant)| {
             *until > Instant::now() && since.elapsed() >= SESSION_IDLE_MAX
         };
-        if self.still.get(&by).is_some_and(is_ended) {
+        if self.still.get(&by.process).is_some_and(is_ended) {
             self.claims.remove(country);
             return None;
         }
@@ -132,7 +149,13 @@ impl Database {
         Some(Venue { id: VenueId(id), slug, name: Some(format!("Venue {id}")), city, images })
     }
 
-    fn page(&self, place: Place, after: Option<VenueId>, limit: u32) -> Vec<Venue> {
+    fn page(
+        &self,
+        place: Place,
+        after: Option<VenueId>,
+        limit: u32,
+        is_wanted: fn(&str) -> bool,
+    ) -> Vec<Venue> {
         let country = |city: Option<i64>| city.and_then(|city| self.cities.get(&city)).copied();
         let is_in = |id: i64, row: &Held| match place {
             Place::Everywhere => true,
@@ -142,7 +165,7 @@ impl Database {
         };
         let after = after.map_or(i64::MIN, |VenueId(after)| after);
         let rows = self.rows.iter().filter(|(id, row)| **id > after && is_in(**id, row));
-        let ids = rows.filter(|(_, row)| row.images.is_some()).map(|(id, _)| *id);
+        let ids = rows.filter(|(_, row)| row.images.as_deref().is_some_and(is_wanted)).map(|(id, _)| *id);
         ids.take(limit as usize).filter_map(|id| self.venue(id)).collect()
     }
 }
@@ -206,25 +229,35 @@ impl Catalog for Seat {
     }
 
     async fn venues(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble> {
-        self.rows(place, after, limit).await
+        self.0.arrive(Part::Database).await?;
+        let database = &self.0.world.lock().database;
+        let limit = limit.min(PAGE);
+        Ok(match place {
+            Place::Venue(id) if after.is_none_or(|after| id > after) => {
+                database.venue(id.0).into_iter().take(limit as usize).collect()
+            }
+            // As SQLite does: an array with nothing in it holds nothing to move.
+            _ => database.page(place, after, limit, |images| images != "[]"),
+        })
     }
 
     async fn rows(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble> {
         self.0.arrive(Part::Database).await?;
-        // Small pages, so that a small world has several.
-        let limit = limit.min(2);
-        Ok(self.0.world.lock().database.page(place, after, limit))
+        Ok(self.0.world.lock().database.page(place, after, limit.min(PAGE), |_| true))
     }
 
-    async fn texts(&self, _skip: &[String]) -> Result<Texts, Trouble> {
-        let table = |table: &str, column: &str| Table {
-            table: table.to_owned(),
-            columns: vec![column.to_owned()],
+    async fn texts(&self, skip: &[String]) -> Result<Texts, Trouble> {
+        let is_there = |name: &String| TABLES.iter().any(|(table, _)| table == name);
+        let (skipped, wrong): (Vec<String>, Vec<String>) = skip.iter().cloned().partition(is_there);
+        let tables = TABLES.iter().filter(|(table, _)| !skipped.iter().any(|name| name == table));
+        let table = |(table, column): &(&str, &str)| Table {
+            table: (*table).to_owned(),
+            columns: vec![(*column).to_owned()],
             rows: None,
             is_estimate: false,
         };
-        let tables = vec![table("pages", "body"), table("venues", "venue_images")];
-        Ok(Texts { tables, ..Texts::default() })
+        let wrong_skips = wrong.iter().map(|name| format!("there is no table {name}")).collect();
+        Ok(Texts { tables: tables.map(table).collect(), skipped, wrong_skips, ..Texts::default() })
     }
 
     async fn search(&self, search: &Search) -> Result<Seen, Trouble> {
@@ -243,9 +276,13 @@ impl Catalog for Seat {
         };
         for (row, text, venue) in texts {
             let (table, column) = match venue {
-                Some(_) => ("venues".into(), "venue_images".into()),
-                None => ("pages".into(), "body".into()),
+                Some(_) => TABLES[1],
+                None => TABLES[0],
             };
+            if search.skip.iter().any(|skip| skip.as_str() == table) {
+                continue;
+            }
+            let (table, column) = (table.into(), column.into());
             let spot = Spot { table, column, row: row.into(), venue: venue.map(VenueId) };
             (search.see)(&spot, Some(text.as_bytes()));
         }
@@ -255,7 +292,8 @@ impl Catalog for Seat {
     async fn by_ids(&self, ids: &[VenueId]) -> Result<Vec<Venue>, Trouble> {
         self.0.arrive(Part::Database).await?;
         let world = self.0.world.lock();
-        Ok(ids.iter().filter_map(|VenueId(id)| world.database.venue(*id)).collect())
+        let ids: BTreeSet<i64> = ids.iter().map(|id| id.0).collect();
+        Ok(ids.into_iter().filter_map(|id| world.database.venue(id)).collect())
     }
 
     async fn images(&self, VenueId(venue): VenueId) -> Result<Option<Option<String>>, Trouble> {
@@ -292,6 +330,9 @@ impl Catalog for Seat {
             Rewrite::Leave => return Ok(Row::Left(before)),
             Rewrite::Write(after) => after,
         };
+        if after.as_deref().is_some_and(|text| serde_json::from_str::<&RawValue>(text).is_err()) {
+            return Err(Trouble::new(TroubleKind::CatalogError, "what was to be written is no JSON"));
+        }
         sleep(Duration::from_millis(3)).await;
         process.moment().await;
         if !locked.holds() {
@@ -311,13 +352,20 @@ impl Catalog for Seat {
         }
     }
 
-    async fn claim(&self, country: Option<&str>, _holder: &str) -> Result<Box<dyn Claim>, ClaimRefused> {
+    async fn claim(&self, country: Option<&str>, holder: &str) -> Result<Box<dyn Claim>, ClaimRefused> {
         self.0.arrive(Part::Database).await.map_err(ClaimRefused::Trouble)?;
-        let held = Claimed { process: self.0.clone(), country: country.unwrap_or("none").to_owned() };
+        let number = {
+            let database = &mut self.0.world.lock().database;
+            database.claimed += 1;
+            database.claimed
+        };
+        let by = Holder { process: self.0.number, number, says: holder.to_owned() };
+        let country = country.map_or_else(|| "none".to_owned(), str::to_ascii_uppercase);
+        let held = Claimed { process: self.0.clone(), country, by };
         let began = Instant::now();
-        while !held.take() {
+        while let Err(refused) = held.take() {
             if began.elapsed() >= Duration::from_millis(limits::CLAIM_TRY_MS_MAX) {
-                return Err(ClaimRefused::Held("another process".to_owned()));
+                return Err(refused);
             }
             sleep(Duration::from_millis(250)).await;
         }
@@ -329,17 +377,19 @@ impl Catalog for Seat {
 struct Claimed {
     process: Arc<Process>,
     country: String,
+    by: Holder,
 }
 
 impl Claimed {
-    /// Takes it, where it is free; whether it is held then.
-    fn take(&self) -> bool {
+    /// Takes it, where it is free, and says who holds it where it is not.
+    fn take(&self) -> Result<(), ClaimRefused> {
         let mut world = self.process.world.lock();
         match world.database.holder(&self.country) {
-            Some(by) => by == self.process.number,
+            Some(by) if by.number == self.by.number => Ok(()),
+            Some(by) => Err(ClaimRefused::Held(by.says)),
             None => {
-                world.database.claims.insert(self.country.clone(), self.process.number);
-                true
+                world.database.claims.insert(self.country.clone(), self.by.clone());
+                Ok(())
             }
         }
     }
@@ -349,17 +399,14 @@ impl Claimed {
 impl Claim for Claimed {
     async fn check(&self) -> Result<(), ClaimRefused> {
         self.process.moment().await;
-        match self.take() {
-            true => Ok(()),
-            false => Err(ClaimRefused::Held("another process".to_owned())),
-        }
+        self.take()
     }
 }
 
 impl Drop for Claimed {
     fn drop(&mut self) {
         let claims = &mut self.process.world.lock().database.claims;
-        if claims.get(&self.country) == Some(&self.process.number) {
+        if claims.get(&self.country).is_some_and(|by| by.number == self.by.number) {
             claims.remove(&self.country);
         }
     }

@@ -3,12 +3,13 @@
 use longshore::outside::catalog::{Claim, ClaimRefused, open};
 use sqlx::{Connection, PgConnection};
 
-use super::{World, holds_everywhere};
+use super::{Rows, World, holds_everywhere};
 
 holds_everywhere!(claims:
     e6_a_second_claim_is_refused_and_told_who_holds_it,
     e6_a_claim_that_is_given_back_reaches_whoever_waits,
     e6_countries_do_not_stand_in_each_others_way,
+    e6_one_process_holds_a_country_once,
 );
 
 fn holder(refused: Result<Box<dyn Claim>, ClaimRefused>) -> String {
@@ -22,7 +23,7 @@ fn holder(refused: Result<Box<dyn Claim>, ClaimRefused>) -> String {
 async fn e6_a_second_claim_is_refused_and_told_who_holds_it(world: World) {
     let first = world.catalog.claim(Some("PL"), "longshore run 7 of ada@deck").await.unwrap();
     // Another catalog, as another process would have.
-    let other = open(&world.url).await.unwrap();
+    let other = world.another().await;
     let who = holder(other.claim(Some("pl"), "longshore of bob@bridge").await);
     assert!(who.contains("longshore run 7 of ada@deck"), "{who}");
     first.check().await.unwrap();
@@ -30,7 +31,7 @@ async fn e6_a_second_claim_is_refused_and_told_who_holds_it(world: World) {
 
 async fn e6_a_claim_that_is_given_back_reaches_whoever_waits(world: World) {
     let first = world.catalog.claim(Some("PL"), "first").await.unwrap();
-    let other = open(&world.url).await.unwrap();
+    let other = world.another().await;
     let waiting =
         tokio::spawn(async move { other.claim(Some("PL"), "second").await.map(|claim| (other, claim)) });
     first.check().await.unwrap();
@@ -49,6 +50,15 @@ async fn e6_countries_do_not_stand_in_each_others_way(world: World) {
         claim.as_ref().unwrap_or_else(|refused| panic!("{refused:?}")).check().await.unwrap();
     }
     assert!(world.catalog.venues(longshore::outside::catalog::Place::Everywhere, None, 9).await.is_ok());
+}
+
+async fn e6_one_process_holds_a_country_once(world: World) {
+    let first = world.catalog.claim(Some("PL"), "first").await.unwrap();
+    let who = holder(world.catalog.claim(Some("PL"), "second").await);
+    assert!(who.contains("first"), "{who}");
+    first.check().await.unwrap();
+    drop(first);
+    assert!(world.catalog.claim(Some("PL"), "third").await.is_ok());
 }
 
 /// The lock's number for Poland.
@@ -91,8 +101,12 @@ async fn e6_a_pooler_and_the_server_behind_it_share_claims() {
     first.check().await.unwrap();
 }
 
-/// Ends the claim's server process, as an administrator or a crash would.
+/// Ends the claim's session, as an administrator or a crash would.
 async fn terminate(world: &World, holder: &str) {
+    if let Rows::Pretended(world) = &world.rows {
+        // The first process of a world is that of its own catalog.
+        return world.lock().database.lose_claim(1);
+    }
     let ended: Vec<bool> = sqlx::query_scalar(
         "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity \
          WHERE application_name = $1 AND datname = current_database()",
@@ -104,26 +118,50 @@ async fn terminate(world: &World, holder: &str) {
     assert_eq!(ended, [true], "the holder shows in pg_stat_activity");
 }
 
-#[tokio::test]
-async fn e6_a_claim_that_was_lost_is_taken_again() {
-    for world in [World::postgres().await, World::pgbouncer().await] {
-        let claim = world.catalog.claim(Some("PL"), "to be ended").await.unwrap();
-        terminate(&world, "to be ended").await;
-        claim.check().await.unwrap();
+async fn lost_and_taken_again(world: World) {
+    let claim = world.catalog.claim(Some("PL"), "to be ended").await.unwrap();
+    for _ in 0..2 {
         terminate(&world, "to be ended").await;
         claim.check().await.unwrap();
     }
+    let who = holder(world.another().await.claim(Some("PL"), "another").await);
+    assert!(who.contains("to be ended"), "{who}");
+}
+
+#[tokio::test]
+async fn e6_a_claim_that_was_lost_is_taken_again() {
+    for world in [World::postgres().await, World::pgbouncer().await] {
+        lost_and_taken_again(world).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e6_a_claim_that_was_lost_is_taken_again_in_the_pretended_world() {
+    lost_and_taken_again(World::pretended().await).await;
+}
+
+async fn lost_and_taken_by_another(world: World) {
+    let claim = world.catalog.claim(Some("PL"), "too slow").await.unwrap();
+    terminate(&world, "too slow").await;
+    let other = world.another().await;
+    let taken = other.claim(Some("PL"), "the quicker one").await.unwrap();
+    let refused = claim.check().await.unwrap_err();
+    assert!(matches!(&refused, ClaimRefused::Held(who) if who.contains("the quicker one")), "{refused:?}");
+    // What was lost takes nothing away when it is given back.
+    drop(claim);
+    taken.check().await.unwrap();
+    let who = holder(world.catalog.claim(Some("PL"), "too slow").await);
+    assert!(who.contains("the quicker one"), "{who}");
 }
 
 #[tokio::test]
 async fn e6_a_lost_claim_that_another_took_is_refused() {
-    let world = World::postgres().await;
-    let claim = world.catalog.claim(Some("PL"), "too slow").await.unwrap();
-    terminate(&world, "too slow").await;
-    let other = open(&world.url).await.unwrap();
-    let _taken = other.claim(Some("PL"), "the quicker one").await.unwrap();
-    let refused = claim.check().await.unwrap_err();
-    assert!(matches!(&refused, ClaimRefused::Held(who) if who.contains("the quicker one")), "{refused:?}");
+    lost_and_taken_by_another(World::postgres().await).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn e6_a_lost_claim_that_another_took_is_refused_in_the_pretended_world() {
+    lost_and_taken_by_another(World::pretended().await).await;
 }
 
 #[tokio::test]

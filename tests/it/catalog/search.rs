@@ -8,10 +8,17 @@ use super::{World, holds_everywhere};
 use crate::support::postgres::run;
 
 holds_everywhere!(search:
-    s7_a_second_look_sees_what_was_written_since,
-    s7_a_second_look_sees_what_was_not_there_before,
-    s7_tables_that_are_left_out_are_not_seen,
+    s7_a_look_sees_every_rows_text_and_then_what_was_written_since,
+    s7_a_table_that_is_left_out_is_named_or_told_to_be_wrong,
 );
+
+mod with_sql {
+    use super::{
+        s7_a_second_look_sees_what_was_not_there_before, s7_a_second_look_sees_what_was_written_since,
+        s7_tables_that_are_left_out_are_not_seen,
+    };
+    crate::catalog::holds_on_databases!(search: s7_a_second_look_sees_what_was_written_since, s7_a_second_look_sees_what_was_not_there_before, s7_tables_that_are_left_out_are_not_seen);
+}
 
 /// The texts of a look, each with where it stands.
 async fn look(world: &World, skip: &[&str], since: Option<Seen>) -> (Vec<String>, Seen) {
@@ -30,6 +37,38 @@ async fn look(world: &World, skip: &[&str], since: Option<Seen>) -> (Vec<String>
 
 fn has(texts: &[String], text: &str) -> bool {
     texts.iter().any(|seen| seen.ends_with(text))
+}
+
+async fn s7_a_look_sees_every_rows_text_and_then_what_was_written_since(world: World) {
+    for venue in 1..=3 {
+        world.write(venue, &format!("[\"text {venue}\"]")).await;
+    }
+    let (texts, seen) = look(&world, &[], None).await;
+    for venue in 1..=3 {
+        assert!(
+            has(&texts, &format!("venues.venue_images in the row of venue {venue}: [\"text {venue}\"]")),
+            "{texts:?}"
+        );
+    }
+    world.write(2, "[\"changed\"]").await;
+    let (texts, seen) = look(&world, &[], Some(seen)).await;
+    assert!(has(&texts, "venue 2: [\"changed\"]"), "{texts:?}");
+    let is_counted = !world.is_sqlite();
+    assert!(!is_counted || !has(&texts, "[\"text 1\"]"), "it was seen before: {texts:?}");
+    let (texts, _) = look(&world, &[], Some(seen)).await;
+    assert!(!has(&texts, "[\"changed\"]") && !has(&texts, "[\"text 1\"]"), "nothing was written: {texts:?}");
+}
+
+async fn s7_a_table_that_is_left_out_is_named_or_told_to_be_wrong(world: World) {
+    world.write(3, "[\"text 3\"]").await;
+    let tables = world.catalog.texts(&[]).await.unwrap().tables;
+    let venues = tables.into_iter().find(|it| it.table.ends_with("venues")).unwrap().table;
+    let (texts, _) = look(&world, &[&venues, "gone.since"], None).await;
+    assert!(!has(&texts, "[\"text 3\"]"), "{texts:?}");
+    let skip = [venues.clone(), "gone.since".to_owned()];
+    let left = world.catalog.texts(&skip).await.unwrap();
+    assert_eq!((left.skipped, left.wrong_skips.len()), (vec![venues.clone()], 1));
+    assert!(!left.tables.iter().any(|it| it.table == venues));
 }
 
 async fn s7_a_second_look_sees_what_was_written_since(world: World) {

@@ -1,0 +1,32 @@
+//! The simulation's pretended world, so that the contracts of the real parts hold it to the same.
+
+#![expect(dead_code, reason = "the simulation uses all of it, the contracts only what answers")]
+
+#[path = "../simulation/cdn.rs"]
+pub mod cdn;
+#[path = "../simulation/clock.rs"]
+mod clock;
+#[path = "../simulation/database.rs"]
+pub mod database;
+#[path = "../simulation/faults.rs"]
+mod faults;
+#[path = "../simulation/judge.rs"]
+mod judge;
+#[path = "../simulation/others.rs"]
+mod others;
+#[path = "../simulation/parts.rs"]
+mod parts;
+#[path = "../simulation/process.rs"]
+pub mod process;
+#[path = "../simulation/world.rs"]
+pub mod world;
+
+use std::sync::Arc;
+
+/// A world without trouble, whose time is that of the runtime it is made in, which must be paused.
+pub fn fair_world() -> Arc<world::World> {
+    clock::begin();
+    let world = world::World::new(0, false);
+    world.lock().weather = faults::Weather::fair();
+    world
+}

@@ -69,6 +69,7 @@ impl World {
         {
             let database = &mut world.lock().database;
             database.cities = [(10, 1), (11, 1), (20, 2)].into();
+            database.say("a page".to_owned());
             for row in SEED.lines().filter_map(|line| line.strip_prefix(" (")) {
                 let (fields, rest) = row.split_at(row.find(['[', '{', '"']).unwrap_or(row.len()));
                 let fields: Vec<&str> = fields.split(", ").collect();

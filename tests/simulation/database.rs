@@ -247,7 +247,8 @@ impl Catalog for Seat {
     }
 
     async fn texts(&self, skip: &[String]) -> Result<Texts, Trouble> {
-        let is_there = |name: &String| TABLES.iter().any(|(table, _)| table == name);
+        // As in a real one, `venues` cannot be left out.
+        let is_there = |name: &String| name == TABLES[0].0;
         let (skipped, wrong): (Vec<String>, Vec<String>) = skip.iter().cloned().partition(is_there);
         let tables = TABLES.iter().filter(|(table, _)| !skipped.iter().any(|name| name == table));
         let table = |(table, column): &(&str, &str)| Table {
@@ -256,7 +257,7 @@ impl Catalog for Seat {
             rows: None,
             is_estimate: false,
         };
-        let wrong_skips = wrong.iter().map(|name| format!("there is no table {name}")).collect();
+        let wrong_skips = wrong.iter().map(|name| format!("{name} cannot be left out")).collect();
         Ok(Texts { tables: tables.map(table).collect(), skipped, wrong_skips, ..Texts::default() })
     }
 
@@ -279,7 +280,7 @@ impl Catalog for Seat {
                 Some(_) => TABLES[1],
                 None => TABLES[0],
             };
-            if search.skip.iter().any(|skip| skip.as_str() == table) {
+            if venue.is_none() && search.skip.iter().any(|skip| skip.as_str() == table) {
                 continue;
             }
             let (table, column) = (table.into(), column.into());

@@ -37,6 +37,8 @@ pub struct Store {
     head: Head,
     /// Held for as long as this store may write; `None` for a reader.
     lock: Option<Lock>,
+    /// Opened as a file that nobody changes, so what others append is not seen.
+    is_immutable: bool,
 }
 
 impl Store {
@@ -108,7 +110,8 @@ impl Store {
             // read-only disk. A ledger at rest can do without.
             Err(LedgerError::Disk { .. }) if beside::is_at_rest(path) => {
                 let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-                match Self::attach_as(path, &beside::immutable(path), flags, None) {
+                let looked = Self::attach_as(path, &beside::immutable(path), flags, None);
+                match looked.map(|store| Self { is_immutable: true, ..store }) {
                     // What the file itself says is graver than what the disk does not let us do.
                     Err(LedgerError::Disk { .. }) => usual,
                     looked => looked,
@@ -139,7 +142,7 @@ impl Store {
             durable.map_err(|error| LedgerError::from_sqlite(path, Seq(1), error))?;
         }
         let head = Head { seq: Seq(0), hash: chain::genesis(id) };
-        let mut store = Self { path: path.to_owned(), file, id, head, lock };
+        let mut store = Self { path: path.to_owned(), file, id, head, lock, is_immutable: false };
         store.head = store.last()?.unwrap_or(head);
         // Only now that SQLite has read is its log there.
         store.lock.as_mut().map_or(Ok(()), Lock::take_log)?;
@@ -320,7 +323,11 @@ fn fill(part: &Path, id: LedgerId, first: &Record) -> rusqlite::Result<()> {
     let body = wire::encode(first);
     let hash = chain::link(chain::genesis(id), Seq(1), &body);
     write.execute("INSERT INTO event (seq, body, hash) VALUES (1, ?1, ?2)", params![body, hash.0])?;
-    write.commit()
+    write.commit()?;
+    // While it still has its other name: a rollback journal of this step, which a power cut can bring back, would keep
+    // readers out of a ledger. Alone, SQLite needs no index beside the log.
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "journal_mode", "WAL")
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {

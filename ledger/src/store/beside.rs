@@ -20,6 +20,11 @@ impl Store {
         mut each: impl FnMut(Placed) -> Result<(), String>,
     ) -> Result<Head, LedgerError> {
         let known = self.head;
+        if self.is_immutable {
+            // Somebody may write to it by now.
+            let again = Self::read(&self.path)?;
+            (self.file, self.is_immutable) = (again.file, again.is_immutable);
+        }
         let mut head = Head { seq: Seq(0), hash: chain::genesis(self.id) };
         self.scan("seq >= ?1", Some(known.seq), known.seq, |row| {
             let expected = if head.seq == Seq(0) { known.seq } else { head.seq.next() };

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use faulty_vfs::{Disk, Fault, How, Op, Part};
 use ledger::event::{
@@ -23,6 +23,12 @@ const APPENDS: [u64; 7] = [2, 5, 6, 7, 11, 12, 13];
 const CLOSED: u64 = 7;
 /// This event takes several pages.
 const LONG: u64 = 6;
+
+/// The last of all.
+const LAST: u64 = 13;
+
+/// How a story ended.
+type Told = Result<(), LedgerError>;
 
 fn opened() -> Opened {
     let target = Target {
@@ -59,7 +65,7 @@ fn records(after: u64, last: u64) -> Vec<Record> {
 
 /// Makes a ledger, appends, reads beside it, closes it, and goes on with it. `told` is the last event that was told as
 /// written.
-fn story(path: &Path, told: &mut u64) -> Result<(), LedgerError> {
+fn story(path: &Path, told: &mut u64) -> Told {
     let mut writer = Ledger::create(path, opened(), at(1), "test")?;
     *told = 1;
     let mut reader = Ledger::read(path)?;
@@ -120,26 +126,26 @@ fn goes_on(path: &Path, told: u64, case: &str) {
         head = last;
     }
     drop(writer);
-    assert_eq!(is_whole(path, 13, case), 13, "{case}");
+    assert_eq!(is_whole(path, LAST, case), LAST, "{case}");
     let file = rusqlite::Connection::open(path).unwrap();
     let sound: String = file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(sound, "ok", "{case}");
 }
 
-/// A ledger's place in a directory of its own, whose disk can fail.
-fn place() -> (tempfile::TempDir, PathBuf, Disk) {
-    faulty_vfs::register();
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("a.ledger");
-    let disk = Disk::of(&path);
-    (dir, path, disk)
-}
-
-/// Tells the story once for each call of this kind, with this fault there, until one is told without meeting it. Gives
+/// Tells a story once for each call of this kind, with this fault there, until one is told without meeting it. Gives
 /// how many met it.
-fn at_every(part: Part, op: Op, lasts: bool, how: impl Fn(u64) -> How) -> u64 {
+fn at_every(
+    (prepare, story): (fn(&Path), fn(&Path, &mut u64) -> Told),
+    (part, op): (Part, Op),
+    lasts: bool,
+    how: impl Fn(u64) -> How,
+) -> u64 {
+    faulty_vfs::register();
     for nth in 0.. {
-        let (_dir, path, disk) = place();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.ledger");
+        prepare(&path);
+        let disk = Disk::of(&path);
         let fault = Fault { part, op, nth, lasts, how: how(nth) };
         disk.order(fault);
         let mut told = 0;
@@ -152,7 +158,7 @@ fn at_every(part: Part, op: Op, lasts: bool, how: impl Fn(u64) -> How) -> u64 {
         }
         match end {
             // Not all that fails matters: a log that cannot be deleted stays.
-            Ok(()) => assert_eq!(told, 13, "{case}"),
+            Ok(()) => assert_eq!(told, LAST, "{case}"),
             Err(LedgerError::Disk { .. }) => {}
             Err(error) => panic!("{case}: the disk is at fault, and it says: {error}"),
         }
@@ -177,44 +183,141 @@ fn errors() -> BTreeMap<Op, Vec<How>> {
     ])
 }
 
-fn fails(part: Part) {
-    for (op, hows) in errors() {
-        for how in hows {
-            for lasts in [false, true] {
-                let met = at_every(part, op, lasts, |_| how);
-                println!("{part:?} {op:?} {how:?} lasts {lasts}: {met}");
+/// From the first event on.
+const NEW: (fn(&Path), fn(&Path, &mut u64) -> Told) = (|_| {}, story);
+/// A copy of a ledger, which is gone on with.
+const COPY: (fn(&Path), fn(&Path, &mut u64) -> Told) = (copied, continued);
+
+/// Makes a copy of some events at `path`.
+fn copied(path: &Path) {
+    let first = path.with_extension("first");
+    let mut writer = Ledger::create(&first, opened(), at(1), "test").unwrap();
+    writer.append(&records(1, 2)).unwrap();
+    writer.append(&records(2, 5)).unwrap();
+    writer.store().copy_to(path).unwrap();
+}
+
+fn continued(path: &Path, told: &mut u64) -> Told {
+    *told = 5;
+    let mut writer = Ledger::open(path, "test")?;
+    for last in APPENDS.into_iter().filter(|last| *last > 5) {
+        writer.append(&records(*told, last))?;
+        *told = last;
+    }
+    Ok(())
+}
+
+/// Events whose log is so long that SQLite puts it into the ledger's file within an append.
+const CHECKPOINTED: (fn(&Path), fn(&Path, &mut u64) -> Told) = (filled, continued);
+
+/// Makes a ledger with a log of nearly the thousand pages at which that is done, left by a writer that was killed.
+fn filled(path: &Path) {
+    let made = path.with_extension("made");
+    let mut writer = Ledger::create(&made, opened(), at(1), "test").unwrap();
+    writer.append(&records(1, 2)).unwrap();
+    writer.append(&records(2, 5)).unwrap();
+    let log = |path: &Path| path.with_file_name(format!("{}-wal", path.file_name().unwrap().display()));
+    // Pages are written again and again, with what they have.
+    let again = rusqlite::Connection::open(&made).unwrap();
+    while std::fs::metadata(log(&made)).unwrap().len() < 996 * 4_120 {
+        again.execute_batch("PRAGMA user_version = 1").unwrap();
+    }
+    std::fs::copy(&made, path).unwrap();
+    std::fs::copy(log(&made), log(path)).unwrap();
+    for file in [path, &log(path)] {
+        std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    }
+}
+
+/// Each kind of call on these files fails, once or from then on. Gives how many did.
+fn fails(story: (fn(&Path), fn(&Path, &mut u64) -> Told), parts: &[Part]) -> BTreeMap<(Part, Op), u64> {
+    let mut met = BTreeMap::new();
+    for part in parts {
+        for (op, hows) in errors() {
+            for (how, lasts) in hows.into_iter().flat_map(|how| [(how, false), (how, true)]) {
+                *met.entry((*part, op)).or_default() += at_every(story, (*part, op), lasts, |_| how);
             }
         }
+    }
+    println!("{met:?}");
+    met
+}
+
+/// Sees that what a test is about has happened.
+#[track_caller]
+fn happened(met: &BTreeMap<(Part, Op), u64>, part: Part, ops: &[Op]) {
+    for op in ops {
+        assert!(met[&(part, *op)] > 0, "no {op:?} of {part:?} was met");
     }
 }
 
 #[test]
 fn e5_each_call_on_the_ledgers_file_fails() {
-    fails(Part::Main);
+    let met = fails(NEW, &[Part::Main]);
+    happened(&met, Part::Main, &[Op::Open, Op::Read, Op::Write, Op::Sync, Op::Size]);
 }
 
 #[test]
 fn e5_each_call_on_the_ledgers_log_fails() {
-    fails(Part::Wal);
+    let met = fails(NEW, &[Part::Wal]);
+    happened(&met, Part::Wal, &[Op::Open, Op::Read, Op::Write, Op::Sync, Op::Size, Op::Delete]);
 }
 
 #[test]
-fn e5_each_call_on_the_ledgers_other_files_fails() {
-    fails(Part::Journal);
-    fails(Part::Shm);
-    fails(Part::New);
+fn e5_each_call_on_a_ledger_being_made_and_on_the_shared_index_fails() {
+    let met = fails(NEW, &[Part::Shm, Part::New]);
+    happened(&met, Part::Shm, &[Op::Open]);
+    happened(&met, Part::New, &[Op::Open, Op::Write, Op::Sync]);
+}
+
+#[test]
+fn e5_each_call_of_a_checkpoint_within_an_append_fails() {
+    let undisturbed = at_every(CHECKPOINTED, (Part::Wal, Op::Truncate), false, |_| How::Exit);
+    assert_eq!(undisturbed, 0);
+    // The log is read to its thousandth page each time, so these are the calls of the checkpoint alone.
+    for (op, how) in [
+        (Op::Write, How::Half(SQLITE_FULL)),
+        (Op::Write, How::PowerCut(1)),
+        (Op::Sync, How::Error(SQLITE_IOERR_FSYNC)),
+        (Op::Sync, How::PowerCut(2)),
+    ] {
+        let met = at_every(CHECKPOINTED, (Part::Main, op), false, |_| how);
+        assert!(met > 1, "{op:?}: {met}");
+    }
+    for (op, how) in [(Op::Write, How::Error(SQLITE_IOERR_WRITE)), (Op::Sync, How::PowerCut(3))] {
+        let met = at_every(CHECKPOINTED, (Part::Wal, op), false, |_| how);
+        assert!(met > 1, "{op:?}: {met}");
+    }
+}
+
+#[test]
+fn e5_each_call_on_a_copy_that_is_gone_on_with_fails() {
+    let met = fails(COPY, &[Part::Main, Part::Journal, Part::Wal]);
+    happened(&met, Part::Journal, &[Op::Open, Op::Write, Op::Sync, Op::Delete]);
+}
+
+/// The power is cut before each call of every kind.
+fn is_cut(story: (fn(&Path), fn(&Path, &mut u64) -> Told), seeds: u64) -> BTreeMap<(Part, Op), u64> {
+    let mut met = BTreeMap::new();
+    for call in Part::ALL.into_iter().flat_map(|part| Op::ALL.map(|op| (part, op))) {
+        for seed in 0..seeds {
+            *met.entry(call).or_default() +=
+                at_every(story, call, false, |nth| How::PowerCut(seed * 1_000 + nth));
+        }
+    }
+    println!("{met:?}");
+    met
+}
+
+/// Ways to lose what is not sure, for each call: `LONGSHORE_POWER_CUTS`, or a few.
+fn seeds() -> u64 {
+    std::env::var("LONGSHORE_POWER_CUTS").map_or(8, |seeds| seeds.parse().expect("a number"))
 }
 
 #[test]
 fn e5_what_is_told_as_written_outlives_a_power_cut_at_each_call() {
-    for part in Part::ALL {
-        for op in Op::ALL {
-            for seed in 0..8 {
-                let met = at_every(part, op, false, |nth| How::PowerCut(seed * 1_000 + nth));
-                if seed == 0 {
-                    println!("{part:?} {op:?}: {met}");
-                }
-            }
-        }
-    }
+    let met = is_cut(NEW, seeds());
+    happened(&met, Part::Wal, &[Op::Write, Op::Sync, Op::Delete]);
+    happened(&met, Part::Main, &[Op::Write, Op::Sync]);
+    happened(&met, Part::New, &[Op::Write, Op::Sync]);
 }

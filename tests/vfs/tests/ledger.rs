@@ -132,14 +132,12 @@ fn goes_on(path: &Path, told: u64, case: &str) {
     assert_eq!(sound, "ok", "{case}");
 }
 
+/// What is there already, and what is done.
+type Story = (fn(&Path), fn(&Path, &mut u64) -> Told);
+
 /// Tells a story once for each call of this kind, with this fault there, until one is told without meeting it. Gives
 /// how many met it.
-fn at_every(
-    (prepare, story): (fn(&Path), fn(&Path, &mut u64) -> Told),
-    (part, op): (Part, Op),
-    lasts: bool,
-    how: impl Fn(u64) -> How,
-) -> u64 {
+fn at_every((prepare, story): Story, (part, op): (Part, Op), lasts: bool, how: impl Fn(u64) -> How) -> u64 {
     faulty_vfs::register();
     for nth in 0.. {
         let dir = tempfile::tempdir().unwrap();
@@ -184,9 +182,9 @@ fn errors() -> BTreeMap<Op, Vec<How>> {
 }
 
 /// From the first event on.
-const NEW: (fn(&Path), fn(&Path, &mut u64) -> Told) = (|_| {}, story);
+const NEW: Story = (|_| {}, story);
 /// A copy of a ledger, which is gone on with.
-const COPY: (fn(&Path), fn(&Path, &mut u64) -> Told) = (copied, continued);
+const COPY: Story = (copied, continued);
 
 /// Makes a copy of some events at `path`.
 fn copied(path: &Path) {
@@ -208,7 +206,7 @@ fn continued(path: &Path, told: &mut u64) -> Told {
 }
 
 /// Events whose log is so long that SQLite puts it into the ledger's file within an append.
-const CHECKPOINTED: (fn(&Path), fn(&Path, &mut u64) -> Told) = (filled, continued);
+const CHECKPOINTED: Story = (filled, continued);
 
 /// Makes a ledger with a log of nearly the thousand pages at which that is done, left by a writer that was killed.
 fn filled(path: &Path) {
@@ -230,7 +228,7 @@ fn filled(path: &Path) {
 }
 
 /// Each kind of call on these files fails, once or from then on. Gives how many did.
-fn fails(story: (fn(&Path), fn(&Path, &mut u64) -> Told), parts: &[Part]) -> BTreeMap<(Part, Op), u64> {
+fn fails(story: Story, parts: &[Part]) -> BTreeMap<(Part, Op), u64> {
     let mut met = BTreeMap::new();
     for part in parts {
         for (op, hows) in errors() {
@@ -297,7 +295,7 @@ fn e5_each_call_on_a_copy_that_is_gone_on_with_fails() {
 }
 
 /// The power is cut before each call of every kind.
-fn is_cut(story: (fn(&Path), fn(&Path, &mut u64) -> Told), seeds: u64) -> BTreeMap<(Part, Op), u64> {
+fn is_cut(story: Story, seeds: u64) -> BTreeMap<(Part, Op), u64> {
     let mut met = BTreeMap::new();
     for call in Part::ALL.into_iter().flat_map(|part| Op::ALL.map(|op| (part, op))) {
         for seed in 0..seeds {

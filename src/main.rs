@@ -20,7 +20,8 @@ const HANGUP: usize = 2;
 /// Set by a panic on any thread: whatever the command says then, the exit code is that of a bug.
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
-fn main() -> ExitCode {
+/// The whole program. Tests start it inside their own, where the disk can fail.
+pub fn main() -> ExitCode {
     cli::few_arenas();
     // Whatever is made is this user's alone (requirement S5), from the moment that it is there; also what libraries make.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));

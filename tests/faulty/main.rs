@@ -1,0 +1,210 @@
+//! The whole program on a ledger whose disk fails at one call: it says so and ends with its exit code, and the next
+//! `resume` comes to the end of a run that nothing disturbed.
+//!
+//! Started with [`FAULT`] in its environment, this test is the program, behind a VFS that fails as it is told.
+
+#![forbid(unsafe_code)]
+
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "../it/kill/hand.rs"]
+mod hand;
+#[allow(dead_code, reason = "main.rs as it is, with what only the program needs")]
+#[path = "../../src/main.rs"]
+mod program;
+#[allow(dead_code, unused_imports, reason = "other tests use more of it")]
+#[path = "../it/support/mod.rs"]
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use faulty_vfs::{Disk, Fault, How, Op, Part};
+use hand::{VENUES, held, migrate, undisturbed};
+use rusqlite::ffi::*;
+use support::program::{Ran, Workplace};
+use support::stage::Kind;
+
+/// What fails, in the words of [`spelled`].
+const FAULT: &str = "LONGSHORE_TEST_FAULT";
+/// Where the program notes how often each call was made, when it comes to its end without the fault.
+const NOTE: &str = "LONGSHORE_TEST_NOTE";
+/// The ledger whose disk fails.
+const LEDGER: &str = "LONGSHORE_TEST_LEDGER";
+/// Set, each call of every kind fails in turn. Else the first two, the middle one and the last but one.
+const ALL: &str = "LONGSHORE_FAULTS_ALL";
+
+/// What fails: the n-th of these calls, once.
+type Case = (Part, Op, u64, How);
+
+fn hows() -> [(&'static str, How); 8] {
+    [
+        ("cantopen", How::Error(SQLITE_CANTOPEN)),
+        ("read", How::Error(SQLITE_IOERR_READ)),
+        ("write", How::Error(SQLITE_IOERR_WRITE)),
+        ("full", How::Half(SQLITE_FULL)),
+        ("fsync", How::Error(SQLITE_IOERR_FSYNC)),
+        ("fstat", How::Error(SQLITE_IOERR_FSTAT)),
+        ("exit", How::Exit),
+        ("powercut", How::PowerCutExit(0)),
+    ]
+}
+
+fn spelled((part, op, nth, how): Case) -> String {
+    let is_how = |(_, known): &&(&str, How)| *known == how;
+    format!("{part:?} {op:?} {nth} {}", hows().iter().find(is_how).expect("it has a name").0)
+}
+
+fn read(text: &str) -> Case {
+    let words: Vec<_> = text.split(' ').collect();
+    let [part, op, nth, how] = words[..] else { panic!("{text:?}") };
+    let nth = nth.parse().unwrap();
+    let how = match hows().into_iter().find(|(name, _)| *name == how).unwrap().1 {
+        How::PowerCutExit(_) => How::PowerCutExit(nth),
+        how => how,
+    };
+    let part = Part::ALL.into_iter().find(|known| format!("{known:?}") == part).unwrap();
+    (part, Op::ALL.into_iter().find(|known| format!("{known:?}") == op).unwrap(), nth, how)
+}
+
+/// The program, on a disk that fails.
+fn be_the_program(fault: &str) -> ExitCode {
+    faulty_vfs::register();
+    let disk = Disk::of(Path::new(&std::env::var_os(LEDGER).unwrap()));
+    let (part, op, nth, how) = read(fault);
+    disk.order(Fault { part, op, nth, lasts: false, how });
+    let code = program::main();
+    if !disk.has_struck() {
+        let count = disk.counts().get(&(part, op)).copied().unwrap_or(0);
+        std::fs::write(std::env::var_os(NOTE).unwrap(), count.to_string()).unwrap();
+    }
+    code
+}
+
+/// Migrates on a disk that fails. Gives how the program ended, and how often such calls were made where it met none
+/// that failed.
+fn faulty(work: &Workplace, case: Case) -> (Ran, Option<u64>) {
+    let note: PathBuf = work.sandbox_dir().join("note");
+    let of_program = work.command(&migrate());
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(of_program.get_args()).current_dir(work.work()).env_clear();
+    command.envs(of_program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    // As SQLite names it.
+    let ledger = work.work().canonicalize().unwrap().join(work.ledger().file_name().unwrap());
+    command.env(FAULT, spelled(case)).env(NOTE, &note).env(LEDGER, ledger);
+    command.stdin(std::process::Stdio::null());
+    let ran = Ran::new(&migrate(), command.output().unwrap());
+    (ran, std::fs::read_to_string(note).ok().map(|count| count.parse().unwrap()))
+}
+
+fn world() -> Workplace {
+    Workplace::new(Kind::Sqlite, VENUES)
+}
+
+/// Each of the calls of some kinds fails in turn.
+fn each_fails(kinds: &[(Part, Op, &[How])]) {
+    let (end, code) = undisturbed(Kind::Sqlite);
+    for (part, op, hows) in kinds {
+        let (ran, count) = faulty(&world(), (*part, *op, u64::MAX, hows[0]));
+        let ran = ran.code(code);
+        let count = count.unwrap();
+        assert!(count > 0, "no {op:?} of {part:?} is made: {ran}");
+        let some = [0, 1, count / 2, count.saturating_sub(2)];
+        let all = std::env::var_os(ALL).is_some();
+        for how in *hows {
+            for nth in (0..count).filter(|nth| all || some.contains(nth)) {
+                let work = world();
+                let case = (*part, *op, nth, *how);
+                let (ran, survived) = faulty(&work, case);
+                let told = format!("{}: {ran}", spelled(case));
+                // The number of calls differs from run to run; and not all that fails matters.
+                let is_well = survived.is_some() || ran.code == Some(code);
+                match how {
+                    How::Exit | How::PowerCutExit(_) => assert!(is_well || ran.code.is_none(), "{told}"),
+                    _ if is_well => {}
+                    _ => {
+                        assert_eq!(ran.code, Some(30), "{told}");
+                        let is_told = ran.stderr.contains("Error: the ledger") && ran.stderr.contains("cannot be used");
+                        assert!(is_told, "{told}");
+                    }
+                }
+                goes_on(&work, code, &told);
+                held(&work).assert_same(&end, &told);
+            }
+        }
+    }
+}
+
+/// Goes on as the person would, on a disk that is well, and sees that the ledger is.
+fn goes_on(work: &Workplace, code: i32, told: &str) {
+    let goes_on = match work.ledger().exists() {
+        true => work.run(&["resume", "--yes"]),
+        false => work.run(&migrate()),
+    };
+    // It ended before its run began, or with its last line written.
+    let goes_on = if goes_on.stderr.contains("Nothing to resume") { work.run(&migrate()) } else { goes_on };
+    assert_eq!(goes_on.code, Some(code), "{told}\nand then: {goes_on}");
+    let verified = work.run(&["ledger", "verify"]);
+    assert_eq!(verified.code, Some(0), "{told}\nand then: {verified}");
+}
+
+const POWER_CUT: How = How::PowerCutExit(0);
+
+fn e5_the_program_meets_a_log_that_fails() {
+    each_fails(&[
+        (Part::Wal, Op::Write, &[How::Error(SQLITE_IOERR_WRITE), How::Half(SQLITE_FULL)]),
+        (Part::Wal, Op::Sync, &[How::Error(SQLITE_IOERR_FSYNC)]),
+        (Part::Wal, Op::Open, &[How::Error(SQLITE_CANTOPEN)]),
+        (Part::Wal, Op::Read, &[How::Error(SQLITE_IOERR_READ)]),
+    ]);
+}
+
+fn e5_the_program_meets_a_ledgers_file_that_fails() {
+    each_fails(&[
+        (Part::Main, Op::Open, &[How::Error(SQLITE_CANTOPEN)]),
+        (Part::Main, Op::Read, &[How::Error(SQLITE_IOERR_READ)]),
+        (Part::Main, Op::Size, &[How::Error(SQLITE_IOERR_FSTAT)]),
+        (Part::Main, Op::Write, &[How::Half(SQLITE_FULL)]),
+        (Part::Main, Op::Sync, &[How::Error(SQLITE_IOERR_FSYNC)]),
+        (Part::Shm, Op::Open, &[How::Error(SQLITE_CANTOPEN)]),
+        (Part::New, Op::Write, &[How::Half(SQLITE_FULL)]),
+        (Part::New, Op::Sync, &[How::Error(SQLITE_IOERR_FSYNC)]),
+    ]);
+}
+
+fn e5_the_program_ends_and_the_power_is_cut_in_the_middle_of_a_call() {
+    each_fails(&[
+        (Part::Wal, Op::Write, &[How::Exit, POWER_CUT]),
+        (Part::Wal, Op::Sync, &[How::Exit, POWER_CUT]),
+        (Part::Main, Op::Write, &[How::Exit, POWER_CUT]),
+        (Part::New, Op::Write, &[How::Exit, POWER_CUT]),
+        (Part::New, Op::Sync, &[POWER_CUT]),
+    ]);
+}
+
+/// The tests by their names.
+const TESTS: [(&str, fn()); 3] = [
+    ("e5_the_program_meets_a_log_that_fails", e5_the_program_meets_a_log_that_fails),
+    ("e5_the_program_meets_a_ledgers_file_that_fails", e5_the_program_meets_a_ledgers_file_that_fails),
+    (
+        "e5_the_program_ends_and_the_power_is_cut_in_the_middle_of_a_call",
+        e5_the_program_ends_and_the_power_is_cut_in_the_middle_of_a_call,
+    ),
+];
+
+fn main() -> ExitCode {
+    if let Ok(fault) = std::env::var(FAULT) {
+        return be_the_program(&fault);
+    }
+    // As cargo-nextest and `cargo test` ask: which tests there are, and those whose names contain a word.
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let has = |flag: &str| args.iter().any(|arg| arg == flag);
+    let words: Vec<_> = args.iter().filter(|arg| !arg.starts_with('-') && *arg != "terse").collect();
+    let wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
+    for (name, test) in TESTS.into_iter().filter(|(name, _)| !has("--ignored") && wanted(name)) {
+        match has("--list") {
+            true => println!("{name}: test"),
+            false => test(),
+        }
+    }
+    ExitCode::SUCCESS
+}

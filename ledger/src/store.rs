@@ -271,12 +271,7 @@ impl Store {
         let connection = &self.file.connection;
         let sql = format!("SELECT seq, body, hash FROM event WHERE {condition} ORDER BY seq");
         let failed = |seq: Seq, error| {
-            let again = || {
-                let next = "SELECT body, hash FROM event WHERE seq >= ?1 ORDER BY seq LIMIT 1";
-                let mut rows = connection.prepare(next)?;
-                rows.query([seq.0 as i64])?.next().map(drop)
-            };
-            let again = || again().map_err(|error| LedgerError::from_sqlite(&self.path, seq, error));
+            let again = || self.file.read_anew(&sql, bound, seq);
             LedgerError::from_sqlite(&self.path, seq, error).after(again)
         };
         let mut statement = connection.prepare_cached(&sql).map_err(|e| failed(expected, e))?;

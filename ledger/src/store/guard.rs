@@ -48,6 +48,9 @@ const LIMITS: [(Limit, i32); 13] = [
 #[derive(Debug)]
 pub(super) struct Guarded {
     path: PathBuf,
+    /// As SQLite was given it, and how it was opened.
+    name: PathBuf,
+    flags: OpenFlags,
     pub(super) connection: Connection,
     /// SQLite's number of the schema that was found to be a ledger's.
     known: Cell<Option<i64>>,
@@ -93,7 +96,14 @@ impl Guarded {
             Ok(connection)
         };
         let connection = open().map_err(|error| LedgerError::from_sqlite(path, Seq(1), error))?;
-        Ok(Self { path: path.to_owned(), connection, known: Cell::new(None), looks_left })
+        Ok(Self {
+            path: path.to_owned(),
+            name: name.to_owned(),
+            flags,
+            connection,
+            known: Cell::new(None),
+            looks_left,
+        })
     }
 
     /// One view of the file to read from, until it is dropped. Inside another one, it is that one.
@@ -188,6 +198,27 @@ impl Guarded {
         let read = self.connection.prepare_cached(&format!("PRAGMA {name}"));
         let number = read.and_then(|mut read| read.query_row([], |row| row.get(0)));
         number.map_err(|error| LedgerError::from_sqlite(&self.path, Seq(1), error))
+    }
+
+    /// Reads once more all that a statement gives, for nothing but to see that it can be read. This takes a connection of
+    /// its own: SQLite checks a page when it first comes into a connection's memory, and believes it from then on, also
+    /// where the check has failed.
+    ///
+    /// # Errors
+    /// When it cannot be read, naming this event.
+    pub(super) fn read_anew(&self, sql: &str, bound: Option<Seq>, seq: Seq) -> Result<(), LedgerError> {
+        let anew = Self::open(&self.path, &self.name, self.flags)?;
+        let _snapshot = anew.reading()?;
+        let read = || -> rusqlite::Result<()> {
+            let mut statement = anew.connection.prepare(sql)?;
+            if let Some(bound) = bound {
+                statement.raw_bind_parameter(1, bound.0 as i64)?;
+            }
+            let mut rows = statement.raw_query();
+            while rows.next()?.is_some() {}
+            Ok(())
+        };
+        read().map_err(|error| LedgerError::from_sqlite(&self.path, seq, error))
     }
 
     /// Copies the file to one that is empty. SQLite attaches the copy meanwhile, and reads the schema anew behind it.

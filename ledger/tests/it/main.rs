@@ -18,4 +18,6 @@ mod reports;
 mod rules;
 mod schema;
 mod support;
+mod tampering;
 mod twins;
+mod verifier;

@@ -6,6 +6,7 @@ mod decide_images;
 mod decide_rollback;
 mod decide_rows;
 mod golden;
+mod hostile;
 mod illegal;
 mod model;
 mod planning;

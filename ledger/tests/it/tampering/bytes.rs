@@ -117,7 +117,8 @@ fn e7_pages_lost_and_swapped_and_files_cut_short_are_found() {
             altered[other] = pages[one];
             became.push(see(&altered.concat(), &format_args!("pages {one} and {other} swapped")));
             // The order in which a schema names its triggers means nothing.
-            let is_schema = [one, other].iter().all(|n| pages[*n].windows(14).any(|w| w == b"CREATE TRIGGER"));
+            let is_schema =
+                [one, other].iter().all(|n| pages[*n].windows(14).any(|w| w == b"CREATE TRIGGER"));
             assert!(is_schema || !became.contains(&Became::Same), "pages {one} and {other}");
             if became.contains(&Became::Shorter) {
                 shorter.push(one.min(other)..=one.max(other));

@@ -297,3 +297,6 @@ impl Standing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

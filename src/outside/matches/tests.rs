@@ -1,5 +1,7 @@
 //! Reports as they come: the real one's oddities, and what spreadsheets make of one.
 
+mod hostile;
+
 use super::*;
 
 /// A report with the real one's oddities: 575 of 2,779 rows matched there, one venue twice, pairs far apart.

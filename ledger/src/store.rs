@@ -202,18 +202,28 @@ impl Store {
         Ok(head)
     }
 
-    /// The events from a seq to another, not verified again.
+    /// The events from a seq to another, which lie within the ledger, not verified again. All of them, or an error: where
+    /// they are looked for is the word of the file's index, which verifying from the first event on does not need.
     ///
     /// # Errors
-    /// When the file cannot be read, or `each` says so.
+    /// When the file cannot be read, an event is not found, or `each` says so.
     pub fn range<E: From<LedgerError>>(
         &self,
         from: Seq,
         to: Seq,
         mut each: impl FnMut(Placed) -> Result<(), E>,
     ) -> Result<(), E> {
+        let missing = |seq| LedgerError::damaged(&self.path, seq, "it is missing where its number leads");
         let condition = format!("seq >= ?1 AND seq <= {}", to.0 as i64);
-        self.scan(&condition, Some(from), from, |row| each((row.seq, self.decode(row.seq, row.body)?)))
+        let mut expected = from;
+        self.scan(&condition, Some(from), from, |row| {
+            if row.seq != expected {
+                return Err(missing(expected).into());
+            }
+            expected = row.seq.next();
+            each((row.seq, self.decode(row.seq, row.body)?))
+        })?;
+        if expected <= to { Err(missing(expected).into()) } else { Ok(()) }
     }
 
     /// Those of the events up to a seq in which a text stands as a whole.

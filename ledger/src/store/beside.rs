@@ -56,14 +56,19 @@ impl Store {
     /// Where the chain was at an event that was verified when the ledger was opened; `None` behind its end.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the file cannot be read, or an event is not found that is there.
     pub fn head_at(&self, seq: Seq) -> Result<Option<Head>, LedgerError> {
         let mut head = None;
         self.scan("seq = ?1", Some(seq), seq, |row| {
             head = Some(Head { seq: row.seq, hash: row.hash });
             Ok::<_, LedgerError>(())
         })?;
-        Ok(head)
+        match head {
+            None if (Seq(1)..=self.head.seq).contains(&seq) => {
+                Err(LedgerError::damaged(&self.path, seq, "it is missing where its number leads"))
+            }
+            head => Ok(head),
+        }
     }
 
     /// Reads every event once more, for nothing but to see that it can be read.

@@ -67,6 +67,23 @@ fn e7_each_byte_of_the_file_is_missed_or_has_no_meaning() {
     bench.was_bounded();
 }
 
+/// The index of a table tells where an event is looked for. One that leads astray must not leave events out of what is
+/// asked for later, though all are there when the ledger is verified from its beginning.
+#[test]
+fn e7_an_index_that_leads_astray_leaves_no_event_out() {
+    let bench = Bench::new(512);
+    let whole = std::fs::read(&bench.path).unwrap();
+    let is_index = |at: usize| whole[at / 512 * 512] == 5 && whole[at] != 0;
+    for at in (100..whole.len()).filter(|at| is_index(*at)) {
+        for byte in (0..8).map(|bit| whole[at] ^ (1 << bit)).chain([0]) {
+            let mut altered = whole.clone();
+            altered[at] = byte;
+            let what = format!("byte {at} is {byte}");
+            assert_ne!(became(&bench, &altered, &what), Became::Shorter, "{what}");
+        }
+    }
+}
+
 /// In pages of the usual size, an event's text and its hash lie in one piece, so that it can be named.
 #[test]
 fn e7_each_byte_of_an_event_in_the_file_names_the_event() {

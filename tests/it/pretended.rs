@@ -26,7 +26,5 @@ use std::sync::Arc;
 /// A world without trouble, whose time is that of the runtime it is made in, which must be paused.
 pub fn fair_world() -> Arc<world::World> {
     clock::begin();
-    let world = world::World::new(0, false);
-    world.lock().weather = faults::Weather::fair();
-    world
+    world::World::new(fastrand::Rng::with_seed(0), faults::Weather::fair(), false)
 }

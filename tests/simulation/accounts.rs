@@ -47,7 +47,7 @@ fn nothing_left(world: &mut Inner) {
             let hash = ContentHash::of(bytes);
             let path = CdnPath::new(Some(&row.slug), VenueId(*id), &hash, Format::Jpeg);
             // Somebody else's file is where ours would go, and stays.
-            if world.cdn.at(path.as_str()).is_none_or(|file| is_whole(file)) {
+            if world.cdn.at(path.as_str()).is_none_or(is_whole) {
                 left.push(format!("row {id} still has {url}"));
             }
         }

@@ -34,7 +34,7 @@ fn members(entry: &str) -> BTreeMap<String, &RawValue> {
     serde_json::from_str(entry).unwrap_or_default()
 }
 
-fn text<'a>(of: &BTreeMap<String, &'a RawValue>, key: &str) -> Option<String> {
+fn text(of: &BTreeMap<String, &RawValue>, key: &str) -> Option<String> {
     serde_json::from_str(of.get(key)?.get()).ok()
 }
 

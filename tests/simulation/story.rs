@@ -48,7 +48,9 @@ pub fn tell(seed: u64, trim: &Trim, dir: &Path, tells: bool) -> Told {
         .start_paused(true)
         .build()
         .expect("a runtime");
-    let world = World::new(seed, trim, tells);
+    let mut dice = fastrand::Rng::with_seed(seed);
+    let weather = Weather::drawn(&mut dice).without(&trim.without);
+    let world = World::new(dice, weather, tells);
     let lived = runtime.block_on(async {
         clock::begin();
         begin(&world, trim);

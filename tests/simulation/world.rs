@@ -11,7 +11,6 @@ use super::cdn::Library;
 use super::database::Database;
 use super::faults::{Fault, Weather};
 use super::parts::Part;
-use super::story::Trim;
 
 /// One history's world. All processes of the history share it.
 pub struct World(Mutex<Inner>);
@@ -48,9 +47,7 @@ pub const LEDGERS: usize = 2;
 
 impl World {
     /// An empty world.
-    pub fn new(seed: u64, trim: &Trim, tells: bool) -> Arc<Self> {
-        let mut dice = fastrand::Rng::with_seed(seed);
-        let weather = Weather::drawn(&mut dice).without(&trim.without);
+    pub fn new(dice: fastrand::Rng, weather: Weather, tells: bool) -> Arc<Self> {
         Arc::new(Self(Mutex::new(Inner {
             dice,
             weather,

@@ -122,6 +122,20 @@ impl World {
             Rows::Pretended(_) => panic!("this world has no SQL"),
         }
     }
+    /// Waits until a snapshot tells what was written before from what is written now: on PostgreSQL it cannot while a
+    /// transaction that began before is open anywhere on the server, as those of other tests are.
+    async fn settled(&self) {
+        let Rows::Postgres(database) = &self.rows else { return };
+        let mut admin = database.admin().await;
+        let now: String =
+            sqlx::query_scalar("SELECT pg_current_xact_id()::text").fetch_one(&mut admin).await.unwrap();
+        let is_over = "SELECT pg_snapshot_xmin(pg_current_snapshot()) > $1::xid8";
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(120);
+        while !sqlx::query_scalar::<_, bool>(is_over).bind(&now).fetch_one(&mut admin).await.unwrap() {
+            assert!(std::time::Instant::now() < until, "an older transaction stays open on this server");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
     fn is_sqlite(&self) -> bool {
         matches!(self.rows, Rows::Sqlite(_))
     }

@@ -43,6 +43,7 @@ async fn s7_a_look_sees_every_rows_text_and_then_what_was_written_since(world: W
     for venue in 1..=3 {
         world.write(venue, &format!("[\"text {venue}\"]")).await;
     }
+    world.settled().await;
     let (texts, seen) = look(&world, &[], None).await;
     for venue in 1..=3 {
         assert!(
@@ -77,6 +78,7 @@ async fn s7_tables_but_venues_can_be_left_out(world: World) {
 async fn s7_a_second_look_sees_what_was_written_since(world: World) {
     world.run("CREATE TABLE posts (id integer PRIMARY KEY, body text)").await;
     world.run("INSERT INTO posts VALUES (1, 'first'), (2, 'second')").await;
+    world.settled().await;
     // Begun before the first look, and committed behind it.
     let mut slow = match world.is_sqlite() {
         true => None,

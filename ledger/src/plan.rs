@@ -242,6 +242,23 @@ pub fn is_troubled(state: &State, venue: VenueId) -> bool {
     })
 }
 
+/// The images of a plan that wait for a person, or for an unfinished run: what a person may decide to leave.
+pub fn waiting(state: &State, planned: Seq) -> Vec<ImageId> {
+    let Some(plan) = state.plan(planned) else { return Vec::new() };
+    let is_open = state.run(plan.run).is_some_and(|run| !run.is_finished()) && state.is_last(planned);
+    let waits = |image: &Image| match image.mark {
+        Some(Mark::Failed(_) | Mark::Skipped(_) | Mark::Drifted) => image.is_current,
+        Some(Mark::Closed) => false,
+        None => is_open && image.rung < Rung::DbUpdated,
+    };
+    plan.ids(planned).filter(|(_, image)| waits(image)).map(|(id, _)| id).collect()
+}
+
+/// The runs in which a venue waits for a person as a whole, the newest first, as they are closed.
+pub fn waiting_whole(state: &State, venue: VenueId) -> Vec<RunId> {
+    state.failed_whole(venue).filter_map(|planned| state.plan(planned)).map(|plan| plan.run).collect()
+}
+
 /// The unfinished runs that hold something of a scope: an unsettled venue in it (a rollback, which may still have
 /// files to delete, all its venues) or, while they still plan, a place in the same country; a rollback of a run, while
 /// it plans, holds all that this run named.

@@ -2,10 +2,10 @@
 
 use clap::Args;
 use ledger::event::{Closed, Event, Record, Work};
-use ledger::ids::{ImageId, RunId, Seq, VenueId};
+use ledger::ids::{ImageId, RunId, VenueId};
 use ledger::images::Entry;
 use ledger::ledger::Ledger;
-use ledger::state::{Image, Mark, Plan, Rung, State};
+use ledger::plan;
 use serde::Serialize;
 
 use super::Context;
@@ -60,7 +60,7 @@ pub fn run(context: &Context<'_>, args: &SkipArgs) -> Result<Exit, Failure> {
             .hint("`longshore status` lists what waits for a person"));
     }
     let mut images = waiting(&ledger, venue)?;
-    let whole = whole(ledger.state(), venue);
+    let whole = plan::waiting_whole(ledger.state(), venue);
     if let Some(wanted) = &args.image {
         let known: Vec<String> =
             images.iter().filter_map(|left| left.url.as_deref().map(show::address)).collect();
@@ -109,11 +109,7 @@ fn waiting(ledger: &Ledger, venue: VenueId) -> Result<Vec<Left>, Failure> {
     let mut waiting = Vec::new();
     for planned in state.venue(venue).map_or(&[][..], |plans| plans.all()) {
         let Some(plan) = state.plan(*planned) else { continue };
-        let ids: Vec<ImageId> = plan
-            .ids(*planned)
-            .filter(|(_, image)| waits(state, *planned, plan, image))
-            .map(|(id, _)| id)
-            .collect();
+        let ids = plan::waiting(state, *planned);
         if ids.is_empty() {
             continue;
         }
@@ -129,23 +125,6 @@ fn waiting(ledger: &Ledger, venue: VenueId) -> Result<Vec<Left>, Failure> {
         }
     }
     Ok(waiting)
-}
-
-fn waits(state: &State, planned: Seq, plan: &Plan, image: &Image) -> bool {
-    match image.mark {
-        Some(Mark::Failed(_) | Mark::Skipped(_) | Mark::Drifted) => image.is_current,
-        Some(Mark::Closed) => false,
-        None => {
-            let is_unfinished = state.run(plan.run).is_some_and(|run| !run.is_finished());
-            is_unfinished && state.is_last(planned) && image.rung < Rung::DbUpdated
-        }
-    }
-}
-
-/// The runs in which the venue waits as a whole, the newest first, as they are closed.
-fn whole(state: &State, venue: VenueId) -> Vec<RunId> {
-    let plans = state.failed_whole(venue).filter_map(|planned| state.plan(planned));
-    plans.map(|plan| plan.run).collect()
 }
 
 fn say(context: &Context<'_>, answer: &Answer) -> Result<(), Failure> {

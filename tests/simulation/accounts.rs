@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger::event::{Event, Placed, StepName, Verb};
+use ledger::event::{Closed, Event, Placed, StepName, Stopped, Verb};
 use ledger::ids::{CdnPath, ContentHash, Format, VenueId};
 use ledger::ledger::Ledger;
 use ledger::report::standing;
@@ -11,7 +11,8 @@ use longshore::limits::RETRIES_MAX;
 
 use super::faults::Fault;
 use super::judge::{completed, elements, external, is_whole};
-use super::world::Inner;
+use super::pictures;
+use super::world::{Inner, LEDGERS};
 
 /// Faults that keep what the ledgers say and what the rows hold apart, as others wrote the rows.
 const OF_ROWS: [Fault; 7] = [
@@ -44,6 +45,10 @@ fn nothing_left(world: &mut Inner) {
     for (id, row) in &world.database.rows {
         for url in elements(row.images.as_deref().unwrap_or("[]")).into_iter().filter_map(external) {
             let Some(bytes) = world.pictures.get(&url) else { continue };
+            let is_left = |ledger| world.people.left.contains_key(&(ledger, *id, url.clone()));
+            if pictures::why_not(bytes).is_some() || (0..LEDGERS).all(is_left) {
+                continue;
+            }
             let hash = ContentHash::of(bytes);
             let path = CdnPath::new(Some(&row.slug), VenueId(*id), &hash, Format::Jpeg);
             // Somebody else's file is where ours would go, and stays.
@@ -77,6 +82,10 @@ fn files_explained(world: &mut Inner, ledgers: &[Ledger]) {
                     hash.filter(|_| e.step == StepName::Upload).map(|hash| hash.to_string()[..16].to_owned()),
                 );
             }
+            // What is there of it may have been sent by a process that died before it could tell.
+            Event::Skipped(Stopped { image: Some(image), .. }) | Event::Closed(Closed { image: Some(image), .. }) => {
+                failed.extend(hashes.get(image).map(|hash| hash.to_string()[..16].to_owned()));
+            }
             _ => {}
         });
     }
@@ -88,6 +97,7 @@ fn files_explained(world: &mut Inner, ledgers: &[Ledger]) {
     };
     let files = world.cdn.files.values().filter(|file| file.deleted.is_none() && file.touched.is_none());
     let unexplained: Vec<String> = files
+        .filter(|file| file.made_by.is_some_and(|by| !world.people.forgot[by]))
         .filter(|file| file.made_by.is_some_and(resumes) && !named.contains(&file.id))
         .filter(|file| !has_failed(&file.path))
         .map(|file| {
@@ -99,6 +109,9 @@ fn files_explained(world: &mut Inner, ledgers: &[Ledger]) {
 
 fn numbers(world: &mut Inner, ledgers: &[Ledger]) {
     if OF_ROWS.iter().any(|fault| world.happened.contains_key(fault.name())) {
+        return;
+    }
+    if world.people.forgot.contains(&true) {
         return;
     }
     let rows = world.database.rows.values().filter_map(|row| row.images.as_deref());

@@ -19,6 +19,7 @@ use url::Url;
 use super::faults::Fault;
 use super::judge;
 use super::parts::Part;
+use super::pictures;
 use super::process::Process;
 use super::world::Inner;
 
@@ -259,10 +260,14 @@ impl Cdn for Seat {
             else {
                 return Err(Trouble::new(TroubleKind::NotServed, "it is not served"));
             };
-            if file.bytes.len() as u64 > bytes {
+            let (hash, length) = (ContentHash::of(&file.bytes), file.bytes.len() as u64);
+            if world.strikes(Fault::BodyCut) {
+                return Err(Trouble::new(TroubleKind::Network, "the body broke off"));
+            }
+            if length > bytes {
                 return Err(Trouble::new(TroubleKind::IntegrityMismatch, "it has more bytes"));
             }
-            Ok(ContentHash::of(&file.bytes))
+            Ok(hash)
         };
         self.0.request(Part::Delivery, read).await
     }
@@ -296,6 +301,18 @@ impl Origin for Seat {
             let Some(bytes) = world.pictures.get(&url).cloned() else {
                 return Err(Trouble::new(TroubleKind::NotFound, "the origin answered 404"));
             };
+            if world.strikes(Fault::SpoolFull) {
+                let message = "no space left beside the ledger";
+                return Err(Trouble::new(TroubleKind::Network, message).here());
+            }
+            if world.strikes(Fault::BodyCut) {
+                // Where the length was told, it is seen as such; else the picture is not whole.
+                let kind = [TroubleKind::Network, TroubleKind::InvalidImage][world.dice.usize(0..2)];
+                return Err(Trouble::new(kind, "the body broke off"));
+            }
+            if let Some(kind) = pictures::why_not(&bytes) {
+                return Err(Trouble::new(kind, "it is not taken"));
+            }
             let hash = ContentHash::of(&bytes);
             world.spools[ledger].insert(hash, bytes.clone());
             let (width, height) = sides(&bytes);

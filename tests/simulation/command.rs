@@ -17,25 +17,38 @@ use longshore::outside::spool::Spool;
 use longshore::runner::reconcile::{BelievedClass, FileClass, Grounds, ask_for_unlisted, judge, survey};
 use longshore::runner::{
     self, Candidate, Claims, Deleting, End, Fate, Forward, Listing, Moment, Retry, RunError, Selection,
-    Setting, Start, World as Outside, delete_unused,
+    Setting, Start, Told, World as Outside, delete_unused,
 };
 use tokio::sync::{mpsc, watch};
 
 use super::faults::Fault;
 use super::process::Process;
-use super::{cdn, clock, database};
+use super::{cdn, clock, database, disk, steering, verbs};
 
 /// What a person types.
 #[derive(Debug, Clone)]
 pub enum Command {
-    Migrate(Scope),
+    /// Of a place, and of how many venues at most.
+    Migrate(Scope, Option<u64>),
+    Populate(Scope, Option<u64>),
     /// With whether files are deleted.
     Rollback(Scope, bool),
-    Resume,
+    /// The same of some run, by its place among all of them.
+    RollbackRun(usize, bool),
+    /// `resume --run` of some unfinished run.
+    Resume(usize),
     /// `resume --retry-failed` of the last run.
     Retry,
     /// `reconcile --delete-orphans`.
     DeleteOrphans,
+    /// `plan --out`.
+    Plan(Scope),
+    /// `migrate --plan` with some plan that was saved.
+    MigratePlan(usize),
+    /// `skip` of something that waits.
+    Skip(usize),
+    /// `ledger checkpoint`.
+    Checkpoint,
 }
 
 /// How a command ended.
@@ -51,6 +64,8 @@ pub enum Ended {
     Nothing,
     /// It said why it cannot be done now.
     Refused(String),
+    /// The ledger's disk failed, and it said so.
+    Disk(String),
 }
 
 impl Ended {
@@ -61,21 +76,34 @@ impl Ended {
             Self::Killed => "ended: killed",
             Self::Nothing => "ended: nothing to do",
             Self::Refused(_) => "ended: refused",
+            Self::Disk(_) => "ended: the disk failed",
         }
     }
 }
 
 /// Runs a command until it ends or its process is killed.
 pub async fn run(process: &Arc<Process>, path: &Path, command: Command) -> Ended {
+    // What is open is closed when this is over: before that, the disk is told that nothing more comes of it.
+    let dies = async {
+        process.died().await;
+        process.world.lock().disks.leave(process);
+    };
     let ended = tokio::select! {
         biased;
-        () = process.died() => Ok(Ended::Killed),
+        () = dies => Ok(Ended::Killed),
         ended = perform(process, path, command) => ended,
     };
     process.kill();
+    let has_failed = process.world.lock().disks.mend(process);
+    if has_failed {
+        disk::nothing_lost(&mut process.world.lock(), process.ledger, path);
+    }
     match ended {
         Ok(ended) => ended,
         Err(RunError::Died) => Ended::Killed,
+        Err(RunError::Ledger(LedgerError::Disk { source, .. })) if has_failed => {
+            Ended::Disk(source.to_string())
+        }
         Err(RunError::Ledger(error)) if !matches!(error, LedgerError::Held { .. }) => {
             process.world.lock().break_promise(format!("the ledger: {error}"));
             Ended::Refused(error.to_string())
@@ -85,47 +113,77 @@ pub async fn run(process: &Arc<Process>, path: &Path, command: Command) -> Ended
 }
 
 async fn perform(process: &Arc<Process>, path: &Path, command: Command) -> Result<Ended, RunError> {
+    process.moment().await;
     let mut ledger = open(path, process.ledger)?;
-    let unfinished = ledger.state().unfinished().map(|(run, _)| run).next();
     let options = Options::new(process.world.lock().dice.u32(1..6), IMAGE_BYTES_MAX, 300_000);
-    let turned = match command {
+    let begin = match command {
         Command::DeleteOrphans => return delete_orphans(process, &mut ledger).await,
-        Command::Migrate(scope) => match plan::holders(ledger.state(), &scope).first() {
-            Some(run) => resume(process, &mut ledger, *run, false).await?,
-            None => {
-                let start = Start { verb: Verb::Migrate, scope, options, close: Vec::new() };
-                runner::start(&mut ledger, start, setting(process, path)).await?
-            }
-        },
-        Command::Rollback(scope, delete_cdn_files) => {
-            let state = ledger.state();
-            let close: Vec<RunId> = state
-                .unfinished()
-                .map(|(run, _)| run)
-                .filter(|run| plan::is_taken_over(state, *run, &scope))
-                .collect();
-            let has_files = delete_cdn_files && !plan::deletable(state, &scope).is_empty();
-            if plan::take_backs(state, &scope).is_empty() && close.is_empty() && !has_files {
-                return Ok(Ended::Nothing);
-            }
-            let options = Options { delete_cdn_files, ..options };
-            let start = Start { verb: Verb::Rollback, scope, options, close };
-            runner::start(&mut ledger, start, setting(process, path)).await?
+        Command::Plan(scope) => return verbs::save_plan(process, &ledger, scope).await,
+        Command::Skip(which) => return verbs::skip(process, &mut ledger, which),
+        Command::Checkpoint => return verbs::checkpoint(&mut ledger),
+        Command::MigratePlan(which) => verbs::migrate_plan(process, &ledger, which, options).await?,
+        Command::Migrate(scope, limit) => verbs::migrate(process, &ledger, scope, Options { limit, ..options }),
+        Command::Populate(scope, limit) => {
+            verbs::populate(process, &ledger, scope, Options { limit, ..options })
         }
-        Command::Resume => match unfinished {
-            None => return Ok(Ended::Nothing),
-            Some(run) => resume(process, &mut ledger, run, false).await?,
-        },
+        Command::Rollback(scope, delete_cdn_files) => {
+            verbs::rollback(&ledger, scope, Options { delete_cdn_files, ..options })
+        }
+        Command::RollbackRun(which, delete_cdn_files) => {
+            let runs: Vec<RunId> = ledger.state().runs().map(|(run, _)| run).collect();
+            match runs.get(which % runs.len().max(1)) {
+                None => Begin::Not(Ended::Nothing),
+                Some(run) => {
+                    let options = Options { delete_cdn_files, ..options };
+                    verbs::rollback(&ledger, Scope::Run(*run), options)
+                }
+            }
+        }
+        Command::Resume(which) => {
+            let unfinished: Vec<RunId> = ledger.state().unfinished().map(|(run, _)| run).collect();
+            match unfinished.get(which % unfinished.len().max(1)) {
+                None => Begin::Not(Ended::Nothing),
+                Some(run) => Begin::Resume(*run, false),
+            }
+        }
         Command::Retry => match retryable(ledger.state()) {
-            None => return Ok(Ended::Nothing),
-            Some(run) => resume(process, &mut ledger, run, true).await?,
+            None => Begin::Not(Ended::Nothing),
+            Some(run) => Begin::Resume(run, true),
         },
+    };
+    let turned = match begin {
+        Begin::Not(ended) => return Ok(ended),
+        Begin::Start(start, selection) => {
+            let needs_cdn = start.verb == Verb::Migrate || start.options.delete_cdn_files;
+            process.does(start.verb, &start.scope, start.options.input.as_ref());
+            let setting = setting(process, path, selection, needs_cdn);
+            runner::start(&mut ledger, start, setting).await?
+        }
+        Begin::Resume(run, retry_failed) => {
+            let of = ledger.state().run(run).expect("it is in the ledger");
+            let (verb, options) = (of.started.verb, of.options().clone());
+            let needs_cdn = verb == Verb::Migrate || options.delete_cdn_files;
+            process.does(verb, &of.started.scope, options.input.as_ref());
+            let selection = verbs::selection(process, of);
+            let setting = setting(process, path, selection, needs_cdn);
+            runner::resume(&mut ledger, run, options, retry_failed, setting).await?
+        }
     };
     same_as_replayed(process, path, ledger);
     Ok(match turned.1 {
         End::Finished(..) => Ended::Finished,
         End::Paused(paused) => Ended::Paused(paused.message),
     })
+}
+
+/// What a command comes to.
+pub enum Begin {
+    /// No run.
+    Not(Ended),
+    /// A new one.
+    Start(Start, Selection),
+    /// One that goes on; also what had failed of it.
+    Resume(RunId, bool),
 }
 
 /// The last run that has something to take up again.
@@ -137,37 +195,48 @@ fn retryable(state: &State) -> Option<RunId> {
     state.runs().map(|(run, _)| run).filter(has_some).last()
 }
 
-async fn resume(
+fn setting(
     process: &Arc<Process>,
-    ledger: &mut Ledger,
-    run: RunId,
-    retry_failed: bool,
-) -> Result<(RunId, End), RunError> {
-    let options = ledger.state().run(run).expect("it is in the ledger").options().clone();
-    let path = ledger.store().path().to_owned();
-    runner::resume(ledger, run, options, retry_failed, setting(process, &path)).await
-}
-
-fn setting(process: &Arc<Process>, path: &Path) -> Setting<'static> {
+    path: &Path,
+    selection: Selection,
+    needs_cdn: bool,
+) -> Setting<'static> {
     let (outbox, inbox) = mpsc::unbounded_channel();
-    let dies = process.clone();
+    steering::begin(process, &outbox);
+    let (dies, hears) = (process.clone(), process.clone());
+    let outside = outside(process, path);
     Setting {
-        world: outside(process, path),
+        // As the program does: who needs neither key nor CDN is given none.
+        world: Outside { forward: outside.forward.filter(|_| needs_cdn), ..outside },
         operator: operator(),
         holder: format!("process {}", process.number),
         now: clock::now,
-        selection: Selection::Place,
+        selection,
         inbox,
         outbox,
-        tell: Box::new(|_| ()),
+        tell: Box::new(move |told| {
+            if let Told::Appended(records) = told {
+                let mut world = hears.world.lock();
+                if world.disks.are_watched() {
+                    let texts = records.iter().map(ledger::wire::encode);
+                    world.people.appended[hears.ledger].extend(texts);
+                }
+            }
+        }),
         watch: None,
         probe: Some(Arc::new(move |moment| {
-            matches!(moment, Moment::AfterAppend) && dies.world.lock().strikes(Fault::KilledAfterAppend)
+            let mut world = dies.world.lock();
+            let dead = matches!(moment, Moment::AfterAppend) && world.strikes(Fault::KilledAfterAppend);
+            if dead {
+                world.disks.leave(&dies);
+            }
+            dead
         })),
     }
 }
 
-fn outside(process: &Arc<Process>, path: &Path) -> Outside {
+/// What a process sees of the world.
+pub fn outside(process: &Arc<Process>, path: &Path) -> Outside {
     // The bytes are in the world; here the runner only removes what it does not need any more.
     let spool = Spool::open(&path.with_extension("spool")).expect("a directory");
     let cdn = Arc::new(cdn::Seat(process.clone()));
@@ -175,20 +244,15 @@ fn outside(process: &Arc<Process>, path: &Path) -> Outside {
     Outside { catalog: Arc::new(database::Seat(process.clone())), forward: Some(forward) }
 }
 
-fn operator() -> Operator {
+/// Who does all that.
+pub fn operator() -> Operator {
     Operator { user: "somebody".into(), host: "somewhere".into(), version: "0".into() }
 }
 
 fn open(path: &Path, number: usize) -> Result<Ledger, LedgerError> {
     match Ledger::open(path, "a process") {
         Err(LedgerError::Missing { .. }) => {
-            let target = Target {
-                name: "dev".into(),
-                kind: "sqlite".into(),
-                system: None,
-                database: "pretended".into(),
-                host: None,
-            };
+            let target = target();
             let ledger = LedgerId([number as u8 + 1; 16]);
             let opened = Opened { format: 1, ledger, shard: None, target };
             Ledger::create(path, opened, clock::now(), "a process")
@@ -197,10 +261,20 @@ fn open(path: &Path, number: usize) -> Result<Ledger, LedgerError> {
     }
 }
 
+/// The database, as ledgers and plans name it.
+pub fn target() -> Target {
+    let (name, kind, database) = ("dev".into(), "sqlite".into(), "pretended".into());
+    Target { name, kind, system: None, database, host: None }
+}
+
 /// The state that a process ended with is the state that its events give.
 fn same_as_replayed(process: &Process, path: &Path, ledger: Ledger) {
     let (live, tallies) = (ledger.state().checkpoint(), tallies(&ledger));
     drop(ledger);
+    let has_failed = process.world.lock().disks.mend(process);
+    if has_failed {
+        disk::nothing_lost(&mut process.world.lock(), process.ledger, path);
+    }
     match Ledger::read(path) {
         Ok(read) if read.state().checkpoint() == live && self::tallies(&read) == tallies => {}
         Ok(_) => process.world.lock().break_promise("the events give another state than the run had".into()),
@@ -234,7 +308,7 @@ async fn delete_orphans(process: &Arc<Process>, ledger: &mut Ledger) -> Result<E
     let retry = Retry::new(stopping, outbox, Duration::from_secs(300));
     let retry = Retry { witness: Some(Arc::new(Listing(cdn.clone()))), ..retry };
     let url = |text: &str| text.parse().expect("a URL");
-    let grounds = Grounds { endpoint: url(cdn::ENDPOINT), origin: url("https://origin.example") };
+    let grounds = Grounds { endpoint: url(cdn::ENDPOINT), origin: url(super::people::ORIGIN) };
     let mut survey = survey(&*cdn, &*catalog, &retry, &grounds, &[]).await?;
     let believed = believed(ledger)?;
     ask_for_unlisted(&*cdn, &retry, &mut survey, &believed).await?;

@@ -190,6 +190,14 @@ impl Locked<'_> {
     }
 }
 
+impl Locked<'_> {
+    /// How much later the server does what was asked, where the client hears nothing of it.
+    fn late(&self) -> Option<Duration> {
+        let mut world = self.by.world.lock();
+        world.strikes(super::faults::Fault::LateRow).then(|| world.within(10_000..58_000))
+    }
+}
+
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
         if let Some(row) = self.by.world.lock().database.rows.get_mut(&self.row) {
@@ -335,15 +343,37 @@ impl Catalog for Seat {
             return Err(Trouble::new(TroubleKind::CatalogError, "what was to be written is no JSON"));
         }
         sleep(Duration::from_millis(3)).await;
-        process.moment().await;
+        process.moment_in_row().await;
         if !locked.holds() {
+            process.world.lock().count("row lock lost");
             return Err(Part::Database.unanswered());
         }
-        {
+        let write = move |process: &Process| {
             let mut world = process.world.lock();
+            let city = world.database.rows.get(&id).and_then(|row| row.city);
+            let country = country_of(&world.database, city);
+            if world.database.claims.get(&country).is_some_and(|by| by.process != process.number) {
+                world.count("row written under another's claim");
+            }
             judge::written(&mut world, process, id, before.as_deref(), after.as_deref());
             world.database.write(id, after.clone());
+            (before, after)
+        };
+        if let Some(late) = locked.late() {
+            let (process, since) = (self.0.clone(), locked.since);
+            std::mem::forget(locked);
+            tokio::spawn(async move {
+                sleep(late).await;
+                // The server has not noticed that the client is gone.
+                let locked = Locked { by: &process, row: id, since };
+                if locked.holds() {
+                    write(&process);
+                }
+            });
+            sleep(Duration::from_secs(30)).await;
+            return Err(Part::Database.unanswered());
         }
+        let (before, after) = write(process);
         drop(locked);
         let is_lost = process.world.lock().strikes(super::faults::Fault::LostAnswer);
         process.leave().await;
@@ -400,7 +430,18 @@ impl Claimed {
 impl Claim for Claimed {
     async fn check(&self) -> Result<(), ClaimRefused> {
         self.process.moment().await;
-        self.take()
+        self.take()?;
+        self.process.moment_in_row().await;
+        Ok(())
+    }
+}
+
+/// The name under which a city's country is claimed.
+fn country_of(database: &Database, city: Option<i64>) -> String {
+    match city.and_then(|city| database.cities.get(&city)) {
+        Some(1) => "PL".to_owned(),
+        Some(_) => "DE".to_owned(),
+        None => "none".to_owned(),
     }
 }
 

@@ -66,12 +66,42 @@ pub enum Fault {
     PictureGone,
     /// The origin has another picture under the same URL.
     PictureChanged,
+    /// A person pauses a run from another terminal, lets it go on, and changes its settings.
+    Steered,
+    /// A person stops a run in order.
+    Interrupted,
+    /// The process stands still in the middle of a row update, or right behind the check of its claim.
+    SuspendedInRow,
+    /// A row update is committed after its client has given up.
+    LateRow,
+    /// A body that is read breaks off.
+    BodyCut,
+    /// Nothing can be written beside the ledger.
+    SpoolFull,
+    /// The origin has something that is no picture, or one that is too large.
+    PictureSpoiled,
+    /// Somebody takes a file's tags away.
+    FileUntagged,
+    /// The clock is set, back or forward.
+    ClockJumped,
+    /// The ledger's disk is full.
+    DiskFull,
+    /// A write to the ledger's disk fails.
+    DiskWriteFails,
+    /// The ledger's disk does not say that it has what was written.
+    DiskSyncFails,
+    /// The ledger's disk cannot be read.
+    DiskReadFails,
+    /// The machine with the ledger loses its power.
+    PowerCut,
+    /// An old backup of a ledger is put into its place.
+    BackupRestored,
 }
 
 use Fault::*;
 
 impl Fault {
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 46] = [
         Limited,
         Odd,
         LostRequest,
@@ -103,6 +133,21 @@ impl Fault {
         SpoolZeroed,
         PictureGone,
         PictureChanged,
+        Steered,
+        Interrupted,
+        SuspendedInRow,
+        LateRow,
+        BodyCut,
+        SpoolFull,
+        PictureSpoiled,
+        FileUntagged,
+        ClockJumped,
+        DiskFull,
+        DiskWriteFails,
+        DiskSyncFails,
+        DiskReadFails,
+        PowerCut,
+        BackupRestored,
     ];
 
     /// How often it comes about in a history that has it, in ten thousandths of the moments in which it could.
@@ -120,6 +165,13 @@ impl Fault {
             ListLags => 5_000,
             SpoolLost | SpoolZeroed => 100,
             PictureGone | PictureChanged => 40,
+            Steered => 2_000,
+            Interrupted => 600,
+            SuspendedInRow | LateRow | PictureSpoiled => 150,
+            BodyCut => 200,
+            SpoolFull | ClockJumped => 60,
+            FileUntagged | DiskFull | DiskWriteFails | DiskSyncFails | DiskReadFails | PowerCut => 40,
+            BackupRestored => 2_500,
         }
     }
 
@@ -156,6 +208,21 @@ impl Fault {
             SpoolZeroed => "spool zeroed",
             PictureGone => "picture gone",
             PictureChanged => "picture changed",
+            Steered => "steered",
+            Interrupted => "interrupted",
+            SuspendedInRow => "suspended in a row",
+            LateRow => "late row",
+            BodyCut => "body cut",
+            SpoolFull => "spool full",
+            PictureSpoiled => "picture spoiled",
+            FileUntagged => "file untagged",
+            ClockJumped => "clock jumped",
+            DiskFull => "disk full",
+            DiskWriteFails => "disk write fails",
+            DiskSyncFails => "disk sync fails",
+            DiskReadFails => "disk read fails",
+            PowerCut => "power cut",
+            BackupRestored => "backup restored",
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::cdn::{File, url_of};
 use super::process::Process;
+use super::runs;
 use super::world::Inner;
 
 /// Keys of an entry that Longshore may change.
@@ -59,9 +60,9 @@ pub fn external(entry: &str) -> Option<String> {
 pub fn written(world: &mut Inner, by: &Process, id: i64, before: Option<&str>, after: Option<&str>) {
     world.count("row written");
     world.tell(|| format!("process {} writes row {id}: {after:?}", by.number));
-    let (before, after) = (elements(before.unwrap_or("[]")), elements(after.unwrap_or("[]")));
-    if before.len() != after.len() {
-        return world.break_promise(format!("row {id} had {} entries and has {}", before.len(), after.len()));
+    let (mut before, mut after) = (elements(before.unwrap_or("[]")), elements(after.unwrap_or("[]")));
+    if let Err(why) = runs::sized(world, by, &mut before, &mut after) {
+        return world.break_promise(format!("row {id}: {why}"));
     }
     for (old, new) in before.into_iter().zip(after).filter(|(old, new)| old != new) {
         let theirs = |entry| -> Vec<(String, String)> {
@@ -73,6 +74,9 @@ pub fn written(world: &mut Inner, by: &Process, id: i64, before: Option<&str>, a
             return world.break_promise(format!("row {id}: other people's {old} became {new}"));
         }
         let Some((file, url)) = completed(new) else { continue };
+        if let Err(why) = runs::may_complete(world, by, id, old) {
+            world.break_promise(format!("row {id}: {why}: {old}"));
+        }
         if let Some(why) = misses(world, &file, &url) {
             let touched = world.cdn.files.get(&file).and_then(|file| file.touched);
             if touched.is_none_or(|touched| touched < by.born) {

@@ -10,12 +10,18 @@ mod cdn;
 mod clock;
 mod command;
 mod database;
+mod disk;
 mod faults;
 mod judge;
 mod others;
 mod parts;
+mod people;
+mod pictures;
 mod process;
+mod runs;
+mod steering;
 mod story;
+mod verbs;
 mod world;
 
 use std::collections::BTreeMap;
@@ -32,8 +38,8 @@ const SEEDS_OF_ALL: u64 = 1_000;
 /// How often each thing came about.
 type Happened = BTreeMap<&'static str, u64>;
 
-/// Events that no history leads to: those of `populate`, of steering and of what only a person does.
-const ABSENT: [&str; 3] = ["closed", "adjusted", "chain_broken"];
+/// Events that no history leads to.
+const ABSENT: [&str; 1] = ["chain_broken"];
 
 /// One history; what is wrong with it where it panicked, too.
 fn tell(seed: u64, trim: &Trim, tells: bool) -> (Told, Vec<String>) {

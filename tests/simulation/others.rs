@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::cdn::url_of;
 use super::faults::Fault;
 use super::judge::elements;
+use super::pictures;
 use super::world::Inner;
 
 /// Lets others act, where the weather has it.
@@ -30,6 +31,23 @@ pub fn act(world: &mut Inner) {
         && let Some(url) = picture(world)
     {
         world.pictures.remove(&url);
+    }
+    if world.strikes(Fault::PictureSpoiled)
+        && let Some(url) = picture(world)
+    {
+        let bytes = match world.dice.bool() {
+            true => pictures::spoiled(world),
+            false => {
+                world.count(Fault::PictureChanged.name());
+                pictures::drawn(world)
+            }
+        };
+        world.pictures.insert(url, bytes);
+    }
+    if world.strikes(Fault::ClockJumped) {
+        let ms = world.dice.i64(-7_200_000..7_200_000);
+        world.tell(|| format!("the clock is set by {} s", ms / 1_000));
+        super::clock::set(ms);
     }
     if world.strikes(Fault::PictureChanged)
         && let Some(url) = picture(world)
@@ -113,7 +131,13 @@ fn write(world: &mut Inner, id: i64, text: Option<String>) {
 fn files(world: &mut Inner) {
     let ids: Vec<String> =
         world.cdn.files.values().filter(|file| file.deleted.is_none()).map(|file| file.id.clone()).collect();
-    for fault in [Fault::FileUsed, Fault::FileDeleted, Fault::FileReplaced, Fault::FileRetagged] {
+    for fault in [
+        Fault::FileUsed,
+        Fault::FileDeleted,
+        Fault::FileReplaced,
+        Fault::FileRetagged,
+        Fault::FileUntagged,
+    ] {
         if !world.strikes(fault) {
             continue;
         }
@@ -131,6 +155,7 @@ fn files(world: &mut Inner) {
         match fault {
             Fault::FileDeleted => file.deleted = Some(Instant::now()),
             Fault::FileReplaced => (file.bytes, file.versions) = (bytes, file.versions + 1),
+            Fault::FileUntagged => file.tags.clear(),
             _ => file.tags.push(tag),
         }
     }

@@ -1,15 +1,18 @@
 //! A pretend process: what it does to the world goes through here, and can be cut off here.
 
 use std::future::pending;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use ledger::event::{Input, Scope, Verb};
 use longshore::outside::Trouble;
+use longshore::runner::SavedPlan;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::clock;
+use super::disk;
 use super::faults::Fault;
 use super::others;
 use super::parts::Part;
@@ -24,10 +27,22 @@ pub struct Process {
     pub number: u64,
     /// When it began.
     pub born: Instant,
+    /// What its run does.
+    pub doing: Mutex<Doing>,
     is_dead: AtomicBool,
     death: Notify,
     /// Until when it stands still, in milliseconds of the history.
     still_until: AtomicU64,
+}
+
+/// What the run of a process does.
+#[derive(Debug, Clone, Default)]
+pub struct Doing {
+    pub verb: Option<Verb>,
+    /// The one venue that it was asked to take.
+    pub venue: Option<i64>,
+    /// The plan that it runs.
+    pub plan: Option<Arc<SavedPlan>>,
 }
 
 /// What becomes of a request.
@@ -46,10 +61,25 @@ impl Process {
             ledger,
             number,
             born: Instant::now(),
+            doing: Mutex::default(),
             is_dead: AtomicBool::new(false),
             death: Notify::new(),
             still_until: AtomicU64::new(0),
         })
+    }
+
+    /// Its run does this from here on.
+    pub fn does(&self, verb: Verb, scope: &Scope, input: Option<&Input>) {
+        let plans = &self.world.lock().people.plans;
+        let plan = input.and_then(|input| {
+            let is_it = |(_, plan): &&(usize, Arc<SavedPlan>)| plan.digest().to_string() == input.digest;
+            plans.iter().find(is_it).map(|(_, plan)| plan.clone())
+        });
+        let venue = match scope {
+            Scope::Venue { venue, .. } => Some(venue.0),
+            _ => None,
+        };
+        *self.doing.lock().expect("nothing panics while it is held") = Doing { verb: Some(verb), venue, plan };
     }
 
     /// Comes back when the process has been killed.
@@ -76,7 +106,8 @@ impl Process {
         let (is_killed, stands) = {
             let mut world = self.world.lock();
             others::act(&mut world);
-            let killed = world.strikes(Fault::Killed);
+            let loses_power = disk::trouble(&mut world, self);
+            let killed = world.strikes(Fault::Killed) || loses_power;
             let stands = world.strikes(Fault::Suspended).then(|| world.within(1_000..240_000));
             if killed {
                 world.tell(|| format!("process {} is killed", self.number));
@@ -87,6 +118,20 @@ impl Process {
             self.kill();
             pending::<()>().await;
         }
+        self.stand_still(stands).await;
+    }
+
+    /// A moment inside a row update, or between the check of a claim and what is done under it.
+    pub async fn moment_in_row(&self) {
+        self.moment().await;
+        let stands = {
+            let mut world = self.world.lock();
+            world.strikes(Fault::SuspendedInRow).then(|| world.within(1_000..400_000))
+        };
+        self.stand_still(stands).await;
+    }
+
+    async fn stand_still(&self, stands: Option<Duration>) {
         if let Some(stands) = stands {
             let until = (clock::start().elapsed() + stands).as_millis() as u64;
             self.still_until.fetch_max(until, Ordering::Relaxed);
@@ -105,7 +150,13 @@ impl Process {
 
     /// The way to a part: how long it takes, and whether the request arrives.
     pub async fn arrive(&self, part: Part) -> Result<(), Trouble> {
-        let wait = self.world.lock().within(1..40);
+        let wait = {
+            let mut world = self.world.lock();
+            if world.people.resting.contains(&self.number) {
+                world.break_promise(format!("process {} asks {part:?} while its run is paused", self.number));
+            }
+            world.within(1..40)
+        };
         sleep(wait).await;
         self.moment().await;
         let refused = {

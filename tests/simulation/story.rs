@@ -4,15 +4,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ledger::event::{Country, Scope};
+use ledger::event::{City, Country, Scope, Verb};
+use ledger::ids::{RunId, VenueId};
+use ledger::state::Run;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::command::{self, Command, Ended};
 use super::database::Held;
+use super::disk::{self, Disks};
 use super::faults::{Fault, Weather};
 use super::process::Process;
-use super::world::{LEDGERS, World};
-use super::{accounts, clock, judge};
+use super::world::{Inner, LEDGERS, World};
+use super::{accounts, clock, judge, people, pictures};
 
 /// Longer than any history may take, in its own time.
 const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 30);
@@ -53,7 +56,7 @@ pub fn tell(seed: u64, trim: &Trim, dir: &Path, tells: bool) -> Told {
     let world = World::new(dice, weather, tells);
     let lived = runtime.block_on(async {
         clock::begin();
-        begin(&world, trim);
+        begin(&world, trim, dir);
         timeout(LONGEST, live(&world, trim, dir)).await
     });
     let heads = (0..LEDGERS).map(|ledger| command::head(&path(dir, ledger))).collect();
@@ -83,7 +86,7 @@ fn path(dir: &Path, ledger: usize) -> PathBuf {
     dir.join(["a.ledger", "b.ledger"][ledger])
 }
 
-fn begin(world: &World, trim: &Trim) {
+fn begin(world: &World, trim: &Trim, dir: &Path) {
     let mut world = world.lock();
     world.database.cities = [(1, 1), (2, 2)].into();
     let venues = world.dice.i64(1..=5);
@@ -91,9 +94,8 @@ fn begin(world: &World, trim: &Trim) {
         let mut entries = Vec::new();
         for n in 0..world.dice.u32(0..5) {
             let url = format!("https://origin.example/{venue}/{n}.jpg");
-            // Few different bytes, so that images share files and files of one size differ.
-            let bytes = format!("picture {}", world.dice.u32(0..12));
-            world.pictures.insert(url.clone(), bytes.into_bytes().into());
+            let bytes = pictures::drawn(&mut world);
+            world.pictures.insert(url.clone(), bytes);
             entries.push(format!(
                 r#"{{"url": "{url}", "width": null, "height": null, "source": "trivia_advisor_migration", "migrated_at": "2026-01-01T00:00:00.000Z", "upload_status": "external"}}"#
             ));
@@ -105,19 +107,34 @@ fn begin(world: &World, trim: &Trim) {
         }
         let city = [Some(1), Some(1), Some(2), None][world.dice.usize(0..4)];
         let slug = ["a", "b", "a-b"][world.dice.usize(0..3)];
-        let images = format!("[{}]", entries.join(", "));
-        world.database.rows.insert(venue, Held::new(slug, city, Some(images)));
+        let images = match world.dice.u32(0..24) {
+            0..2 => None,
+            2 => Some(r#"{"no": "array"}"#.to_owned()),
+            3 => Some("[]".to_owned()),
+            _ => Some(format!("[{}]", entries.join(", "))),
+        };
+        world.database.rows.insert(venue, Held::new(slug, city, images));
+    }
+    people::begin(&mut world);
+    if disk::has_trouble(&world) {
+        world.disks = Disks::watch([0, 1].map(|ledger| path(dir, ledger)));
     }
 }
 
 async fn live(world: &Arc<World>, trim: &Trim, dir: &Path) {
     let acts = world.lock().dice.u32(1..7);
     for _ in 0..acts.min(trim.acts_max.unwrap_or(acts)) {
+        for ledger in 0..LEDGERS {
+            disk::back_up(&mut world.lock(), ledger, &path(dir, ledger));
+        }
         let (first, second, wait) = {
             let mut world = world.lock();
-            let first = (world.dice.usize(0..8) / 7, draw(&mut world.dice));
-            let has_second = world.dice.u32(0..4) == 0;
-            let second = has_second.then(|| (world.dice.usize(0..4) / 3, draw(&mut world.dice)));
+            let first = (world.dice.usize(0..8) / 7, draw(&mut world));
+            // Whoever stands still inside a row is of interest where another takes over.
+            let stands = world.weather.rate(Fault::SuspendedInRow) > 0;
+            let has_second = world.dice.u32(0..if stands { 2 } else { 4 }) == 0;
+            let other = if stands { 1 - first.0 } else { world.dice.usize(0..4) / 3 };
+            let second = has_second.then(|| (other, draw(&mut world)));
             (first, second, world.within(1..100_000))
         };
         let first = one(world, dir, first);
@@ -158,8 +175,8 @@ async fn end(world: &Arc<World>, dir: &Path) {
     sleep(Duration::from_secs(1_000)).await;
     let since = Instant::now();
     for ledger in 0..LEDGERS {
-        while matches!(one(world, dir, (ledger, Command::Resume)).await, Ended::Finished) {}
-        one(world, dir, (ledger, Command::Migrate(Scope::Everywhere))).await;
+        while matches!(one(world, dir, (ledger, Command::Resume(0))).await, Ended::Finished) {}
+        one(world, dir, (ledger, Command::Migrate(Scope::Everywhere, None))).await;
     }
     {
         let ledgers: Vec<_> = (0..LEDGERS).filter_map(|ledger| command::read(&path(dir, ledger))).collect();
@@ -170,25 +187,65 @@ async fn end(world: &Arc<World>, dir: &Path) {
     for ledger in (0..LEDGERS).rev() {
         one(world, dir, (ledger, Command::Rollback(Scope::Everywhere, true))).await;
     }
+    // What was added goes last: a `populate` leaves what was migrated since.
+    for ledger in (0..LEDGERS).rev() {
+        let Some(read) = command::read(&path(dir, ledger)) else { continue };
+        let added = |(_, (_, run)): &(usize, (RunId, &Run))| run.started.verb == Verb::Populate;
+        let places: Vec<usize> = read.state().runs().enumerate().filter(added).map(|(place, _)| place).collect();
+        drop(read);
+        for place in places.into_iter().rev() {
+            one(world, dir, (ledger, Command::RollbackRun(place, true))).await;
+        }
+    }
     let mut world = world.lock();
     judge::restored(&mut world);
-    for ledger in (0..LEDGERS).filter_map(|ledger| command::read(&path(dir, ledger))) {
-        accounts::each(&ledger, |event| world.count(event.name()));
+    for ledger in 0..LEDGERS {
+        let path = path(dir, ledger);
+        disk::nothing_lost(&mut world, ledger, &path);
+        if let Some(read) = command::read(&path) {
+            disk::count(&mut world, &read);
+        }
     }
 }
 
-fn draw(dice: &mut fastrand::Rng) -> Command {
-    let scope = |dice: &mut fastrand::Rng| match dice.u32(0..4) {
-        0 => Scope::Country(country("DE", "Germany")),
-        1 => Scope::Everywhere,
-        _ => Scope::Country(country("PL", "Poland")),
+fn draw(world: &mut Inner) -> Command {
+    let limit = |dice: &mut fastrand::Rng| (dice.u32(0..8) == 0).then(|| dice.u64(1..3));
+    let (which, is_with_files) = (world.dice.usize(0..64), world.dice.bool());
+    match world.dice.u32(0..24) {
+        0..7 => Command::Migrate(scope(world), limit(&mut world.dice)),
+        7..12 => Command::Resume(which),
+        12..14 => Command::Rollback(scope(world), is_with_files),
+        14 => Command::RollbackRun(which, is_with_files),
+        15 => Command::Retry,
+        16..18 => Command::DeleteOrphans,
+        18..20 => Command::Populate(scope(world), limit(&mut world.dice)),
+        20 => Command::Plan(scope(world)),
+        21 => Command::MigratePlan(which),
+        22 => Command::Skip(which),
+        _ => Command::Checkpoint,
+    }
+}
+
+fn scope(world: &mut Inner) -> Scope {
+    let of = |city: Option<i64>| match city {
+        Some(1) => Some(country("PL", "Poland")),
+        Some(_) => Some(country("DE", "Germany")),
+        None => None,
     };
-    match dice.u32(0..12) {
-        0..4 => Command::Migrate(scope(dice)),
-        4..7 => Command::Resume,
-        7..9 => Command::Rollback(scope(dice), dice.bool()),
-        9 => Command::Retry,
-        _ => Command::DeleteOrphans,
+    match world.dice.u32(0..8) {
+        0 => Scope::Country(country("DE", "Germany")),
+        1..3 => Scope::Everywhere,
+        3 => {
+            let id = world.dice.i64(1..3);
+            let city = City { id, name: format!("City {id}"), slug: Some(format!("city-{id}")) };
+            Scope::City { city, country: of(Some(id)) }
+        }
+        4 => {
+            let venue = world.dice.i64(1..6);
+            let city = world.database.rows.get(&venue).and_then(|row| row.city);
+            Scope::Venue { venue: VenueId(venue), country: of(city) }
+        }
+        _ => Scope::Country(country("PL", "Poland")),
     }
 }
 

@@ -9,8 +9,10 @@ use tokio::time::Instant;
 
 use super::cdn::Library;
 use super::database::Database;
+use super::disk::Disks;
 use super::faults::{Fault, Weather};
 use super::parts::Part;
+use super::people::People;
 
 /// One history's world. All processes of the history share it.
 pub struct World(Mutex<Inner>);
@@ -29,6 +31,10 @@ pub struct Inner {
     pub pictures: BTreeMap<String, Arc<[u8]>>,
     /// The bytes beside each ledger that were downloaded and not uploaded yet.
     pub spools: [BTreeMap<ContentHash, Arc<[u8]>>; LEDGERS],
+    /// What people know and keep.
+    pub people: People,
+    /// What the ledgers lie on.
+    pub disks: Disks,
     /// Until when each part is in trouble as a whole, and how.
     pub storms: [Option<(Instant, Fault)>; Part::ALL.len()],
     /// How often each thing came about.
@@ -55,6 +61,8 @@ impl World {
             cdn: Library::default(),
             pictures: BTreeMap::new(),
             spools: Default::default(),
+            people: People::default(),
+            disks: Disks::default(),
             storms: [None; Part::ALL.len()],
             happened: BTreeMap::new(),
             wrong: Vec::new(),

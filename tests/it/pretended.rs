@@ -2,12 +2,20 @@
 
 #![expect(dead_code, reason = "the simulation uses all of it, the contracts only what answers")]
 
+#[path = "../simulation/accounts.rs"]
+mod accounts;
+#[path = "../simulation/book.rs"]
+mod book;
+#[path = "../simulation/bug.rs"]
+mod bug;
 #[path = "../simulation/cdn.rs"]
 pub mod cdn;
 #[path = "../simulation/clock.rs"]
 mod clock;
 #[path = "../simulation/database.rs"]
 pub mod database;
+#[path = "../simulation/disk.rs"]
+mod disk;
 #[path = "../simulation/faults.rs"]
 mod faults;
 #[path = "../simulation/judge.rs"]
@@ -16,8 +24,14 @@ mod judge;
 mod others;
 #[path = "../simulation/parts.rs"]
 mod parts;
+#[path = "../simulation/people.rs"]
+mod people;
+#[path = "../simulation/pictures.rs"]
+mod pictures;
 #[path = "../simulation/process.rs"]
 pub mod process;
+#[path = "../simulation/runs.rs"]
+mod runs;
 #[path = "../simulation/world.rs"]
 pub mod world;
 

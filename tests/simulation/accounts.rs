@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger::event::{Closed, Event, Placed, StepName, Stopped, Verb};
+use ledger::event::{Closed, Edit, Event, Placed, StepName, Stopped, Verb};
 use ledger::ids::{CdnPath, ContentHash, Format, VenueId};
 use ledger::ledger::Ledger;
 use ledger::report::standing;
@@ -38,6 +38,7 @@ pub fn migrated(world: &mut Inner, ledgers: &[Ledger]) {
     nothing_left(world);
     files_explained(world, ledgers);
     numbers(world, ledgers);
+    rows_told(world, ledgers);
 }
 
 fn nothing_left(world: &mut Inner) {
@@ -83,7 +84,8 @@ fn files_explained(world: &mut Inner, ledgers: &[Ledger]) {
                 );
             }
             // What is there of it may have been sent by a process that died before it could tell.
-            Event::Skipped(Stopped { image: Some(image), .. }) | Event::Closed(Closed { image: Some(image), .. }) => {
+            Event::Skipped(Stopped { image: Some(image), .. })
+            | Event::Closed(Closed { image: Some(image), .. }) => {
                 failed.extend(hashes.get(image).map(|hash| hash.to_string()[..16].to_owned()));
             }
             _ => {}
@@ -122,6 +124,39 @@ fn numbers(world: &mut Inner, ledgers: &[Ledger]) {
     if there != told && (is_alone || there > told) {
         world.break_promise(format!("{there} entries are completed, and the ledgers tell of {told}"));
     }
+}
+
+/// What rows hold that nobody else wrote to, the ledgers tell, entry by entry; and where there is but one ledger, rows hold
+/// what it tells.
+fn rows_told(world: &mut Inner, ledgers: &[Ledger]) {
+    let mut told: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+    for ledger in ledgers {
+        let mut images = BTreeMap::new();
+        each(ledger, |event| match event {
+            Event::DbUpdated(e) => {
+                let after = |edit: &Edit| Some((edit.image, (e.venue.0, edit.after.clone()?)));
+                images.extend(e.edits.iter().filter_map(after));
+            }
+            Event::RolledBack(e) => {
+                let back = e.edits.iter().map(|edit| edit.image).chain(e.held.iter().copied());
+                back.for_each(|image| drop(images.remove(&image)));
+            }
+            _ => {}
+        });
+        images.into_values().for_each(|(venue, entry)| told.entry(venue).or_default().push(entry));
+    }
+    let is_alone = ledgers.iter().filter(|ledger| ledger.state().runs().next().is_some()).count() == 1;
+    let mut wrong = Vec::new();
+    for (id, row) in world.database.rows.iter().filter(|(_, row)| row.original.is_some()) {
+        let entries = elements(row.images.as_deref().unwrap_or("[]"));
+        let told = told.remove(id).unwrap_or_default();
+        let untold = entries.iter().filter(|entry| completed(entry).is_some());
+        let untold = untold.filter(|entry| !told.iter().any(|told| told == *entry));
+        wrong.extend(untold.map(|entry| format!("row {id} holds {entry}, and no ledger tells of it")));
+        let not_there = told.iter().filter(|told| is_alone && !entries.contains(&told.as_str()));
+        wrong.extend(not_there.map(|entry| format!("the ledger tells of {entry}, and row {id} has it not")));
+    }
+    wrong.into_iter().for_each(|what| world.break_promise(what));
 }
 
 fn attempts(world: &mut Inner, ledger: &Ledger) {

@@ -17,11 +17,11 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::faults::Fault;
-use super::judge;
 use super::parts::Part;
 use super::pictures;
 use super::process::Process;
 use super::world::Inner;
+use super::{book, judge};
 
 /// Below this the files are delivered.
 pub const ENDPOINT: &str = "https://ik.imagekit.io/acme";
@@ -34,8 +34,6 @@ pub struct Library {
     pub files: BTreeMap<String, File>,
     made: u64,
     lag: Duration,
-    /// When each process last began to look for uses of files.
-    looked: BTreeMap<u64, Instant>,
 }
 
 /// A file.
@@ -52,6 +50,8 @@ pub struct File {
     pub deleted: Option<Instant>,
     /// When other people last changed or deleted it.
     pub touched: Option<Instant>,
+    /// When a process of ours last changed its tags.
+    pub tagged: Option<Instant>,
     /// When each process last saw its versions and tags.
     pub seen: BTreeMap<u64, Instant>,
 }
@@ -87,19 +87,10 @@ impl Library {
             made,
             deleted: None,
             touched,
+            tagged: None,
             seen: BTreeMap::new(),
         };
         self.files.entry(id).or_insert(file)
-    }
-
-    /// A process begins to look for uses of files.
-    pub fn looked(&mut self, process: u64) {
-        self.looked.insert(process, Instant::now());
-    }
-
-    /// When it last did.
-    pub fn last_look(&self, process: u64) -> Option<Instant> {
-        self.looked.get(&process).copied()
     }
 
     fn listed(&self) -> impl Iterator<Item = &File> {
@@ -113,7 +104,8 @@ pub fn sides(bytes: &[u8]) -> (u32, u32) {
     (100 + bytes.len() as u32, 80)
 }
 
-fn described(file: &File) -> CdnFile {
+/// As ImageKit tells of it.
+pub fn described(file: &File) -> CdnFile {
     let (width, height) = sides(&file.bytes);
     let version = match file.versions {
         1 => file.id.clone(),
@@ -154,8 +146,10 @@ impl Cdn for Seat {
             bytes
         };
         let Some(bytes) = spooled else { return Ok(Stored::NotSpooled) };
-        let (path, tags) = (upload.path.as_str().to_owned(), upload.tags.clone());
-        self.0
+        let (path, tags, process) = (upload.path.as_str().to_owned(), upload.tags.clone(), self.0.number);
+        judge::asks(&mut self.0.world.lock(), process, &path);
+        let answer = self
+            .0
             .request(Part::Upload, move |world: &mut Inner| {
                 if world.cdn.at(&path).is_some() {
                     return Ok(Stored::Conflict);
@@ -163,10 +157,13 @@ impl Cdn for Seat {
                 let lags = world.strikes(Fault::ListLags);
                 world.cdn.lag = if lags { LAG } else { Duration::ZERO };
                 let file = world.cdn.put(&path, bytes.clone(), tags.clone(), Some(ledger)).clone();
+                world.notes(process).made.insert(file.id.clone());
                 world.tell(|| format!("{} is stored at {path} for ledger {ledger}", file.id));
                 Ok(Stored::Now(described(&file)))
             })
-            .await
+            .await;
+        judge::answered(&mut self.0.world.lock(), process, &upload.path.to_string(), &answer);
+        answer
     }
 
     fn delivered_at(&self, path: &CdnPath) -> String {
@@ -186,6 +183,7 @@ impl Cdn for Seat {
     async fn versions(&self, file: &FileId) -> Result<Vec<CdnFile>, Trouble> {
         let (id, number) = (file.to_string(), self.0.number);
         let look = move |world: &mut Inner| {
+            judge::saw(world, number, &id);
             let Some(file) = world.cdn.get_mut(&id) else { return Ok(Vec::new()) };
             file.seen.insert(number, Instant::now());
             Ok(vec![described(file); file.versions as usize])
@@ -219,7 +217,7 @@ impl Cdn for Seat {
             let Some(file) = world.cdn.get_mut(&id) else {
                 return Err(Trouble::new(TroubleKind::ApiError, "no such file"));
             };
-            file.tags = tags.clone();
+            (file.tags, file.tagged) = (tags.clone(), Some(Instant::now()));
             Ok(described(file))
         };
         self.0.request(Part::Api, set).await
@@ -227,6 +225,7 @@ impl Cdn for Seat {
 
     async fn delete(&self, file: &FileId) -> Result<bool, Trouble> {
         let (id, process, sent) = (file.to_string(), self.0.clone(), Instant::now());
+        judge::sends_delete(&mut self.0.world.lock(), self.0.number, &id);
         let delete = move |world: &mut Inner| {
             if world.cdn.get(&id).is_none() {
                 return Ok(false);
@@ -296,7 +295,12 @@ impl Cdn for Seat {
 #[async_trait]
 impl Origin for Seat {
     async fn fetch(&self, url: &str, _spool: &Spool) -> Result<Fetched, Trouble> {
-        let (url, ledger) = (url.to_owned(), self.0.ledger);
+        let (url, ledger, asked, process) = (url.to_owned(), self.0.ledger, url, self.0.number);
+        {
+            let mut world = self.0.world.lock();
+            judge::asks(&mut world, process, asked);
+            book::asked_for(&mut world, ledger, asked);
+        }
         let fetch = move |world: &mut Inner| {
             let Some(bytes) = world.pictures.get(&url).cloned() else {
                 return Err(Trouble::new(TroubleKind::NotFound, "the origin answered 404"));
@@ -314,11 +318,14 @@ impl Origin for Seat {
                 return Err(Trouble::new(kind, "it is not taken"));
             }
             let hash = ContentHash::of(&bytes);
+            world.given.entry(url.clone()).or_default().insert(hash);
             world.spools[ledger].insert(hash, bytes.clone());
             let (width, height) = sides(&bytes);
             Ok(Fetched { hash, bytes: bytes.len() as u64, format: Format::Jpeg, width, height })
         };
-        self.0.request(Part::Origin, fetch).await
+        let answer = self.0.request(Part::Origin, fetch).await;
+        judge::answered(&mut self.0.world.lock(), process, asked, &answer);
+        answer
     }
 
     async fn probe(&self, url: &str, _ask: &Ask<'_>) -> Result<Seen, Trouble> {

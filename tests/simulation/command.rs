@@ -21,9 +21,10 @@ use longshore::runner::{
 };
 use tokio::sync::{mpsc, watch};
 
+use super::bug::Bug;
 use super::faults::Fault;
 use super::process::Process;
-use super::{cdn, clock, database, disk, steering, verbs};
+use super::{book, cdn, clock, database, disk, false_cdn, false_database, judge, steering, verbs};
 
 /// What a person types.
 #[derive(Debug, Clone)]
@@ -83,6 +84,8 @@ impl Ended {
 
 /// Runs a command until it ends or its process is killed.
 pub async fn run(process: &Arc<Process>, path: &Path, command: Command) -> Ended {
+    let loses_events = process.world.lock().bug == Some(Bug::EventsLost);
+    let saved = if loses_events { std::fs::read(path).ok() } else { None };
     // What is open is closed when this is over: before that, the disk is told that nothing more comes of it.
     let dies = async {
         process.died().await;
@@ -98,6 +101,9 @@ pub async fn run(process: &Arc<Process>, path: &Path, command: Command) -> Ended
     if has_failed {
         disk::nothing_lost(&mut process.world.lock(), process.ledger, path);
     }
+    if loses_events && matches!(ended, Ok(Ended::Killed)) {
+        lose(path, saved);
+    }
     match ended {
         Ok(ended) => ended,
         Err(RunError::Died) => Ended::Killed,
@@ -112,9 +118,22 @@ pub async fn run(process: &Arc<Process>, path: &Path, command: Command) -> Ended
     }
 }
 
+/// The ledger is as it was when the process began.
+fn lose(path: &Path, saved: Option<Vec<u8>>) {
+    for beside in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(beside);
+        let _it_may_not_be_there = std::fs::remove_file(name);
+    }
+    if let Some(saved) = saved {
+        std::fs::write(path, saved).expect("a file");
+    }
+}
+
 async fn perform(process: &Arc<Process>, path: &Path, command: Command) -> Result<Ended, RunError> {
     process.moment().await;
     let mut ledger = open(path, process.ledger)?;
+    book::opened(&mut process.world.lock(), process.ledger, ledger.head().seq.0);
     let options = Options::new(process.world.lock().dice.u32(1..6), IMAGE_BYTES_MAX, 300_000);
     let begin = match command {
         Command::DeleteOrphans => return delete_orphans(process, &mut ledger).await,
@@ -122,7 +141,9 @@ async fn perform(process: &Arc<Process>, path: &Path, command: Command) -> Resul
         Command::Skip(which) => return verbs::skip(process, &mut ledger, which),
         Command::Checkpoint => return verbs::checkpoint(&mut ledger),
         Command::MigratePlan(which) => verbs::migrate_plan(process, &ledger, which, options).await?,
-        Command::Migrate(scope, limit) => verbs::migrate(process, &ledger, scope, Options { limit, ..options }),
+        Command::Migrate(scope, limit) => {
+            verbs::migrate(process, &ledger, scope, Options { limit, ..options })
+        }
         Command::Populate(scope, limit) => {
             verbs::populate(process, &ledger, scope, Options { limit, ..options })
         }
@@ -142,6 +163,10 @@ async fn perform(process: &Arc<Process>, path: &Path, command: Command) -> Resul
         Command::Resume(which) => {
             let unfinished: Vec<RunId> = ledger.state().unfinished().map(|(run, _)| run).collect();
             match unfinished.get(which % unfinished.len().max(1)) {
+                None if process.world.lock().bug == Some(Bug::ResumedOverRollback) => {
+                    let _whatever_comes_of_it = false_database::write_again(process).await;
+                    Begin::Not(Ended::Nothing)
+                }
                 None => Begin::Not(Ended::Nothing),
                 Some(run) => Begin::Resume(*run, false),
             }
@@ -153,9 +178,11 @@ async fn perform(process: &Arc<Process>, path: &Path, command: Command) -> Resul
     };
     let turned = match begin {
         Begin::Not(ended) => return Ok(ended),
-        Begin::Start(start, selection) => {
+        Begin::Start(of) => {
+            let (start, selection) = *of;
             let needs_cdn = start.verb == Verb::Migrate || start.options.delete_cdn_files;
             process.does(start.verb, &start.scope, start.options.input.as_ref());
+            judge::takes(&mut process.world.lock(), process.number, &start.scope, start.verb);
             let setting = setting(process, path, selection, needs_cdn);
             runner::start(&mut ledger, start, setting).await?
         }
@@ -164,6 +191,7 @@ async fn perform(process: &Arc<Process>, path: &Path, command: Command) -> Resul
             let (verb, options) = (of.started.verb, of.options().clone());
             let needs_cdn = verb == Verb::Migrate || options.delete_cdn_files;
             process.does(verb, &of.started.scope, options.input.as_ref());
+            judge::takes(&mut process.world.lock(), process.number, &of.started.scope, verb);
             let selection = verbs::selection(process, of);
             let setting = setting(process, path, selection, needs_cdn);
             runner::resume(&mut ledger, run, options, retry_failed, setting).await?
@@ -171,7 +199,14 @@ async fn perform(process: &Arc<Process>, path: &Path, command: Command) -> Resul
     };
     same_as_replayed(process, path, ledger);
     Ok(match turned.1 {
-        End::Finished(..) => Ended::Finished,
+        End::Finished(_, tally) => {
+            let mut world = process.world.lock();
+            let undone = tally.failed + tally.skipped + tally.drifted + tally.venues_failed;
+            let is_success = undone == 0 || world.bug == Some(Bug::SuccessSaid);
+            book::ended(&mut world, process.ledger, turned.0, &tally, is_success);
+            book::finished(&mut world, process.ledger, process.number);
+            Ended::Finished
+        }
         End::Paused(paused) => Ended::Paused(paused.message),
     })
 }
@@ -181,7 +216,7 @@ pub enum Begin {
     /// No run.
     Not(Ended),
     /// A new one.
-    Start(Start, Selection),
+    Start(Box<(Start, Selection)>),
     /// One that goes on; also what had failed of it.
     Resume(RunId, bool),
 }
@@ -195,12 +230,7 @@ fn retryable(state: &State) -> Option<RunId> {
     state.runs().map(|(run, _)| run).filter(has_some).last()
 }
 
-fn setting(
-    process: &Arc<Process>,
-    path: &Path,
-    selection: Selection,
-    needs_cdn: bool,
-) -> Setting<'static> {
+fn setting(process: &Arc<Process>, path: &Path, selection: Selection, needs_cdn: bool) -> Setting<'static> {
     let (outbox, inbox) = mpsc::unbounded_channel();
     steering::begin(process, &outbox);
     let (dies, hears) = (process.clone(), process.clone());
@@ -221,6 +251,7 @@ fn setting(
                     let texts = records.iter().map(ledger::wire::encode);
                     world.people.appended[hears.ledger].extend(texts);
                 }
+                book::appended(&mut world, hears.ledger, records);
             }
         }),
         watch: None,
@@ -239,6 +270,15 @@ fn setting(
 pub fn outside(process: &Arc<Process>, path: &Path) -> Outside {
     // The bytes are in the world; here the runner only removes what it does not need any more.
     let spool = Spool::open(&path.with_extension("spool")).expect("a directory");
+    let bug = process.world.lock().bug;
+    if let Some(bug) = bug {
+        let cdn = Arc::new(false_cdn::False::new(process, bug));
+        let forward = Forward { origin: cdn.clone(), cdn, spool };
+        return Outside {
+            catalog: Arc::new(false_database::False::new(process, bug)),
+            forward: Some(forward),
+        };
+    }
     let cdn = Arc::new(cdn::Seat(process.clone()));
     let forward = Forward { origin: cdn.clone(), cdn, spool };
     Outside { catalog: Arc::new(database::Seat(process.clone())), forward: Some(forward) }
@@ -300,6 +340,7 @@ pub fn head(path: &Path) -> String {
 }
 
 async fn delete_orphans(process: &Arc<Process>, ledger: &mut Ledger) -> Result<Ended, RunError> {
+    process.world.lock().notes(process.number).only_deletes = true;
     let outside = outside(process, ledger.store().path());
     let forward = outside.forward.expect("it was given");
     let (cdn, catalog) = (forward.cdn, outside.catalog);
@@ -328,12 +369,15 @@ async fn delete_orphans(process: &Arc<Process>, ledger: &mut Ledger) -> Result<E
             let (path, file_id, operator) = (file.path.clone(), file.file.clone(), Some(operator()));
             let (why, tables_skipped) = ("an orphan".to_owned(), Vec::new());
             let event = Event::CdnDeleted(CdnDeleted { path, file_id, why, operator, tables_skipped });
-            ledger.append(&[Record { at: clock::now(), run: None, event }])?;
+            let records = [Record { at: clock::now(), run: None, event }];
+            ledger.append(&records)?;
+            book::appended(&mut process.world.lock(), process.ledger, &records);
         }
         Ok(())
     };
     let (holder, mut claims) = (format!("process {}", process.number), Claims::default());
     let with = Deleting { cdn: &*cdn, catalog: &*catalog, skip_tables: &[], retry: &retry, holder: &holder };
     delete_unused(with, &mut claims, &RefCell::new(ledger), &candidates, told).await?;
+    book::finished(&mut process.world.lock(), process.ledger, process.number);
     Ok(Ended::Finished)
 }

@@ -17,6 +17,7 @@ use longshore::outside::catalog::{
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep};
 
+use super::bug::Bug;
 use super::judge;
 use super::parts::Part;
 use super::process::Process;
@@ -33,14 +34,24 @@ const TABLES: [(&str, &str); 2] = [("pages", "body"), ("venues", "venue_images")
 #[derive(Default)]
 pub struct Database {
     pub rows: BTreeMap<i64, Held>,
-    /// Texts of another table, each with the change that wrote it.
-    pub pages: Vec<(String, i64)>,
+    /// Texts of another table.
+    pages: Vec<Page>,
     pub cities: BTreeMap<i64, i64>,
     claims: BTreeMap<String, Holder>,
     claimed: u64,
     /// Processes that stand still: since when, and until when.
     still: BTreeMap<u64, (Instant, Instant)>,
     changes: i64,
+    /// A planted bug of the sessions that hold claims.
+    pub bug: Option<Bug>,
+}
+
+/// A text of another table.
+struct Page {
+    text: String,
+    /// The change that wrote it.
+    change: i64,
+    written: Instant,
 }
 
 /// Who holds a claim.
@@ -57,6 +68,8 @@ struct Holder {
 pub struct Held {
     pub slug: String,
     pub city: Option<i64>,
+    /// Cities that it is or was in.
+    pub been: Vec<Option<i64>>,
     pub images: Option<String>,
     /// What it held at the beginning, where nobody but Longshore has written to it since.
     pub original: Option<Option<String>>,
@@ -69,6 +82,8 @@ pub struct Held {
     /// When it was written last.
     pub written: Instant,
     lock: Option<(u64, Instant)>,
+    /// After this the server ends a session that stands still and holds its lock.
+    pub idle_max: Duration,
 }
 
 impl Held {
@@ -76,6 +91,7 @@ impl Held {
         Self {
             slug: slug.to_owned(),
             city,
+            been: vec![city],
             original: Some(images.clone()),
             is_stale: false,
             past: vec![images.clone()],
@@ -83,12 +99,24 @@ impl Held {
             change: 0,
             written: Instant::now(),
             lock: None,
+            idle_max: SESSION_IDLE_MAX,
         }
+    }
+
+    /// Moves it to another city.
+    pub fn move_to(&mut self, city: Option<i64>) {
+        self.city = city;
+        self.been.push(city);
     }
 
     /// Whether somebody holds it locked now, so that others would wait.
     pub fn is_locked(&self) -> bool {
-        self.lock.is_some_and(|(_, since)| since.elapsed() < SESSION_IDLE_MAX)
+        self.lock.is_some_and(|(_, since)| since.elapsed() < self.idle_max)
+    }
+
+    /// Whether somebody holds it locked, and has for longer than anybody may.
+    pub fn is_locked_for_ever(&self) -> bool {
+        self.is_locked() && self.lock.is_some_and(|(_, since)| since.elapsed() > SESSION_IDLE_MAX)
     }
 }
 
@@ -104,18 +132,37 @@ impl Database {
     /// Writes a text of the other table.
     pub fn say(&mut self, text: String) {
         self.changes += 1;
-        self.pages.push((text, self.changes));
+        self.pages.push(Page { text, change: self.changes, written: Instant::now() });
     }
 
-    /// Whether any text names a file.
+    /// Whether any text names a file: since when the last of them does.
     pub fn uses(&self, path: &str) -> Option<Instant> {
         let rows = self.rows.values().filter(|row| row.images.as_ref().is_some_and(|it| it.contains(path)));
-        rows.map(|row| row.written).max()
+        let pages = self.pages.iter().filter(|page| page.text.replace("%2F", "/").contains(path));
+        rows.map(|row| row.written).chain(pages.map(|page| page.written)).max()
+    }
+
+    /// The countries that a row is or was in, as claims name them.
+    pub fn countries_of(&self, id: i64) -> Vec<&'static str> {
+        let been = self.rows.get(&id).map_or(&[][..], |row| &row.been);
+        let country = |city: &Option<i64>| match city.and_then(|city| self.cities.get(&city)) {
+            None => "none",
+            Some(1) => "PL",
+            Some(_) => "DE",
+        };
+        been.iter().map(country).collect()
+    }
+
+    /// Whether a process holds a claim on one of some countries.
+    pub fn has_claim(&self, process: u64, countries: &[&str]) -> bool {
+        countries.iter().any(|country| self.claims.get(*country).is_some_and(|by| by.process == process))
     }
 
     /// Gives back what a process holds that is no more.
     pub fn forget(&mut self, process: u64) {
-        self.lose_claim(process);
+        if self.bug != Some(Bug::ClaimKept) {
+            self.lose_claim(process);
+        }
         for row in self.rows.values_mut() {
             row.lock = row.lock.filter(|(by, _)| *by != process);
         }
@@ -186,7 +233,7 @@ impl Locked<'_> {
         let world = self.by.world.lock();
         let row = world.database.rows.get(&self.row);
         row.is_some_and(|row| row.lock == Some((self.by.number, self.since)))
-            && self.since.elapsed() < SESSION_IDLE_MAX
+            && row.is_some_and(Held::is_locked)
     }
 }
 
@@ -275,12 +322,12 @@ impl Catalog for Seat {
         let (texts, change) = {
             let mut world = self.0.world.lock();
             let number = self.0.number;
-            world.cdn.looked(number);
+            judge::looked(&mut world, number);
             let rows = world.database.rows.iter().filter(|(_, row)| row.change > since);
             let rows =
                 rows.filter_map(|(id, row)| Some((format!("id {id}"), row.images.clone()?, Some(*id))));
-            let pages = world.database.pages.iter().filter(|(_, change)| *change > since);
-            let pages = pages.map(|(text, change)| (format!("id {change}"), text.clone(), None));
+            let pages = world.database.pages.iter().filter(|page| page.change > since);
+            let pages = pages.map(|page| (format!("id {}", page.change), page.text.clone(), None));
             (rows.chain(pages).collect::<Vec<_>>(), world.database.changes)
         };
         for (row, text, venue) in texts {
@@ -316,6 +363,7 @@ impl Catalog for Seat {
         rewrite: &(dyn for<'text> Fn(Option<&'text str>) -> Rewrite + Send + Sync),
     ) -> Result<Row, Trouble> {
         let process = &*self.0;
+        judge::sends_row(&mut process.world.lock(), process, id);
         process.arrive(Part::Database).await?;
         let began = Instant::now();
         let locked = loop {
@@ -355,7 +403,7 @@ impl Catalog for Seat {
             if world.database.claims.get(&country).is_some_and(|by| by.process != process.number) {
                 world.count("row written under another's claim");
             }
-            judge::written(&mut world, process, id, before.as_deref(), after.as_deref());
+            judge::written(&mut world, process, id, after.as_deref());
             world.database.write(id, after.clone());
             (before, after)
         };
@@ -415,14 +463,19 @@ impl Claimed {
     /// Takes it, where it is free, and says who holds it where it is not.
     fn take(&self) -> Result<(), ClaimRefused> {
         let mut world = self.process.world.lock();
+        let is_stolen = world.database.bug == Some(Bug::ClaimTakenOver);
         match world.database.holder(&self.country) {
-            Some(by) if by.number == self.by.number => Ok(()),
-            Some(by) => Err(ClaimRefused::Held(by.says)),
-            None => {
+            Some(by) if by.number == self.by.number => {}
+            Some(by) if !is_stolen => return Err(ClaimRefused::Held(by.says)),
+            other => {
+                if let Some(by) = other {
+                    judge::took_over(&mut world, &self.country, &by.says, &self.by.says);
+                }
                 world.database.claims.insert(self.country.clone(), self.by.clone());
-                Ok(())
             }
         }
+        judge::checked(&mut world, self.process.number);
+        Ok(())
     }
 }
 
@@ -447,9 +500,10 @@ fn country_of(database: &Database, city: Option<i64>) -> String {
 
 impl Drop for Claimed {
     fn drop(&mut self) {
-        let claims = &mut self.process.world.lock().database.claims;
-        if claims.get(&self.country).is_some_and(|by| by.number == self.by.number) {
-            claims.remove(&self.country);
+        let database = &mut self.process.world.lock().database;
+        let is_held = database.claims.get(&self.country).is_some_and(|by| by.number == self.by.number);
+        if is_held && database.bug != Some(Bug::ClaimKept) {
+            database.claims.remove(&self.country);
         }
     }
 }

@@ -7,10 +7,10 @@ use ledger::ledger::Ledger;
 use ledger::store::LedgerError;
 use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_FSYNC, SQLITE_IOERR_READ, SQLITE_IOERR_WRITE};
 
-use super::accounts;
 use super::faults::Fault;
 use super::process::Process;
 use super::world::{Inner, LEDGERS};
+use super::{accounts, book};
 
 /// What comes about between two calls of a process.
 const FAULTS: [Fault; 5] =
@@ -90,7 +90,9 @@ pub fn trouble(world: &mut Inner, by: &Process) -> bool {
         let ordered = |part, op, how| faulty_vfs::Fault { part, op, nth, lasts, how };
         let half = |code| if is_at_once { How::Half(code) } else { How::Error(code) };
         let fault = match fault {
-            Fault::DiskFull => faulty_vfs::Fault { lasts: true, ..ordered(Part::Wal, Op::Write, half(SQLITE_FULL)) },
+            Fault::DiskFull => {
+                faulty_vfs::Fault { lasts: true, ..ordered(Part::Wal, Op::Write, half(SQLITE_FULL)) }
+            }
             Fault::DiskWriteFails => ordered(part, Op::Write, half(SQLITE_IOERR_WRITE)),
             Fault::DiskSyncFails => ordered(part, Op::Sync, How::Error(SQLITE_IOERR_FSYNC)),
             Fault::DiskReadFails => ordered(part, Op::Read, How::Error(SQLITE_IOERR_READ)),
@@ -109,7 +111,10 @@ pub fn trouble(world: &mut Inner, by: &Process) -> bool {
 
 /// Whether a ledger has everything that its processes were told it has, in that order.
 pub fn nothing_lost(world: &mut Inner, ledger: usize, path: &Path) {
-    let Some(read) = super::command::read(path) else { return };
+    let read = match Ledger::read(path) {
+        Err(LedgerError::Missing { .. }) => return,
+        read => read.expect("a ledger can be read"),
+    };
     let mut there = Vec::new();
     let each = read.events(ledger::ids::Seq(1), |(_, record)| {
         there.push(ledger::wire::encode(&record));
@@ -117,7 +122,8 @@ pub fn nothing_lost(world: &mut Inner, ledger: usize, path: &Path) {
     });
     each.expect("it was verified");
     let mut rest = there.iter();
-    let lost = world.people.appended[ledger].iter().find(|appended| !rest.any(|there| there == *appended)).cloned();
+    let lost =
+        world.people.appended[ledger].iter().find(|appended| !rest.any(|there| there == *appended)).cloned();
     if let Some(lost) = lost {
         world.break_promise(format!("ledger {ledger} has lost {lost}"));
     }
@@ -139,6 +145,7 @@ pub fn back_up(world: &mut Inner, ledger: usize, path: &Path) {
         world.tell(|| format!("ledger {ledger} is an old backup from here on"));
         world.people.forgot[ledger] = true;
         world.people.appended[ledger].clear();
+        book::put_back(world, ledger, &Ledger::read(path).expect("it is a ledger"));
         world.people.left.retain(|(by, ..), _| *by != ledger);
         // What the ledger knows nothing of, it does not take back.
         for row in world.database.rows.values_mut() {

@@ -1,8 +1,11 @@
 //! What must hold, by rules of the simulation's own: nothing here asks the code that is judged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use ledger::ids::ContentHash;
+use ledger::event::{Scope, Verb};
+use ledger::ids::{ContentHash, LedgerId};
+use longshore::outside::Trouble;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
@@ -10,6 +13,38 @@ use super::cdn::{File, url_of};
 use super::process::Process;
 use super::runs;
 use super::world::Inner;
+
+/// Requests for one picture that one process may send without being given it: so many need the longest patience and all
+/// tries.
+const ASKED_MAX: u32 = 60;
+/// A deletion that is done sooner than this is one that the process still waits for.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// What a process has asked for. Numbers are those of moments; 0 is never.
+#[derive(Default)]
+pub struct Notes {
+    /// The country that its command is limited to, by its ISO code.
+    country: Option<String>,
+    /// Whether it takes back.
+    pub is_back: bool,
+    /// Whether it only deletes orphans.
+    pub only_deletes: bool,
+    /// When it last held a claim that it asked for.
+    checked: u64,
+    /// When it last looked for uses of files, and at what time.
+    looked: u64,
+    looked_at: Option<Instant>,
+    /// When it last saw all versions of a file.
+    saw: BTreeMap<String, u64>,
+    /// When it last sent a request to delete.
+    sent: u64,
+    /// Files that it has made.
+    pub made: BTreeSet<String>,
+    /// Files that it has deleted, and was there to be told so.
+    pub deleted: BTreeSet<String>,
+    /// What it asks for and has not been given: how often.
+    asked: BTreeMap<String, u32>,
+}
 
 /// Keys of an entry that Longshore may change.
 const OURS: [&str; 9] = [
@@ -56,10 +91,91 @@ pub fn external(entry: &str) -> Option<String> {
     is_external.then(|| text(&of, "url")).flatten()
 }
 
+/// The URL that a completed entry had before.
+fn original(entry: &str) -> Option<String> {
+    text(&members(entry), "original_tigris_url")
+}
+
+/// A process takes a scope, forward or back.
+pub fn takes(world: &mut Inner, process: u64, scope: &Scope, verb: Verb) {
+    let notes = world.notes(process);
+    notes.country = match scope {
+        Scope::Country(country) => Some(country.code.clone()),
+        _ => None,
+    };
+    notes.is_back = verb == Verb::Rollback;
+}
+
+/// A process is told that it holds a claim.
+pub fn checked(world: &mut Inner, process: u64) {
+    world.notes(process).checked = world.moment();
+}
+
+/// A claim that somebody holds is given to somebody else.
+pub fn took_over(world: &mut Inner, country: &str, from: &str, by: &str) {
+    world.break_promise(format!("{by} takes {country} over, and {from} holds it"));
+}
+
+/// A process begins to look for uses of files.
+pub fn looked(world: &mut Inner, process: u64) {
+    let (moment, notes) = (world.moment(), world.notes(process));
+    (notes.looked, notes.looked_at) = (moment, Some(Instant::now()));
+}
+
+/// A process sees all versions of a file.
+pub fn saw(world: &mut Inner, process: u64, file: &str) {
+    let moment = world.moment();
+    world.notes(process).saw.insert(file.to_owned(), moment);
+}
+
+/// A process asks for something that it may be refused.
+pub fn asks(world: &mut Inner, process: u64, what: &str) {
+    let asked = world.notes(process).asked.entry(what.to_owned()).or_default();
+    *asked += 1;
+    if *asked == ASKED_MAX + 1 {
+        world.break_promise(format!("process {process} asks more than {ASKED_MAX} times for {what}"));
+    }
+}
+
+/// It was answered.
+pub fn answered<T>(world: &mut Inner, process: u64, what: &str, answer: &Result<T, Trouble>) {
+    if answer.is_ok() {
+        world.notes(process).asked.remove(what);
+    }
+}
+
+/// No row stays locked for ever.
+pub fn locks(world: &mut Inner) {
+    let locked = world.database.rows.iter().find(|(_, row)| row.is_locked_for_ever()).map(|(id, _)| *id);
+    if let Some(id) = locked {
+        world.break_promise(format!("row {id} stays locked"));
+    }
+}
+
+/// Longshore is about to ask for a row to be written.
+pub fn sends_row(world: &mut Inner, by: &Process, id: i64) {
+    let countries = world.database.countries_of(id);
+    if countries.is_empty() {
+        return;
+    }
+    if !world.database.has_claim(by.number, &countries) {
+        world.break_promise(format!("process {} writes row {id} without a claim on its country", by.number));
+    }
+    let wanted = world.notes(by.number).country.clone();
+    if let Some(wanted) = wanted.filter(|wanted| !countries.contains(&wanted.as_str())) {
+        world.break_promise(format!("row {id} was never in {wanted}, and process {} writes it", by.number));
+    }
+}
+
 /// Longshore writes a row.
-pub fn written(world: &mut Inner, by: &Process, id: i64, before: Option<&str>, after: Option<&str>) {
+pub fn written(world: &mut Inner, by: &Process, id: i64, after: Option<&str>) {
     world.count("row written");
     world.tell(|| format!("process {} writes row {id}: {after:?}", by.number));
+    let before = world.database.rows.get(&id).and_then(|row| row.images.clone());
+    let before = before.as_deref();
+    if before == after {
+        return world.break_promise(format!("row {id} is written for nothing"));
+    }
     let (mut before, mut after) = (elements(before.unwrap_or("[]")), elements(after.unwrap_or("[]")));
     if let Err(why) = runs::sized(world, by, &mut before, &mut after) {
         return world.break_promise(format!("row {id}: {why}"));
@@ -73,9 +189,16 @@ pub fn written(world: &mut Inner, by: &Process, id: i64, before: Option<&str>, a
         if !is_ours(old) || !is_ours(new) || theirs(old) != theirs(new) {
             return world.break_promise(format!("row {id}: other people's {old} became {new}"));
         }
+        let urls = |entry| external(entry).or_else(|| original(entry));
+        if urls(old) != urls(new) {
+            return world.break_promise(format!("row {id}: {old} became {new}, which is another picture"));
+        }
         let Some((file, url)) = completed(new) else { continue };
         if let Err(why) = runs::may_complete(world, by, id, old) {
-            world.break_promise(format!("row {id}: {why}: {old}"));
+            return world.break_promise(format!("row {id}: {why}: {old}"));
+        }
+        if let Some(why) = external(old).and_then(|old| unfounded(world, by, &old, &url)) {
+            return world.break_promise(format!("row {id} came to name {file}: {why}"));
         }
         if let Some(why) = misses(world, &file, &url) {
             let touched = world.cdn.files.get(&file).and_then(|file| file.touched);
@@ -84,6 +207,16 @@ pub fn written(world: &mut Inner, by: &Process, id: i64, before: Option<&str>, a
             }
         }
     }
+}
+
+/// Why an entry may not come to name what is at a URL.
+fn unfounded(world: &Inner, by: &Process, old: &str, url: &str) -> Option<String> {
+    if !world.books[by.ledger].has_planned(old) {
+        return Some(format!("ledger {} has not planned to move {old}", by.ledger));
+    }
+    let given = world.given.get(old).into_iter().flatten();
+    let is_given = given.map(ContentHash::to_string).any(|hash| url.contains(&hash[..16]));
+    (!is_given).then(|| format!("the origin never gave that picture for {old}"))
 }
 
 /// What is wrong with a file that an entry names.
@@ -111,24 +244,57 @@ pub fn tagged(world: &mut Inner, by: &Process, id: &str, tags: &[String]) {
     }
 }
 
+/// Longshore stores a file where there is one.
+pub fn overwritten(world: &mut Inner, by: &Process, id: &str) {
+    world.break_promise(format!("an upload of ledger {} changes {id}", by.ledger));
+}
+
+/// Longshore is about to ask for a file to be deleted: it must just have asked for its claim, for uses of the file, and for
+/// its versions, in this order.
+pub fn sends_delete(world: &mut Inner, process: u64, id: &str) {
+    let moment = world.moment();
+    let notes = world.notes(process);
+    let before = std::mem::replace(&mut notes.sent, moment);
+    // What an upload has just stored otherwise than it was sent, nobody can know of.
+    if notes.made.contains(id) {
+        return;
+    }
+    let saw = notes.saw.get(id).copied().unwrap_or_default();
+    let missed = match (before < notes.checked, notes.checked < notes.looked, notes.looked < saw) {
+        (false, ..) => "asking for its claim",
+        (_, false, _) => "looking for uses",
+        (.., false) => "looking at versions and tags",
+        _ => return,
+    };
+    world.break_promise(format!("process {process} deletes {id} without {missed} right before"));
+}
+
 /// Longshore deletes a file, by a request that was sent then.
-pub fn deleted(world: &mut Inner, by: &Process, id: &str, _sent: Instant) {
+pub fn deleted(world: &mut Inner, by: &Process, id: &str, sent: Instant) {
     world.count("file deleted by us");
     let Some(file) = world.cdn.get(id).cloned() else { return };
     if file.made_by != Some(by.ledger) {
         world.break_promise(format!("ledger {} deletes {id}, which {:?} made", by.ledger, file.made_by));
     }
     let seen = file.seen.get(&by.number).copied();
-    let is_touched_since = file.touched.is_some_and(|touched| seen.is_none_or(|seen| touched >= seen));
-    let has_others = file.tags.iter().any(|tag| tag == "ledger-ffff");
+    let is_since = |at: Option<Instant>| at.is_some_and(|at| seen.is_none_or(|seen| at >= seen));
+    let is_touched_since = is_since(file.touched);
+    let other = LedgerId([2 - by.ledger as u8; 16]).tag();
+    let has = |other: &str| file.tags.iter().any(|tag| tag == other);
+    let has_others = has("ledger-ffff") || has(&other) && !is_since(file.tagged);
     if !is_touched_since && (!is_whole(&file) || file.versions > 1 || has_others) {
         world.break_promise(format!("{id} is deleted, and somebody had changed it: {file:?}"));
     }
-    let looked = world.cdn.last_look(by.number);
+    let looked = world.notes(by.number).looked_at;
     if let Some(used) = world.database.uses(&file.path)
         && looked.is_none_or(|looked| used < looked)
     {
         world.break_promise(format!("{id} at {} is deleted, and a text uses it", file.path));
+    }
+    let notes = world.notes(by.number);
+    // Who has waited too long for an answer does not wait any more.
+    if sent.elapsed() < ANSWER_MAX && !notes.made.contains(id) {
+        notes.deleted.insert(id.to_owned());
     }
 }
 

@@ -6,11 +6,16 @@
 //! at the end, when all is taken up again under fair weather.
 
 mod accounts;
+mod book;
+mod bug;
+mod bugs;
 mod cdn;
 mod clock;
 mod command;
 mod database;
 mod disk;
+mod false_cdn;
+mod false_database;
 mod faults;
 mod judge;
 mod others;
@@ -44,7 +49,7 @@ const ABSENT: [&str; 1] = ["chain_broken"];
 /// One history; what is wrong with it where it panicked, too.
 fn tell(seed: u64, trim: &Trim, tells: bool) -> (Told, Vec<String>) {
     let dir = tempfile::tempdir().unwrap();
-    let told = catch_unwind(AssertUnwindSafe(|| story::tell(seed, trim, dir.path(), tells)));
+    let told = catch_unwind(AssertUnwindSafe(|| story::tell(seed, None, trim, dir.path(), tells)));
     let told = told.unwrap_or_else(|_| Told {
         wrong: vec!["it panicked".to_owned()],
         happened: Happened::new(),

@@ -6,12 +6,13 @@ use tokio::time::Instant;
 
 use super::cdn::url_of;
 use super::faults::Fault;
-use super::judge::elements;
+use super::judge::{self, elements};
 use super::pictures;
 use super::world::Inner;
 
 /// Lets others act, where the weather has it.
 pub fn act(world: &mut Inner) {
+    judge::locks(world);
     rows(world);
     files(world);
     if world.strikes(Fault::ClaimLost) {
@@ -79,7 +80,7 @@ fn rows(world: &mut Inner) {
             Fault::VenueMoved => {
                 let city = [Some(1), Some(2), None][world.dice.usize(0..3)];
                 if let Some(row) = world.database.rows.get_mut(&id) {
-                    row.city = city;
+                    row.move_to(city);
                 }
             }
             Fault::RowStale => {
@@ -131,13 +132,9 @@ fn write(world: &mut Inner, id: i64, text: Option<String>) {
 fn files(world: &mut Inner) {
     let ids: Vec<String> =
         world.cdn.files.values().filter(|file| file.deleted.is_none()).map(|file| file.id.clone()).collect();
-    for fault in [
-        Fault::FileUsed,
-        Fault::FileDeleted,
-        Fault::FileReplaced,
-        Fault::FileRetagged,
-        Fault::FileUntagged,
-    ] {
+    for fault in
+        [Fault::FileUsed, Fault::FileDeleted, Fault::FileReplaced, Fault::FileRetagged, Fault::FileUntagged]
+    {
         if !world.strikes(fault) {
             continue;
         }
@@ -147,7 +144,13 @@ fn files(world: &mut Inner) {
         let bytes = other_bytes(world, &file.bytes);
         let tag = ["ledger-ffff", "press"][world.dice.usize(0..2)].to_owned();
         if fault == Fault::FileUsed {
-            world.database.say(format!("<img src='{}?tr=w-300'>", url_of(&file.path)));
+            let url = url_of(&file.path);
+            // As a site says it that has another program make its pictures small.
+            let is_spelled = file.id.ends_with(['1', '4', '7', 'a', 'd']);
+            world.database.say(match is_spelled {
+                true => format!("<img src='/image?url={}'>", url.replace(':', "%3A").replace('/', "%2F")),
+                false => format!("<img src='{url}?tr=w-300'>"),
+            });
             continue;
         }
         let Some(file) = world.cdn.get_mut(&id) else { continue };

@@ -44,7 +44,8 @@ pub struct People {
 /// Makes up what Trivia Advisor knows of some venues, with pictures at the origin.
 pub fn begin(world: &mut Inner) {
     let mut venues = BTreeMap::new();
-    let rows: Vec<(i64, String)> = world.database.rows.iter().map(|(id, row)| (*id, row.slug.clone())).collect();
+    let rows: Vec<(i64, String)> =
+        world.database.rows.iter().map(|(id, row)| (*id, row.slug.clone())).collect();
     for (venue, slug) in rows {
         if world.dice.bool() {
             continue;

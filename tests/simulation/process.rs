@@ -1,8 +1,8 @@
 //! A pretend process: what it does to the world goes through here, and can be cut off here.
 
 use std::future::pending;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ledger::event::{Input, Scope, Verb};
@@ -79,7 +79,8 @@ impl Process {
             Scope::Venue { venue, .. } => Some(venue.0),
             _ => None,
         };
-        *self.doing.lock().expect("nothing panics while it is held") = Doing { verb: Some(verb), venue, plan };
+        *self.doing.lock().expect("nothing panics while it is held") =
+            Doing { verb: Some(verb), venue, plan };
     }
 
     /// Comes back when the process has been killed.

@@ -11,7 +11,12 @@ fn doing(by: &Process) -> Doing {
 
 /// Takes out what a `populate` has added, and what its rollback has taken away again; an error where that is not theirs.
 /// What is left stands at the same places before and after.
-pub fn sized(world: &Inner, by: &Process, before: &mut Vec<&str>, after: &mut Vec<&str>) -> Result<(), String> {
+pub fn sized(
+    world: &Inner,
+    by: &Process,
+    before: &mut Vec<&str>,
+    after: &mut Vec<&str>,
+) -> Result<(), String> {
     let verb = doing(by).verb.map(|verb| verb.name());
     let is_same = before.len() == after.len();
     match verb {

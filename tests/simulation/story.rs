@@ -9,6 +9,7 @@ use ledger::ids::{RunId, VenueId};
 use ledger::state::Run;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::bug::Bug;
 use super::command::{self, Command, Ended};
 use super::database::Held;
 use super::disk::{self, Disks};
@@ -43,8 +44,8 @@ pub struct Told {
     pub heads: Vec<String>,
 }
 
-/// Tells the history of a seed, with its ledgers in an empty directory.
-pub fn tell(seed: u64, trim: &Trim, dir: &Path, tells: bool) -> Told {
+/// Tells the history of a seed, with its ledgers in an empty directory. With a planted bug it ends once that is noticed.
+pub fn tell(seed: u64, bug: Option<Bug>, trim: &Trim, dir: &Path, tells: bool) -> Told {
     fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -54,6 +55,10 @@ pub fn tell(seed: u64, trim: &Trim, dir: &Path, tells: bool) -> Told {
     let mut dice = fastrand::Rng::with_seed(seed);
     let weather = Weather::drawn(&mut dice).without(&trim.without);
     let world = World::new(dice, weather, tells);
+    {
+        let mut world = world.lock();
+        (world.bug, world.database.bug) = (bug, bug);
+    }
     let lived = runtime.block_on(async {
         clock::begin();
         begin(&world, trim, dir);
@@ -113,7 +118,11 @@ fn begin(world: &World, trim: &Trim, dir: &Path) {
             3 => Some("[]".to_owned()),
             _ => Some(format!("[{}]", entries.join(", "))),
         };
-        world.database.rows.insert(venue, Held::new(slug, city, images));
+        let mut row = Held::new(slug, city, images);
+        if world.bug == Some(Bug::LockForEver) {
+            row.idle_max = LONGEST;
+        }
+        world.database.rows.insert(venue, row);
     }
     people::begin(&mut world);
     if disk::has_trouble(&world) {
@@ -124,6 +133,9 @@ fn begin(world: &World, trim: &Trim, dir: &Path) {
 async fn live(world: &Arc<World>, trim: &Trim, dir: &Path) {
     let acts = world.lock().dice.u32(1..7);
     for _ in 0..acts.min(trim.acts_max.unwrap_or(acts)) {
+        if is_noticed(world) {
+            return;
+        }
         for ledger in 0..LEDGERS {
             disk::back_up(&mut world.lock(), ledger, &path(dir, ledger));
         }
@@ -150,6 +162,12 @@ async fn live(world: &Arc<World>, trim: &Trim, dir: &Path) {
         }
     }
     end(world, dir).await;
+}
+
+/// Whether a planted bug was noticed, so that there is nothing more to tell.
+fn is_noticed(world: &World) -> bool {
+    let world = world.lock();
+    world.bug.is_some() && !world.wrong.is_empty()
 }
 
 async fn one(world: &Arc<World>, dir: &Path, (ledger, command): (usize, Command)) -> Ended {
@@ -191,7 +209,8 @@ async fn end(world: &Arc<World>, dir: &Path) {
     for ledger in (0..LEDGERS).rev() {
         let Some(read) = command::read(&path(dir, ledger)) else { continue };
         let added = |(_, (_, run)): &(usize, (RunId, &Run))| run.started.verb == Verb::Populate;
-        let places: Vec<usize> = read.state().runs().enumerate().filter(added).map(|(place, _)| place).collect();
+        let places: Vec<usize> =
+            read.state().runs().enumerate().filter(added).map(|(place, _)| place).collect();
         drop(read);
         for place in places.into_iter().rev() {
             one(world, dir, (ledger, Command::RollbackRun(place, true))).await;

@@ -19,7 +19,7 @@ use super::process::Process;
 use super::{clock, database, people};
 
 fn start(verb: Verb, scope: Scope, options: Options, close: Vec<RunId>, selection: Selection) -> Begin {
-    Begin::Start(Start { verb, scope, options, close }, selection)
+    Begin::Start(Box::new((Start { verb, scope, options, close }, selection)))
 }
 
 fn refused(why: String) -> Begin {
@@ -29,7 +29,8 @@ fn refused(why: String) -> Begin {
 /// `migrate` of a place: an unfinished migration that holds something of it goes on.
 pub fn migrate(process: &Process, ledger: &Ledger, scope: Scope, options: Options) -> Begin {
     let held = plan::holders(ledger.state(), &scope);
-    let is_other = |run: &&RunId| ledger.state().run(**run).is_some_and(|of| of.started.verb != Verb::Migrate);
+    let is_other =
+        |run: &&RunId| ledger.state().run(**run).is_some_and(|of| of.started.verb != Verb::Migrate);
     if let Some(run) = held.iter().find(is_other) {
         return refused(format!("run {run} holds venues of it"));
     }
@@ -196,7 +197,9 @@ fn waiting(ledger: &Ledger, venue: VenueId) -> Result<Vec<(RunId, ImageId, Optio
     let mut all = Vec::new();
     for planned in state.venue(venue).map_or(&[][..], |plans| plans.all()) {
         let ids = plan::waiting(state, *planned);
-        let Some(run) = state.plan(*planned).map(|plan| plan.run).filter(|_| !ids.is_empty()) else { continue };
+        let Some(run) = state.plan(*planned).map(|plan| plan.run).filter(|_| !ids.is_empty()) else {
+            continue;
+        };
         let Event::Planned(event) = ledger.store().record(*planned)?.event else { continue };
         let entries = match &event.work {
             ledger::event::Work::Move(entries) => &entries[..],

@@ -1,16 +1,19 @@
 //! What all parts of the pretend world share: dice, trouble, what has happened, and what was found to be wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ledger::ids::ContentHash;
 use tokio::time::Instant;
 
+use super::book::Book;
+use super::bug::Bug;
 use super::cdn::Library;
 use super::database::Database;
 use super::disk::Disks;
 use super::faults::{Fault, Weather};
+use super::judge::Notes;
 use super::parts::Part;
 use super::people::People;
 
@@ -29,6 +32,8 @@ pub struct Inner {
     pub cdn: Library,
     /// What the origin gives, by URL.
     pub pictures: BTreeMap<String, Arc<[u8]>>,
+    /// What the origin gave, by URL.
+    pub given: BTreeMap<String, BTreeSet<ContentHash>>,
     /// The bytes beside each ledger that were downloaded and not uploaded yet.
     pub spools: [BTreeMap<ContentHash, Arc<[u8]>>; LEDGERS],
     /// What people know and keep.
@@ -37,6 +42,12 @@ pub struct Inner {
     pub disks: Disks,
     /// Until when each part is in trouble as a whole, and how.
     pub storms: [Option<(Instant, Fault)>; Part::ALL.len()],
+    /// What each process has asked for, by its number.
+    pub notes: BTreeMap<u64, Notes>,
+    /// What each ledger's processes have written down.
+    pub books: [Book; LEDGERS],
+    /// A planted bug; none in the program as it is.
+    pub bug: Option<Bug>,
     /// How often each thing came about.
     pub happened: BTreeMap<&'static str, u64>,
     /// Promises that were broken.
@@ -46,6 +57,7 @@ pub struct Inner {
     /// Whether that is kept.
     pub tells: bool,
     processes: u64,
+    moments: u64,
 }
 
 /// Ledgers that work on one database and one ImageKit account.
@@ -60,15 +72,20 @@ impl World {
             database: Database::default(),
             cdn: Library::default(),
             pictures: BTreeMap::new(),
+            given: BTreeMap::new(),
             spools: Default::default(),
             people: People::default(),
             disks: Disks::default(),
             storms: [None; Part::ALL.len()],
+            notes: BTreeMap::new(),
+            books: Default::default(),
+            bug: None,
             happened: BTreeMap::new(),
             wrong: Vec::new(),
             told: Vec::new(),
             tells,
             processes: 0,
+            moments: 0,
         })))
     }
 
@@ -116,6 +133,17 @@ impl Inner {
     /// One of several.
     pub fn one<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
         (!of.is_empty()).then(|| &of[self.dice.usize(0..of.len())])
+    }
+
+    /// What a process has asked for.
+    pub fn notes(&mut self, process: u64) -> &mut Notes {
+        self.notes.entry(process).or_default()
+    }
+
+    /// The number of this moment: what comes later has a greater one.
+    pub fn moment(&mut self) -> u64 {
+        self.moments += 1;
+        self.moments
     }
 
     /// The number of a new process.

@@ -1,0 +1,162 @@
+//! What the ledgers' processes have written down, as they did, and what must then have happened already.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ledger::event::{Event, Record, Tally, Work};
+use ledger::ids::{ImageId, RunId, Seq, VenueId};
+use ledger::ledger::Ledger;
+use ledger::store::LedgerError;
+
+use super::judge::external;
+use super::world::Inner;
+
+/// What is known of a ledger.
+#[derive(Default)]
+pub struct Book {
+    /// So many events at least are on disk.
+    events: u64,
+    /// URLs of entries that were planned, and not taken back since.
+    planned: BTreeSet<String>,
+    /// Those of them that are done.
+    pub done: BTreeSet<String>,
+    /// Files whose deletion is written down.
+    deleted: BTreeSet<String>,
+    /// What each run could not do.
+    undone: BTreeMap<RunId, BTreeMap<ImageId, &'static str>>,
+    /// The last row that was taken back: what it held before, and holds.
+    pub taken_back: Option<(VenueId, String, String)>,
+}
+
+impl Book {
+    /// Whether the entry with a URL may be moved by this ledger now.
+    pub fn has_planned(&self, url: &str) -> bool {
+        self.planned.contains(url)
+    }
+}
+
+/// A ledger is opened, and has so many events.
+pub fn opened(world: &mut Inner, ledger: usize, events: u64) {
+    let known = world.books[ledger].events;
+    if events < known {
+        world
+            .break_promise(format!("{known} events of ledger {ledger} were written, and {events} are there"));
+    }
+    world.books[ledger].events = events;
+}
+
+/// A ledger was put back to an older backup of it.
+pub fn put_back(world: &mut Inner, ledger: usize, of: &Ledger) {
+    world.books[ledger] = Book { events: of.head().seq.0, ..Book::default() };
+    let mut records = Vec::new();
+    let each = of.events(Seq(1), |(_, record)| {
+        records.push(record);
+        Ok::<_, LedgerError>(())
+    });
+    each.expect("it was verified");
+    records.iter().for_each(|record| note(world, ledger, record));
+}
+
+/// Events were appended.
+pub fn appended(world: &mut Inner, ledger: usize, records: &[Record]) {
+    world.books[ledger].events += records.len() as u64;
+    for record in records {
+        if let Some(wrong) = told_before(world, &record.event) {
+            let event = record.event.name();
+            world.break_promise(format!("ledger {ledger} has {event}, and {wrong}"));
+        }
+        note(world, ledger, record);
+    }
+}
+
+/// What an event tells of and has not happened.
+fn told_before(world: &Inner, event: &Event) -> Option<String> {
+    let held = |venue: &VenueId, text: &Option<String>| {
+        let row = world.database.rows.get(&venue.0)?;
+        (!row.past.contains(text)).then(|| format!("row {} never held {text:?}", venue.0))
+    };
+    match event {
+        Event::Uploaded(e) => {
+            let file = world.cdn.files.get(&e.file_id.to_string());
+            let is_it = file.is_some_and(|file| file.path == e.path.as_str());
+            (!is_it).then(|| format!("there never was {} at {}", e.file_id, e.path))
+        }
+        Event::DbUpdated(e) => held(&e.venue, &Some(e.array_after.clone())),
+        Event::RolledBack(e) if !e.edits.is_empty() => held(&e.venue, &e.array_after),
+        Event::CdnDeleted(e) => {
+            world.cdn.get(&e.file_id.to_string()).map(|file| format!("{} is there", file.id))
+        }
+        _ => None,
+    }
+}
+
+fn note(world: &mut Inner, ledger: usize, record: &Record) {
+    let book = &mut world.books[ledger];
+    let mut settled = |image: ImageId, undone: Option<&'static str>| {
+        let of_run = record.run.map(|run| book.undone.entry(run).or_default());
+        match (of_run, undone) {
+            (Some(of_run), Some(what)) => drop(of_run.insert(image, what)),
+            (Some(of_run), None) => drop(of_run.remove(&image)),
+            (None, _) => {}
+        }
+    };
+    match &record.event {
+        Event::Planned(e) => {
+            let Work::Move(entries) = &e.work else { return };
+            for url in entries.iter().filter_map(|entry| external(entry)) {
+                book.done.remove(&url);
+                book.planned.insert(url);
+            }
+        }
+        Event::Failed(e) | Event::Skipped(e) => {
+            e.image.into_iter().for_each(|image| settled(image, Some(record.event.name())));
+        }
+        Event::Closed(e) => e.image.into_iter().for_each(|image| settled(image, None)),
+        Event::Drifted(e) => settled(e.image, Some("drifted")),
+        Event::Downloaded(e) => settled(e.image, None),
+        Event::Uploaded(e) => settled(e.image, None),
+        Event::DbUpdated(e) => {
+            e.edits.iter().for_each(|edit| settled(edit.image, None));
+            let moved = e.edits.iter().filter_map(|edit| external(edit.before.as_deref()?));
+            book.done.extend(moved);
+        }
+        Event::RolledBack(e) => {
+            for url in e.edits.iter().filter_map(|edit| external(edit.after.as_deref()?)) {
+                book.planned.remove(&url);
+                book.done.remove(&url);
+            }
+            if let (false, Some(before), Some(after)) = (e.edits.is_empty(), &e.array_before, &e.array_after)
+            {
+                book.taken_back = Some((e.venue, before.clone(), after.clone()));
+            }
+        }
+        Event::CdnDeleted(e) => drop(book.deleted.insert(e.file_id.to_string())),
+        _ => {}
+    }
+}
+
+/// A run has ended, its command says with what result: success, or not.
+pub fn ended(world: &mut Inner, ledger: usize, run: RunId, tally: &Tally, is_success: bool) {
+    let Some(undone) = world.books[ledger].undone.get(&run) else { return };
+    let failed = undone.values().filter(|what| **what == "failed").count() as u64;
+    if let (true, Some((image, what))) = (is_success, undone.iter().next()) {
+        return world.break_promise(format!("run {run} says success, and image {image} is {what}"));
+    }
+    if failed > tally.failed {
+        world.break_promise(format!("{failed} images of run {run} failed, and it tells of {}", tally.failed));
+    }
+}
+
+/// A command is finished: each file that it has deleted is written down.
+pub fn finished(world: &mut Inner, ledger: usize, process: u64) {
+    let deleted = world.notes(process).deleted.clone();
+    for id in deleted.difference(&world.books[ledger].deleted.clone()) {
+        world.break_promise(format!("{id} was deleted, and ledger {ledger} does not tell of it"));
+    }
+}
+
+/// A ledger's process asks the origin for a picture.
+pub fn asked_for(world: &mut Inner, ledger: usize, url: &str) {
+    if world.books[ledger].done.contains(url) {
+        world.break_promise(format!("{url} is asked for, and is done"));
+    }
+}

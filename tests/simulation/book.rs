@@ -19,6 +19,8 @@ pub struct Book {
     planned: BTreeSet<String>,
     /// Those of them that are done.
     pub done: BTreeSet<String>,
+    /// What each row held when it was last planned.
+    pub arrays: BTreeMap<i64, Option<String>>,
     /// Files whose deletion is written down.
     deleted: BTreeSet<String>,
     /// What each run could not do.
@@ -101,6 +103,7 @@ fn note(world: &mut Inner, ledger: usize, record: &Record) {
     };
     match &record.event {
         Event::Planned(e) => {
+            book.arrays.insert(e.venue.0, e.array.clone());
             let Work::Move(entries) = &e.work else { return };
             for url in entries.iter().filter_map(|entry| external(entry)) {
                 book.done.remove(&url);

@@ -52,8 +52,26 @@ pub struct File {
     pub touched: Option<Instant>,
     /// When a process of ours last changed its tags.
     pub tagged: Option<Instant>,
-    /// When each process last saw its versions and tags.
-    pub seen: BTreeMap<u64, Instant>,
+    /// When each process first and last saw its versions and tags.
+    seen: BTreeMap<u64, (Instant, Instant)>,
+}
+
+impl File {
+    /// A process is told of it by its id.
+    fn see(&mut self, process: u64) {
+        let now = Instant::now();
+        self.seen.entry(process).or_insert((now, now)).1 = now;
+    }
+
+    /// When a process was first told of it.
+    pub fn known(&self, process: u64) -> Option<Instant> {
+        self.seen.get(&process).map(|(first, _)| *first)
+    }
+
+    /// When a process was last told of it.
+    pub fn seen(&self, process: u64) -> Option<Instant> {
+        self.seen.get(&process).map(|(_, last)| *last)
+    }
 }
 
 impl Library {
@@ -158,6 +176,9 @@ impl Cdn for Seat {
                 world.cdn.lag = if lags { LAG } else { Duration::ZERO };
                 let file = world.cdn.put(&path, bytes.clone(), tags.clone(), Some(ledger)).clone();
                 world.notes(process).made.insert(file.id.clone());
+                if let Some(file) = world.cdn.get_mut(&file.id) {
+                    file.see(process);
+                }
                 world.tell(|| format!("{} is stored at {path} for ledger {ledger}", file.id));
                 Ok(Stored::Now(described(&file)))
             })
@@ -174,7 +195,7 @@ impl Cdn for Seat {
         let (id, number) = (file.to_string(), self.0.number);
         let look = move |world: &mut Inner| {
             let Some(file) = world.cdn.get_mut(&id) else { return Ok(None) };
-            file.seen.insert(number, Instant::now());
+            file.see(number);
             Ok(Some(described(file)))
         };
         self.0.request(Part::Api, look).await
@@ -185,7 +206,7 @@ impl Cdn for Seat {
         let look = move |world: &mut Inner| {
             judge::saw(world, number, &id);
             let Some(file) = world.cdn.get_mut(&id) else { return Ok(Vec::new()) };
-            file.seen.insert(number, Instant::now());
+            file.see(number);
             Ok(vec![described(file); file.versions as usize])
         };
         self.0.request(Part::Api, look).await

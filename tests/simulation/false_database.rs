@@ -1,7 +1,6 @@
 //! The application's database as a program with a planted bug would use it.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,8 +23,6 @@ pub struct False {
     seat: Arc<Seat>,
     process: Arc<Process>,
     bug: Bug,
-    /// The texts of rows as the process read them last.
-    read: Mutex<BTreeMap<i64, Option<String>>>,
 }
 
 /// A claim that says yes.
@@ -45,13 +42,7 @@ type Rewriting<'a> = dyn for<'text> Fn(Option<&'text str>) -> Rewrite + Send + S
 impl False {
     pub fn new(process: &Arc<Process>, bug: Bug) -> Self {
         let seat = Arc::new(Seat(process.clone()));
-        Self { seat, process: process.clone(), bug, read: Mutex::default() }
-    }
-
-    fn keep(&self, venues: Vec<Venue>) -> Vec<Venue> {
-        let mut read = self.read.lock().unwrap();
-        venues.iter().for_each(|venue| drop(read.insert(venue.id.0, venue.images.clone())));
-        venues
+        Self { seat, process: process.clone(), bug }
     }
 
     fn is_back(&self) -> bool {
@@ -61,18 +52,20 @@ impl False {
     /// What the program puts into a row that holds some text, by what it would rightly do.
     fn wrong(&self, id: i64, held: Option<&str>, rewrite: &Rewriting<'_>) -> Rewrite {
         let right = rewrite(held);
-        let by_index = || {
-            let planned = self.read.lock().unwrap().get(&id).cloned().flatten();
-            by_index(planned.as_deref(), held, rewrite)
+        let is_unchecked = match self.bug {
+            Bug::DriftOverwritten => !self.is_back(),
+            Bug::RestoredUnchecked => self.is_back(),
+            _ => false,
         };
         match (self.bug, right) {
             (Bug::WrittenForNothing, Rewrite::Leave) => Rewrite::Write(held.map(str::to_owned)),
-            (Bug::MatchedByIndex, right) => by_index().unwrap_or(right),
-            (Bug::DriftOverwritten, Rewrite::Leave) if !self.is_back() => {
-                by_index().unwrap_or(Rewrite::Leave)
-            }
-            (Bug::RestoredUnchecked, Rewrite::Leave) if self.is_back() => {
-                by_index().unwrap_or(Rewrite::Leave)
+            (Bug::MatchedByIndex, right) => self.by_index(id, held, rewrite).unwrap_or(right),
+            (_, right) if is_unchecked => {
+                let base = match &right {
+                    Rewrite::Write(text) => text.clone(),
+                    Rewrite::Leave => held.map(str::to_owned),
+                };
+                self.by_index(id, base.as_deref(), rewrite).unwrap_or(right)
             }
             (Bug::RestoredWrongly, Rewrite::Write(Some(text))) if self.is_back() => {
                 Rewrite::Write(Some(text.replacen(r#""height": null"#, r#""height": 80"#, 1)))
@@ -85,6 +78,22 @@ impl False {
             (Bug::Reformatted, Rewrite::Write(Some(text))) => Rewrite::Write(Some(reformatted(&text))),
             (_, right) => right,
         }
+    }
+
+    /// Makes the changes to the text that was planned, and puts the entries that they give, and that are not in a text yet,
+    /// where they are in it.
+    fn by_index(&self, id: i64, text: Option<&str>, rewrite: &Rewriting<'_>) -> Option<Rewrite> {
+        let planned = self.process.world.lock().books[self.process.ledger].arrays.get(&id)?.clone()?;
+        let Rewrite::Write(Some(done)) = rewrite(Some(&planned)) else { return None };
+        let mut entries = elements(text?);
+        let changed = elements(&planned).into_iter().zip(elements(&done)).enumerate();
+        for (place, (old, new)) in changed {
+            if old != new && !entries.contains(&new) {
+                *entries.get_mut(place)? = new;
+            }
+        }
+        let written = format!("[{}]", entries.join(", "));
+        (elements(text?) != elements(&written)).then_some(Rewrite::Write(Some(written)))
     }
 
     async fn read_and_write(&self, venue: VenueId, rewrite: &Rewriting<'_>) -> Result<Row, Trouble> {
@@ -111,20 +120,6 @@ impl False {
     }
 }
 
-/// Makes the changes to a planned text, and puts the entries that they give where they are in it.
-fn by_index(planned: Option<&str>, held: Option<&str>, rewrite: &Rewriting<'_>) -> Option<Rewrite> {
-    let Rewrite::Write(Some(done)) = rewrite(planned) else { return None };
-    let (planned, done) = (elements(planned?), elements(&done));
-    let mut entries = elements(held?);
-    let changed = planned.iter().zip(done).enumerate().filter(|(_, (old, new))| old != &new);
-    let changed: Vec<_> = changed.map(|(place, (_, new))| (place, new)).collect();
-    for (place, new) in changed {
-        *entries.get_mut(place)? = new;
-    }
-    let text = format!("[{}]", entries.join(", "));
-    (Some(text.as_str()) != held).then_some(Rewrite::Write(Some(text)))
-}
-
 /// A text as a library prints it: numbers as it reads them, keys in its order.
 fn reformatted(text: &str) -> String {
     let entry = |text: &str| serde_json::from_str::<Value>(text).map_or(text.to_owned(), |it| it.to_string());
@@ -147,7 +142,7 @@ impl Catalog for False {
 
     async fn venues(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble> {
         let place = if self.bug == Bug::OtherCountry { Place::Everywhere } else { place };
-        Ok(self.keep(self.seat.venues(place, after, limit).await?))
+        self.seat.venues(place, after, limit).await
     }
 
     async fn rows(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble> {
@@ -179,7 +174,7 @@ impl Catalog for False {
     }
 
     async fn by_ids(&self, ids: &[VenueId]) -> Result<Vec<Venue>, Trouble> {
-        Ok(self.keep(self.seat.by_ids(ids).await?))
+        self.seat.by_ids(ids).await
     }
 
     async fn images(&self, venue: VenueId) -> Result<Option<Option<String>>, Trouble> {
@@ -214,7 +209,10 @@ impl Catalog for False {
         let only_deletes = self.process.world.lock().notes(self.process.number).only_deletes;
         match self.bug {
             Bug::DeletedWithoutClaim if only_deletes => Ok(Box::new(Believed { _inner: None })),
-            Bug::ClaimElsewhere => self.seat.claim(None, holder).await,
+            Bug::ClaimElsewhere => {
+                let country = format!("not {}", country.unwrap_or("none"));
+                self.seat.claim(Some(&country), holder).await
+            }
             Bug::ClaimNotChecked => {
                 let claim = self.seat.claim(country, holder).await?;
                 Ok(Box::new(Believed { _inner: Some(claim) }))

@@ -46,6 +46,13 @@ pub struct Notes {
     asked: BTreeMap<String, u32>,
 }
 
+impl Notes {
+    /// Whether it is one that may delete files.
+    pub fn is_leaving(&self) -> bool {
+        self.is_back || self.only_deletes
+    }
+}
+
 /// Keys of an entry that Longshore may change.
 const OURS: [&str; 9] = [
     "url",
@@ -201,8 +208,11 @@ pub fn written(world: &mut Inner, by: &Process, id: i64, after: Option<&str>) {
             return world.break_promise(format!("row {id} came to name {file}: {why}"));
         }
         if let Some(why) = misses(world, &file, &url) {
-            let touched = world.cdn.files.get(&file).and_then(|file| file.touched);
-            if touched.is_none_or(|touched| touched < by.born) {
+            let of = world.cdn.files.get(&file);
+            // What others did to it since the process made it or asked for it by its id may have come too late to be seen.
+            let known = of.and_then(|file| file.known(by.number));
+            let touched = of.and_then(|file| file.touched);
+            if touched.is_none_or(|touched| known.is_none_or(|known| touched < known)) {
                 world.break_promise(format!("row {id} came to name {file}: {why}"));
             }
         }
@@ -236,7 +246,7 @@ pub fn is_whole(file: &File) -> bool {
 /// Longshore sets a file's tags.
 pub fn tagged(world: &mut Inner, by: &Process, id: &str, tags: &[String]) {
     let Some(file) = world.cdn.get(id).cloned() else { return };
-    let seen = file.seen.get(&by.number).copied();
+    let seen = file.seen(by.number);
     let is_touched_since = file.touched.is_some_and(|touched| seen.is_none_or(|seen| touched >= seen));
     let lost = file.tags.iter().find(|tag| !tags.contains(tag));
     if let (Some(lost), false) = (lost, is_touched_since) {
@@ -276,7 +286,7 @@ pub fn deleted(world: &mut Inner, by: &Process, id: &str, sent: Instant) {
     if file.made_by != Some(by.ledger) {
         world.break_promise(format!("ledger {} deletes {id}, which {:?} made", by.ledger, file.made_by));
     }
-    let seen = file.seen.get(&by.number).copied();
+    let seen = file.seen(by.number);
     let is_since = |at: Option<Instant>| at.is_some_and(|at| seen.is_none_or(|seen| at >= seen));
     let is_touched_since = is_since(file.touched);
     let other = LedgerId([2 - by.ledger as u8; 16]).tag();

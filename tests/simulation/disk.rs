@@ -66,6 +66,13 @@ impl Disks {
         has_struck
     }
 
+    /// The ledger is another file from here on.
+    fn anew(&mut self, ledger: usize, path: &Path) {
+        if let Some(watched) = &mut self.0[ledger] {
+            *watched = Watched { disk: Disk::of(path), orderer: None, cut: None };
+        }
+    }
+
     /// Whether these disks are watched at all.
     pub fn are_watched(&self) -> bool {
         self.0[0].is_some()
@@ -142,6 +149,7 @@ pub fn back_up(world: &mut Inner, ledger: usize, path: &Path) {
             let _it_may_be_gone = std::fs::remove_file(beside);
         }
         std::fs::copy(&backup, path).expect("a backup can be put back");
+        world.disks.anew(ledger, path);
         world.tell(|| format!("ledger {ledger} is an old backup from here on"));
         world.people.forgot[ledger] = true;
         world.people.appended[ledger].clear();

@@ -36,26 +36,32 @@ impl Book {
     }
 }
 
-/// A ledger is opened, and has so many events.
-pub fn opened(world: &mut Inner, ledger: usize, events: u64) {
-    let known = world.books[ledger].events;
+/// A ledger is opened: it has at least what was told as written. An append that failed may have written all the same.
+pub fn opened(world: &mut Inner, ledger: usize, of: &Ledger) {
+    let (known, events) = (world.books[ledger].events, of.head().seq.0);
     if events < known {
         world
             .break_promise(format!("{known} events of ledger {ledger} were written, and {events} are there"));
     }
-    world.books[ledger].events = events;
+    catch_up(world, ledger, of, known);
 }
 
 /// A ledger was put back to an older backup of it.
 pub fn put_back(world: &mut Inner, ledger: usize, of: &Ledger) {
-    world.books[ledger] = Book { events: of.head().seq.0, ..Book::default() };
+    world.books[ledger] = Book::default();
+    catch_up(world, ledger, of, 0);
+}
+
+/// Notes what a ledger has behind so many events.
+fn catch_up(world: &mut Inner, ledger: usize, of: &Ledger, known: u64) {
     let mut records = Vec::new();
-    let each = of.events(Seq(1), |(_, record)| {
+    let each = of.events(Seq(known + 1), |(_, record)| {
         records.push(record);
         Ok::<_, LedgerError>(())
     });
     each.expect("it was verified");
     records.iter().for_each(|record| note(world, ledger, record));
+    world.books[ledger].events = of.head().seq.0;
 }
 
 /// Events were appended.

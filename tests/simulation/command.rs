@@ -133,7 +133,7 @@ fn lose(path: &Path, saved: Option<Vec<u8>>) {
 async fn perform(process: &Arc<Process>, path: &Path, command: Command) -> Result<Ended, RunError> {
     process.moment().await;
     let mut ledger = open(path, process.ledger)?;
-    book::opened(&mut process.world.lock(), process.ledger, ledger.head().seq.0);
+    book::opened(&mut process.world.lock(), process.ledger, &ledger);
     let options = Options::new(process.world.lock().dice.u32(1..6), IMAGE_BYTES_MAX, 300_000);
     let begin = match command {
         Command::DeleteOrphans => return delete_orphans(process, &mut ledger).await,

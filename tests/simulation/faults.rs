@@ -96,12 +96,18 @@ pub enum Fault {
     PowerCut,
     /// An old backup of a ledger is put into its place.
     BackupRestored,
+    /// ImageKit takes the key for a wrong one, for a while.
+    WrongKey,
+    /// ImageKit's plan is used up, for a while.
+    UsedUp,
+    /// There are more venues than usual.
+    ManyVenues,
 }
 
 use Fault::*;
 
 impl Fault {
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 49] = [
         Limited,
         Odd,
         LostRequest,
@@ -148,6 +154,9 @@ impl Fault {
         DiskReadFails,
         PowerCut,
         BackupRestored,
+        WrongKey,
+        UsedUp,
+        ManyVenues,
     ];
 
     /// How often it comes about in a history that has it, in ten thousandths of the moments in which it could.
@@ -167,11 +176,14 @@ impl Fault {
             PictureGone | PictureChanged => 40,
             Steered => 2_000,
             Interrupted => 600,
-            SuspendedInRow | LateRow | PictureSpoiled => 150,
-            BodyCut => 200,
-            SpoolFull | ClockJumped => 60,
+            SuspendedInRow | LateRow => 700,
+            PictureSpoiled => 150,
+            BodyCut | SpoolFull => 200,
+            ClockJumped => 60,
             FileUntagged | DiskFull | DiskWriteFails | DiskSyncFails | DiskReadFails | PowerCut => 40,
             BackupRestored => 2_500,
+            WrongKey | UsedUp => 20,
+            ManyVenues => 1,
         }
     }
 
@@ -223,6 +235,9 @@ impl Fault {
             DiskReadFails => "disk read fails",
             PowerCut => "power cut",
             BackupRestored => "backup restored",
+            WrongKey => "wrong key",
+            UsedUp => "used up",
+            ManyVenues => "many venues",
         }
     }
 }

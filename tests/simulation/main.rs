@@ -12,6 +12,7 @@ mod bugs;
 mod cdn;
 mod clock;
 mod command;
+mod coverage;
 mod database;
 mod disk;
 mod false_cdn;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use ledger::trouble::TroubleKind;
 use longshore::outside::Trouble;
 
+use super::faults::Fault;
+
 /// What a request goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
@@ -17,6 +19,15 @@ pub enum Part {
 
 impl Part {
     pub const ALL: [Self; 5] = [Self::Origin, Self::Upload, Self::Api, Self::Delivery, Self::Database];
+
+    /// Whether such trouble can come about here.
+    pub fn has(self, fault: Fault) -> bool {
+        match fault {
+            Fault::WrongKey => matches!(self, Self::Upload | Self::Api),
+            Fault::UsedUp => self == Self::Upload,
+            _ => true,
+        }
+    }
 
     /// An answer that says that there were too many requests.
     pub fn limited(self, wait: Option<Duration>) -> Trouble {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ledger::event::{Input, Scope, Verb};
+use ledger::trouble::TroubleKind;
 use longshore::outside::Trouble;
 use longshore::runner::SavedPlan;
 use tokio::sync::Notify;
@@ -224,8 +225,8 @@ impl Process {
 /// Why a request does not arrive, or is refused, and how long it takes until that is known.
 fn refused(world: &mut Inner, part: Part) -> Option<(Duration, Trouble)> {
     let now = Instant::now();
-    for fault in [Fault::RateStorm, Fault::OddStorm, Fault::Outage] {
-        if world.storms[part as usize].is_none_or(|(until, _)| until <= now) && world.strikes(fault) {
+    for fault in [Fault::RateStorm, Fault::OddStorm, Fault::Outage, Fault::WrongKey, Fault::UsedUp] {
+        if part.has(fault) && world.storms[part as usize].is_none_or(|(until, _)| until <= now) && world.strikes(fault) {
             let until = now + world.within(500..400_000);
             world.storms[part as usize] = Some((until, fault));
             world.tell(|| format!("{part:?}: {} for {:.0} s", fault.name(), (until - now).as_secs_f64()));
@@ -240,6 +241,8 @@ fn refused(world: &mut Inner, part: Part) -> Option<(Duration, Trouble)> {
             return Some((soon, part.limited(wait)));
         }
         Some(Fault::OddStorm) => return Some((soon, part.odd())),
+        Some(Fault::WrongKey) => return Some((soon, Trouble::new(TroubleKind::Unauthorized, "wrong key"))),
+        Some(Fault::UsedUp) => return Some((soon, Trouble::new(TroubleKind::QuotaExceeded, "used up"))),
         Some(_) => return Some((soon, part.away())),
         None => {}
     }

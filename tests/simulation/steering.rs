@@ -1,6 +1,7 @@
 //! People at other terminals: they pause a run and let it go on, change its settings, and stop it in order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ledger::event::{PauseReason, Paused};
 use longshore::runner::Message;
@@ -11,6 +12,7 @@ use tokio::time::sleep;
 use super::command::operator;
 use super::faults::Fault;
 use super::process::Process;
+use super::world::Inner;
 
 /// Has people steer the run of a process, where the weather has it.
 pub fn begin(process: &Arc<Process>, outbox: &mpsc::UnboundedSender<Message>) {
@@ -19,12 +21,18 @@ pub fn begin(process: &Arc<Process>, outbox: &mpsc::UnboundedSender<Message>) {
         tokio::spawn(steer(process.clone(), outbox.clone()));
     }
     if world.strikes(Fault::Interrupted) {
-        let (process, outbox, wait) = (process.clone(), outbox.clone(), world.within(1..200_000));
+        let (process, outbox, wait) = (process.clone(), outbox.clone(), pause(&mut world, 200_000));
         tokio::spawn(async move {
             sleep(wait).await;
             stop(&process, &outbox);
         });
     }
+}
+
+/// Some time, often a short one: many runs are over in a second.
+fn pause(world: &mut Inner, ms: u64) -> Duration {
+    let ms = if world.dice.bool() { 1_000 } else { ms };
+    world.within(1..ms)
 }
 
 async fn steer(process: Arc<Process>, outbox: mpsc::UnboundedSender<Message>) {
@@ -38,7 +46,7 @@ async fn steer(process: Arc<Process>, outbox: mpsc::UnboundedSender<Message>) {
                 6 => Ask::Resume,
                 _ => Ask::Status,
             };
-            (world.within(1..30_000), ask, world.dice.u32(0..4) == 0)
+            (pause(&mut world, 30_000), ask, world.dice.u32(0..4) == 0)
         };
         sleep(wait).await;
         let Some(is_paused) = say(&process, &outbox, ask).await else { return };

@@ -16,8 +16,7 @@ use time::Date;
 use tokio::time::sleep;
 
 use super::bug::Bug;
-use super::cdn::{Seat, described, sides, url_of};
-use super::judge;
+use super::cdn::{File, Seat, described, overwrite, sides, url_of};
 use super::parts::Part;
 use super::process::Process;
 use super::world::Inner;
@@ -75,11 +74,9 @@ impl False {
         let file = world.cdn.files.get(&id.to_string())?;
         match self.bug {
             Bug::OldUploadBelieved => Some(described(file)),
-            Bug::AskedByPath if file.deleted.is_some() => {
-                let there = described(world.cdn.at(&file.path)?);
-                Some(CdnFile { id: id.clone(), version: Some(id.clone()), ..there })
+            Bug::ListingBelieved if file.deleted.is_some() => {
+                self.listed.lock().unwrap().get(&file.id).cloned()
             }
-            Bug::ListingBelieved => self.listed.lock().unwrap().get(&file.id).cloned(),
             Bug::DeletionForgotten if self.unanswered.lock().unwrap().contains(&file.id) => {
                 let mut file = described(file);
                 file.tags.push("no longer looked at".to_owned());
@@ -89,26 +86,19 @@ impl False {
         }
     }
 
-    fn is_listed(&self, url: &str) -> bool {
-        self.listed.lock().unwrap().values().any(|file| file.url == url)
+    /// Whether the listing has named a file that was to be served there, and is gone.
+    fn is_listed(&self, world: &Inner, url: &str) -> bool {
+        let is_gone = |file: &CdnFile| world.cdn.get(&file.id.to_string()).is_none();
+        self.listed.lock().unwrap().values().any(|file| file.url == url && is_gone(file))
     }
 
     /// The upload of a program that does not look whether there is a file.
     async fn overwrite(&self, upload: &Upload) -> Option<Result<Stored, Trouble>> {
         let (path, tags, process) = (upload.path.to_string(), upload.tags.clone(), self.process.clone());
-        let bytes = {
-            let world = self.process.world.lock();
-            world.cdn.at(&path)?;
-            world.spools[self.process.ledger].get(&upload.hash)?.clone()
-        };
+        let bytes = self.process.world.lock().spools[self.process.ledger].get(&upload.hash)?.clone();
         let put = move |world: &mut Inner| {
-            let Some(id) = world.cdn.at(&path).map(|file| file.id.clone()) else {
-                return Err(Trouble::new(TroubleKind::ApiError, "it is gone"));
-            };
-            judge::overwritten(world, &process, &id);
-            let file = world.cdn.get_mut(&id).expect("it is there");
-            (file.bytes, file.tags, file.versions) = (bytes.clone(), tags.clone(), file.versions + 1);
-            Ok(Stored::Now(described(file)))
+            let file = overwrite(world, &process, &path, bytes.clone(), tags.clone());
+            Ok(Stored::Now(described(&file)))
         };
         Some(self.process.request(Part::Upload, put).await)
     }
@@ -253,7 +243,7 @@ impl Cdn for False {
             let mut named = || known.find(|hash| url.contains(&hash.to_string()[..16])).copied();
             match self.bug {
                 Bug::SizeBelieved => named(),
-                Bug::ListingBelieved if self.is_listed(url) => named(),
+                Bug::ListingBelieved if self.is_listed(&world, url) => named(),
                 Bug::VersionsUnseen if world.notes[&self.process.number].is_leaving() => named(),
                 Bug::OldUploadBelieved if !world.cdn.files.values().any(|it| is_at(it, url)) => named(),
                 _ => None,
@@ -268,7 +258,7 @@ impl Cdn for False {
     async fn check_delivery(&self, url: &str) -> Result<(), Trouble> {
         match self.bug {
             Bug::OldUploadBelieved | Bug::FileToldBefore => Ok(()),
-            Bug::ListingBelieved if self.is_listed(url) => Ok(()),
+            Bug::ListingBelieved if self.is_listed(&self.process.world.lock(), url) => Ok(()),
             _ => self.seat.check_delivery(url).await,
         }
     }
@@ -282,7 +272,7 @@ impl Cdn for False {
     }
 }
 
-fn is_at(file: &super::cdn::File, url: &str) -> bool {
+fn is_at(file: &File, url: &str) -> bool {
     file.deleted.is_none() && url_of(&file.path) == url
 }
 

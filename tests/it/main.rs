@@ -45,4 +45,5 @@ mod usage;
 mod uses;
 mod verify;
 mod voice;
+mod wire;
 mod writers;

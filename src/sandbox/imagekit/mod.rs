@@ -50,6 +50,8 @@ use crate::limits;
 pub struct Options {
     /// The port on 127.0.0.1; 0 takes a free one.
     pub port: u16,
+    /// The address that its answers name in URLs, where something stands before it; `None` is where it listens.
+    pub reached_at: Option<SocketAddr>,
     /// Where bytes and records lie; made if it is not there.
     pub dir: PathBuf,
     /// The account, which is the first part of every delivery path. One path segment, not `v1` or `api`.
@@ -74,6 +76,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             port: 0,
+            reached_at: None,
             dir: PathBuf::from("cdn"),
             imagekit_id: "sandbox".to_owned(),
             private_key: "private_sandbox".to_owned(),
@@ -187,7 +190,8 @@ struct App {
 impl App {
     fn open(options: Options, faults: Arc<Faults>, addr: SocketAddr) -> io::Result<Self> {
         let id = &options.imagekit_id;
-        let endpoint = Url::parse(&format!("http://{addr}/{id}")).map_err(io::Error::other)?;
+        let reached = options.reached_at.unwrap_or(addr);
+        let endpoint = Url::parse(&format!("http://{reached}/{id}")).map_err(io::Error::other)?;
         if id.is_empty()
             || id == "v1"
             || id == "api"

@@ -12,6 +12,7 @@ use ledger::event::Placed;
 use ledger::ids::Seq;
 use ledger::ledger::Ledger;
 use ledger::store::LedgerError;
+use longshore::sandbox::imagekit;
 
 use crate::support::program::{Ran, Workplace};
 use crate::support::stage::Kind;
@@ -204,23 +205,29 @@ pub struct Held {
 
 /// What a world holds.
 pub fn held(work: &Workplace) -> Held {
-    let files = work.sandbox.imagekit.files();
-    let plain = |text: String| {
-        let origin = work.sandbox.origin.base_url();
-        // One entry of the sandbox is written with escaped slashes, and stays so.
-        let mut text = text.replace(&origin, "origin:").replace(&origin.replace('/', "\\/"), "origin:");
-        text = text.replace(&work.sandbox.imagekit.url_endpoint(), "cdn:");
-        for file in &files {
-            text = text.replace(&format!("\"{}\"", file.id), &format!("\"the id of {}\"", file.path));
-        }
-        timeless(&text)
-    };
-    let rows = texts(work).into_iter().map(|(id, text)| (id, text.map(plain))).collect();
-    let files = files.iter().map(|file| (file.path.clone(), (file.content.clone(), file.versions))).collect();
-    Held { rows, files }
+    let origin = work.sandbox.origin.base_url();
+    Held::of(texts(work), &work.sandbox.imagekit, &origin)
 }
 
 impl Held {
+    /// What these rows and an ImageKit hold.
+    pub fn of(texts: Texts, imagekit: &imagekit::Running, origin: &str) -> Self {
+        let files = imagekit.files();
+        let plain = |text: String| {
+            // One entry of the sandbox is written with escaped slashes, and stays so.
+            let mut text = text.replace(origin, "origin:").replace(&origin.replace('/', "\\/"), "origin:");
+            text = text.replace(&imagekit.url_endpoint(), "cdn:");
+            for file in &files {
+                text = text.replace(&format!("\"{}\"", file.id), &format!("\"the id of {}\"", file.path));
+            }
+            timeless(&text)
+        };
+        let rows = texts.into_iter().map(|(id, text)| (id, text.map(plain))).collect();
+        let files =
+            files.iter().map(|file| (file.path.clone(), (file.content.clone(), file.versions))).collect();
+        Self { rows, files }
+    }
+
     /// Sees that another world holds the same, or names the first difference: both whole would fill screens.
     #[track_caller]
     pub fn assert_same(&self, other: &Self, told: &dyn std::fmt::Display) {

@@ -3,6 +3,7 @@
 pub mod how;
 pub mod liar;
 pub mod library;
+pub mod line;
 pub mod pictures;
 pub mod postgres;
 pub mod program;

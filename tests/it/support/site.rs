@@ -1,7 +1,7 @@
 //! The real program on a small world that a test fills itself: a stage, and a directory to work in.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -22,7 +22,11 @@ pub struct Site {
 impl Site {
     /// Poland with Kraków, Germany with Köln, and no venue yet.
     pub fn new(kind: Kind) -> Self {
-        let stage = Stage::new(kind);
+        Self::around(Stage::new(kind))
+    }
+
+    /// The same around a stage.
+    pub fn around(stage: Stage) -> Self {
         let settings = [
             ("PRODUCTION_DATABASE_URL", stage.url()),
             ("DEV_DATABASE_URL", stage.url()),
@@ -64,6 +68,11 @@ impl Site {
     /// The ledger of the production database, whether it is there or not.
     pub fn ledger(&self) -> PathBuf {
         self.dir.path().join("longshore.production.ledger")
+    }
+
+    /// Where the program is run, and leaves its ledger.
+    pub fn work(&self) -> &Path {
+        self.dir.path()
     }
 
     /// The program, ready to be started without a terminal.

@@ -2,6 +2,7 @@
 //! runs on it as separate processes would make them, each with connections and a state of its own.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
@@ -78,6 +79,15 @@ impl Stage {
 
     /// The same, with an ImageKit whose list does not notice a change for so long.
     pub fn lagging(kind: Kind, list_lag: Duration) -> Self {
+        Self::with(kind, imagekit::Options { list_lag, ..imagekit::Options::default() })
+    }
+
+    /// The same, with an ImageKit that is reached at another address than its own.
+    pub fn reached_at(kind: Kind, address: SocketAddr) -> Self {
+        Self::with(kind, imagekit::Options { reached_at: Some(address), ..imagekit::Options::default() })
+    }
+
+    fn with(kind: Kind, cdn: imagekit::Options) -> Self {
         let runtime = Runtime::new().unwrap();
         let dir = tempfile::tempdir().unwrap();
         let (origin_faults, cdn_faults) = (Arc::new(Faults::default()), Arc::new(Faults::default()));
@@ -90,7 +100,7 @@ impl Stage {
             let at = origin::Options::default();
             let origin = origin::serve(at, world, origin_faults.clone()).await.unwrap();
             let dir = dir.path().join("cdn");
-            let at = imagekit::Options { dir, list_lag, ..imagekit::Options::default() };
+            let at = imagekit::Options { dir, ..cdn };
             let imagekit = imagekit::serve(at, cdn_faults.clone()).await.unwrap();
             (base, origin, imagekit)
         });
@@ -181,6 +191,22 @@ impl Stage {
                 let rows =
                     sqlx::query("SELECT id, venue_images::text FROM venues").fetch_all(&mut admin).await;
                 rows.unwrap().iter().map(|row| (row.get(0), row.get(1))).collect()
+            }),
+        }
+    }
+
+    /// The texts that a query of one column gives.
+    pub fn texts_of(&self, sql: &str) -> Vec<String> {
+        match &self.base {
+            Base::Sqlite(file) => {
+                let db = file.admin();
+                let mut all = db.prepare(sql).unwrap();
+                let texts = all.query_map([], |row| row.get(0)).unwrap();
+                texts.map(Result::unwrap).collect()
+            }
+            Base::Postgres(database) => self.runtime.block_on(async {
+                let mut admin = database.admin().await;
+                sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_all(&mut admin).await.unwrap()
             }),
         }
     }

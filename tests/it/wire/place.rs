@@ -1,0 +1,295 @@
+//! A small world of which every line can be harmed, and what must be true in it after whatever happened.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ledger::event::Event;
+use ledger::ids::Seq;
+use ledger::ledger::Ledger;
+use ledger::store::LedgerError;
+
+use crate::kill::hand::{Going, Held};
+use crate::support::line::{Fault, Harm, Line, Passing};
+use crate::support::program::Ran;
+use crate::support::site::Site;
+use crate::support::stage::{Kind, Rows, Stage};
+
+/// Set, each piece is harmed in its turn. Else a few of them, in equal distances from the first to the last.
+const ALL: &str = "LONGSHORE_FAULTS_ALL";
+/// Worlds beside each other: most of the time each waits for its next try.
+const LANES: usize = 3;
+
+/// Pictures of each venue, by their paths at the origin. The last is the same picture as the first.
+const VENUES: [(i64, &[&str]); 3] = [(1, &["/1a.jpg", "/1b.jpg"]), (2, &["/2a.jpg"]), (3, &["/3a.jpg"])];
+/// What others have in the first venue's array.
+const THEIRS: &str = r#"{"url": "https://example.org/a.jpg", "n": 1.50, "m": [1, {"ł": null}]}"#;
+
+/// Which line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// To the application's database.
+    Database,
+    /// To where the pictures come from.
+    Origin,
+    /// To ImageKit's uploads.
+    Upload,
+    /// To its management API.
+    Api,
+    /// To its delivery.
+    Delivery,
+}
+
+/// What the program does while a line is harmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Migrates.
+    Migrate,
+    /// Goes on with a migration that was killed in the middle of its second upload.
+    Resume,
+    /// Goes back.
+    Rollback,
+    /// The same, and deletes the files.
+    RollbackAndDelete,
+}
+
+impl Verb {
+    fn args(self) -> Vec<&'static str> {
+        let verb = match self {
+            Self::Migrate => "migrate",
+            Self::Resume => return vec!["resume", "--yes"],
+            Self::Rollback | Self::RollbackAndDelete => "rollback",
+        };
+        let mut args = vec![verb, "--country", "PL", "--yes"];
+        if self == Self::RollbackAndDelete {
+            args.push("--delete-cdn-files");
+        }
+        args
+    }
+}
+
+/// The world.
+pub struct Place {
+    /// The rows, the origin and ImageKit, and the directory to work in.
+    pub site: Site,
+    database: Option<Line>,
+    origin: Line,
+    cdn: [Line; 3],
+    before: Rows,
+}
+
+impl Place {
+    /// All as it is in the beginning.
+    pub fn new(kind: Kind) -> Self {
+        let delivery = Line::new();
+        let mut site = Site::around(Stage::reached_at(kind, delivery.address));
+        delivery.leads_to(site.stage.imagekit.addr);
+        let [upload, api] = [Line::to(site.stage.imagekit.addr), Line::to(site.stage.imagekit.addr)];
+        let origin = Line::to(site.stage.origin.addr);
+        let here = |line: &Line| format!("http://{}", line.address);
+        for (name, line) in
+            [("IMAGEKIT_UPLOAD_URL", &upload), ("IMAGEKIT_API_URL", &api), ("ORIGIN_BASE_URL", &origin)]
+        {
+            site.settings.insert(name.to_owned(), here(line));
+        }
+        let database = (kind != Kind::Sqlite).then(|| {
+            let mut url: url::Url = site.stage.url().parse().unwrap();
+            let line = Line::to(([127, 0, 0, 1], url.port().unwrap()).into());
+            url.set_port(Some(line.address.port())).unwrap();
+            for name in ["PRODUCTION_DATABASE_URL", "DEV_DATABASE_URL"] {
+                site.settings.insert(name.to_owned(), url.as_str().to_owned());
+            }
+            line
+        });
+        for (id, paths) in VENUES {
+            let entry = |path: &&str| {
+                let key = if *path == "/3a.jpg" { "/1a.jpg" } else { path };
+                site.stage.external(path, key).replace(&site.stage.origin.base_url(), &here(&origin))
+            };
+            let mut entries: Vec<_> = paths.iter().map(entry).collect();
+            if id == 1 {
+                entries.insert(1, THEIRS.to_owned());
+            }
+            site.stage.venue(id, &format!("pub-{id}"), 1, &format!("[{}]", entries.join(", ")));
+        }
+        site.stage.sql(match kind {
+            Kind::Sqlite => AUDIT_SQLITE,
+            Kind::Postgres | Kind::Pgbouncer => AUDIT_POSTGRES,
+        });
+        let before = site.stage.rows();
+        Self { site, database, origin, cdn: [upload, api, delivery], before }
+    }
+
+    /// One of its lines.
+    pub fn line(&self, part: Part) -> &Line {
+        match part {
+            Part::Database => self.database.as_ref().expect("a SQLite file has no line"),
+            Part::Origin => &self.origin,
+            Part::Upload => &self.cdn[0],
+            Part::Api => &self.cdn[1],
+            Part::Delivery => &self.cdn[2],
+        }
+    }
+
+    /// Makes all as it was in the beginning.
+    pub fn begins_anew(&self) {
+        self.heal();
+        self.site.stage.delete_all_files();
+        for (id, text) in &self.before {
+            self.site.stage.set_images(*id, text.as_ref().unwrap());
+        }
+        self.site.stage.sql("DELETE FROM written");
+        for file in std::fs::read_dir(self.site.work()).unwrap() {
+            let path = file.unwrap().path();
+            match path.is_dir() {
+                true => std::fs::remove_dir_all(path).unwrap(),
+                false => std::fs::remove_file(path).unwrap(),
+            }
+        }
+    }
+
+    /// From now on all lines are well, and count anew.
+    pub fn heal(&self) {
+        for line in self.cdn.iter().chain([&self.origin]).chain(&self.database) {
+            line.order(None);
+        }
+    }
+
+    /// Brings it to where a command begins.
+    pub fn prepare(&self, verb: Verb) {
+        self.begins_anew();
+        match verb {
+            Verb::Migrate => {}
+            Verb::Resume => {
+                let args = [Verb::Migrate.args(), vec!["--concurrency", "1"]].concat();
+                let upload = self.line(Part::Upload);
+                upload.order(Some(Fault { passing: Passing::ToServer, nth: 3, harm: Harm::Held }));
+                let mut going = Going::spawn(self.site.command(&args), &args);
+                going.reach("its second upload", || upload.has_struck());
+                let _killed = going.kill();
+                upload.let_go();
+            }
+            Verb::Rollback | Verb::RollbackAndDelete => {
+                self.site.run(&Verb::Migrate.args()).code(0);
+                self.site.stage.sql("DELETE FROM written");
+            }
+        }
+        self.heal();
+    }
+
+    /// What it holds.
+    pub fn held(&self) -> Held {
+        Held::of(self.site.stage.rows(), &self.site.stage.imagekit, &self.site.settings["ORIGIN_BASE_URL"])
+    }
+
+    /// Whatever happened to a command, it ends in order; the next goes on, and the end is that of an undisturbed one.
+    pub fn comes_to(&self, verb: Verb, end: &Held, ran: Ran) {
+        self.heal();
+        let told = ran.to_string();
+        // Held: the session of a cut connection may outlive it by a moment.
+        assert!(matches!(ran.code, Some(0 | 11 | 22 | 30)), "{told}");
+        let mut told = told;
+        if ran.code != Some(0) {
+            assert!(ran.stderr.contains("Error: ") || ran.stderr.contains("resume"), "it does not say why: {ran}");
+            let mut next = match self.site.ledger().exists() {
+                true => self.site.run(&Verb::Resume.args()),
+                false => self.site.run(&verb.args()),
+            };
+            // It ended before its run began, or with its last line written.
+            if next.stderr.contains("Nothing to resume") {
+                next = self.site.run(&verb.args());
+            }
+            told = format!("{told}\nand then: {next}");
+            assert_eq!(next.code, Some(0), "{told}");
+        }
+        let verified = self.site.run(&["ledger", "verify"]);
+        assert_eq!(verified.code, Some(0), "{told}\nand then: {verified}");
+        self.held().assert_same(end, &told);
+        self.is_explained(&told);
+        self.site.run(&Verb::Resume.args()).code(0).says("Nothing to resume");
+    }
+
+    /// No row was written twice with the same, no file is there without an event of its own, and no image is waiting.
+    fn is_explained(&self, told: &str) {
+        let written = self.site.stage.texts_of("SELECT venue || ' ' || after FROM written");
+        let once: BTreeSet<_> = written.iter().collect();
+        assert_eq!(once.len(), written.len(), "a row was written twice: {told}");
+        let idle = self.site.stage.texts_of("SELECT after FROM written WHERE before = after");
+        assert!(idle.is_empty(), "a row was written as it was: {told}");
+        let ledger = Ledger::read(&self.site.ledger()).unwrap();
+        let mut known = BTreeSet::new();
+        let take = |placed: ledger::event::Placed| {
+            if let Event::Uploaded(uploaded) = placed.1.event {
+                known.insert(uploaded.path.as_str().to_owned());
+            }
+            Ok::<_, LedgerError>(())
+        };
+        ledger.events(Seq(1), take).unwrap();
+        let unknown: Vec<_> = self.site.paths().into_iter().filter(|path| !known.contains(path)).collect();
+        assert!(unknown.is_empty(), "no event tells of {unknown:?}: {told}");
+        let waiting = ledger::report::standing(ledger.state()).waiting;
+        assert!(waiting.is_empty(), "{waiting:?}: {told}");
+    }
+}
+
+const AUDIT_SQLITE: &str = "
+CREATE TABLE written (venue INTEGER, before TEXT, after TEXT);
+CREATE TRIGGER audit AFTER UPDATE OF venue_images ON venues
+BEGIN INSERT INTO written VALUES (NEW.id, hex(OLD.venue_images), hex(NEW.venue_images)); END;";
+
+const AUDIT_POSTGRES: &str = "
+CREATE TABLE written (venue bigint, before text, after text);
+CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO written VALUES (NEW.id, md5(OLD.venue_images::text), md5(NEW.venue_images::text));
+    RETURN NULL; END $$;
+CREATE TRIGGER audit AFTER UPDATE ON venues FOR EACH ROW EXECUTE FUNCTION audit();";
+
+/// What an undisturbed command leaves.
+fn undisturbed(place: &Place, verb: Verb) -> Held {
+    place.prepare(verb);
+    place.site.run(&verb.args()).code(0);
+    place.held()
+}
+
+/// Harms the n-th of what passes on one line, for each n and each of these ways, while the program is at work. `some` is
+/// how many are chosen of each where not all are. Gives how often the program was harmed.
+pub fn each_is_harmed(kind: Kind, verb: Verb, part: Part, ways: &[(Passing, Harm)], some: u64) -> u64 {
+    let mut cases = Vec::new();
+    {
+        let place = Place::new(kind);
+        let _end = undisturbed(&place, verb);
+        let all = std::env::var_os(ALL).is_some();
+        for (passing, harm) in ways {
+            let count = place.line(part).count(*passing);
+            assert!(count > 0, "nothing passes: {passing:?} {part:?} {verb:?}");
+            // One more than there are: a run that survives.
+            let nths: BTreeSet<u64> = match all {
+                true => (0..=count).collect(),
+                false => (0..some).map(|n| n * count / some).chain([count]).collect(),
+            };
+            cases.extend(nths.into_iter().map(|nth| Fault { passing: *passing, nth, harm: *harm }));
+        }
+    }
+    let (cases, struck) = (Mutex::new(cases.into_iter()), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..LANES {
+            scope.spawn(|| {
+                let place = Place::new(kind);
+                let end = undisturbed(&place, verb);
+                loop {
+                    let Some(fault) = cases.lock().unwrap().next() else { break };
+                    place.prepare(verb);
+                    place.line(part).order(Some(fault));
+                    let began = std::time::Instant::now();
+                    let mut ran = place.site.run(&verb.args());
+                    let has_struck = place.line(part).has_struck();
+                    struck.fetch_add(u64::from(has_struck), Ordering::SeqCst);
+                    ran.args = format!("{} with {part:?} {fault:?}", ran.args);
+                    eprintln!("{} ms {has_struck} {:?} {}", began.elapsed().as_millis(), ran.code, ran.args);
+                    place.comes_to(verb, &end, ran);
+                }
+            });
+        }
+    });
+    struck.into_inner()
+}

@@ -8,10 +8,11 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Notify;
 
 /// Bytes read at a time: a small picture passes in several pieces, a database's message in one.
 const PIECE_BYTES: usize = 4_096;
+/// How often it is looked whether what is held may go on.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// Where something passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +36,11 @@ pub enum Harm {
     Reset,
     /// It passes, and the connection is reset behind it.
     ResetBehind,
+    /// It passes, and the connection is closed in order when its answer comes.
+    Unanswered,
     /// It passes so much later.
     Late(Duration),
-    /// It waits until it is let go.
+    /// It waits until it is let go, or the line is ordered anew.
     Held,
     /// Nothing of this connection passes any more, and the server is not told when the program gives it up.
     Silent,
@@ -48,24 +51,39 @@ pub enum Harm {
 pub struct Fault {
     /// Of which.
     pub passing: Passing,
+    /// Of these, only pieces with this text in them count.
+    pub with: &'static str,
     /// Which.
     pub nth: u64,
     /// How.
     pub harm: Harm,
 }
 
+impl Fault {
+    /// Of all pieces, the n-th.
+    pub fn at(passing: Passing, nth: u64, harm: Harm) -> Self {
+        Self { passing, with: "", nth, harm }
+    }
+
+    fn is_of(&self, piece: &[u8]) -> bool {
+        self.with.is_empty() || piece.windows(self.with.len()).any(|text| text == self.with.as_bytes())
+    }
+}
+
 #[derive(Default)]
 struct State {
     server: Option<SocketAddr>,
     counts: [u64; 3],
+    /// How many passed that the fault may be meant for.
+    of_fault: u64,
     fault: Option<Fault>,
     has_struck: bool,
+    is_let_go: bool,
 }
 
 #[derive(Default)]
 struct Inner {
     state: Mutex<State>,
-    let_go: Notify,
 }
 
 /// The line. Dropped, all its connections are closed.
@@ -107,12 +125,19 @@ impl Line {
     /// Orders a fault, or none, and counts anew.
     pub fn order(&self, fault: Option<Fault>) {
         let mut state = self.inner.state.lock().unwrap();
-        (state.fault, state.has_struck, state.counts) = (fault, false, [0; 3]);
+        // Whatever an earlier order holds goes on.
+        let is_let_go = fault.is_none();
+        *state = State { server: state.server, fault, is_let_go, ..State::default() };
     }
 
     /// How many have passed since the last order.
     pub fn count(&self, passing: Passing) -> u64 {
         self.inner.state.lock().unwrap().counts[passing as usize]
+    }
+
+    /// How many have passed of those that the fault may be meant for.
+    pub fn count_of_fault(&self) -> u64 {
+        self.inner.state.lock().unwrap().of_fault
     }
 
     /// Whether what was ordered has happened.
@@ -122,18 +147,27 @@ impl Line {
 
     /// Lets go what is held.
     pub fn let_go(&self) {
-        self.inner.let_go.notify_one();
+        self.inner.state.lock().unwrap().is_let_go = true;
     }
 }
 
 impl Inner {
+    async fn is_let_go(&self) {
+        while !self.state.lock().unwrap().is_let_go {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// What happens to what is about to pass.
-    fn meets(&self, passing: Passing) -> Option<Harm> {
+    fn meets(&self, passing: Passing, piece: &[u8]) -> Option<Harm> {
         let mut state = self.state.lock().unwrap();
-        let count = &mut state.counts[passing as usize];
-        let nth = *count;
-        *count += 1;
-        let fault = state.fault.filter(|fault| (fault.passing, fault.nth) == (passing, nth))?;
+        state.counts[passing as usize] += 1;
+        let fault = state.fault.filter(|fault| fault.passing == passing && fault.is_of(piece))?;
+        let nth = state.of_fault;
+        state.of_fault += 1;
+        if nth != fault.nth {
+            return None;
+        }
         state.has_struck = true;
         Some(fault.harm)
     }
@@ -144,16 +178,23 @@ struct Over {
     is_reset: bool,
 }
 
+/// What has become of one connection.
+#[derive(Default)]
+struct Fate {
+    is_silent: AtomicBool,
+    has_no_answer: AtomicBool,
+}
+
 /// Serves one connection.
 async fn joined(mut program: TcpStream, inner: Arc<Inner>) {
-    let silent = AtomicBool::new(false);
-    match inner.meets(Passing::Opened) {
-        None | Some(Harm::Half) => {}
+    let fate = Fate::default();
+    match inner.meets(Passing::Opened, &[]) {
+        None | Some(Harm::Half | Harm::Unanswered) => {}
         Some(Harm::Cut) => return,
         Some(Harm::Reset | Harm::ResetBehind) => return program.set_zero_linger().unwrap(),
         Some(Harm::Late(wait)) => tokio::time::sleep(wait).await,
-        Some(Harm::Held) => inner.let_go.notified().await,
-        Some(Harm::Silent) => silent.store(true, Ordering::SeqCst),
+        Some(Harm::Held) => inner.is_let_go().await,
+        Some(Harm::Silent) => fate.is_silent.store(true, Ordering::SeqCst),
     }
     let server = inner.state.lock().unwrap().server.expect("the line leads somewhere");
     let Ok(mut server) = TcpStream::connect(server).await else { return };
@@ -163,8 +204,8 @@ async fn joined(mut program: TcpStream, inner: Arc<Inner>) {
     let over = {
         let (from_program, to_program) = program.split();
         let (from_server, to_server) = server.split();
-        let forth = pass(Passing::ToServer, from_program, to_server, &inner, &silent);
-        let back = pass(Passing::ToProgram, from_server, to_program, &inner, &silent);
+        let forth = pass(Passing::ToServer, from_program, to_server, &inner, &fate);
+        let back = pass(Passing::ToProgram, from_server, to_program, &inner, &fate);
         tokio::try_join!(forth, back).err()
     };
     if over.is_some_and(|over| over.is_reset) {
@@ -173,7 +214,7 @@ async fn joined(mut program: TcpStream, inner: Arc<Inner>) {
             let _ = stream.set_zero_linger();
         }
     }
-    if silent.load(Ordering::SeqCst) {
+    if fate.is_silent.load(Ordering::SeqCst) {
         // As with a network that is away: the server never hears of it.
         drop(program);
         let mut nobody_reads = [0; PIECE_BYTES];
@@ -186,13 +227,13 @@ async fn pass(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWriteExt + Unpin,
     inner: &Inner,
-    silent: &AtomicBool,
+    fate: &Fate,
 ) -> Result<(), Over> {
     let over = |is_reset| Over { is_reset };
     let mut piece = [0; PIECE_BYTES];
     loop {
         let n = from.read(&mut piece).await.map_err(|_| over(true))?;
-        let is_silent = || silent.load(Ordering::SeqCst);
+        let is_silent = || fate.is_silent.load(Ordering::SeqCst);
         if n == 0 {
             if is_silent() && passing == Passing::ToServer {
                 return Err(over(false));
@@ -203,17 +244,21 @@ async fn pass(
         if is_silent() {
             continue;
         }
-        let harm = inner.meets(passing);
+        if passing == Passing::ToProgram && fate.has_no_answer.load(Ordering::SeqCst) {
+            return Err(over(false));
+        }
+        let harm = inner.meets(passing, &piece[..n]);
         let mut passes = n;
         match harm {
             None | Some(Harm::ResetBehind) => {}
+            Some(Harm::Unanswered) => fate.has_no_answer.store(true, Ordering::SeqCst),
             Some(Harm::Half) => passes = n / 2,
             Some(Harm::Cut) => return Err(over(false)),
             Some(Harm::Reset) => return Err(over(true)),
             Some(Harm::Late(wait)) => tokio::time::sleep(wait).await,
-            Some(Harm::Held) => inner.let_go.notified().await,
+            Some(Harm::Held) => inner.is_let_go().await,
             Some(Harm::Silent) => {
-                silent.store(true, Ordering::SeqCst);
+                fate.is_silent.store(true, Ordering::SeqCst);
                 continue;
             }
         }

@@ -56,6 +56,7 @@ pub struct Stage {
     kind: Kind,
     base: Base,
     role_url: OnceLock<String>,
+    roads: OnceLock<Roads>,
     pub(super) runtime: Runtime,
     /// What the origin counts and where it misbehaves.
     pub origin_faults: Arc<Faults>,
@@ -66,6 +67,17 @@ pub struct Stage {
     /// ImageKit.
     pub imagekit: imagekit::Running,
     pub(super) dir: tempfile::TempDir,
+}
+
+/// The addresses at which runs meet the origin, ImageKit's upload and its API, where something stands between.
+#[derive(Debug, Clone)]
+pub struct Roads {
+    /// The origin's base.
+    pub origin: String,
+    /// ImageKit's upload.
+    pub upload: String,
+    /// Its management API.
+    pub api: String,
 }
 
 /// All venues' `venue_images`, as the catalog's own text.
@@ -108,6 +120,7 @@ impl Stage {
             kind,
             base,
             role_url: OnceLock::new(),
+            roads: OnceLock::new(),
             runtime,
             origin_faults,
             cdn_faults,
@@ -246,6 +259,23 @@ impl Stage {
         self.dir.path().join("test.ledger")
     }
 
+    /// From now on runs take these ways.
+    pub fn goes_over(&self, roads: Roads) {
+        self.roads.set(roads).expect("a stage has one set of roads");
+    }
+
+    /// Removes the ledger and the spool.
+    pub fn begins_anew(&self) {
+        for file in std::fs::read_dir(self.dir.path()).unwrap().map(|file| file.unwrap()) {
+            let name = file.file_name().into_string().unwrap();
+            if name == "spool" {
+                std::fs::remove_dir_all(file.path()).unwrap();
+            } else if name.starts_with("test.ledger") {
+                std::fs::remove_file(file.path()).unwrap();
+            }
+        }
+    }
+
     /// Loses what lies in the spool, as a power cut may.
     pub fn lose_spool(&self) {
         std::fs::remove_dir_all(self.dir.path().join("spool")).unwrap();
@@ -323,11 +353,13 @@ impl Stage {
         let runtime = Runtime::new().unwrap();
         let url = |text: String| text.parse().unwrap();
         let endpoint = url(self.imagekit.url_endpoint());
-        let api = || url(self.imagekit.api_url());
-        let mut options = ImageKitOptions::new("private_sandbox", endpoint, api(), api());
+        let (origin, api) = (self.origin.base_url(), self.imagekit.api_url());
+        let roads = self.roads.get().cloned().unwrap_or(Roads { origin, upload: api.clone(), api });
+        let (upload, api) = (url(roads.upload), url(roads.api));
+        let mut options = ImageKitOptions::new("private_sandbox", endpoint, upload, api);
         (options.idle, options.whole) = (how.idle, how.whole);
         let cdn = ImageKit::new(options).unwrap();
-        let mut options = OriginOptions::new(url(self.origin.base_url()));
+        let mut options = OriginOptions::new(url(roads.origin));
         (options.idle, options.whole) = (how.idle, how.whole);
         let origin = HttpOrigin::new(options).unwrap();
         let catalog = runtime.block_on(catalog::open(&self.url())).unwrap();

@@ -1,19 +1,18 @@
 //! A small world of which every line can be harmed, and what must be true in it after whatever happened.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ledger::event::Event;
-use ledger::ids::Seq;
 use ledger::ledger::Ledger;
-use ledger::store::LedgerError;
 
-use crate::kill::hand::{Going, Held};
+use crate::kill::hand::{Going, Held, events};
 use crate::support::line::{Fault, Harm, Line, Passing};
 use crate::support::program::Ran;
 use crate::support::site::Site;
-use crate::support::stage::{Kind, Rows, Stage};
+use crate::support::stage::{Kind, Roads, Rows, Stage};
 
 /// Set, each piece is harmed in its turn. Else a few of them, in equal distances from the first to the last.
 const ALL: &str = "LONGSHORE_FAULTS_ALL";
@@ -54,7 +53,8 @@ pub enum Verb {
 }
 
 impl Verb {
-    fn args(self) -> Vec<&'static str> {
+    /// What is typed.
+    pub fn args(self) -> Vec<&'static str> {
         let verb = match self {
             Self::Migrate => "migrate",
             Self::Resume => return vec!["resume", "--yes"],
@@ -112,6 +112,8 @@ impl Place {
             }
             site.stage.venue(id, &format!("pub-{id}"), 1, &format!("[{}]", entries.join(", ")));
         }
+        let [origin_at, upload_at, api_at] = [&origin, &upload, &api].map(here);
+        site.stage.goes_over(Roads { origin: origin_at, upload: upload_at, api: api_at });
         site.stage.sql(match kind {
             Kind::Sqlite => AUDIT_SQLITE,
             Kind::Postgres | Kind::Pgbouncer => AUDIT_POSTGRES,
@@ -139,6 +141,7 @@ impl Place {
             self.site.stage.set_images(*id, text.as_ref().unwrap());
         }
         self.site.stage.sql("DELETE FROM written");
+        self.site.stage.begins_anew();
         for file in std::fs::read_dir(self.site.work()).unwrap() {
             let path = file.unwrap().path();
             match path.is_dir() {
@@ -146,6 +149,14 @@ impl Place {
                 false => std::fs::remove_file(path).unwrap(),
             }
         }
+    }
+
+    /// Ends all sessions of the program's, as an administrator may.
+    pub fn end_sessions(&self) {
+        self.site.stage.sql(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        );
     }
 
     /// From now on all lines are well, and count anew.
@@ -163,7 +174,7 @@ impl Place {
             Verb::Resume => {
                 let args = [Verb::Migrate.args(), vec!["--concurrency", "1"]].concat();
                 let upload = self.line(Part::Upload);
-                upload.order(Some(Fault { passing: Passing::ToServer, nth: 3, harm: Harm::Held }));
+                upload.order(Some(Fault::at(Passing::ToServer, 3, Harm::Held)));
                 let mut going = Going::spawn(self.site.command(&args), &args);
                 going.reach("its second upload", || upload.has_struck());
                 let _killed = going.kill();
@@ -182,15 +193,16 @@ impl Place {
         Held::of(self.site.stage.rows(), &self.site.stage.imagekit, &self.site.settings["ORIGIN_BASE_URL"])
     }
 
-    /// Whatever happened to a command, it ends in order; the next goes on, and the end is that of an undisturbed one.
-    pub fn comes_to(&self, verb: Verb, end: &Held, ran: Ran) {
+    /// Whatever happened to a command, it ends in order, or was killed; the next goes on, and the end is that of an
+    /// undisturbed one.
+    pub fn comes_to(&self, verb: Verb, end: &Held, ran: &Ran, is_killed: bool) {
         self.heal();
-        let told = ran.to_string();
-        // Held: the session of a cut connection may outlive it by a moment.
-        assert!(matches!(ran.code, Some(0 | 11 | 22 | 30)), "{told}");
-        let mut told = told;
+        let mut told = ran.to_string();
+        // 22: the session of a cut connection may outlive it by a moment, and its claim with it.
+        assert!(is_killed || matches!(ran.code, Some(0 | 11 | 22 | 30)), "{told}");
         if ran.code != Some(0) {
-            assert!(ran.stderr.contains("Error: ") || ran.stderr.contains("resume"), "it does not say why: {ran}");
+            let is_told = ran.stderr.contains("Error: ") || ran.stderr.contains("resume");
+            assert!(is_killed || is_told, "it does not say why: {ran}");
             let mut next = match self.site.ledger().exists() {
                 true => self.site.run(&Verb::Resume.args()),
                 false => self.site.run(&verb.args()),
@@ -204,31 +216,39 @@ impl Place {
         }
         let verified = self.site.run(&["ledger", "verify"]);
         assert_eq!(verified.code, Some(0), "{told}\nand then: {verified}");
-        self.held().assert_same(end, &told);
-        self.is_explained(&told);
-        self.site.run(&Verb::Resume.args()).code(0).says("Nothing to resume");
+        self.is_explained(&self.site.ledger(), end, &told);
     }
 
-    /// No row was written twice with the same, no file is there without an event of its own, and no image is waiting.
-    fn is_explained(&self, told: &str) {
+    /// It holds what an undisturbed command leaves, no row was written twice with the same, no file is there without an
+    /// event of its own, and no image is waiting.
+    pub fn is_explained(&self, ledger: &Path, end: &Held, told: &str) {
+        self.held().assert_same(end, &told);
         let written = self.site.stage.texts_of("SELECT venue || ' ' || after FROM written");
         let once: BTreeSet<_> = written.iter().collect();
         assert_eq!(once.len(), written.len(), "a row was written twice: {told}");
         let idle = self.site.stage.texts_of("SELECT after FROM written WHERE before = after");
         assert!(idle.is_empty(), "a row was written as it was: {told}");
-        let ledger = Ledger::read(&self.site.ledger()).unwrap();
-        let mut known = BTreeSet::new();
-        let take = |placed: ledger::event::Placed| {
-            if let Event::Uploaded(uploaded) = placed.1.event {
-                known.insert(uploaded.path.as_str().to_owned());
-            }
-            Ok::<_, LedgerError>(())
-        };
-        ledger.events(Seq(1), take).unwrap();
+        let ledger = Ledger::read(ledger).unwrap();
+        let known: BTreeSet<_> = events(&ledger).into_iter().filter_map(|(_, record)| path(&record.event)).collect();
         let unknown: Vec<_> = self.site.paths().into_iter().filter(|path| !known.contains(path)).collect();
         assert!(unknown.is_empty(), "no event tells of {unknown:?}: {told}");
         let waiting = ledger::report::standing(ledger.state()).waiting;
         assert!(waiting.is_empty(), "{waiting:?}: {told}");
+    }
+
+    /// What the program's ledger tells; nothing while there is none.
+    pub fn events(&self) -> Vec<Event> {
+        let path = self.site.ledger();
+        let ledger = path.exists().then(|| Ledger::read(&path).unwrap());
+        ledger.iter().flat_map(events).map(|(_, record)| record.event).collect()
+    }
+}
+
+/// The path of a file that an event tells of.
+fn path(event: &Event) -> Option<String> {
+    match event {
+        Event::Uploaded(uploaded) => Some(uploaded.path.as_str().to_owned()),
+        _ => None,
     }
 }
 
@@ -251,25 +271,39 @@ fn undisturbed(place: &Place, verb: Verb) -> Held {
     place.held()
 }
 
-/// Harms the n-th of what passes on one line, for each n and each of these ways, while the program is at work. `some` is
-/// how many are chosen of each where not all are. Gives how often the program was harmed.
-pub fn each_is_harmed(kind: Kind, verb: Verb, part: Part, ways: &[(Passing, Harm)], some: u64) -> u64 {
-    let mut cases = Vec::new();
-    {
-        let place = Place::new(kind);
-        let _end = undisturbed(&place, verb);
-        let all = std::env::var_os(ALL).is_some();
+/// Of so many, those that are chosen: all, or a few. One more than there are is among them: a run that survives.
+pub fn chosen(count: u64, some: u64) -> BTreeSet<u64> {
+    match std::env::var_os(ALL) {
+        Some(_) => (0..=count).collect(),
+        None => (0..some).map(|n| n * count / some).chain([count]).collect(),
+    }
+}
+
+/// The faults that these ways make of what passes on these lines while a command is at work. `some` is how many are
+/// chosen of each where not all are.
+pub fn faults(kind: Kind, verb: Verb, parts: &[Part], ways: &[(Passing, Harm)], some: u64) -> Vec<(Part, Fault)> {
+    let place = Place::new(kind);
+    let _end = undisturbed(&place, verb);
+    let mut faults = Vec::new();
+    for part in parts {
         for (passing, harm) in ways {
-            let count = place.line(part).count(*passing);
+            let count = place.line(*part).count(*passing);
             assert!(count > 0, "nothing passes: {passing:?} {part:?} {verb:?}");
-            // One more than there are: a run that survives.
-            let nths: BTreeSet<u64> = match all {
-                true => (0..=count).collect(),
-                false => (0..some).map(|n| n * count / some).chain([count]).collect(),
-            };
-            cases.extend(nths.into_iter().map(|nth| Fault { passing: *passing, nth, harm: *harm }));
+            let nths = chosen(count, some).into_iter();
+            faults.extend(nths.map(|nth| (*part, Fault::at(*passing, nth, *harm))));
         }
     }
+    faults
+}
+
+/// Tries each case in a world that is prepared for a command, a few worlds beside each other. `act` is given what an
+/// undisturbed command leaves; it says whether anything happened to the program. Gives how often something did.
+pub fn each<C: std::fmt::Debug + Send>(
+    kind: Kind,
+    verb: Verb,
+    cases: Vec<C>,
+    act: impl Fn(&Place, &Held, &C) -> bool + Sync,
+) -> u64 {
     let (cases, struck) = (Mutex::new(cases.into_iter()), AtomicU64::new(0));
     std::thread::scope(|scope| {
         for _ in 0..LANES {
@@ -277,19 +311,47 @@ pub fn each_is_harmed(kind: Kind, verb: Verb, part: Part, ways: &[(Passing, Harm
                 let place = Place::new(kind);
                 let end = undisturbed(&place, verb);
                 loop {
-                    let Some(fault) = cases.lock().unwrap().next() else { break };
+                    let Some(case) = cases.lock().unwrap().next() else { break };
+                    println!("{case:?}");
                     place.prepare(verb);
-                    place.line(part).order(Some(fault));
-                    let began = std::time::Instant::now();
-                    let mut ran = place.site.run(&verb.args());
-                    let has_struck = place.line(part).has_struck();
-                    struck.fetch_add(u64::from(has_struck), Ordering::SeqCst);
-                    ran.args = format!("{} with {part:?} {fault:?}", ran.args);
-                    eprintln!("{} ms {has_struck} {:?} {}", began.elapsed().as_millis(), ran.code, ran.args);
-                    place.comes_to(verb, &end, ran);
+                    struck.fetch_add(u64::from(act(&place, &end, &case)), Ordering::SeqCst);
                 }
             });
         }
     });
     struck.into_inner()
+}
+
+/// Harms what passes on these lines, each in its turn, while a command is at work, and sees that the end is that of an
+/// undisturbed one. Gives how often one was harmed.
+pub fn each_is_harmed(kind: Kind, verb: Verb, parts: &[Part], ways: &[(Passing, Harm)], some: u64) -> u64 {
+    each(kind, verb, faults(kind, verb, parts, ways, some), |place, end, (part, fault)| {
+        place.line(*part).order(Some(*fault));
+        let mut ran = place.site.run(&verb.args());
+        ran.args = format!("{} with {part:?} {fault:?}", ran.args);
+        let has_struck = place.line(*part).has_struck();
+        place.comes_to(verb, end, &ran, false);
+        has_struck
+    })
+}
+
+/// Starts a command one image at a time, and holds what a fault is meant for. While all stands still, it does something to
+/// the program and its world; then what was held goes on.
+pub fn held_at(place: &Place, verb: Verb, (part, fault): (Part, Fault), act: impl FnOnce(&mut Going)) -> (Ran, bool) {
+    let mut args = verb.args();
+    if verb == Verb::Migrate {
+        args.extend(["--concurrency", "1"]);
+    }
+    let line = place.line(part);
+    line.order(Some(fault));
+    let mut going = Going::spawn(place.site.command(&args), &args);
+    going.reaches(|| line.has_struck());
+    let has_struck = line.has_struck();
+    if has_struck {
+        act(&mut going);
+        line.let_go();
+    }
+    let mut ran = going.end();
+    ran.args = format!("{} with {part:?} {fault:?}", ran.args);
+    (ran, has_struck)
 }

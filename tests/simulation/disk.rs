@@ -7,10 +7,10 @@ use ledger::ledger::Ledger;
 use ledger::store::LedgerError;
 use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_FSYNC, SQLITE_IOERR_READ, SQLITE_IOERR_WRITE};
 
+use super::book;
 use super::faults::Fault;
 use super::process::Process;
 use super::world::{Inner, LEDGERS};
-use super::{accounts, book};
 
 /// What comes about between two calls of a process.
 const FAULTS: [Fault; 5] =

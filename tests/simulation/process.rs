@@ -226,7 +226,10 @@ impl Process {
 fn refused(world: &mut Inner, part: Part) -> Option<(Duration, Trouble)> {
     let now = Instant::now();
     for fault in [Fault::RateStorm, Fault::OddStorm, Fault::Outage, Fault::WrongKey, Fault::UsedUp] {
-        if part.has(fault) && world.storms[part as usize].is_none_or(|(until, _)| until <= now) && world.strikes(fault) {
+        if part.has(fault)
+            && world.storms[part as usize].is_none_or(|(until, _)| until <= now)
+            && world.strikes(fault)
+        {
             let until = now + world.within(500..400_000);
             world.storms[part as usize] = Some((until, fault));
             world.tell(|| format!("{part:?}: {} for {:.0} s", fault.name(), (until - now).as_secs_f64()));

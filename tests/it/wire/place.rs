@@ -229,7 +229,8 @@ impl Place {
         let idle = self.site.stage.texts_of("SELECT after FROM written WHERE before = after");
         assert!(idle.is_empty(), "a row was written as it was: {told}");
         let ledger = Ledger::read(ledger).unwrap();
-        let known: BTreeSet<_> = events(&ledger).into_iter().filter_map(|(_, record)| path(&record.event)).collect();
+        let known: BTreeSet<_> =
+            events(&ledger).into_iter().filter_map(|(_, record)| path(&record.event)).collect();
         let unknown: Vec<_> = self.site.paths().into_iter().filter(|path| !known.contains(path)).collect();
         assert!(unknown.is_empty(), "no event tells of {unknown:?}: {told}");
         let waiting = ledger::report::standing(ledger.state()).waiting;
@@ -281,7 +282,13 @@ pub fn chosen(count: u64, some: u64) -> BTreeSet<u64> {
 
 /// The faults that these ways make of what passes on these lines while a command is at work. `some` is how many are
 /// chosen of each where not all are.
-pub fn faults(kind: Kind, verb: Verb, parts: &[Part], ways: &[(Passing, Harm)], some: u64) -> Vec<(Part, Fault)> {
+pub fn faults(
+    kind: Kind,
+    verb: Verb,
+    parts: &[Part],
+    ways: &[(Passing, Harm)],
+    some: u64,
+) -> Vec<(Part, Fault)> {
     let place = Place::new(kind);
     let _end = undisturbed(&place, verb);
     let mut faults = Vec::new();
@@ -337,7 +344,12 @@ pub fn each_is_harmed(kind: Kind, verb: Verb, parts: &[Part], ways: &[(Passing, 
 
 /// Starts a command one image at a time, and holds what a fault is meant for. While all stands still, it does something to
 /// the program and its world; then what was held goes on.
-pub fn held_at(place: &Place, verb: Verb, (part, fault): (Part, Fault), act: impl FnOnce(&mut Going)) -> (Ran, bool) {
+pub fn held_at(
+    place: &Place,
+    verb: Verb,
+    (part, fault): (Part, Fault),
+    act: impl FnOnce(&mut Going),
+) -> (Ran, bool) {
     let mut args = verb.args();
     if verb == Verb::Migrate {
         args.extend(["--concurrency", "1"]);

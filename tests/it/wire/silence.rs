@@ -17,11 +17,8 @@ const IDLE: Duration = Duration::from_millis(300);
 /// What the site may have to wait for a row; without a bound it has no end.
 const LONGEST: Duration = Duration::from_secs(30);
 
-const SILENCES: [(Passing, Harm); 3] = [
-    (Passing::Opened, Harm::Silent),
-    (Passing::ToServer, Harm::Silent),
-    (Passing::ToProgram, Harm::Silent),
-];
+const SILENCES: [(Passing, Harm); 3] =
+    [(Passing::Opened, Harm::Silent), (Passing::ToServer, Harm::Silent), (Passing::ToProgram, Harm::Silent)];
 
 #[test]
 fn e3_a_migration_outlasts_lines_to_the_origin_and_to_imagekit_that_fall_silent() {
@@ -111,7 +108,10 @@ fn falls_silent(kind: Kind) {
                 }
             }
             let since = Instant::now();
-            place.site.stage.sql("SET lock_timeout = '60s'; UPDATE venues SET name = name || '' WHERE id = 2");
+            place
+                .site
+                .stage
+                .sql("SET lock_timeout = '60s'; UPDATE venues SET name = name || '' WHERE id = 2");
             assert!(since.elapsed() < LONGEST, "the site waited {:?}: {told}", since.elapsed());
             // The claim goes by itself after two minutes; here an administrator is quicker.
             place.end_sessions();

@@ -4,6 +4,7 @@
 mod remove;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 pub use self::remove::Held;
@@ -325,7 +326,8 @@ impl Performer {
             Some(text) => Rewrite::Write(text),
             None => Rewrite::Leave,
         };
-        let attempt = || async {
+        let went_away = AtomicBool::new(false);
+        let attempt = async || {
             claim.check().await.map_err(|refused| match refused {
                 ClaimRefused::Held(by) => {
                     let message = format!("the claim was lost, and is held by {by}");
@@ -333,9 +335,19 @@ impl Performer {
                 }
                 ClaimRefused::Trouble(trouble) => trouble,
             })?;
-            outside::rewrite(&**catalog, order.venue, &rewrite).await
+            let written = outside::rewrite(&**catalog, order.venue, &rewrite).await;
+            went_away.fetch_or(written.as_ref().is_err_and(|no| no.outage), Ordering::Relaxed);
+            written
         };
-        let Tried { value, ms, .. } = self.retry.run(Outside::Catalog, attempt).await?;
+        // A later attempt finds the row updated, where one comes as far as that.
+        let tried = self.retry.run(Outside::Catalog, attempt).await.map_err(|halt| match halt {
+            Halt::Trouble(mut trouble, attempts) if went_away.load(Ordering::Relaxed) => {
+                trouble.message.push_str(MAY_BE_UPDATED);
+                Halt::Trouble(trouble, attempts)
+            }
+            halt => halt,
+        });
+        let Tried { value, ms, .. } = tried?;
         let seen = match value {
             catalog::Row::Missing => Seen::Missing,
             catalog::Row::Left(held) => Seen::Left(held),
@@ -344,6 +356,10 @@ impl Performer {
         Ok(Outcome::Row(Row { seen, ms }))
     }
 }
+
+/// What is said of a row update that failed, and of which one attempt was not answered.
+const MAY_BE_UPDATED: &str =
+    "; the database went away during an earlier attempt, so the row may be updated all the same";
 
 fn check(put: &Put, file: &CdnFile) -> Result<(), String> {
     check_stored(put, &file.path, file.bytes, file.width.zip(file.height))?;

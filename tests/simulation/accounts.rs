@@ -116,8 +116,10 @@ fn numbers(world: &mut Inner, ledgers: &[Ledger]) {
     if world.people.forgot.contains(&true) {
         return;
     }
+    let left = left_done(ledgers);
     let rows = world.database.rows.values().filter_map(|row| row.images.as_deref());
-    let there = rows.map(|row| elements(row).into_iter().filter_map(completed).count() as u64).sum::<u64>();
+    let entries = rows.flat_map(|row| elements(row).into_iter().filter_map(completed));
+    let there = entries.filter(|(file, _)| !left.contains(file)).count() as u64;
     let told: u64 = ledgers.iter().map(|ledger| standing(ledger.state()).total.completed).sum();
     // What one ledger has completed, another that had planned it finds done: both tell of it.
     let is_alone = ledgers.iter().filter(|ledger| ledger.state().runs().next().is_some()).count() == 1;
@@ -126,12 +128,31 @@ fn numbers(world: &mut Inner, ledgers: &[Ledger]) {
     }
 }
 
+/// Files of images that a person left behind their upload, or that failed after the database went away while it updated
+/// their row: the row may be updated all the same.
+fn left_done(ledgers: &[Ledger]) -> BTreeSet<String> {
+    let mut left = BTreeSet::new();
+    for ledger in ledgers {
+        let mut files = BTreeMap::new();
+        each(ledger, |event| match event {
+            Event::Uploaded(e) => drop(files.insert(e.image, e.file_id.to_string())),
+            Event::Closed(Closed { image: Some(image), .. }) => left.extend(files.get(image).cloned()),
+            Event::Failed(e) if e.message.ends_with("so the row may be updated all the same") => {
+                left.extend(e.image.and_then(|image| files.get(&image).cloned()));
+            }
+            _ => {}
+        });
+    }
+    left
+}
+
 /// What rows hold that nobody else wrote to, the ledgers tell, entry by entry; and where there is but one ledger, rows hold
 /// what it tells.
 fn rows_told(world: &mut Inner, ledgers: &[Ledger]) {
     let mut told: BTreeMap<i64, Vec<String>> = BTreeMap::new();
-    // Killed behind its row update, an image fails where its file was changed meanwhile; the failure names the file.
-    let mut failed = BTreeSet::new();
+    // Killed behind its row update, an image fails where its file was changed meanwhile; the failure names the file. And
+    // a person may leave it then (see reliability.md).
+    let mut failed = left_done(ledgers);
     for ledger in ledgers {
         let mut images = BTreeMap::new();
         each(ledger, |event| match event {

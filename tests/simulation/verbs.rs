@@ -172,17 +172,14 @@ pub fn skip(process: &Process, ledger: &mut Ledger, which: usize) -> Result<Ende
         whole.clear();
     }
     let images = images.into_iter().filter(|(_, _, url)| wanted.is_none() || *url == wanted);
-    let mut records = Vec::new();
-    let mut world = process.world.lock();
+    let (mut records, mut left) = (Vec::new(), Vec::new());
     for (run, image, url) in images {
         records.push(closed(run, venue, Some(image)));
-        if let Some(url) = url {
-            world.people.left.insert((process.ledger, venue.0, url), Instant::now());
-        }
+        left.extend(url.map(|url| ((process.ledger, venue.0, url), Instant::now())));
     }
     records.extend(whole.into_iter().map(|run| closed(run, venue, None)));
-    drop(world);
     ledger.append(&records)?;
+    process.world.lock().people.left.extend(left);
     Ok(Ended::Finished)
 }
 

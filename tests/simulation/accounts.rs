@@ -12,7 +12,7 @@ use longshore::limits::RETRIES_MAX;
 use super::faults::Fault;
 use super::judge::{completed, elements, external, is_whole};
 use super::pictures;
-use super::world::{Inner, LEDGERS};
+use super::world::Inner;
 
 /// Faults that keep what the ledgers say and what the rows hold apart, as others wrote the rows.
 const OF_ROWS: [Fault; 7] = [
@@ -35,19 +35,19 @@ pub fn migrated(world: &mut Inner, ledgers: &[Ledger]) {
         }
         attempts(world, ledger);
     }
-    nothing_left(world);
+    nothing_left(world, ledgers);
     files_explained(world, ledgers);
     numbers(world, ledgers);
     rows_told(world, ledgers);
 }
 
-fn nothing_left(world: &mut Inner) {
+fn nothing_left(world: &mut Inner, ledgers: &[Ledger]) {
     let mut left = Vec::new();
     for (id, row) in &world.database.rows {
         for url in elements(row.images.as_deref().unwrap_or("[]")).into_iter().filter_map(external) {
             let Some(bytes) = world.pictures.get(&url) else { continue };
             let is_left = |ledger| world.people.left.contains_key(&(ledger, *id, url.clone()));
-            if pictures::why_not(bytes).is_some() || (0..LEDGERS).all(is_left) {
+            if pictures::why_not(bytes).is_some() || (0..ledgers.len()).all(is_left) {
                 continue;
             }
             let hash = ContentHash::of(bytes);

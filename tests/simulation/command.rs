@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, watch};
 use super::bug::Bug;
 use super::faults::Fault;
 use super::process::Process;
-use super::{book, cdn, clock, database, disk, false_cdn, false_database, judge, steering, verbs};
+use super::{book, cdn, clock, database, disk, false_cdn, false_database, judge, known, steering, verbs};
 
 /// What a person types.
 #[derive(Debug, Clone)]
@@ -84,6 +84,10 @@ impl Ended {
 
 /// Runs a command until it ends or its process is killed.
 pub async fn run(process: &Arc<Process>, path: &Path, command: Command) -> Ended {
+    if known::is_nothing(&process.world.lock(), process.ledger, path.exists(), &command) {
+        process.kill();
+        return Ended::Nothing;
+    }
     let loses_events = process.world.lock().bug == Some(Bug::EventsLost);
     let saved = if loses_events { std::fs::read(path).ok() } else { None };
     // What is open is closed when this is over: before that, the disk is told that nothing more comes of it.
@@ -133,7 +137,22 @@ fn lose(path: &Path, saved: Option<Vec<u8>>) {
 async fn perform(process: &Arc<Process>, path: &Path, command: Command) -> Result<Ended, RunError> {
     process.moment().await;
     let mut ledger = open(path, process.ledger)?;
-    book::opened(&mut process.world.lock(), process.ledger, &ledger);
+    {
+        let mut world = process.world.lock();
+        known::found(&mut world, process.ledger, &ledger);
+        book::opened(&mut world, process.ledger, &ledger);
+    }
+    let ended = obey(process, path, &mut ledger, command).await?;
+    known::left(process, &ledger);
+    Ok(ended)
+}
+
+async fn obey(
+    process: &Arc<Process>,
+    path: &Path,
+    ledger: &mut Ledger,
+    command: Command,
+) -> Result<Ended, RunError> {
     let options = {
         let mut world = process.world.lock();
         let error_rate_max_percent = if world.weather.is_fair() || world.dice.bool() { 100 } else { 10 };
@@ -141,19 +160,19 @@ async fn perform(process: &Arc<Process>, path: &Path, command: Command) -> Resul
         Options { error_rate_max_percent, ..usual }
     };
     let begin = match command {
-        Command::DeleteOrphans => return delete_orphans(process, &mut ledger).await,
-        Command::Plan(scope) => return verbs::save_plan(process, &ledger, scope).await,
-        Command::Skip(which) => return verbs::skip(process, &mut ledger, which),
-        Command::Checkpoint => return verbs::checkpoint(&mut ledger),
-        Command::MigratePlan(which) => verbs::migrate_plan(process, &ledger, which, options).await?,
+        Command::DeleteOrphans => return delete_orphans(process, ledger).await,
+        Command::Plan(scope) => return verbs::save_plan(process, ledger, scope).await,
+        Command::Skip(which) => return verbs::skip(process, ledger, which),
+        Command::Checkpoint => return verbs::checkpoint(ledger),
+        Command::MigratePlan(which) => verbs::migrate_plan(process, ledger, which, options).await?,
         Command::Migrate(scope, limit) => {
-            verbs::migrate(process, &ledger, scope, Options { limit, ..options })
+            verbs::migrate(process, ledger, scope, Options { limit, ..options })
         }
         Command::Populate(scope, limit) => {
-            verbs::populate(process, &ledger, scope, Options { limit, ..options })
+            verbs::populate(process, ledger, scope, Options { limit, ..options })
         }
         Command::Rollback(scope, delete_cdn_files) => {
-            verbs::rollback(&ledger, scope, Options { delete_cdn_files, ..options })
+            verbs::rollback(ledger, scope, Options { delete_cdn_files, ..options })
         }
         Command::RollbackRun(which, delete_cdn_files) => {
             let runs: Vec<RunId> = ledger.state().runs().map(|(run, _)| run).collect();
@@ -161,7 +180,7 @@ async fn perform(process: &Arc<Process>, path: &Path, command: Command) -> Resul
                 None => Begin::Not(Ended::Nothing),
                 Some(run) => {
                     let options = Options { delete_cdn_files, ..options };
-                    verbs::rollback(&ledger, Scope::Run(*run), options)
+                    verbs::rollback(ledger, Scope::Run(*run), options)
                 }
             }
         }
@@ -189,7 +208,7 @@ async fn perform(process: &Arc<Process>, path: &Path, command: Command) -> Resul
             process.does(start.verb, &start.scope, start.options.input.as_ref());
             judge::takes(&mut process.world.lock(), process.number, &start.scope, start.verb);
             let setting = setting(process, path, selection, needs_cdn);
-            runner::start(&mut ledger, start, setting).await?
+            runner::start(ledger, start, setting).await?
         }
         Begin::Resume(run, retry_failed) => {
             let of = ledger.state().run(run).expect("it is in the ledger");
@@ -202,10 +221,9 @@ async fn perform(process: &Arc<Process>, path: &Path, command: Command) -> Resul
             judge::takes(&mut process.world.lock(), process.number, &of.started.scope, verb);
             let selection = verbs::selection(process, of);
             let setting = setting(process, path, selection, needs_cdn);
-            runner::resume(&mut ledger, run, options, retry_failed, setting).await?
+            runner::resume(ledger, run, options, retry_failed, setting).await?
         }
     };
-    same_as_replayed(process, path, ledger);
     Ok(match turned.1 {
         End::Finished(_, tally) => {
             let mut world = process.world.lock();
@@ -315,36 +333,12 @@ pub fn target() -> Target {
     Target { name, kind, system: None, database, host: None }
 }
 
-/// The state that a process ended with is the state that its events give.
-fn same_as_replayed(process: &Process, path: &Path, ledger: Ledger) {
-    let (live, tallies) = (ledger.state().checkpoint(), tallies(&ledger));
-    drop(ledger);
-    let has_failed = process.world.lock().disks.mend(process);
-    if has_failed {
-        disk::nothing_lost(&mut process.world.lock(), process.ledger, path);
-    }
-    match Ledger::read(path) {
-        Ok(read) if read.state().checkpoint() == live && self::tallies(&read) == tallies => {}
-        Ok(_) => process.world.lock().break_promise("the events give another state than the run had".into()),
-        Err(error) => process.world.lock().break_promise(format!("the ledger cannot be read: {error}")),
-    }
-}
-
-fn tallies(ledger: &Ledger) -> Vec<ledger::event::Tally> {
-    ledger.state().runs().map(|(run, _)| ledger.state().tally(run)).collect()
-}
-
 /// A ledger, to be looked at; none where there is none yet.
 pub fn read(path: &Path) -> Option<Ledger> {
     match Ledger::read(path) {
         Err(LedgerError::Missing { .. }) => None,
         read => Some(read.expect("a ledger can be read")),
     }
-}
-
-/// The hash of a ledger's last event.
-pub fn head(path: &Path) -> String {
-    read(path).map_or_else(String::new, |ledger| ledger.head().to_string())
 }
 
 async fn delete_orphans(process: &Arc<Process>, ledger: &mut Ledger) -> Result<Ended, RunError> {

@@ -122,6 +122,9 @@ pub fn nothing_lost(world: &mut Inner, ledger: usize, path: &Path) {
     if world.disks.0[ledger].as_ref().is_some_and(|watched| watched.orderer.is_some()) {
         return;
     }
+    if world.people.appended[ledger].is_empty() {
+        return;
+    }
     let read = match Ledger::read(path) {
         Err(LedgerError::Missing { .. }) => return,
         read => read.expect("a ledger can be read"),
@@ -157,6 +160,7 @@ pub fn back_up(world: &mut Inner, ledger: usize, path: &Path) {
         world.tell(|| format!("ledger {ledger} is an old backup from here on"));
         world.people.forgot[ledger] = true;
         world.people.appended[ledger].clear();
+        world.known[ledger] = None;
         book::put_back(world, ledger, &Ledger::read(path).expect("it is a ledger"));
         world.people.left.retain(|(by, ..), _| *by != ledger);
         // What the ledger knows nothing of, it does not take back.

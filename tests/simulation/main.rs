@@ -19,6 +19,7 @@ mod false_cdn;
 mod false_database;
 mod faults;
 mod judge;
+mod known;
 mod others;
 mod parts;
 mod people;

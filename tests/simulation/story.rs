@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledger::event::{City, Country, Scope, Verb};
-use ledger::ids::{RunId, VenueId};
-use ledger::state::Run;
+use ledger::ids::VenueId;
+use ledger::ledger::Ledger;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::bug::Bug;
@@ -16,7 +16,7 @@ use super::disk::{self, Disks};
 use super::faults::{Fault, Weather};
 use super::process::Process;
 use super::world::{Inner, LEDGERS, World};
-use super::{accounts, clock, coverage, judge, people, pictures};
+use super::{accounts, clock, coverage, judge, known, people, pictures};
 
 /// Longer than any history may take, in its own time.
 const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 30);
@@ -64,7 +64,6 @@ pub fn tell(seed: u64, bug: Option<Bug>, trim: &Trim, dir: &Path, tells: bool) -
         begin(&world, trim, dir);
         timeout(LONGEST, live(&world, trim, dir)).await
     });
-    let heads = (0..LEDGERS).map(|ledger| command::head(&path(dir, ledger))).collect();
     drop(runtime);
     let mut world = world.lock();
     if lived.is_err() {
@@ -74,7 +73,7 @@ pub fn tell(seed: u64, bug: Option<Bug>, trim: &Trim, dir: &Path, tells: bool) -
         wrong: std::mem::take(&mut world.wrong),
         happened: std::mem::take(&mut world.happened),
         told: std::mem::take(&mut world.told),
-        heads,
+        heads: std::mem::take(&mut world.heads),
     }
 }
 
@@ -197,36 +196,41 @@ async fn end(world: &Arc<World>, dir: &Path) {
     }
     sleep(Duration::from_secs(1_000)).await;
     let since = Instant::now();
-    for ledger in 0..LEDGERS {
-        while matches!(one(world, dir, (ledger, Command::Resume(0))).await, Ended::Finished) {}
-        one(world, dir, (ledger, Command::Migrate(Scope::Everywhere, None))).await;
+    // Of the second ledger, where nobody ever began one, nothing is to be told.
+    let there: Vec<usize> =
+        (0..LEDGERS).filter(|ledger| *ledger == 0 || path(dir, *ledger).exists()).collect();
+    for ledger in &there {
+        while matches!(one(world, dir, (*ledger, Command::Resume(0))).await, Ended::Finished) {}
+        one(world, dir, (*ledger, Command::Migrate(Scope::Everywhere, None))).await;
     }
+    let mut added = Vec::new();
     {
-        let ledgers: Vec<_> = (0..LEDGERS).filter_map(|ledger| command::read(&path(dir, ledger))).collect();
+        let ledgers: Vec<Ledger> =
+            there.iter().filter_map(|ledger| command::read(&path(dir, *ledger))).collect();
         let mut world = world.lock();
         judge::migrated(&mut world, since);
         accounts::migrated(&mut world, &ledgers);
+        for (ledger, number) in ledgers.iter().zip(&there).rev() {
+            let runs = ledger.state().runs().enumerate();
+            let of = runs.filter(|(_, (_, run))| run.started.verb == Verb::Populate).map(|(place, _)| place);
+            added.extend(of.collect::<Vec<_>>().into_iter().rev().map(|place| (*number, place)));
+        }
     }
-    for ledger in (0..LEDGERS).rev() {
-        one(world, dir, (ledger, Command::Rollback(Scope::Everywhere, true))).await;
+    for ledger in there.iter().rev() {
+        one(world, dir, (*ledger, Command::Rollback(Scope::Everywhere, true))).await;
     }
     // What was added goes last: a `populate` leaves what was migrated since.
-    for ledger in (0..LEDGERS).rev() {
-        let Some(read) = command::read(&path(dir, ledger)) else { continue };
-        let added = |(_, (_, run)): &(usize, (RunId, &Run))| run.started.verb == Verb::Populate;
-        let places: Vec<usize> =
-            read.state().runs().enumerate().filter(added).map(|(place, _)| place).collect();
-        drop(read);
-        for place in places.into_iter().rev() {
-            one(world, dir, (ledger, Command::RollbackRun(place, true))).await;
-        }
+    for (ledger, place) in added {
+        one(world, dir, (ledger, Command::RollbackRun(place, true))).await;
     }
     let mut world = world.lock();
     judge::restored(&mut world);
-    for ledger in 0..LEDGERS {
+    for ledger in there {
         let path = path(dir, ledger);
         disk::nothing_lost(&mut world, ledger, &path);
         if let Some(read) = command::read(&path) {
+            known::found(&mut world, ledger, &read);
+            world.heads.push(read.head().to_string());
             coverage::count(&mut world, &read);
         }
     }

@@ -14,6 +14,7 @@ use super::database::Database;
 use super::disk::Disks;
 use super::faults::{Fault, Weather};
 use super::judge::Notes;
+use super::known::Known;
 use super::parts::Part;
 use super::people::People;
 
@@ -38,6 +39,10 @@ pub struct Inner {
     pub spools: [BTreeMap<ContentHash, Arc<[u8]>>; LEDGERS],
     /// What people know and keep.
     pub people: People,
+    /// What each ledger came to when its last process ended; none where that was not in order.
+    pub known: [Option<Known>; LEDGERS],
+    /// The heads of the ledgers at the end.
+    pub heads: Vec<String>,
     /// What the ledgers lie on.
     pub disks: Disks,
     /// Until when each part is in trouble as a whole, and how.
@@ -75,6 +80,8 @@ impl World {
             given: BTreeMap::new(),
             spools: Default::default(),
             people: People::default(),
+            known: Default::default(),
+            heads: Vec::new(),
             disks: Disks::default(),
             storms: [None; Part::ALL.len()],
             notes: BTreeMap::new(),

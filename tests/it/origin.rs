@@ -94,6 +94,30 @@ async fn c4_what_was_fetched_lies_in_the_spool() {
 }
 
 #[tokio::test]
+async fn e7_bytes_that_the_disk_changes_are_no_fault_of_the_picture() {
+    let bytes = jpeg(300, 200);
+    let (first, last) = bytes.split_at(bytes.len() / 2);
+    let length = bytes.len().to_string();
+    let begun = [head(200, &[("content-length", &length)]).into_bytes(), first.to_vec()].concat();
+    let script = vec![Act::Say(begun), Act::Pause(300), Act::Say(last.to_vec())];
+    let server = RawServer::start(move |_| script.clone()).await;
+    let (bench, url) = (Bench::on(&server), server.url("/a.jpg"));
+    let change = async {
+        let draft = loop {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let draft = std::fs::read_dir(bench.dir.path()).unwrap().next().map(|file| file.unwrap().path());
+            if let Some(draft) = draft.filter(|draft| draft.metadata().unwrap().len() > 100) {
+                break draft;
+            }
+        };
+        let zeros = std::fs::read(&draft).unwrap().len();
+        std::fs::write(&draft, vec![0; zeros]).unwrap();
+    };
+    let (fetched, ()) = tokio::join!(bench.trouble(&url), change);
+    assert!(fetched.is_here, "{fetched}");
+}
+
+#[tokio::test]
 async fn e1_truncated_anywhere_is_no_image() {
     let pictures = [
         jpeg(200, 150),

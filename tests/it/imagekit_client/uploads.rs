@@ -1,5 +1,6 @@
 //! Storing files.
 
+use std::io::{Seek, SeekFrom, Write};
 use std::time::Duration;
 
 use ledger::ids::{CdnPath, ContentHash, Format, VenueId};
@@ -214,4 +215,23 @@ async fn e1_only_standing_still_is_too_slow() {
 
     let slow = RawServer::start_taking(Taking::Slowly(60), |_| json(200, file_json("/x/y.jpg"))).await;
     assert!(matches!(bench.upload(&client_waiting(&slow, 1_000)).await, Ok(Stored::Now(_))));
+}
+
+#[tokio::test]
+async fn e7_bytes_that_change_while_they_are_sent_are_not_sent_whole() {
+    // More than the kernel keeps on the way, so that the last of them are read while the server still takes the first.
+    let bench = Bench::with(&vec![7; 24_000_000]).await;
+    let server = RawServer::start_taking(Taking::Slowly(30), |_| json(200, file_json("/x/y.jpg"))).await;
+    let client = client(&server);
+    let change = async {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        let path = bench.spool.dir().join(bench.upload.hash.to_string());
+        let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        file.seek(SeekFrom::End(-1)).unwrap();
+        file.write_all(&[8]).unwrap();
+    };
+    let (stored, ()) = tokio::join!(bench.upload(&client), change);
+    assert_eq!(stored.unwrap_err().kind, Network);
+    assert_eq!(server.asked().len(), 0, "no whole request came");
+    assert_eq!(bench.upload(&client).await, Ok(Stored::NotSpooled), "it is fetched again");
 }

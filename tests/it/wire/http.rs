@@ -70,8 +70,8 @@ fn e1_each_answer_that_is_cut_short_costs_another_try_whatever_its_length_says()
         let before = stage.requests(op);
         faults.inject(op, *nth, 1, body.clone());
         let ran = place.site.run(&Verb::Migrate.args());
-        faults.clear();
         let has_struck = stage.requests(op) > before + nth;
+        faults.clear();
         place.comes_to(Verb::Migrate, end, &ran, false);
         has_struck
     });

@@ -1,12 +1,14 @@
 //! A small world of which every line can be harmed, and what must be true in it after whatever happened.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ledger::event::Event;
 use ledger::ledger::Ledger;
+
+use longshore::sandbox::pictures::Picture;
 
 use crate::kill::hand::{Going, Held, events};
 use crate::support::line::{Fault, Harm, Line, Passing};
@@ -23,6 +25,22 @@ const LANES: usize = 3;
 const VENUES: [(i64, &[&str]); 3] = [(1, &["/1a.jpg", "/1b.jpg"]), (2, &["/2a.jpg"]), (3, &["/3a.jpg"])];
 /// What others have in the first venue's array.
 const THEIRS: &str = r#"{"url": "https://example.org/a.jpg", "n": 1.50, "m": [1, {"ł": null}]}"#;
+
+/// Bytes by which a row grows at most: beyond some more it would not be read.
+const MORE_MAX: usize = 3_000_000;
+
+/// A JPEG with so many bytes of comments more.
+fn padded(jpeg: &[u8], more: usize) -> Vec<u8> {
+    const COMMENT: usize = 60_000;
+    let mut bytes = jpeg[..2].to_vec();
+    for _ in 0..more / COMMENT {
+        bytes.extend([0xff, 0xfe]);
+        bytes.extend((COMMENT as u16 + 2).to_be_bytes());
+        bytes.extend([b'x'; COMMENT]);
+    }
+    bytes.extend(&jpeg[2..]);
+    bytes
+}
 
 /// Which line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +99,11 @@ pub struct Place {
 impl Place {
     /// All as it is in the beginning.
     pub fn new(kind: Kind) -> Self {
+        Self::larger(kind, 0)
+    }
+
+    /// The same with so many bytes more in each picture, and in the first row.
+    pub fn larger(kind: Kind, more: usize) -> Self {
         let delivery = Line::new();
         let mut site = Site::around(Stage::reached_at(kind, delivery.address));
         delivery.leads_to(site.stage.imagekit.addr);
@@ -104,11 +127,13 @@ impl Place {
         for (id, paths) in VENUES {
             let entry = |path: &&str| {
                 let key = if *path == "/3a.jpg" { "/1a.jpg" } else { path };
-                site.stage.external(path, key).replace(&site.stage.origin.base_url(), &here(&origin))
+                let bytes = padded(&Picture::new(1, key).bytes(), more);
+                site.stage.origin.put(path, "image/jpeg", bytes);
+                site.stage.entry(path).replace(&site.stage.origin.base_url(), &here(&origin))
             };
             let mut entries: Vec<_> = paths.iter().map(entry).collect();
             if id == 1 {
-                entries.insert(1, THEIRS.to_owned());
+                entries.insert(1, THEIRS.replace("a.jpg", &format!("{}.jpg", "a".repeat(more.min(MORE_MAX)))));
             }
             site.stage.venue(id, &format!("pub-{id}"), 1, &format!("[{}]", entries.join(", ")));
         }
@@ -216,25 +241,27 @@ impl Place {
         }
         let verified = self.site.run(&["ledger", "verify"]);
         assert_eq!(verified.code, Some(0), "{told}\nand then: {verified}");
-        self.is_explained(&self.site.ledger(), end, &told);
+        self.is_explained(&[self.site.ledger()], end, &told);
     }
 
     /// It holds what an undisturbed command leaves, no row was written twice with the same, no file is there without an
     /// event of its own, and no image is waiting.
-    pub fn is_explained(&self, ledger: &Path, end: &Held, told: &str) {
+    pub fn is_explained(&self, ledgers: &[PathBuf], end: &Held, told: &str) {
         self.held().assert_same(end, &told);
         let written = self.site.stage.texts_of("SELECT venue || ' ' || after FROM written");
         let once: BTreeSet<_> = written.iter().collect();
         assert_eq!(once.len(), written.len(), "a row was written twice: {told}");
         let idle = self.site.stage.texts_of("SELECT after FROM written WHERE before = after");
         assert!(idle.is_empty(), "a row was written as it was: {told}");
-        let ledger = Ledger::read(ledger).unwrap();
-        let known: BTreeSet<_> =
-            events(&ledger).into_iter().filter_map(|(_, record)| path(&record.event)).collect();
+        let mut known = BTreeSet::new();
+        for ledger in ledgers {
+            let ledger = Ledger::read(ledger).unwrap();
+            known.extend(events(&ledger).into_iter().filter_map(|(_, record)| path(&record.event)));
+            let waiting = ledger::report::standing(ledger.state()).waiting;
+            assert!(waiting.is_empty(), "{waiting:?}: {told}");
+        }
         let unknown: Vec<_> = self.site.paths().into_iter().filter(|path| !known.contains(path)).collect();
         assert!(unknown.is_empty(), "no event tells of {unknown:?}: {told}");
-        let waiting = ledger::report::standing(ledger.state()).waiting;
-        assert!(waiting.is_empty(), "{waiting:?}: {told}");
     }
 
     /// What the program's ledger tells; nothing while there is none.
@@ -282,13 +309,7 @@ pub fn chosen(count: u64, some: u64) -> BTreeSet<u64> {
 
 /// The faults that these ways make of what passes on these lines while a command is at work. `some` is how many are
 /// chosen of each where not all are.
-pub fn faults(
-    kind: Kind,
-    verb: Verb,
-    parts: &[Part],
-    ways: &[(Passing, Harm)],
-    some: u64,
-) -> Vec<(Part, Fault)> {
+pub fn faults(kind: Kind, verb: Verb, parts: &[Part], ways: &[(Passing, Harm)], some: u64) -> Vec<(Part, Fault)> {
     let place = Place::new(kind);
     let _end = undisturbed(&place, verb);
     let mut faults = Vec::new();
@@ -311,11 +332,21 @@ pub fn each<C: std::fmt::Debug + Send>(
     cases: Vec<C>,
     act: impl Fn(&Place, &Held, &C) -> bool + Sync,
 ) -> u64 {
+    each_in(|| Place::new(kind), verb, cases, act)
+}
+
+/// The same in worlds of a test's own.
+pub fn each_in<C: std::fmt::Debug + Send>(
+    place: impl Fn() -> Place + Sync,
+    verb: Verb,
+    cases: Vec<C>,
+    act: impl Fn(&Place, &Held, &C) -> bool + Sync,
+) -> u64 {
     let (cases, struck) = (Mutex::new(cases.into_iter()), AtomicU64::new(0));
     std::thread::scope(|scope| {
         for _ in 0..LANES {
             scope.spawn(|| {
-                let place = Place::new(kind);
+                let place = place();
                 let end = undisturbed(&place, verb);
                 loop {
                     let Some(case) = cases.lock().unwrap().next() else { break };
@@ -344,15 +375,11 @@ pub fn each_is_harmed(kind: Kind, verb: Verb, parts: &[Part], ways: &[(Passing, 
 
 /// Starts a command one image at a time, and holds what a fault is meant for. While all stands still, it does something to
 /// the program and its world; then what was held goes on.
-pub fn held_at(
-    place: &Place,
-    verb: Verb,
-    (part, fault): (Part, Fault),
-    act: impl FnOnce(&mut Going),
-) -> (Ran, bool) {
+pub fn held_at(place: &Place, verb: Verb, (part, fault): (Part, Fault), act: impl FnOnce(&mut Going)) -> (Ran, bool) {
     let mut args = verb.args();
     if verb == Verb::Migrate {
-        args.extend(["--concurrency", "1"]);
+        // What a person has to mend is waited for no longer than a moment.
+        args.extend(["--concurrency", "1", "--patience", "2"]);
     }
     let line = place.line(part);
     line.order(Some(fault));

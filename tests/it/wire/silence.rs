@@ -46,7 +46,7 @@ fn e3_a_migration_outlasts_lines_to_the_origin_and_to_imagekit_that_fall_silent(
             first => first,
         };
         assert!(matches!(last, Ok(End::Finished(Ending::Done, _))), "{told}, and then {last:?}");
-        place.is_explained(&stage.ledger_path(), &end, &told);
+        place.is_explained(&[stage.ledger_path()], &end, &told);
     }
     assert!(struck >= 20, "{struck}");
 }

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::place::{Part, Place, Verb, each, faults, held_at};
+use super::place::{Part, Place, Verb, chosen, each, each_in, faults, held_at};
+use crate::kill::hand::Going;
 use crate::support::line::{Fault, Harm, Passing};
+use crate::support::program::under;
 use crate::support::stage::Kind;
 
 /// What happens to each file there.
@@ -63,8 +65,8 @@ fn damage(spool: &Path, damage: Damage) -> usize {
             Damage::Zeroed => in_place(&vec![0; bytes.len()]),
             Damage::Flipped => {
                 let mut bytes = bytes;
-                // The picture stays a picture: what is last in it is a comment of its own, or its last pixels.
-                if let Some(byte) = bytes.iter_mut().rev().nth(40) {
+                let middle = bytes.len() / 2;
+                if let Some(byte) = bytes.get_mut(middle) {
                     *byte ^= 1;
                 }
                 in_place(&bytes);
@@ -108,6 +110,36 @@ fn e7_a_spool_damaged_at_any_moment_costs_downloads_and_nothing_else() {
         damaged > 0
     });
     assert!(damaged >= 20, "{damaged}");
+}
+
+/// More than the kernel keeps on the way.
+const LARGE: usize = 9_000_000;
+
+#[test]
+fn e7_a_large_picture_damaged_while_it_is_sent_costs_a_download_and_nothing_else() {
+    let moment = (Part::Upload, Fault::at(Passing::ToServer, 3, Harm::Held));
+    let cases = [Damage::Halved, Damage::Zeroed, Damage::Flipped].to_vec();
+    let damaged = each_in(|| Place::larger(Kind::Sqlite, LARGE), Verb::Migrate, cases, |place, end, how| {
+        let mut damaged = 0;
+        let (ran, _) = held_at(place, Verb::Migrate, moment, |_| damaged = damage(&spool(place), *how));
+        place.comes_to(Verb::Migrate, end, &ran, false);
+        damaged > 0
+    });
+    assert_eq!(damaged, 3);
+}
+
+/// Half kilobytes that a file may have: each picture's is written up to there, and no further.
+#[test]
+fn e5_a_spool_whose_files_may_not_grow_pauses_the_run_at_any_piece() {
+    let limits: Vec<u64> = chosen(16, 4).into_iter().map(|n| 2_000 + n * 200).collect();
+    let struck = each_in(|| Place::larger(Kind::Sqlite, 3_000_000), Verb::Migrate, limits, |place, end, limit| {
+        let args = [Verb::Migrate.args(), vec!["--patience", "1"]].concat();
+        let command = under(&format!("ulimit -f {limit}"), &place.site.command(&args));
+        let ran = Going::spawn(command, &args).end();
+        place.comes_to(Verb::Migrate, end, &ran, false);
+        ran.code == Some(11) && ran.stderr.contains("the spool beside the ledger cannot be used")
+    });
+    assert!(struck >= 3, "{struck}");
 }
 
 /// A directory that stands in a file's place is for a person to remove.

@@ -44,7 +44,9 @@ pub fn found(world: &mut Inner, number: usize, ledger: &Ledger) {
     if let Some(known) = world.known[number].take()
         && known != Known::of(ledger)
     {
-        world.break_promise(format!("ledger {number}: the events give another state than the last process had"));
+        world.break_promise(format!(
+            "ledger {number}: the events give another state than the last process had"
+        ));
     }
 }
 
@@ -59,7 +61,9 @@ pub fn is_nothing(world: &Inner, number: usize, is_there: bool, command: &Comman
     match command {
         Command::Resume(_) => !is_there || known.is_some_and(|known| known.unfinished == 0),
         Command::Retry => !is_there || known.is_some_and(|known| !known.has_retryable),
-        Command::Rollback(..) | Command::RollbackRun(..) | Command::Skip(_) | Command::Checkpoint => !has_runs,
+        Command::Rollback(..) | Command::RollbackRun(..) | Command::Skip(_) | Command::Checkpoint => {
+            !has_runs
+        }
         Command::MigratePlan(_) => !world.people.plans.iter().any(|(by, _)| *by == number),
         Command::Migrate(..) | Command::Populate(..) | Command::DeleteOrphans | Command::Plan(_) => false,
     }

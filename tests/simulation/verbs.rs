@@ -179,7 +179,9 @@ pub fn skip(process: &Process, ledger: &mut Ledger, which: usize) -> Result<Ende
     }
     records.extend(whole.into_iter().map(|run| closed(run, venue, None)));
     ledger.append(&records)?;
-    process.world.lock().people.left.extend(left);
+    let mut world = process.world.lock();
+    world.count("left by a person");
+    world.people.left.extend(left);
     Ok(Ended::Finished)
 }
 

@@ -15,13 +15,18 @@ const MORE: usize = 3_000_000;
 #[test]
 fn e5_with_too_little_memory_it_ends_and_the_next_goes_on() {
     let step = if std::env::var_os("LONGSHORE_FAULTS_ALL").is_some() { STEP_KB } else { 2 * STEP_KB };
-    let ended = each_in(|| Place::larger(Kind::Sqlite, MORE), Verb::Migrate, LIMITS_KB.step_by(step).collect(), |place, end, limit_kb| {
-        let args = Verb::Migrate.args();
-        let command = place.site.command(&args);
-        let ran = Ran::new(&args, under(&format!("ulimit -v {limit_kb}"), &command).output().unwrap());
-        println!("{limit_kb}: {ran}");
-        place.comes_to(Verb::Migrate, end, &ran, ran.code.is_none());
-        ran.code != Some(0)
-    });
+    let ended = each_in(
+        || Place::larger(Kind::Sqlite, MORE),
+        Verb::Migrate,
+        LIMITS_KB.step_by(step).collect(),
+        |place, end, limit_kb| {
+            let args = Verb::Migrate.args();
+            let command = place.site.command(&args);
+            let ran = Ran::new(&args, under(&format!("ulimit -v {limit_kb}"), &command).output().unwrap());
+            println!("{limit_kb}: {ran}");
+            place.comes_to(Verb::Migrate, end, &ran, ran.code.is_none());
+            ran.code != Some(0)
+        },
+    );
     assert!(ended > 0);
 }

@@ -133,7 +133,8 @@ impl Place {
             };
             let mut entries: Vec<_> = paths.iter().map(entry).collect();
             if id == 1 {
-                entries.insert(1, THEIRS.replace("a.jpg", &format!("{}.jpg", "a".repeat(more.min(MORE_MAX)))));
+                entries
+                    .insert(1, THEIRS.replace("a.jpg", &format!("{}.jpg", "a".repeat(more.min(MORE_MAX)))));
             }
             site.stage.venue(id, &format!("pub-{id}"), 1, &format!("[{}]", entries.join(", ")));
         }
@@ -309,7 +310,13 @@ pub fn chosen(count: u64, some: u64) -> BTreeSet<u64> {
 
 /// The faults that these ways make of what passes on these lines while a command is at work. `some` is how many are
 /// chosen of each where not all are.
-pub fn faults(kind: Kind, verb: Verb, parts: &[Part], ways: &[(Passing, Harm)], some: u64) -> Vec<(Part, Fault)> {
+pub fn faults(
+    kind: Kind,
+    verb: Verb,
+    parts: &[Part],
+    ways: &[(Passing, Harm)],
+    some: u64,
+) -> Vec<(Part, Fault)> {
     let place = Place::new(kind);
     let _end = undisturbed(&place, verb);
     let mut faults = Vec::new();
@@ -375,7 +382,12 @@ pub fn each_is_harmed(kind: Kind, verb: Verb, parts: &[Part], ways: &[(Passing, 
 
 /// Starts a command one image at a time, and holds what a fault is meant for. While all stands still, it does something to
 /// the program and its world; then what was held goes on.
-pub fn held_at(place: &Place, verb: Verb, (part, fault): (Part, Fault), act: impl FnOnce(&mut Going)) -> (Ran, bool) {
+pub fn held_at(
+    place: &Place,
+    verb: Verb,
+    (part, fault): (Part, Fault),
+    act: impl FnOnce(&mut Going),
+) -> (Ran, bool) {
     let mut args = verb.args();
     if verb == Verb::Migrate {
         // What a person has to mend is waited for no longer than a moment.

@@ -119,12 +119,17 @@ const LARGE: usize = 9_000_000;
 fn e7_a_large_picture_damaged_while_it_is_sent_costs_a_download_and_nothing_else() {
     let moment = (Part::Upload, Fault::at(Passing::ToServer, 3, Harm::Held));
     let cases = [Damage::Halved, Damage::Zeroed, Damage::Flipped].to_vec();
-    let damaged = each_in(|| Place::larger(Kind::Sqlite, LARGE), Verb::Migrate, cases, |place, end, how| {
-        let mut damaged = 0;
-        let (ran, _) = held_at(place, Verb::Migrate, moment, |_| damaged = damage(&spool(place), *how));
-        place.comes_to(Verb::Migrate, end, &ran, false);
-        damaged > 0
-    });
+    let damaged = each_in(
+        || Place::larger(Kind::Sqlite, LARGE),
+        Verb::Migrate,
+        cases,
+        |place, end, how| {
+            let mut damaged = 0;
+            let (ran, _) = held_at(place, Verb::Migrate, moment, |_| damaged = damage(&spool(place), *how));
+            place.comes_to(Verb::Migrate, end, &ran, false);
+            damaged > 0
+        },
+    );
     assert_eq!(damaged, 3);
 }
 
@@ -132,13 +137,18 @@ fn e7_a_large_picture_damaged_while_it_is_sent_costs_a_download_and_nothing_else
 #[test]
 fn e5_a_spool_whose_files_may_not_grow_pauses_the_run_at_any_piece() {
     let limits: Vec<u64> = chosen(16, 4).into_iter().map(|n| 2_000 + n * 200).collect();
-    let struck = each_in(|| Place::larger(Kind::Sqlite, 3_000_000), Verb::Migrate, limits, |place, end, limit| {
-        let args = [Verb::Migrate.args(), vec!["--patience", "1"]].concat();
-        let command = under(&format!("ulimit -f {limit}"), &place.site.command(&args));
-        let ran = Going::spawn(command, &args).end();
-        place.comes_to(Verb::Migrate, end, &ran, false);
-        ran.code == Some(11) && ran.stderr.contains("the spool beside the ledger cannot be used")
-    });
+    let struck = each_in(
+        || Place::larger(Kind::Sqlite, 3_000_000),
+        Verb::Migrate,
+        limits,
+        |place, end, limit| {
+            let args = [Verb::Migrate.args(), vec!["--patience", "1"]].concat();
+            let command = under(&format!("ulimit -f {limit}"), &place.site.command(&args));
+            let ran = Going::spawn(command, &args).end();
+            place.comes_to(Verb::Migrate, end, &ran, false);
+            ran.code == Some(11) && ran.stderr.contains("the spool beside the ledger cannot be used")
+        },
+    );
     assert!(struck >= 3, "{struck}");
 }
 

@@ -1,6 +1,8 @@
 //! Storing a file: streamed from the spool, create-only, with time measured by progress.
 
 use std::convert::Infallible;
+use std::future::ready;
+use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -60,12 +62,20 @@ impl ImageKit {
 
 /// The fields first and the file last, its length known, so that the server can refuse before it has read
 /// everything. Both flags are off: a second upload to the same path is then an answer instead of a second file.
+/// The file is hashed once more on its way: what it holds may have changed since it was opened, and without its last piece
+/// no request is whole, so that nothing is stored.
 fn form(upload: &Upload, file: tokio::fs::File, taken: watch::Sender<()>) -> Result<Form, Trouble> {
-    let bytes =
-        ReaderStream::with_capacity(file.take(upload.bytes), UPLOAD_CHUNK_BYTES).inspect_ok(move |_| {
-            // Nobody listens any more once the answer is there.
-            let _ = taken.send(());
-        });
+    let (mut hasher, mut left, wanted) = (blake3::Hasher::new(), upload.bytes, upload.hash);
+    let pieces = ReaderStream::with_capacity(file.take(upload.bytes), UPLOAD_CHUNK_BYTES);
+    let bytes = pieces.and_then(move |piece| {
+        // Nobody listens any more once the answer is there.
+        let _ = taken.send(());
+        hasher.update(&piece);
+        left -= piece.len() as u64;
+        let is_well = left > 0 || hasher.finalize().as_bytes() == &wanted.0;
+        let changed = || io::Error::other("the spooled file has changed while it was sent");
+        ready(is_well.then_some(piece).ok_or_else(changed))
+    });
     let part = Part::stream_with_length(Body::wrap_stream(bytes), upload.bytes)
         .file_name(upload.path.name().to_owned())
         .mime_str(upload.format.media_type())

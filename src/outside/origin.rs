@@ -4,6 +4,7 @@ pub(crate) mod address;
 mod allowed;
 mod look;
 
+use std::io;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -174,11 +175,16 @@ impl HttpOrigin {
         let mut draft = spool.create().await.map_err(|error| disk_trouble(&error))?;
         let (hash, bytes, format) = receive(&mut body, &mut draft).await?;
         let file = draft.reread().await.map_err(|error| disk_trouble(&error))?;
-        let checked = self.pictures.check_file(file, bytes).await;
-        let Picture { width, height, .. } = checked.map_err(|error| match error {
-            PictureError::Disk(error) => disk_trouble(&error),
-            PictureError::Invalid(why) => invalid(&why.to_string()),
-        })?;
+        let Picture { width, height, .. } = match self.pictures.check_file(file, bytes).await {
+            Ok(picture) => picture,
+            Err(PictureError::Disk(error)) => return Err(disk_trouble(&error)),
+            // No picture pays for a disk that gives back something else than it was given.
+            Err(PictureError::Invalid(why)) => match draft.holds(&hash).await {
+                Ok(true) => return Err(invalid(&why.to_string())),
+                Ok(false) => return Err(disk_trouble(&io::Error::other("a file there changed by itself"))),
+                Err(error) => return Err(disk_trouble(&error)),
+            },
+        };
         draft.commit(&hash).await.map_err(|error| disk_trouble(&error))?;
         Ok(Fetched { hash, bytes, format, width, height })
     }

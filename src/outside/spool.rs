@@ -167,6 +167,16 @@ impl Draft {
         Ok(&mut self.file)
     }
 
+    /// Whether what was written can be read back: bytes of this hash.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub async fn holds(&mut self, hash: &ContentHash) -> io::Result<bool> {
+        let mut file = self.reread().await?.try_clone().await?.into_std().await;
+        let read = move || blake3::Hasher::new().update_reader(&mut file).map(|read| read.finalize());
+        Ok(spawn_blocking(read).await.map_err(io::Error::other)??.as_bytes() == &hash.0)
+    }
+
     /// Gives the file its final name. It is not synced: after a power loss a file that is missing or cut short is
     /// found out by [`Spool::open_checked`] and downloaded again.
     ///

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use faulty_vfs::{Disk, Fault, How, Op, Part};
-use hand::{VENUES, held, migrate, undisturbed};
+use hand::{Held, VENUES, held, migrate, rollback};
 use rusqlite::ffi::*;
 use support::program::{Ran, Workplace};
 use support::stage::Kind;
@@ -80,11 +80,55 @@ fn be_the_program(fault: &str) -> ExitCode {
     code
 }
 
-/// Migrates on a disk that fails. Gives how the program ended, and how often such calls were made where it met none
+/// What the program does on a disk that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Migrate,
+    /// Goes on with a migration that ended in the middle of a sync of its ledger's log.
+    Resume,
+    Rollback,
+}
+
+impl Verb {
+    fn args(self) -> Vec<&'static str> {
+        match self {
+            Self::Migrate => migrate(),
+            Self::Resume => vec!["resume", "--yes"],
+            Self::Rollback => rollback(),
+        }
+    }
+
+    /// A world in which it begins.
+    fn world(self, kind: Kind) -> Workplace {
+        let work = Workplace::new(kind, VENUES);
+        match self {
+            Self::Migrate => {}
+            Self::Resume => {
+                let (ran, _) = faulty(&work, Self::Migrate, (Part::Wal, Op::Sync, SYNCS, How::Exit));
+                assert!(ran.code.is_none(), "it came to its end: {ran}");
+            }
+            Self::Rollback => drop(work.run(&migrate())),
+        }
+        work
+    }
+
+    /// What it leaves where nothing disturbs it, and its exit code.
+    fn undisturbed(self, kind: Kind) -> (Held, i32) {
+        let work = self.world(kind);
+        let ran = work.run(&self.args());
+        let code = ran.code.filter(|code| [0, 10].contains(code)).unwrap_or_else(|| panic!("{ran}"));
+        (held(&work), code)
+    }
+}
+
+/// So often a migration syncs its log before it is half-way.
+const SYNCS: u64 = 12;
+
+/// Runs it on a disk that fails. Gives how the program ended, and how often such calls were made where it met none
 /// that failed.
-fn faulty(work: &Workplace, case: Case) -> (Ran, Option<u64>) {
+fn faulty(work: &Workplace, verb: Verb, case: Case) -> (Ran, Option<u64>) {
     let note: PathBuf = work.sandbox_dir().join("note");
-    let of_program = work.command(&migrate());
+    let of_program = work.command(&verb.args());
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(of_program.get_args()).current_dir(work.work()).env_clear();
     command.envs(of_program.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -92,19 +136,15 @@ fn faulty(work: &Workplace, case: Case) -> (Ran, Option<u64>) {
     let ledger = work.work().canonicalize().unwrap().join(work.ledger().file_name().unwrap());
     command.env(FAULT, spelled(case)).env(NOTE, &note).env(LEDGER, ledger);
     command.stdin(std::process::Stdio::null());
-    let ran = Ran::new(&migrate(), command.output().unwrap());
+    let ran = Ran::new(&verb.args(), command.output().unwrap());
     (ran, std::fs::read_to_string(note).ok().map(|count| count.parse().unwrap()))
 }
 
-fn world() -> Workplace {
-    Workplace::new(Kind::Sqlite, VENUES)
-}
-
 /// Each of the calls of some kinds fails in turn.
-fn each_fails(kinds: &[(Part, Op, &[How])]) {
-    let (end, code) = undisturbed(Kind::Sqlite);
+fn each_fails(kind: Kind, verb: Verb, kinds: &[(Part, Op, &[How])]) {
+    let (end, code) = verb.undisturbed(kind);
     for (part, op, hows) in kinds {
-        let (ran, count) = faulty(&world(), (*part, *op, u64::MAX, hows[0]));
+        let (ran, count) = faulty(&verb.world(kind), verb, (*part, *op, u64::MAX, hows[0]));
         let ran = ran.code(code);
         let count = count.unwrap();
         assert!(count > 0, "no {op:?} of {part:?} is made: {ran}");
@@ -113,9 +153,9 @@ fn each_fails(kinds: &[(Part, Op, &[How])]) {
         for how in *hows {
             let mut struck = 0;
             for nth in (0..count).filter(|nth| all || some.contains(nth)) {
-                let work = world();
+                let work = verb.world(kind);
                 let case = (*part, *op, nth, *how);
-                let (ran, survived) = faulty(&work, case);
+                let (ran, survived) = faulty(&work, verb, case);
                 let told = format!("{}: {ran}", spelled(case));
                 // The number of calls differs from run to run; and not all that fails matters: the log is put into the
                 // ledger's file at the end, or later.
@@ -131,7 +171,7 @@ fn each_fails(kinds: &[(Part, Op, &[How])]) {
                     }
                 }
                 struck += u64::from(survived.is_none());
-                goes_on(&work, code, &told);
+                goes_on(&work, verb, code, &told);
                 held(&work).assert_same(&end, &told);
             }
             assert!(struck > 0, "{part:?} {op:?} {how:?} was never met");
@@ -140,13 +180,15 @@ fn each_fails(kinds: &[(Part, Op, &[How])]) {
 }
 
 /// Goes on as the person would, on a disk that is well, and sees that the ledger is.
-fn goes_on(work: &Workplace, code: i32, told: &str) {
+fn goes_on(work: &Workplace, verb: Verb, code: i32, told: &str) {
+    // Once a migration is whole, there is nothing to resume.
+    let anew = if verb == Verb::Rollback { rollback() } else { migrate() };
     let goes_on = match work.ledger().exists() {
         true => work.run(&["resume", "--yes"]),
-        false => work.run(&migrate()),
+        false => work.run(&anew),
     };
     // It ended before its run began, or with its last line written.
-    let goes_on = if goes_on.stderr.contains("Nothing to resume") { work.run(&migrate()) } else { goes_on };
+    let goes_on = if goes_on.stderr.contains("Nothing to resume") { work.run(&anew) } else { goes_on };
     assert_eq!(goes_on.code, Some(code), "{told}\nand then: {goes_on}");
     let verified = work.run(&["ledger", "verify"]);
     assert_eq!(verified.code, Some(0), "{told}\nand then: {verified}");
@@ -155,45 +197,91 @@ fn goes_on(work: &Workplace, code: i32, told: &str) {
 const POWER_CUT: How = How::PowerCutExit(0);
 
 fn e5_the_program_meets_a_log_that_fails() {
-    each_fails(&[
-        (Part::Wal, Op::Write, &[How::Error(SQLITE_IOERR_WRITE), How::Half(SQLITE_FULL)]),
-        (Part::Wal, Op::Sync, &[How::Error(SQLITE_IOERR_FSYNC)]),
-        (Part::Wal, Op::Open, &[How::Error(SQLITE_CANTOPEN)]),
-        (Part::Wal, Op::Read, &[How::Error(SQLITE_IOERR_READ)]),
-    ]);
+    each_fails(
+        Kind::Sqlite,
+        Verb::Migrate,
+        &[
+            (Part::Wal, Op::Write, &[How::Error(SQLITE_IOERR_WRITE), How::Half(SQLITE_FULL)]),
+            (Part::Wal, Op::Sync, &[How::Error(SQLITE_IOERR_FSYNC)]),
+            (Part::Wal, Op::Open, &[How::Error(SQLITE_CANTOPEN)]),
+            (Part::Wal, Op::Read, &[How::Error(SQLITE_IOERR_READ)]),
+        ],
+    );
 }
 
 fn e5_the_program_meets_a_ledgers_file_that_fails() {
-    each_fails(&[
-        (Part::Main, Op::Open, &[How::Error(SQLITE_CANTOPEN)]),
-        (Part::Main, Op::Read, &[How::Error(SQLITE_IOERR_READ)]),
-        (Part::Main, Op::Size, &[How::Error(SQLITE_IOERR_FSTAT)]),
-        (Part::Main, Op::Write, &[How::Half(SQLITE_FULL)]),
-        (Part::Main, Op::Sync, &[How::Error(SQLITE_IOERR_FSYNC)]),
-        (Part::Shm, Op::Open, &[How::Error(SQLITE_CANTOPEN)]),
-        (Part::New, Op::Write, &[How::Half(SQLITE_FULL)]),
-        (Part::New, Op::Sync, &[How::Error(SQLITE_IOERR_FSYNC)]),
-    ]);
+    each_fails(
+        Kind::Sqlite,
+        Verb::Migrate,
+        &[
+            (Part::Main, Op::Open, &[How::Error(SQLITE_CANTOPEN)]),
+            (Part::Main, Op::Read, &[How::Error(SQLITE_IOERR_READ)]),
+            (Part::Main, Op::Size, &[How::Error(SQLITE_IOERR_FSTAT)]),
+            (Part::Main, Op::Write, &[How::Half(SQLITE_FULL)]),
+            (Part::Main, Op::Sync, &[How::Error(SQLITE_IOERR_FSYNC)]),
+            (Part::Shm, Op::Open, &[How::Error(SQLITE_CANTOPEN)]),
+            (Part::New, Op::Write, &[How::Half(SQLITE_FULL)]),
+            (Part::New, Op::Sync, &[How::Error(SQLITE_IOERR_FSYNC)]),
+        ],
+    );
 }
 
 fn e5_the_program_ends_and_the_power_is_cut_in_the_middle_of_a_call() {
-    each_fails(&[
-        (Part::Wal, Op::Write, &[How::Exit, POWER_CUT]),
-        (Part::Wal, Op::Sync, &[How::Exit, POWER_CUT]),
-        (Part::Main, Op::Write, &[How::Exit, POWER_CUT]),
-        (Part::New, Op::Write, &[How::Exit, POWER_CUT]),
-        (Part::New, Op::Sync, &[POWER_CUT]),
-    ]);
+    each_fails(
+        Kind::Sqlite,
+        Verb::Migrate,
+        &[
+            (Part::Wal, Op::Write, &[How::Exit, POWER_CUT]),
+            (Part::Wal, Op::Sync, &[How::Exit, POWER_CUT]),
+            (Part::Main, Op::Write, &[How::Exit, POWER_CUT]),
+            (Part::New, Op::Write, &[How::Exit, POWER_CUT]),
+            (Part::New, Op::Sync, &[POWER_CUT]),
+        ],
+    );
+}
+
+/// The calls by which a command that goes on or back reaches the disk.
+const AGAIN: [(Part, Op, &[How]); 5] = [
+    (Part::Wal, Op::Write, &[How::Half(SQLITE_FULL), How::Exit, POWER_CUT]),
+    (Part::Wal, Op::Sync, &[How::Error(SQLITE_IOERR_FSYNC), POWER_CUT]),
+    (Part::Wal, Op::Read, &[How::Error(SQLITE_IOERR_READ)]),
+    (Part::Main, Op::Read, &[How::Error(SQLITE_IOERR_READ)]),
+    (Part::Main, Op::Write, &[How::Half(SQLITE_FULL), POWER_CUT]),
+];
+
+fn e5_a_rollback_meets_a_disk_that_fails() {
+    each_fails(Kind::Sqlite, Verb::Rollback, &AGAIN);
+}
+
+fn e5_a_resumed_run_meets_a_disk_that_fails() {
+    each_fails(Kind::Sqlite, Verb::Resume, &AGAIN);
+}
+
+fn e5_a_ledger_beside_postgres_meets_a_disk_that_fails() {
+    for verb in [Verb::Migrate, Verb::Rollback] {
+        each_fails(
+            Kind::Postgres,
+            verb,
+            &[(Part::Wal, Op::Sync, &[How::Error(SQLITE_IOERR_FSYNC), POWER_CUT])],
+        );
+    }
+}
+
+/// A test and its name.
+macro_rules! tests {
+    ($($test:ident)*) => {
+        [$((stringify!($test), $test as fn())),*]
+    };
 }
 
 /// The tests by their names.
-const TESTS: [(&str, fn()); 3] = [
-    ("e5_the_program_meets_a_log_that_fails", e5_the_program_meets_a_log_that_fails),
-    ("e5_the_program_meets_a_ledgers_file_that_fails", e5_the_program_meets_a_ledgers_file_that_fails),
-    (
-        "e5_the_program_ends_and_the_power_is_cut_in_the_middle_of_a_call",
-        e5_the_program_ends_and_the_power_is_cut_in_the_middle_of_a_call,
-    ),
+const TESTS: [(&str, fn()); 6] = tests![
+    e5_the_program_meets_a_log_that_fails
+    e5_the_program_meets_a_ledgers_file_that_fails
+    e5_the_program_ends_and_the_power_is_cut_in_the_middle_of_a_call
+    e5_a_rollback_meets_a_disk_that_fails
+    e5_a_resumed_run_meets_a_disk_that_fails
+    e5_a_ledger_beside_postgres_meets_a_disk_that_fails
 ];
 
 fn main() -> ExitCode {

@@ -26,9 +26,6 @@ const VENUES: [(i64, &[&str]); 3] = [(1, &["/1a.jpg", "/1b.jpg"]), (2, &["/2a.jp
 /// What others have in the first venue's array.
 const THEIRS: &str = r#"{"url": "https://example.org/a.jpg", "n": 1.50, "m": [1, {"ł": null}]}"#;
 
-/// Bytes by which a row grows at most: beyond some more it would not be read.
-const MORE_MAX: usize = 3_000_000;
-
 /// A JPEG with so many bytes of comments more.
 fn padded(jpeg: &[u8], more: usize) -> Vec<u8> {
     const COMMENT: usize = 60_000;
@@ -99,11 +96,11 @@ pub struct Place {
 impl Place {
     /// All as it is in the beginning.
     pub fn new(kind: Kind) -> Self {
-        Self::larger(kind, 0)
+        Self::larger(kind, 0, 0)
     }
 
     /// The same with so many bytes more in each picture, and in the first row.
-    pub fn larger(kind: Kind, more: usize) -> Self {
+    pub fn larger(kind: Kind, more: usize, wide: usize) -> Self {
         let delivery = Line::new();
         let mut site = Site::around(Stage::reached_at(kind, delivery.address));
         delivery.leads_to(site.stage.imagekit.addr);
@@ -133,8 +130,7 @@ impl Place {
             };
             let mut entries: Vec<_> = paths.iter().map(entry).collect();
             if id == 1 {
-                entries
-                    .insert(1, THEIRS.replace("a.jpg", &format!("{}.jpg", "a".repeat(more.min(MORE_MAX)))));
+                entries.insert(1, THEIRS.replace("a.jpg", &format!("{}.jpg", "a".repeat(1 + wide))));
             }
             site.stage.venue(id, &format!("pub-{id}"), 1, &format!("[{}]", entries.join(", ")));
         }
@@ -227,7 +223,7 @@ impl Place {
         // 22: the session of a cut connection may outlive it by a moment, and its claim with it.
         assert!(is_killed || matches!(ran.code, Some(0 | 11 | 22 | 30)), "{told}");
         if ran.code != Some(0) {
-            let is_told = ran.stderr.contains("Error: ") || ran.stderr.contains("resume");
+            let is_told = ran.stderr.contains("Error: ") || ran.stdout.contains("`longshore resume` goes on");
             assert!(is_killed || is_told, "it does not say why: {ran}");
             let mut next = match self.site.ledger().exists() {
                 true => self.site.run(&Verb::Resume.args()),

@@ -120,7 +120,7 @@ fn e7_a_large_picture_damaged_while_it_is_sent_costs_a_download_and_nothing_else
     let moment = (Part::Upload, Fault::at(Passing::ToServer, 3, Harm::Held));
     let cases = [Damage::Halved, Damage::Zeroed, Damage::Flipped].to_vec();
     let damaged = each_in(
-        || Place::larger(Kind::Sqlite, LARGE),
+        || Place::larger(Kind::Sqlite, LARGE, 0),
         Verb::Migrate,
         cases,
         |place, end, how| {
@@ -138,7 +138,7 @@ fn e7_a_large_picture_damaged_while_it_is_sent_costs_a_download_and_nothing_else
 fn e5_a_spool_whose_files_may_not_grow_pauses_the_run_at_any_piece() {
     let limits: Vec<u64> = chosen(16, 4).into_iter().map(|n| 2_000 + n * 200).collect();
     let struck = each_in(
-        || Place::larger(Kind::Sqlite, 3_000_000),
+        || Place::larger(Kind::Sqlite, 3_000_000, 0),
         Verb::Migrate,
         limits,
         |place, end, limit| {

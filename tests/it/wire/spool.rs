@@ -97,7 +97,7 @@ fn cases(some: u64) -> Vec<((Part, Fault), Damage, bool)> {
 
 #[test]
 fn e7_a_spool_damaged_at_any_moment_costs_downloads_and_nothing_else() {
-    let damaged = each(Kind::Sqlite, Verb::Migrate, cases(3), |place, end, (moment, how, is_killed)| {
+    let damaged = each(Kind::Sqlite, Verb::Migrate, cases(2), |place, end, (moment, how, is_killed)| {
         let mut damaged = 0;
         let (ran, _) = held_at(place, Verb::Migrate, *moment, |going| {
             damaged = damage(&spool(place), *how);
@@ -109,7 +109,7 @@ fn e7_a_spool_damaged_at_any_moment_costs_downloads_and_nothing_else() {
         place.comes_to(Verb::Migrate, end, &ran, *is_killed);
         damaged > 0
     });
-    assert!(damaged >= 20, "{damaged}");
+    assert!(damaged >= 14, "{damaged}");
 }
 
 /// More than the kernel keeps on the way.

@@ -26,7 +26,9 @@ fn stopped(place: &Place, going: &mut Going, moment: (Part, Fault), meanwhile: M
         place.end_sessions();
         others(place, Verb::Migrate).code(0);
     }
-    if meanwhile == Meanwhile::MigratesAndGoesBack {
+    // Where all was done already, the other has begun nothing.
+    let has_begun = place.site.work().join("other.ledger").exists();
+    if meanwhile == Meanwhile::MigratesAndGoesBack && has_begun {
         others(place, Verb::RollbackAndDelete).code(0);
         place.site.stage.sql("DELETE FROM written");
     }

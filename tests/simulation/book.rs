@@ -19,7 +19,7 @@ pub struct Book {
     planned: BTreeSet<String>,
     /// Those of them that are done.
     pub done: BTreeSet<String>,
-    /// What each row held when it was last planned.
+    /// What each row held when it was last planned to be moved, or was.
     pub arrays: BTreeMap<i64, Option<String>>,
     /// Files whose deletion is written down.
     deleted: BTreeSet<String>,
@@ -109,8 +109,8 @@ fn note(world: &mut Inner, ledger: usize, record: &Record) {
     };
     match &record.event {
         Event::Planned(e) => {
-            book.arrays.insert(e.venue.0, e.array.clone());
             let Work::Move(entries) = &e.work else { return };
+            book.arrays.insert(e.venue.0, e.array.clone());
             for url in entries.iter().filter_map(|entry| external(entry)) {
                 book.done.remove(&url);
                 book.planned.insert(url);
@@ -124,6 +124,7 @@ fn note(world: &mut Inner, ledger: usize, record: &Record) {
         Event::Downloaded(e) => settled(e.image, None),
         Event::Uploaded(e) => settled(e.image, None),
         Event::DbUpdated(e) => {
+            book.arrays.insert(e.venue.0, Some(e.array_after.clone()));
             e.edits.iter().for_each(|edit| settled(edit.image, None));
             let moved = e.edits.iter().filter_map(|edit| external(edit.before.as_deref()?));
             book.done.extend(moved);

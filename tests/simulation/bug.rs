@@ -129,7 +129,7 @@ impl Bug {
             VersionsUnseen => ("versions and bytes of a file are not looked at before it is deleted", 7),
             SpoolNotHashed => ("bytes of the spool are sent without hashing them again", 30),
             CutBodyTaken => ("a body that was cut off is taken for a picture", 1),
-            DeletionBelieved => ("a deletion without an answer counts as done", 292),
+            DeletionBelieved => ("a deletion that went wrong counts as done", 292),
             DeletionForgotten => ("a deletion without an answer is not looked into", 258),
             TriedForEver => ("a download is tried without limit", 47),
             FinishedAskedAgain => ("the picture of a finished entry is downloaded again", 1),

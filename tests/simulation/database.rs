@@ -474,7 +474,7 @@ impl Claimed {
                 world.database.claims.insert(self.country.clone(), self.by.clone());
             }
         }
-        judge::checked(&mut world, self.process.number);
+        judge::checked(&mut world, self.process.number, &self.country);
         Ok(())
     }
 }

@@ -31,8 +31,8 @@ pub struct Notes {
     pub only_deletes: bool,
     /// When it last held a claim that it asked for.
     checked: u64,
-    /// How often it was told so and has not yet written a row upon it.
-    checks: u64,
+    /// How often it was told so of each country and has not yet written a row upon it.
+    checks: BTreeMap<String, u64>,
     /// When it last looked for uses of files, and at what time.
     looked: u64,
     looked_at: Option<Instant>,
@@ -116,10 +116,10 @@ pub fn takes(world: &mut Inner, process: u64, scope: &Scope, verb: Verb) {
 }
 
 /// A process is told that it holds a claim.
-pub fn checked(world: &mut Inner, process: u64) {
+pub fn checked(world: &mut Inner, process: u64, country: &str) {
     let (moment, notes) = (world.moment(), world.notes(process));
     notes.checked = moment;
-    notes.checks += 1;
+    *notes.checks.entry(country.to_owned()).or_default() += 1;
 }
 
 /// A claim that somebody holds is given to somebody else.
@@ -171,8 +171,8 @@ pub fn sends_row(world: &mut Inner, by: &Process, id: i64) {
     }
     // It may be lost behind the check: who stands still there writes all the same (see architecture.md).
     let notes = world.notes(by.number);
-    let is_checked = notes.checks > 0;
-    notes.checks = notes.checks.saturating_sub(1);
+    let of_it = notes.checks.iter_mut().find(|(country, n)| **n > 0 && countries.contains(&country.as_str()));
+    let is_checked = of_it.map(|(_, n)| *n -= 1).is_some();
     if !is_checked && !world.database.has_claim(by.number, &countries) {
         world.break_promise(format!("process {} writes row {id} without a claim on its country", by.number));
     }
@@ -290,6 +290,9 @@ pub fn sends_delete(world: &mut Inner, process: u64, id: &str) {
 /// Longshore deletes a file, by a request that was sent then.
 pub fn deleted(world: &mut Inner, by: &Process, id: &str, sent: Instant) {
     world.count("file deleted by us");
+    if !world.weather.is_fair() {
+        world.count("file deleted by us in bad weather");
+    }
     let Some(file) = world.cdn.get(id).cloned() else { return };
     if file.made_by != Some(by.ledger) {
         world.break_promise(format!("ledger {} deletes {id}, which {:?} made", by.ledger, file.made_by));

@@ -177,7 +177,7 @@ fn files(world: &mut Inner) {
         );
         if world.cdn.at(path.as_str()).is_none() {
             let bytes = if world.dice.bool() { bytes } else { other_bytes(world, &bytes) };
-            world.cdn.put(path.as_str(), bytes, Vec::new(), None);
+            world.cdn.put(path.as_str(), bytes, vec!["press".to_owned()], None);
         }
     }
 }

@@ -136,7 +136,7 @@ fn begin(world: &World, trim: &Trim, dir: &Path) {
 
 async fn live(world: &Arc<World>, trim: &Trim, dir: &Path) {
     let acts = world.lock().dice.u32(1..7);
-    for _ in 0..acts.min(trim.acts_max.unwrap_or(acts)) {
+    for act in 1..=acts.min(trim.acts_max.unwrap_or(acts)) {
         if is_noticed(world) {
             return;
         }
@@ -145,7 +145,11 @@ async fn live(world: &Arc<World>, trim: &Trim, dir: &Path) {
         }
         let (first, second, wait) = {
             let mut world = world.lock();
-            let first = (world.dice.usize(0..8) / 7, draw(&mut world));
+            let mut first = (world.dice.usize(0..8) / 7, draw(&mut world));
+            // Else most files would only be deleted at the end, in fair weather.
+            if act == acts && world.dice.bool() {
+                first.1 = Command::Rollback(Scope::Everywhere, true);
+            }
             // Whoever stands still inside a row is of interest where another takes over.
             let stands = world.weather.rate(Fault::SuspendedInRow) > 0;
             let has_second = world.dice.u32(0..if stands { 2 } else { 4 }) == 0;

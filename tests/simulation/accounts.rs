@@ -199,6 +199,8 @@ fn rows_told(world: &mut Inner, ledgers: &[Ledger]) {
         images.into_values().for_each(|(venue, entry)| told.entry(venue).or_default().push(entry));
     }
     let is_alone = ledgers.iter().filter(|ledger| ledger.state().runs().next().is_some()).count() == 1;
+    // An old backup of a ledger tells of what was taken back since.
+    let is_alone = is_alone && !world.people.forgot.contains(&true);
     let mut wrong = Vec::new();
     for (id, row) in
         world.database.rows.iter().filter(|(id, row)| row.original.is_some() && !unsure.venues.contains(id))

@@ -98,6 +98,10 @@ fn told_before(world: &Inner, event: &Event) -> Option<String> {
 }
 
 fn note(world: &mut Inner, ledger: usize, record: &Record) {
+    if let Event::RolledBack(e) = &record.event {
+        // What was taken back may be moved again, whoever had left it.
+        world.people.left.retain(|(by, of, _), _| (*by, *of) != (ledger, e.venue.0));
+    }
     let book = &mut world.books[ledger];
     let mut settled = |image: ImageId, undone: Option<&'static str>| {
         let of_run = record.run.map(|run| book.undone.entry(run).or_default());

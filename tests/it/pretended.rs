@@ -20,6 +20,8 @@ mod disk;
 mod faults;
 #[path = "../simulation/judge.rs"]
 mod judge;
+#[path = "../simulation/known.rs"]
+mod known;
 #[path = "../simulation/others.rs"]
 mod others;
 #[path = "../simulation/parts.rs"]

@@ -9,6 +9,7 @@ use ledger::report::standing;
 use ledger::store::LedgerError;
 use longshore::limits::RETRIES_MAX;
 
+use super::cdn::File;
 use super::faults::Fault;
 use super::judge::{completed, elements, external, is_whole};
 use super::pictures;
@@ -106,6 +107,11 @@ fn files_explained(world: &mut Inner, ledgers: &[Ledger]) {
         .filter(|file| file.made_by.is_some_and(|by| !world.people.forgot[by]))
         .filter(|file| file.made_by.is_some_and(resumes) && !named.contains(&file.id))
         .filter(|file| !has_failed(&file.path))
+        // A request that arrives late finds nothing there where others have deleted what its repetition sent.
+        .filter(|file| {
+            let is_before = |old: &&File| old.path == file.path && old.touched.is_some() && old.deleted.is_some();
+            !world.cdn.files.values().filter(is_before).any(|old| named.contains(&old.id))
+        })
         .map(|file| {
             format!("no event tells of {} at {}, which ledger {:?} made", file.id, file.path, file.made_by)
         })

@@ -149,7 +149,9 @@ pub fn back_up(world: &mut Inner, ledger: usize, path: &Path) {
         return;
     }
     let backup = path.with_extension("backup");
-    if world.people.backups[ledger].is_some() && world.strikes(Fault::BackupRestored) {
+    if let Some(left) = world.people.backups[ledger].clone()
+        && world.strikes(Fault::BackupRestored)
+    {
         for ending in ["-wal", "-shm"] {
             let mut beside = path.as_os_str().to_owned();
             beside.push(ending);
@@ -163,6 +165,7 @@ pub fn back_up(world: &mut Inner, ledger: usize, path: &Path) {
         world.known[ledger] = None;
         book::put_back(world, ledger, &Ledger::read(path).expect("it is a ledger"));
         world.people.left.retain(|(by, ..), _| *by != ledger);
+        world.people.left.extend(left);
         // What the ledger knows nothing of, it does not take back.
         for row in world.database.rows.values_mut() {
             row.original = row.original.take().filter(|original| *original == row.images);
@@ -174,7 +177,8 @@ pub fn back_up(world: &mut Inner, ledger: usize, path: &Path) {
         let copied = read.store().copy_to(&backup).and_then(|()| Ledger::read(&backup));
         if copied.is_ok_and(|copy| copy.head() == read.head()) {
             world.count("backup made");
-            world.people.backups[ledger] = Some(backup);
+            let left = world.people.left.clone();
+            world.people.backups[ledger] = Some(left.into_iter().filter(|((by, ..), _)| *by == ledger).collect());
         } else {
             world.break_promise(format!("ledger {ledger}: a copy of it is not the same"));
         }

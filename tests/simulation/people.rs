@@ -2,7 +2,6 @@
 //! they decided to leave, and old backups of ledgers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -20,6 +19,9 @@ use super::world::{Inner, LEDGERS};
 /// Where the images of Trivia Advisor are.
 pub const ORIGIN: &str = "https://origin.example";
 
+/// Pictures that a person left, by ledger, venue and URL, and when.
+type Left = BTreeMap<(usize, i64, String), Instant>;
+
 /// What people know and keep.
 #[derive(Default)]
 pub struct People {
@@ -30,9 +32,9 @@ pub struct People {
     /// Plans that were saved, by their digests, with the ledger beside which each was made.
     pub plans: Vec<(usize, Arc<SavedPlan>)>,
     /// Pictures that a person left, by ledger, venue and URL, and when.
-    pub left: BTreeMap<(usize, i64, String), Instant>,
-    /// The last backup of each ledger.
-    pub backups: [Option<PathBuf>; LEDGERS],
+    pub left: Left,
+    /// The last backup of each ledger, with the pictures that it tells to be left.
+    pub backups: [Option<Left>; LEDGERS],
     /// Whether a ledger was put back to an old backup, so that it has forgotten something.
     pub forgot: [bool; LEDGERS],
     /// Processes whose run a person has paused, until it is let go on.

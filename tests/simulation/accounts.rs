@@ -109,7 +109,8 @@ fn files_explained(world: &mut Inner, ledgers: &[Ledger]) {
         .filter(|file| !has_failed(&file.path))
         // A request that arrives late finds nothing there where others have deleted what its repetition sent.
         .filter(|file| {
-            let is_before = |old: &&File| old.path == file.path && old.touched.is_some() && old.deleted.is_some();
+            let is_before =
+                |old: &&File| old.path == file.path && old.touched.is_some() && old.deleted.is_some();
             !world.cdn.files.values().filter(is_before).any(|old| named.contains(&old.id))
         })
         .map(|file| {

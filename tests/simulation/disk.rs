@@ -178,7 +178,8 @@ pub fn back_up(world: &mut Inner, ledger: usize, path: &Path) {
         if copied.is_ok_and(|copy| copy.head() == read.head()) {
             world.count("backup made");
             let left = world.people.left.clone();
-            world.people.backups[ledger] = Some(left.into_iter().filter(|((by, ..), _)| *by == ledger).collect());
+            world.people.backups[ledger] =
+                Some(left.into_iter().filter(|((by, ..), _)| *by == ledger).collect());
         } else {
             world.break_promise(format!("ledger {ledger}: a copy of it is not the same"));
         }

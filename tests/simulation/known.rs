@@ -4,8 +4,6 @@ use ledger::event::{Checkpoint, Tally};
 use ledger::ledger::Ledger;
 use ledger::plan;
 
-use super::bug::Bug;
-use super::command::Command;
 use super::process::Process;
 use super::world::Inner;
 
@@ -13,9 +11,12 @@ use super::world::Inner;
 #[derive(PartialEq)]
 pub struct Known {
     checkpoint: Checkpoint,
-    tallies: Vec<Tally>,
-    unfinished: usize,
-    has_retryable: bool,
+    /// What each run did.
+    pub tallies: Vec<Tally>,
+    /// Runs that are to be gone on with.
+    pub unfinished: usize,
+    /// Whether anything that failed may be tried again.
+    pub has_retryable: bool,
 }
 
 impl Known {
@@ -48,24 +49,5 @@ pub fn found(world: &mut Inner, number: usize, ledger: &Ledger) {
         world.break_promise(format!(
             "ledger {number}: the events give another state than the last process had"
         ));
-    }
-}
-
-/// Whether a command has nothing to do, as all know of the ledger, or as there is none.
-pub fn is_nothing(world: &Inner, number: usize, is_there: bool, command: &Command) -> bool {
-    // This planted bug has it do what there is no reason for.
-    if world.bug == Some(Bug::ResumedOverRollback) && matches!(command, Command::Resume(_)) {
-        return false;
-    }
-    let known = world.known[number].as_ref();
-    let has_runs = is_there && known.is_none_or(|known| !known.tallies.is_empty());
-    match command {
-        Command::Resume(_) => !is_there || known.is_some_and(|known| known.unfinished == 0),
-        Command::Retry => !is_there || known.is_some_and(|known| !known.has_retryable),
-        Command::Rollback(..) | Command::RollbackRun(..) | Command::Skip(_) | Command::Checkpoint => {
-            !has_runs
-        }
-        Command::MigratePlan(_) => !world.people.plans.iter().any(|(by, _)| *by == number),
-        Command::Migrate(..) | Command::Populate(..) | Command::DeleteOrphans | Command::Plan(_) => false,
     }
 }

@@ -359,7 +359,7 @@ fn the_tests_that_the_docs_name_are_there() {
     let promises = rest.split("\n## ").next().unwrap().to_owned();
     let all: String =
         ["src/", "ledger/", "tests/"].into_iter().flat_map(|below| code(below).into_values()).collect();
-    for text in [promises, read("docs/security.md")] {
+    for text in [promises, read("docs/reliability.md"), read("docs/security.md")] {
         let named: BTreeSet<&str> = text.split('`').skip(1).step_by(2).collect();
         let is_test =
             |name: &&str| name.contains('_') && words(name).len() == 1 && name.contains(char::is_lowercase);

@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Poll;
 
 use clap::Parser;
@@ -17,8 +17,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Where SIGHUP stands among the signals that are listened to.
 const HANGUP: usize = 2;
 
-/// Set by a panic on any thread: whatever the command says then, the exit code is that of a bug.
-static PANICKED: AtomicBool = AtomicBool::new(false);
+/// The exit code that the first panic on any thread asks for, whatever the command says then; 0 without one.
+static PANICKED: AtomicU8 = AtomicU8::new(0);
 
 /// The whole program. Tests start it inside their own, where the disk can fail.
 pub fn main() -> ExitCode {
@@ -26,12 +26,15 @@ pub fn main() -> ExitCode {
     // Whatever is made is this user's alone (requirement S5), from the moment that it is there; also what libraries make.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     std::panic::set_hook(Box::new(|panic| {
-        PANICKED.store(true, Ordering::SeqCst);
-        show::panicked(panic);
+        let exit = show::panicked(panic).code();
+        let _the_first_counts = PANICKED.compare_exchange(0, exit, Ordering::SeqCst, Ordering::SeqCst);
     }));
     let cli = Cli::parse();
     let code = std::panic::catch_unwind(|| run(cli)).unwrap_or(Exit::Bug.code());
-    ExitCode::from(if PANICKED.load(Ordering::SeqCst) { Exit::Bug.code() } else { code })
+    ExitCode::from(match PANICKED.load(Ordering::SeqCst) {
+        0 => code,
+        panicked => panicked,
+    })
 }
 
 fn run(cli: Cli) -> u8 {

@@ -264,7 +264,9 @@ fn s1_a_panic_says_no_secret_and_steers_no_terminal() {
     const CHILD: &str = "LONGSHORE_TEST_PANICS";
     if std::env::var_os(CHILD).is_some() {
         longshore::secrets::know([PASSWORD.to_owned()]);
-        std::panic::set_hook(Box::new(longshore::show::panicked));
+        std::panic::set_hook(Box::new(|panic| {
+            longshore::show::panicked(panic);
+        }));
         std::thread::spawn(|| panic!("it had {PASSWORD} in hand\u{1b}[2J")).join().unwrap_err();
         return;
     }

@@ -298,7 +298,9 @@ pub fn deleted(world: &mut Inner, by: &Process, id: &str, sent: Instant) {
         world.break_promise(format!("ledger {} deletes {id}, which {:?} made", by.ledger, file.made_by));
     }
     let seen = file.seen(by.number);
-    let is_since = |at: Option<Instant>| at.is_some_and(|at| seen.is_none_or(|seen| at >= seen));
+    // A request that arrives late was sent before what was asked for again since.
+    let is_since =
+        |at: Option<Instant>| at.is_some_and(|at| at >= sent || seen.is_none_or(|seen| at >= seen));
     let is_touched_since = is_since(file.touched);
     let other = LedgerId([2 - by.ledger as u8; 16]).tag();
     let has = |other: &str| file.tags.iter().any(|tag| tag == other);

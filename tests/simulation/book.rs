@@ -100,7 +100,11 @@ fn told_before(world: &Inner, event: &Event) -> Option<String> {
 fn note(world: &mut Inner, ledger: usize, record: &Record) {
     if let Event::RolledBack(e) = &record.event {
         // What was taken back may be moved again, whoever had left it.
-        world.people.left.retain(|(by, of, _), _| (*by, *of) != (ledger, e.venue.0));
+        let is_back = |image: &ImageId| {
+            let mut edits = e.edits.iter().map(|edit| edit.image);
+            edits.any(|of| of == *image) || e.held.contains(image) || e.left.contains(image)
+        };
+        world.people.left.retain(|(by, ..), (_, images)| *by != ledger || !images.iter().any(is_back));
     }
     let book = &mut world.books[ledger];
     let mut settled = |image: ImageId, undone: Option<&'static str>| {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use ledger::ids::VenueId;
+use ledger::ids::{ImageId, VenueId};
 use longshore::outside::Trouble;
 use longshore::outside::matches::{About, Match, Matches};
 use longshore::outside::trivia::{TaVenue, Trivia};
@@ -19,8 +19,8 @@ use super::world::{Inner, LEDGERS};
 /// Where the images of Trivia Advisor are.
 pub const ORIGIN: &str = "https://origin.example";
 
-/// Pictures that a person left, by ledger, venue and URL, and when.
-type Left = BTreeMap<(usize, i64, String), Instant>;
+/// Pictures that a person left, by ledger, venue and URL: when, and as which images.
+type Left = BTreeMap<(usize, i64, String), (Instant, Vec<ImageId>)>;
 
 /// What people know and keep.
 #[derive(Default)]

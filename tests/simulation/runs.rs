@@ -62,7 +62,7 @@ pub fn may_complete(world: &Inner, by: &Process, id: i64, old: &str) -> Result<(
     let Some(url) = external(old) else { return Ok(()) };
     let doing = doing(by);
     let left = world.people.left.get(&(by.ledger, id, url.clone()));
-    if doing.venue.is_none() && left.is_some_and(|left| *left <= by.born) {
+    if doing.venue.is_none() && left.is_some_and(|(left, _)| *left <= by.born) {
         return Err("a person had left what is completed".to_owned());
     }
     let Some(plan) = &doing.plan else { return Ok(()) };

@@ -172,16 +172,20 @@ pub fn skip(process: &Process, ledger: &mut Ledger, which: usize) -> Result<Ende
         whole.clear();
     }
     let images = images.into_iter().filter(|(_, _, url)| wanted.is_none() || *url == wanted);
-    let (mut records, mut left) = (Vec::new(), Vec::new());
+    let (mut records, mut left) = (Vec::new(), Vec::<(String, ImageId)>::new());
     for (run, image, url) in images {
         records.push(closed(run, venue, Some(image)));
-        left.extend(url.map(|url| ((process.ledger, venue.0, url), Instant::now())));
+        left.extend(url.map(|url| (url, image)));
     }
     records.extend(whole.into_iter().map(|run| closed(run, venue, None)));
     ledger.append(&records)?;
     let mut world = process.world.lock();
     world.count("left by a person");
-    world.people.left.extend(left);
+    for (url, image) in left {
+        let of = world.people.left.entry((process.ledger, venue.0, url));
+        let (_, images) = of.or_insert_with(|| (Instant::now(), Vec::new()));
+        images.push(image);
+    }
     Ok(Ended::Finished)
 }
 

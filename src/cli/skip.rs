@@ -15,7 +15,7 @@ use crate::error::{Exit, Failure};
 use crate::secrets::masked;
 use crate::show;
 
-/// Leave what waits of a venue, for good: no later run takes it up, unless it names the venue.
+/// Leave what waits of a venue, for good: no later run takes it up, unless it names the venue or a rollback takes it back.
 #[derive(Debug, Args)]
 pub struct SkipArgs {
     /// The venue.

@@ -52,12 +52,14 @@ const ABSENT: [&str; 1] = ["chain_broken"];
 fn tell(seed: u64, trim: &Trim, tells: bool) -> (Told, Vec<String>) {
     let dir = tempfile::tempdir().unwrap();
     let told = catch_unwind(AssertUnwindSafe(|| story::tell(seed, None, trim, dir.path(), tells)));
-    let told = told.unwrap_or_else(|_| Told {
+    let mut told = told.unwrap_or_else(|_| Told {
         wrong: vec!["it panicked".to_owned()],
         happened: Happened::new(),
         told: Vec::new(),
         heads: Vec::new(),
     });
+    let in_dir = format!("{}/", dir.path().display());
+    told.told.iter_mut().for_each(|line| *line = line.replace(&in_dir, ""));
     let events = if tells { story::events(dir.path()) } else { Vec::new() };
     (told, events)
 }

@@ -4,9 +4,9 @@ use crate::event::{
     Acquired, Confirmed, DbUpdated, Downloaded, Drifted, Edit, Event, PauseReason, Paused, RolledBack,
     StepName, Stopped, Uploaded,
 };
-use crate::ids::{CdnPath, ContentHash, FileId, Format, ImageId};
-use crate::images::{self, Array, Change, Found};
-use crate::order::{Fetch, Order, Put, RowOrder, RowWork};
+use crate::ids::{CdnPath, ContentHash, FileId, Format, ImageId, VenueId};
+use crate::images::{self, Array, Change, Entry, Found};
+use crate::order::{Fetch, Order, Put, PutBack, RowOrder, RowWork};
 use crate::trouble::{Treatment, TroubleKind};
 
 /// What came of a step in the world.
@@ -103,6 +103,9 @@ pub enum Verdict {
     Events(Vec<Event>),
     /// The run pauses; nothing is said of the image, which is taken up again later.
     Pause(Paused),
+    /// Nothing is said yet: the image was uploaded once, and its row may have been updated without a word of it. The row is
+    /// looked at first ([`put_back`](crate::order::put_back)), so that none keeps an entry whose image is told as failed.
+    PutBack(Put, Trouble),
 }
 
 /// What an outcome means.
@@ -111,7 +114,8 @@ pub enum Verdict {
 /// When the outcome is none that the order can have: a bug of whoever performed it.
 pub fn decide(order: &Order, outcome: Outcome) -> Verdict {
     match (order, outcome) {
-        (order, Outcome::Trouble(trouble)) => troubled(order, &trouble),
+        (order, Outcome::Trouble(trouble)) => troubled(order, trouble),
+        (Order::PutBack(back), Outcome::Row(row)) => Verdict::Events(vec![given_up(back, row)]),
         (Order::Download(Fetch { image, .. }), Outcome::Fetched(b))
         | (Order::Upload(Put { fetch: Fetch { image, .. }, .. }), Outcome::Fetched(b)) => {
             Verdict::Events(vec![Event::Downloaded(Downloaded {
@@ -173,13 +177,13 @@ pub fn check_stored(put: &Put, path: &CdnPath, bytes: u64, pixels: Option<(u32, 
     }
 }
 
-fn troubled(order: &Order, trouble: &Trouble) -> Verdict {
+fn troubled(order: &Order, trouble: Trouble) -> Verdict {
     let pause = |reason, advice: &str| {
         let message = trouble.message.clone();
         Verdict::Pause(Paused { reason, message, advice: advice.to_owned() })
     };
     match trouble.kind {
-        TroubleKind::Unauthorized if matches!(order, Order::UpdateRow(_) | Order::RestoreRow(_)) => {
+        TroubleKind::Unauthorized if is_about_row(order) => {
             return pause(
                 PauseReason::Unauthorized,
                 "Give the database's URL a role that may update venues, then `longshore resume`",
@@ -202,31 +206,62 @@ fn troubled(order: &Order, trouble: &Trouble) -> Verdict {
         }
         _ => {}
     }
-    let stopped = |venue, image, step| {
-        let stopped = Stopped {
-            venue,
-            image,
-            step,
-            error_type: trouble.kind,
-            message: trouble.message.clone(),
-            attempts: trouble.attempts,
-            passing: trouble.kind.is_passing(),
-            file_id: trouble.file.clone(),
-        };
-        match trouble.kind.treatment() {
-            Treatment::Skip => Event::Skipped(stopped),
-            _ => Event::Failed(stopped),
-        }
-    };
+    let stopped = |venue, image, step| stopped(venue, image, step, &trouble);
     Verdict::Events(match order {
         Order::Download(fetch) => vec![stopped(fetch.venue, Some(fetch.image), StepName::Download)],
+        Order::Upload(put) if put.uploaded.is_some() => return Verdict::PutBack(put.clone(), trouble),
         Order::Upload(put) => vec![stopped(put.fetch.venue, Some(put.fetch.image), StepName::Upload)],
         Order::UpdateRow(row) => {
             let each = row.images.iter().map(|image| stopped(row.venue, Some(*image), StepName::UpdateRow));
             each.collect()
         }
         Order::RestoreRow(row) => vec![stopped(row.venue, None, StepName::RestoreRow)],
+        // The row's trouble is told as the image's: once that is over, both can be tried again.
+        Order::PutBack(back) => {
+            let PutBack { put: Put { fetch, .. }, trouble: first, .. } = &**back;
+            let message = format!("{}; its row could not be looked at: {}", first.message, trouble.message);
+            let trouble = Trouble { message, file: first.file.clone(), ..trouble };
+            vec![self::stopped(fetch.venue, Some(fetch.image), StepName::UpdateRow, &trouble)]
+        }
     })
+}
+
+fn is_about_row(order: &Order) -> bool {
+    match order {
+        Order::Download(_) | Order::Upload(_) => false,
+        Order::UpdateRow(_) | Order::RestoreRow(_) | Order::PutBack(_) => true,
+    }
+}
+
+fn stopped(venue: VenueId, image: Option<ImageId>, step: StepName, trouble: &Trouble) -> Event {
+    let stopped = Stopped {
+        venue,
+        image,
+        step,
+        error_type: trouble.kind,
+        message: trouble.message.clone(),
+        attempts: trouble.attempts,
+        passing: trouble.kind.is_passing(),
+        file_id: trouble.file.clone(),
+    };
+    match trouble.kind.treatment() {
+        Treatment::Skip => Event::Skipped(stopped),
+        _ => Event::Failed(stopped),
+    }
+}
+
+/// An image that was uploaded once is given up, and its row has its before-image again, unless somebody changed it.
+fn given_up(back: &PutBack, row: Row) -> Event {
+    let mut trouble = back.trouble.clone();
+    let edits = settle(&back.row, row.seen).edits;
+    let named = edits.first().and_then(|edit| Entry::parse(edit.before.as_deref()?)?.file_id());
+    if let Some(file) = named {
+        let told = format!(
+            "; its row, updated before a process ended, named the file {file}, and has the entry from before again"
+        );
+        trouble.message.push_str(&told);
+    }
+    stopped(back.put.fetch.venue, Some(back.put.fetch.image), StepName::Upload, &trouble)
 }
 
 /// What the changes of an order came to in a row.

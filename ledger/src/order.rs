@@ -5,6 +5,7 @@ mod origins;
 
 use self::look::Look;
 pub use self::origins::Origins;
+use crate::decide::Trouble;
 use crate::event::{Acquired, Record};
 use crate::ids::{CdnPath, ContentHash, FileId, Format, ImageId, RunId, Seq, VenueId};
 use crate::images::{self, Array, Change, Edited, NotAnArray, edit};
@@ -23,6 +24,8 @@ pub enum Order {
     UpdateRow(RowOrder),
     /// Write the before-images.
     RestoreRow(RowOrder),
+    /// Write the before-image of one image that is about to be given up.
+    PutBack(Box<PutBack>),
 }
 
 impl Order {
@@ -31,6 +34,7 @@ impl Order {
         match self {
             Self::Download(fetch) | Self::Upload(Put { fetch, .. }) => fetch.url.len(),
             Self::UpdateRow(row) | Self::RestoreRow(row) => row.bytes(),
+            Self::PutBack(back) => back.put.fetch.url.len() + back.row.bytes(),
         }
     }
 }
@@ -69,6 +73,18 @@ pub struct Put {
     pub known: Option<Known>,
     /// The file of the image's own `uploaded`, where that is to be confirmed.
     pub uploaded: Option<(FileId, String)>,
+}
+
+/// An image that was uploaded and cannot be confirmed or sent again. Its row may have been updated without a word of it;
+/// before it is told as failed or skipped, the row has its before-image again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutBack {
+    /// What was to be stored.
+    pub put: Put,
+    /// Why that did not come about.
+    pub trouble: Trouble,
+    /// The row.
+    pub row: RowOrder,
 }
 
 /// A file an earlier `uploaded` speaks of.
@@ -230,6 +246,24 @@ pub fn order(
         }
         Step::RestoreRow(planned) => Order::RestoreRow(look.back(planned)?),
     })
+}
+
+/// What is to be done about an image that was uploaded once and is about to be given up
+/// ([`Verdict::PutBack`](crate::decide::Verdict::PutBack)).
+///
+/// # Errors
+/// When the ledger cannot be read.
+///
+/// # Panics
+/// As [`order`].
+pub fn put_back(
+    state: &State,
+    past: &impl Past,
+    put: Put,
+    trouble: Trouble,
+) -> Result<Order, LedgerError> {
+    let row = Look::new(state, past).put_back(put.fetch.image)?;
+    Ok(Order::PutBack(Box::new(PutBack { put, trouble, row })))
 }
 
 /// The origin URLs of some images of a run forward, spread over its venues: so many at most.

@@ -119,6 +119,8 @@ pub struct State {
     plans: BTreeMap<Seq, Plan>,
     venues: HashMap<VenueId, VenuePlans>,
     files: HashMap<PathKey, FileSeen>,
+    /// The `uploaded`s of an image before its last one, where there was more than one.
+    earlier: HashMap<ImageId, Vec<Seq>>,
     /// Images between uploaded and rolled-back, by the path of their file.
     users: HashMap<PathKey, u32>,
     places: Vec<Place>,
@@ -262,6 +264,18 @@ impl State {
             Aim::Back(images) => images.iter().filter_map(|id| self.image(*id)).any(was_it),
             Aim::Add => false,
         })
+    }
+    /// The `uploaded`s by which an image's row may have got another entry than its last one makes, without a word of it: its
+    /// own earlier ones, and those of older images of its picture that were never known to be in the row.
+    pub fn earlier_uploads(&self, id: ImageId) -> Vec<Seq> {
+        let (Some(plan), Some(image)) = (self.plan(id.planned), self.image(id)) else { return Vec::new() };
+        let own = |id: &ImageId| self.earlier.get(id).into_iter().flatten().copied();
+        let plans = self.venue(plan.venue).map_or(&[][..], |plans| plans.all()).iter();
+        let older = plans.copied().take_while(|seq| *seq < id.planned);
+        let older = older.filter_map(|seq| Some((seq, self.plan(seq)?))).flat_map(|(seq, plan)| plan.ids(seq));
+        let is_it = |of: &Image| of.picture == image.picture && of.rung == Rung::Uploaded;
+        let of_older = older.filter(|(_, of)| is_it(of));
+        own(&id).chain(of_older.flat_map(|(id, of)| own(&id).chain(of.uploaded))).collect()
     }
     /// How many images stand on each rung, over all runs.
     pub fn rungs(&self) -> Rungs {

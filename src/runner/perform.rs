@@ -83,12 +83,20 @@ pub enum Performed {
 impl Performer {
     /// Performs an order of a step. `claim` is the one its row is updated under.
     pub async fn perform(&self, step: Step, order: &Order, claim: Option<Arc<dyn Claim>>) -> Performed {
-        let this = Self { retry: self.retry.of(step, self.deferred.clone()), ..self.clone() };
+        // What an image is given up for is known: it is not deferred to be tried again.
+        let retry = match order {
+            Order::PutBack(_) => self.retry.clone(),
+            _ => self.retry.of(step, self.deferred.clone()),
+        };
+        let this = Self { retry, ..self.clone() };
         let outcome = match order {
             Order::Download(fetch) => this.fetch(fetch).await,
             Order::Upload(put) => this.store(put).await,
             Order::UpdateRow(row) | Order::RestoreRow(row) => {
                 this.row(row, claim.expect("a row is updated under a claim")).await
+            }
+            Order::PutBack(back) => {
+                this.row(&back.row, claim.expect("a row is updated under a claim")).await
             }
         };
         match outcome {

@@ -9,7 +9,7 @@ use ledger::decide::{Verdict, decide};
 use ledger::event::{AlertAbout, Alerted, Ending, Event, Operator, Paused, Record, RunFinished};
 use ledger::ids::{ContentHash, RunId};
 use ledger::ledger::Ledger;
-use ledger::order::{Order, Origins, last_completed, order, some_origins};
+use ledger::order::{Order, Origins, Put, last_completed, order, put_back, some_origins};
 use ledger::plan::{Agenda, Step, is_upload_due, upload_path};
 use ledger::report::is_held;
 use ledger::state::{PathKey, State};
@@ -134,7 +134,7 @@ impl<'a> Wheel<'a> {
             {
                 batch.push(more);
             }
-            self.take_in(&mut agenda, batch)?;
+            self.take_in(&mut agenda, &performer, batch)?;
         }
         self.close().await
     }
@@ -221,7 +221,12 @@ impl<'a> Wheel<'a> {
     }
 
     /// Decides what has arrived together, appends it in one transaction, and notes what follows.
-    fn take_in(&mut self, agenda: &mut Agenda, batch: Vec<Message>) -> Result<(), RunError> {
+    fn take_in(
+        &mut self,
+        agenda: &mut Agenda,
+        performer: &Arc<Performer>,
+        batch: Vec<Message>,
+    ) -> Result<(), RunError> {
         let mut events = Vec::new();
         let mut settled: Vec<(Step, Option<PathKey>, Option<Box<Order>>)> = Vec::new();
         let mut asked = Vec::new();
@@ -234,6 +239,12 @@ impl<'a> Wheel<'a> {
                         Performed::Outcome(outcome) => match decide(&order, outcome) {
                             Verdict::Events(decided) => events.extend(decided),
                             Verdict::Pause(paused) => self.pause(paused, agenda.in_air()),
+                            Verdict::PutBack(put, trouble) => {
+                                let back = put_back(self.state(), self.ledger.store(), put, trouble)?;
+                                self.bytes_in_air += back.bytes();
+                                self.spawn(step, back, performer.clone());
+                                continue;
+                            }
                         },
                         Performed::Deferred => {
                             agenda.defer(step, path);
@@ -242,7 +253,8 @@ impl<'a> Wheel<'a> {
                         Performed::GivenUp => {}
                     }
                     // A row's texts are in its events by now.
-                    let spooled = matches!(*order, Order::Download(_) | Order::Upload(_)).then_some(order);
+                    let is_row = matches!(*order, Order::UpdateRow(_) | Order::RestoreRow(_));
+                    let spooled = (!is_row).then_some(order);
                     settled.push((step, path, spooled));
                 }
                 // What has arrived together with the question is told by the answer.
@@ -330,22 +342,26 @@ impl<'a> Wheel<'a> {
                     *self.spooled.entry(downloaded.hash).or_default() += 1;
                 }
             }
-            Order::Upload(put) => {
-                if is_upload_due(self.state(), put.fetch.image) {
-                    // Given up, or fetched again: the bytes are still waited for.
-                    return;
-                }
-                let needing = self.spooled.entry(put.hash).or_insert(1);
-                *needing = needing.saturating_sub(1);
-                if *needing == 0 {
-                    self.spooled.remove(&put.hash);
-                    if let (Some(forward), hash) = (self.setting.world.forward.clone(), put.hash) {
-                        // A cache may keep what cannot be removed.
-                        tokio::spawn(async move { forward.spool.remove(&hash).await });
-                    }
-                }
-            }
+            Order::Upload(put) => self.tidy_sent(put),
+            Order::PutBack(back) => self.tidy_sent(&back.put),
             Order::UpdateRow(_) | Order::RestoreRow(_) => {}
+        }
+    }
+
+    /// The same, once a file is on the CDN or its image is given up.
+    fn tidy_sent(&mut self, put: &Put) {
+        if is_upload_due(self.state(), put.fetch.image) {
+            // Given up, or fetched again: the bytes are still waited for.
+            return;
+        }
+        let needing = self.spooled.entry(put.hash).or_insert(1);
+        *needing = needing.saturating_sub(1);
+        if *needing == 0 {
+            self.spooled.remove(&put.hash);
+            if let (Some(forward), hash) = (self.setting.world.forward.clone(), put.hash) {
+                // A cache may keep what cannot be removed.
+                tokio::spawn(async move { forward.spool.remove(&hash).await });
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use ledger::images::{Array, Entry};
 use ledger::plan::Step;
 use longshore::runner::{End, Moment, RunError};
 
-use crate::crash::is_done;
+use crate::crash::{SORTS, dying_at, is_done};
 use crate::support::stage::{How, Kind, Stage};
 
 /// Two venues with four images, two of which are one picture.
@@ -128,6 +128,128 @@ fn e5_the_same_row_is_rolled_back_instead() {
     assert!(matches!(stage.resume(&dying(Moment::BeforeEffect)), Err(RunError::Died)));
     assert!(is_done(&stage.rollback(&How::default())));
     assert_eq!(stage.rows(), before);
+}
+
+/// What others did to a picture of the origin after its row was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Since {
+    /// There is another.
+    Replaced,
+    /// There is none.
+    Removed,
+    /// What is there is no picture.
+    NoPicture,
+}
+
+/// Everywhere: dead between a row's update and its event; then its files go, and one picture of the origin is not what it
+/// was. `after` has the world, its rows at first, what was done, and the tally of the resumed run.
+fn a_row_of_which_nothing_is_left(after: fn(&Stage, &crate::support::stage::Rows, Since, Tally)) {
+    for kind in [Kind::Sqlite, Kind::Postgres] {
+        for since in [Since::Replaced, Since::Removed, Since::NoPicture] {
+            let stage = world(kind, Duration::ZERO);
+            let before = stage.rows();
+            assert!(matches!(stage.migrate(&dying(Moment::AfterEffect)), Err(RunError::Died)));
+            assert_ne!(stage.rows(), before);
+            stage.delete_all_files();
+            stage.lose_spool();
+            match since {
+                Since::Replaced => drop(stage.external("/a.jpg", "another")),
+                Since::Removed => stage.origin.remove("/a.jpg"),
+                Since::NoPicture => stage.origin.put("/a.jpg", "image/jpeg", "gone"),
+            }
+            let tally = tally(stage.resume(&How::default()));
+            stage.verified();
+            after(&stage, &before, since, tally);
+        }
+    }
+}
+
+#[test]
+fn e5_a_row_whose_file_and_picture_are_gone_since_keeps_no_dead_file() {
+    a_row_of_which_nothing_is_left(|stage, before, since, tally| {
+        let (done, failed, skipped) = match since {
+            Since::Replaced => (4, 0, 0),
+            Since::Removed => (3, 1, 0),
+            Since::NoPicture => (3, 0, 1),
+        };
+        let counted = (tally.done, tally.failed, tally.skipped, tally.drifted);
+        assert_eq!(counted, (done, failed, skipped, 0), "{since:?}");
+        assert_eq!(every_row_is_served(stage), done as usize, "{since:?}");
+        let waits = stage.entry("/a.jpg");
+        let is_left = stage.rows()[&1].as_ref().unwrap().contains(&waits);
+        assert_eq!(is_left, since != Since::Replaced, "what is told as failed is as it was");
+        assert!(is_done(&stage.rollback(&How::default())));
+        assert_eq!(stage.rows(), *before, "{since:?}");
+        stage.verified();
+    });
+}
+
+#[test]
+fn e5_what_was_put_back_is_taken_up_once_its_picture_is_there_again() {
+    a_row_of_which_nothing_is_left(|stage, before, _, _| {
+        let _entry = stage.external("/a.jpg", "a");
+        assert!(is_done(&stage.migrate(&How::default())));
+        assert_eq!(every_row_is_served(stage), 4);
+        assert!(is_done(&stage.rollback(&How::default())));
+        assert_eq!(stage.rows(), *before);
+        stage.verified();
+    });
+}
+
+/// The same, dead again before each effect, between it and its event, and after each append.
+fn resumed_and_dead_again(kind: Kind, since: Since, then: fn(&Stage, &How) -> Result<End, RunError>) {
+    for (name, sort) in SORTS {
+        for n in 0.. {
+            let stage = world(kind, Duration::ZERO);
+            let before = stage.rows();
+            assert!(matches!(stage.migrate(&dying(Moment::AfterEffect)), Err(RunError::Died)));
+            stage.delete_all_files();
+            stage.lose_spool();
+            match since {
+                Since::Replaced => drop(stage.external("/a.jpg", "another")),
+                Since::Removed | Since::NoPicture => stage.origin.remove("/a.jpg"),
+            }
+            let (how, seen) = dying_at(n, sort, 1);
+            let end = stage.resume(&how);
+            if seen.load(Ordering::SeqCst) <= n {
+                assert!(n >= 3, "there were only {n} moments {name}");
+                break;
+            }
+            assert!(matches!(end, Err(RunError::Died)), "{end:?}");
+            let at = format!("{kind:?}, {since:?}, dead at {n} {name}");
+            let end = then(&stage, &How::default());
+            assert!(is_done(&end) || is_nothing_left(&stage), "{at}: {end:?}");
+            every_row_is_served(&stage);
+            assert!(is_done(&stage.rollback(&How::default())) || stage.rows() == before, "{at}");
+            assert_eq!(stage.rows(), before, "{at}");
+            stage.verified();
+        }
+    }
+}
+
+fn is_nothing_left(stage: &Stage) -> bool {
+    stage.verified().state().unfinished().next().is_none()
+}
+
+#[test]
+fn e5_a_row_put_right_or_back_dead_at_every_step_is_resumed_on_sqlite() {
+    for since in [Since::Replaced, Since::Removed] {
+        resumed_and_dead_again(Kind::Sqlite, since, |stage, how| stage.migrate(how));
+    }
+}
+
+#[test]
+fn e5_a_row_put_right_or_back_dead_at_every_step_is_resumed_on_postgres() {
+    for since in [Since::Replaced, Since::Removed] {
+        resumed_and_dead_again(Kind::Postgres, since, |stage, how| stage.migrate(how));
+    }
+}
+
+#[test]
+fn e5_a_row_put_right_or_back_dead_at_every_step_is_rolled_back_instead_on_postgres() {
+    for since in [Since::Replaced, Since::Removed] {
+        resumed_and_dead_again(Kind::Postgres, since, |stage, how| stage.rollback(how));
+    }
 }
 
 #[test]

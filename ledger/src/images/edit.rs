@@ -4,6 +4,7 @@
 //! append and remove entries while we work. Equal entries count: each can be matched once.
 
 use std::collections::HashMap;
+use std::slice;
 
 use super::array::{Array, NotAnArray};
 use super::entry::{Entry, same};
@@ -18,9 +19,9 @@ pub struct Change {
     pub to: String,
     /// The completed one of the two may carry another `imagekit_uploaded_at`: no `db_updated` has recorded it.
     pub any_time: bool,
-    /// The completed one may also name another file: the image was uploaded more than once, and its row may have got what
-    /// came of an earlier upload. Such an entry is put right.
-    pub any_file: bool,
+    /// What earlier uploads would have made of the entry: its row may have got one of them without a word of it. Such an
+    /// entry is put right, or back. With `any_time` it may also name a file that no event tells of.
+    pub earlier: Vec<String>,
     /// Nothing of it need be there: it was never known to be in the row, and what would be there is the work of another
     /// image of this ledger, or was taken out by it.
     pub may_be_gone: bool,
@@ -29,18 +30,18 @@ pub struct Change {
 impl Change {
     /// A change whose two sides are known to the letter.
     pub fn exact(from: impl Into<String>, to: impl Into<String>) -> Self {
-        Self { from: from.into(), to: to.into(), any_time: false, any_file: false, may_be_gone: false }
+        Self { from: from.into(), to: to.into(), any_time: false, earlier: Vec::new(), may_be_gone: false }
     }
 
     /// The way back.
     pub fn reversed(&self) -> Self {
-        Self { from: self.to.clone(), to: self.from.clone(), ..*self }
+        Self { from: self.to.clone(), to: self.from.clone(), ..self.clone() }
     }
 
     /// Whether an entry that it replaces is what an earlier upload had made of its image.
     pub fn puts_right(&self, replaced: &str) -> bool {
         let names_file = |raw| Entry::parse(raw).is_some_and(|entry| entry.names_file());
-        self.any_file && names_file(replaced) && !names_file(&self.from)
+        names_file(replaced) && !names_file(&self.from)
     }
 }
 
@@ -88,6 +89,17 @@ impl Edited {
 const EXACTLY: &[Closeness] = &[Closeness::Text, Closeness::Entry, Closeness::Ours];
 const LOOSELY: &[Closeness] = &[Closeness::OursAnyTime, Closeness::OursAnyFile];
 
+/// Which of a change's entries is looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// The one that names a file, where one of the two does.
+    Completed,
+    /// What an earlier upload would have made.
+    Earlier,
+    /// The other of the two.
+    Other,
+}
+
 /// Makes every change whose entry is there, in one pass.
 ///
 /// # Errors
@@ -97,32 +109,45 @@ pub fn edit(array: &str, changes: &[Change]) -> Result<Edited, NotAnArray> {
     let elements: Vec<Parsed<'_>> = array.elements().map(Parsed::new).collect();
     let wanted: Vec<[Parsed<'_>; 2]> =
         changes.iter().map(|change| [&change.from, &change.to].map(|raw| Parsed::new(raw))).collect();
-    let mut places = Places::new(&elements, wanted.iter().flatten());
+    let earlier: Vec<Vec<Parsed<'_>>> =
+        changes.iter().map(|change| change.earlier.iter().map(|raw| Parsed::new(raw)).collect()).collect();
+    let mut places = Places::new(&elements, wanted.iter().flatten().chain(earlier.iter().flatten()));
     let mut found: Vec<Option<Found>> = vec![None; changes.len()];
     let mut replaced: Vec<Option<usize>> = vec![None; elements.len()];
 
-    // The completed side goes first, whichever way the change leads: it names a file and a time, and so is never
-    // taken for a twin that is still, or again, external. Another time is the last thing to be believed.
+    // What names a file and a time goes first, whichever way the change leads: it is never taken for a twin that is
+    // still, or again, external. Another time is the last thing to be believed.
     let names_file = |side: &Parsed<'_>| side.entry.as_ref().is_some_and(Entry::names_file);
     let completes = |[from, to]: &[Parsed<'_>; 2]| names_file(to) && !names_file(from);
-    let passes = [(true, EXACTLY), (false, EXACTLY), (true, LOOSELY), (false, LOOSELY)];
-    for (is_first, closeness) in
-        passes.into_iter().flat_map(|(first, all)| all.iter().map(move |c| (first, *c)))
-    {
+    let passes = [
+        (Side::Completed, EXACTLY),
+        (Side::Earlier, EXACTLY),
+        (Side::Other, EXACTLY),
+        (Side::Completed, LOOSELY),
+        (Side::Other, LOOSELY),
+    ];
+    for (side, closeness) in passes.into_iter().flat_map(|(side, all)| all.iter().map(move |c| (side, *c))) {
         for (index, sides @ [from, to]) in wanted.iter().enumerate() {
-            let is_done = completes(sides) == is_first;
-            let wanted = if is_done { to } else { from };
+            let is_done = side != Side::Earlier && completes(sides) == (side == Side::Completed);
+            let wanted = match side {
+                Side::Earlier => &earlier[index][..],
+                _ if is_done => slice::from_ref(to),
+                _ => slice::from_ref(from),
+            };
             // The side that was never uploaded has no time that could differ: one that stands there is a change.
-            let is_timed = || wanted.entry.as_ref().is_some_and(Entry::is_timed);
+            let is_timed = || wanted.iter().filter_map(|wanted| wanted.entry.as_ref()).all(Entry::is_timed);
+            let change = &changes[index];
             let may = match closeness {
-                Closeness::OursAnyTime => changes[index].any_time && is_timed(),
-                Closeness::OursAnyFile => changes[index].any_file && is_timed(),
+                Closeness::OursAnyTime => change.any_time && is_timed(),
+                Closeness::OursAnyFile => change.any_time && !change.earlier.is_empty() && is_timed(),
                 Closeness::Text | Closeness::Entry | Closeness::Ours => true,
             };
             if found[index].is_some() || !may {
                 continue;
             }
-            let Some(place) = places.take(closeness, wanted) else { continue };
+            let Some(place) = wanted.iter().find_map(|wanted| places.take(closeness, wanted)) else {
+                continue;
+            };
             let element = &elements[place];
             found[index] = Some(if is_done && closeness != Closeness::OursAnyFile {
                 Found::Held { found: Some(element.raw.to_owned()) }

@@ -21,7 +21,7 @@ fn many_changes_in_a_long_array_are_all_made() {
     };
     let changes: Vec<Change> = (0..5_000)
         .step_by(10)
-        .map(|n| Change { from: entry(n), to: done(n), any_time: true, any_file: false, may_be_gone: false })
+        .map(|n| Change { from: entry(n), to: done(n), any_time: true, earlier: Vec::new(), may_be_gone: false })
         .collect();
     assert_eq!(changes.len(), 500);
 
@@ -49,7 +49,7 @@ fn a_second_key_of_ours_is_drift() {
     let (from, to) = (r#"{"url": "a", "k": 1}"#, r#"{"url": "A", "k": 1}"#);
     let twice = r#"{"url": "a", "k": 1, "url": "b"}"#;
     let change =
-        Change { from: from.into(), to: to.into(), any_time: true, any_file: false, may_be_gone: false };
+        Change { from: from.into(), to: to.into(), any_time: true, earlier: Vec::new(), may_be_gone: false };
     let edited = edit(&format!("[{twice}]"), &[change]).unwrap();
     assert_eq!(edited.found, [Found::Drifted { found: Some(twice.into()) }]);
     assert!(!edited.is_changed());
@@ -71,7 +71,7 @@ fn the_entry_before_a_change_found_done_has_what_others_did() {
     let from = r#"{"url":"a","k":1,"width":null}"#;
     let to = r#"{"url": "A", "k": 1, "width": 9, "imagekit_uploaded_at": "now", "original_tigris_url": "a"}"#;
     let change =
-        Change { from: from.into(), to: to.into(), any_time: true, any_file: false, may_be_gone: false };
+        Change { from: from.into(), to: to.into(), any_time: true, earlier: Vec::new(), may_be_gone: false };
     // Untouched, in another order, or uploaded at another time: the planned entry to the letter.
     for found in [
         to,
@@ -92,7 +92,7 @@ fn an_upload_time_in_an_external_entry_is_drift() {
         from: r#"{"url": "a"}"#.into(),
         to: r#"{"url": "A"}"#.into(),
         any_time: true,
-        any_file: false,
+        earlier: Vec::new(),
         may_be_gone: false,
     };
     let theirs = r#"{"url": "a", "imagekit_uploaded_at": "theirs"}"#;

@@ -143,19 +143,35 @@ impl<'a, P: Past> Look<'a, P> {
         uploaded: Seq,
         in_row: &HashMap<PathKey, u32>,
     ) -> Result<Change, LedgerError> {
-        let (u, at) = self.uploaded(uploaded)?;
-        let facts = CdnFacts {
-            url: u.url,
-            file_id: u.file_id.to_string(),
-            width: u.width,
-            height: u.height,
-            uploaded_at: at,
-        };
         let from = entry(planned, id).to_owned();
-        let to = Entry::parse(&from).expect("only objects are planned").complete(&facts);
+        let of = Entry::parse(&from).expect("only objects are planned");
+        let completed = |uploaded: Seq| {
+            let (u, at) = self.uploaded(uploaded)?;
+            let facts = CdnFacts {
+                url: u.url,
+                file_id: u.file_id.to_string(),
+                width: u.width,
+                height: u.height,
+                uploaded_at: at,
+            };
+            Ok::<_, LedgerError>(of.complete(&facts))
+        };
+        let to = completed(uploaded)?;
+        let earlier = self.state.earlier_uploads(id).into_iter().map(completed).collect::<Result<_, _>>()?;
         let any_time = !is_anothers(in_row, image);
-        let any_file = any_time && image.is_reuploaded;
-        Ok(Change { from, to, any_time, any_file, may_be_gone: false })
+        Ok(Change { from, to, any_time, earlier, may_be_gone: false })
+    }
+
+    /// The way back of one image alone. Its entry is taken back only as this ledger's own uploads make it: an entry with
+    /// another time may be another ledger's work.
+    pub(super) fn put_back(&self, id: ImageId) -> Result<RowOrder, LedgerError> {
+        let planned = self.planned(id.planned)?;
+        let image = self.state.image(id).expect("what was tried is an image");
+        let uploaded = image.uploaded.expect("only what was uploaded is put back");
+        let forward = self.completion(&planned, (id, image), uploaded, &HashMap::new())?;
+        let change = Change { any_time: false, ..forward.reversed() };
+        let (images, work) = (vec![id], RowWork::Replace(vec![change]));
+        Ok(RowOrder { planned: id.planned, venue: planned.venue, array: planned.array, images, work })
     }
 
     /// By how many images the venue's row holds which file.

@@ -116,13 +116,14 @@ impl State {
                 let file = digest::short(e.file_id.to_string().as_bytes());
                 let expected = self.image(e.image).and_then(|image| image.path);
                 require(expected == Some(path), || format!("{} is not where {} goes", e.path, e.image))?;
-                let again = self.image(e.image).is_some_and(|image| image.uploaded.is_some());
+                let before = self.image(e.image).and_then(|image| image.uploaded);
                 self.happen_with(e.image, Happening::Uploaded, |image| {
                     (image.uploaded, image.seen, image.file) = (Some(seq), Some(seq), file);
-                    image.is_reuploaded |= again;
                 })?;
                 self.files.insert(path, FileSeen { uploaded: seq, seen: seq });
-                self.count(run, Some(e.image), |settled| settled.uploaded += u64::from(!again))
+                // Its file was gone before its row was known to be updated.
+                before.into_iter().for_each(|seq| self.earlier.entry(e.image).or_default().push(seq));
+                self.count(run, Some(e.image), |settled| settled.uploaded += u64::from(before.is_none()))
             }
             Event::Confirmed(e) => {
                 self.own_plan(run, e.image)?;

@@ -71,8 +71,6 @@ pub struct Image {
     pub uploaded: Option<Seq>,
     /// The seq of the last event that says its file is on the CDN: its `uploaded`, or a `confirmed` behind it.
     pub seen: Option<Seq>,
-    /// Whether it was uploaded more than once: its first file was gone before its row was known to be updated.
-    pub is_reuploaded: bool,
     /// The seq of its `db_updated`.
     pub updated: Option<Seq>,
     /// Where its file goes on the CDN, known once the bytes are.
@@ -93,7 +91,6 @@ impl Image {
             downloaded: None,
             uploaded: None,
             seen: None,
-            is_reuploaded: false,
             updated: None,
             path: None,
             picture,

@@ -55,6 +55,7 @@ fn in_words(verdict: &Verdict) -> String {
             let (Event::Failed(e) | Event::Skipped(e)) = &events[0] else { panic!("{events:?}") };
             format!("{} {}", events[0].name(), if e.passing { "passing" } else { "lasting" })
         }
+        Verdict::PutBack(..) => "put back".into(),
     }
 }
 

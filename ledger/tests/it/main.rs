@@ -21,4 +21,5 @@ mod schema;
 mod support;
 mod tampering;
 mod twins;
+mod unrecorded;
 mod verifier;

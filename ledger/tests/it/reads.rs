@@ -46,6 +46,7 @@ fn turn(history: &mut History, run: RunId, row: &mut Option<String>) -> Reads {
             Order::Download(fetch) => fetched(&fetch.url),
             Order::Upload(put) => stored(&put.hash.to_string()),
             Order::UpdateRow(of) | Order::RestoreRow(of) => perform_row(of, row),
+            Order::PutBack(_) => panic!("nothing goes wrong"),
         };
         let Verdict::Events(events) = decide(&order, outcome) else { panic!("nothing pauses it") };
         for event in events {

@@ -15,7 +15,7 @@ fn changes(array: &str, facts: &[CdnFacts]) -> Vec<Change> {
         from: from.to_owned(),
         to: Entry::parse(from).unwrap().complete(facts),
         any_time: true,
-        any_file: false,
+        earlier: Vec::new(),
         may_be_gone: false,
     };
     entries.into_iter().zip(facts).map(change).collect()

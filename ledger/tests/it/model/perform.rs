@@ -21,11 +21,8 @@ impl World {
                 _ => fetched(fetch),
             },
             Order::Upload(put) => self.upload(put, tape),
-            Order::UpdateRow(row) | Order::RestoreRow(row) => match tape.next(16) {
-                13 => Outcome::Trouble(trouble(TroubleKind::CatalogError)),
-                14 => Outcome::Trouble(Trouble { outage: true, ..trouble(TroubleKind::CatalogError) }),
-                _ => self.row(row, tape),
-            },
+            Order::UpdateRow(row) | Order::RestoreRow(row) => self.row_in_weather(row, tape),
+            Order::PutBack(back) => self.row_in_weather(&back.row, tape),
         }
     }
 
@@ -51,6 +48,14 @@ impl World {
         }
         let acquired = if found_done { Acquired::Recognised } else { Acquired::Sent };
         Outcome::Stored(File { url: format!("https://ik/{id}"), id, ms: 20, attempts: 1, acquired })
+    }
+
+    fn row_in_weather(&mut self, row: &RowOrder, tape: &mut Tape) -> Outcome {
+        match tape.next(16) {
+            13 => Outcome::Trouble(trouble(TroubleKind::CatalogError)),
+            14 => Outcome::Trouble(Trouble { outage: true, ..trouble(TroubleKind::CatalogError) }),
+            _ => self.row(row, tape),
+        }
     }
 
     fn row(&mut self, order: &RowOrder, tape: &mut Tape) -> Outcome {

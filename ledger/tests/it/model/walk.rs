@@ -6,7 +6,7 @@ use ledger::decide::{Verdict, decide};
 use ledger::event::*;
 use ledger::ids::{RunId, VenueId};
 use ledger::images::{movable, pictures};
-use ledger::order::Order;
+use ledger::order::{Order, put_back};
 use ledger::plan::{Agenda, Step, is_troubled, is_within, take_backs, upload_path};
 use ledger::trouble::TroubleKind;
 
@@ -153,12 +153,17 @@ impl World {
                 if tape.happens(40) {
                     return false;
                 }
-                let outcome = self.perform(&order, tape);
+                let mut verdict = decide(&order, self.perform(&order, tape));
+                if let Verdict::PutBack(put, trouble) = verdict {
+                    let back = put_back(&self.history.state, &self.history, put, trouble).unwrap();
+                    verdict = decide(&back, self.perform(&back, tape));
+                }
                 if tape.happens(40) {
                     return false;
                 }
                 settled.push((step, upload_path(&self.history.state, step)));
-                match decide(&order, outcome) {
+                match verdict {
+                    Verdict::PutBack(put, trouble) => panic!("{put:?} is put back for {trouble:?}"),
                     Verdict::Events(more) => events.extend(more),
                     Verdict::Pause(paused) => {
                         events.into_iter().for_each(|event| self.write(run, event));

@@ -166,7 +166,7 @@ impl History {
     pub fn decide(&self, run: RunId, step: Step, outcome: Outcome) -> Vec<Event> {
         match decide(&self.order(run, step), outcome) {
             Verdict::Events(events) => events,
-            Verdict::Pause(paused) => panic!("{paused:?}"),
+            other => panic!("{other:?}"),
         }
     }
 

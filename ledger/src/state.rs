@@ -272,7 +272,8 @@ impl State {
         let own = |id: &ImageId| self.earlier.get(id).into_iter().flatten().copied();
         let plans = self.venue(plan.venue).map_or(&[][..], |plans| plans.all()).iter();
         let older = plans.copied().take_while(|seq| *seq < id.planned);
-        let older = older.filter_map(|seq| Some((seq, self.plan(seq)?))).flat_map(|(seq, plan)| plan.ids(seq));
+        let older =
+            older.filter_map(|seq| Some((seq, self.plan(seq)?))).flat_map(|(seq, plan)| plan.ids(seq));
         let is_it = |of: &Image| of.picture == image.picture && of.rung == Rung::Uploaded;
         let of_older = older.filter(|(_, of)| is_it(of));
         own(&id).chain(of_older.flat_map(|(id, of)| own(&id).chain(of.uploaded))).collect()

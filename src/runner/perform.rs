@@ -95,9 +95,7 @@ impl Performer {
             Order::UpdateRow(row) | Order::RestoreRow(row) => {
                 this.row(row, claim.expect("a row is updated under a claim")).await
             }
-            Order::PutBack(back) => {
-                this.row(&back.row, claim.expect("a row is updated under a claim")).await
-            }
+            Order::PutBack(back) => this.row(&back.row, claim.expect("a row is updated under a claim")).await,
         };
         match outcome {
             Ok(outcome) => Performed::Outcome(outcome),

@@ -21,7 +21,13 @@ fn many_changes_in_a_long_array_are_all_made() {
     };
     let changes: Vec<Change> = (0..5_000)
         .step_by(10)
-        .map(|n| Change { from: entry(n), to: done(n), any_time: true, earlier: Vec::new(), may_be_gone: false })
+        .map(|n| Change {
+            from: entry(n),
+            to: done(n),
+            any_time: true,
+            earlier: Vec::new(),
+            may_be_gone: false,
+        })
         .collect();
     assert_eq!(changes.len(), 500);
 

@@ -40,8 +40,13 @@ impl CutOff {
 
     /// The row is written, and the process ends; another goes on.
     fn dies_behind_the_row(&mut self) {
-        let Order::UpdateRow(order) = self.history.order(self.run, Step::UpdateRow(self.plan)) else { panic!() };
-        assert!(matches!(perform_row(&order, &mut self.row), Outcome::Row(Row { seen: Seen::Written { .. }, .. })));
+        let Order::UpdateRow(order) = self.history.order(self.run, Step::UpdateRow(self.plan)) else {
+            panic!()
+        };
+        assert!(matches!(
+            perform_row(&order, &mut self.row),
+            Outcome::Row(Row { seen: Seen::Written { .. }, .. })
+        ));
         self.resume();
     }
 
@@ -70,7 +75,9 @@ impl CutOff {
 
     fn put_back(&self, kind: TroubleKind) -> Order {
         let order = self.history.order(self.run, self.step());
-        let Verdict::PutBack(put, trouble) = decide(&order, Outcome::Trouble(trouble(kind))) else { panic!() };
+        let Verdict::PutBack(put, trouble) = decide(&order, Outcome::Trouble(trouble(kind))) else {
+            panic!()
+        };
         put_back(&self.history.state, &self.history, put, trouble).unwrap()
     }
 
@@ -140,10 +147,9 @@ fn e5_an_earlier_entry_keeps_the_keys_that_others_gave_it() {
 
 #[test]
 fn e5_a_row_is_put_back_before_its_image_is_told_as_failed_or_skipped() {
-    for (kind, name, mark) in [
-        (NotFound, "failed", Mark::Failed(NotFound)),
-        (InvalidImage, "skipped", Mark::Skipped(InvalidImage)),
-    ] {
+    for (kind, name, mark) in
+        [(NotFound, "failed", Mark::Failed(NotFound)), (InvalidImage, "skipped", Mark::Skipped(InvalidImage))]
+    {
         for is_sent_once_more in [false, true] {
             let mut cut = CutOff::new();
             if is_sent_once_more {
@@ -232,7 +238,9 @@ fn e5_what_an_older_run_of_this_ledger_made_of_the_row_is_known() {
             let mut row = cut.row.clone();
             let events = cut.history.row(run, Step::UpdateRow(cut.plan), &mut row);
             cut.row = row;
-            assert!(matches!(&events[..], [Event::DbUpdated(e)] if e.array_before.as_ref() == Some(&cut.planned)));
+            assert!(
+                matches!(&events[..], [Event::DbUpdated(e)] if e.array_before.as_ref() == Some(&cut.planned))
+            );
             assert_eq!(cut.file().as_deref(), Some("b"));
         } else {
             cut.resume();

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger::event::{Closed, Edit, Event, Placed, StepName, Stopped, Verb};
+use ledger::event::{Closed, Edit, Event, Record, StepName, Stopped, Verb};
 use ledger::ids::{CdnPath, ContentHash, Format, ImageId, VenueId};
 use ledger::ledger::Ledger;
 use ledger::report::standing;
-use ledger::store::LedgerError;
+use ledger::state::State;
 use longshore::limits::RETRIES_MAX;
 
 use super::cdn::File;
+use super::command;
 use super::faults::Fault;
 use super::judge::{completed, elements, external, is_whole};
 use super::pictures;
@@ -29,6 +30,8 @@ const OF_ROWS: [Fault; 7] = [
 /// All that was planned, and is not there yet, is there at the end of a migration of everything; the ledgers' numbers are
 /// those of the rows; every file has its event.
 pub fn migrated(world: &mut Inner, ledgers: &[Ledger]) {
+    let read = |ledger| Read { ledger, events: command::records(ledger) };
+    let ledgers = &ledgers.iter().map(read).collect::<Vec<_>>()[..];
     for ledger in ledgers {
         let unfinished: Vec<String> = ledger.state().unfinished().map(|(run, _)| run.to_string()).collect();
         if !unfinished.is_empty() {
@@ -42,7 +45,7 @@ pub fn migrated(world: &mut Inner, ledgers: &[Ledger]) {
     rows_told(world, ledgers);
 }
 
-fn nothing_left(world: &mut Inner, ledgers: &[Ledger]) {
+fn nothing_left(world: &mut Inner, ledgers: &[Read<'_>]) {
     // An older ledger may know, or not, what a person left.
     if world.people.forgot.contains(&true) && world.happened.contains_key("left by a person") {
         return;
@@ -66,7 +69,7 @@ fn nothing_left(world: &mut Inner, ledgers: &[Ledger]) {
     left.into_iter().for_each(|what| world.break_promise(what));
 }
 
-fn files_explained(world: &mut Inner, ledgers: &[Ledger]) {
+fn files_explained(world: &mut Inner, ledgers: &[Read<'_>]) {
     // Whoever was cut off behind an upload and finds another picture at the origin sends that one.
     if [Fault::PictureChanged, Fault::PictureGone]
         .iter()
@@ -120,7 +123,7 @@ fn files_explained(world: &mut Inner, ledgers: &[Ledger]) {
     unexplained.into_iter().for_each(|what| world.break_promise(what));
 }
 
-fn numbers(world: &mut Inner, ledgers: &[Ledger]) {
+fn numbers(world: &mut Inner, ledgers: &[Read<'_>]) {
     if OF_ROWS.iter().any(|fault| world.happened.contains_key(fault.name())) {
         return;
     }
@@ -154,7 +157,7 @@ struct Unsure {
 }
 
 impl Unsure {
-    fn of(ledgers: &[Ledger]) -> Self {
+    fn of(ledgers: &[Read<'_>]) -> Self {
         let mut unsure = Self::default();
         for ledger in ledgers {
             let (mut files, mut images) = (BTreeMap::new(), BTreeMap::new());
@@ -184,7 +187,7 @@ impl Unsure {
 
 /// What rows hold that nobody else wrote to, the ledgers tell, entry by entry; and where there is but one ledger, rows hold
 /// what it tells.
-fn rows_told(world: &mut Inner, ledgers: &[Ledger]) {
+fn rows_told(world: &mut Inner, ledgers: &[Read<'_>]) {
     let mut told: BTreeMap<i64, Vec<String>> = BTreeMap::new();
     let unsure = Unsure::of(ledgers);
     for ledger in ledgers {
@@ -225,7 +228,7 @@ fn rows_told(world: &mut Inner, ledgers: &[Ledger]) {
     wrong.into_iter().for_each(|what| world.break_promise(what));
 }
 
-fn attempts(world: &mut Inner, ledger: &Ledger) {
+fn attempts(world: &mut Inner, ledger: &Read<'_>) {
     each(ledger, |event| {
         let attempts = match event {
             Event::Downloaded(e) => e.attempts,
@@ -239,11 +242,19 @@ fn attempts(world: &mut Inner, ledger: &Ledger) {
     });
 }
 
+/// A ledger with its events, read once.
+struct Read<'a> {
+    ledger: &'a Ledger,
+    events: Vec<Record>,
+}
+
+impl Read<'_> {
+    fn state(&self) -> &State {
+        self.ledger.state()
+    }
+}
+
 /// Every event of a ledger.
-pub fn each(ledger: &Ledger, mut each: impl FnMut(&Event)) {
-    let all = ledger.events(ledger::ids::Seq(1), |(_, record): Placed| {
-        each(&record.event);
-        Ok::<_, LedgerError>(())
-    });
-    all.expect("it was verified");
+fn each(ledger: &Read<'_>, each: impl FnMut(&Event)) {
+    ledger.events.iter().map(|record| &record.event).for_each(each);
 }

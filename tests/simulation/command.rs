@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledger::event::{CdnDeleted, Event, Opened, Operator, Options, Record, Scope, Target, Verb};
-use ledger::ids::{LedgerId, RunId};
+use ledger::ids::{LedgerId, RunId, Seq};
 use ledger::ledger::Ledger;
 use ledger::plan;
 use ledger::report::{believed, provenances};
@@ -20,6 +20,7 @@ use longshore::runner::{
     Setting, Start, Told, World as Outside, delete_unused,
 };
 use tokio::sync::{mpsc, watch};
+use tokio::task::yield_now;
 
 use super::bug::Bug;
 use super::faults::Fault;
@@ -109,6 +110,9 @@ pub async fn run(process: &Arc<Process>, path: &Path, command: Command) -> Ended
     if loses_events && matches!(ended, Ok(Ended::Killed)) {
         lose(path, saved);
     }
+    // The runner removes files on another thread, which is done before or after it is first waited for. Whoever else has
+    // something to do in this moment does it first, in either case.
+    yield_now().await;
     match ended {
         Ok(ended) => ended,
         Err(RunError::Died) => Ended::Killed,
@@ -294,8 +298,7 @@ fn setting(process: &Arc<Process>, path: &Path, selection: Selection, needs_cdn:
             if let Told::Appended(records) = told {
                 let mut world = hears.world.lock();
                 if world.disks.are_watched() {
-                    let texts = records.iter().map(ledger::wire::encode);
-                    world.people.appended[hears.ledger].extend(texts);
+                    world.people.appended[hears.ledger].extend_from_slice(records);
                 }
                 book::appended(&mut world, hears.ledger, records);
             }
@@ -359,6 +362,17 @@ pub fn read(path: &Path) -> Option<Ledger> {
         Err(LedgerError::Missing { .. }) => None,
         read => Some(read.expect("a ledger can be read")),
     }
+}
+
+/// Every event of a ledger.
+pub fn records(ledger: &Ledger) -> Vec<Record> {
+    let mut records = Vec::new();
+    let all = ledger.events(Seq(1), |(_, record)| {
+        records.push(record);
+        Ok::<_, LedgerError>(())
+    });
+    all.expect("it was verified");
+    records
 }
 
 async fn delete_orphans(process: &Arc<Process>, ledger: &mut Ledger) -> Result<Ended, RunError> {

@@ -3,39 +3,30 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use ledger::event::{Event, Placed, Record};
+use ledger::event::{Event, Planned, Record, Work};
 use ledger::ids::{ImageId, Seq};
-use ledger::ledger::Ledger;
-use ledger::state::{Mark, State};
-use ledger::store::LedgerError;
+use ledger::state::{Image, Mark, State, VenuePlans};
 
 use super::world::Inner;
 
 /// Counts what a ledger tells of.
-pub fn count(world: &mut Inner, ledger: &Ledger) {
+pub fn count(world: &mut Inner, records: &[Record]) {
     let mut state = State::default();
-    let all = ledger.events(Seq(1), |(seq, record): Placed| {
+    for (seq, record) in (1..).map(Seq).zip(records) {
         world.count(record.event.name());
         if let Some(detail) = detail(&record.event) {
             world.count(known(format!("{}: {detail}", record.event.name())));
         }
-        let images = images(&record);
-        let before: Vec<String> = images.iter().map(|image| standing(&state, *image)).collect();
-        state.apply(seq, &record).expect("it was verified");
-        for (image, before) in images.into_iter().zip(before) {
-            let after = standing(&state, image);
-            if before != after {
-                world.count(known(format!("image: {before} to {after}")));
-            }
+        for image in images(&state, record).into_iter().filter_map(|image| state.image(image)) {
+            world.count(known(format!("{}: {}", standing(image), record.event.name())));
         }
-        Ok::<_, LedgerError>(())
-    });
-    all.expect("it was verified");
+        state.apply(seq, record).expect("it was verified");
+    }
 }
 
-/// Where an image stands.
-fn standing(state: &State, image: ImageId) -> String {
-    let Some(image) = state.image(image) else { return "nothing".to_owned() };
+/// Where an image stands, or an entry that a `populate` adds.
+fn standing(image: &Image) -> String {
+    let what = if image.is_added { "entry" } else { "image" };
     let mark = match image.mark {
         None => "",
         Some(Mark::Failed(_)) => ", failed",
@@ -43,22 +34,30 @@ fn standing(state: &State, image: ImageId) -> String {
         Some(Mark::Drifted) => ", drifted",
         Some(Mark::Closed) => ", closed",
     };
-    format!("{:?}{mark}", image.rung)
+    format!("{what} {:?}{mark}", image.rung)
 }
 
-/// The images that an event tells of by their ids.
-fn images(record: &Record) -> Vec<ImageId> {
+/// The images that an event leads from where they stand to where they then stand.
+fn images(state: &State, record: &Record) -> Vec<ImageId> {
     match &record.event {
+        Event::Planned(Planned { work: Work::TakeBack(images), .. }) => images.clone(),
         Event::Downloaded(e) => vec![e.image],
         Event::Uploaded(e) => vec![e.image],
-        Event::Failed(e) | Event::Skipped(e) => e.image.into_iter().collect(),
+        Event::Confirmed(e) => vec![e.image],
+        Event::Failed(e) | Event::Skipped(e) => match e.image {
+            Some(image) => vec![image],
+            // All that is open of the venue.
+            None => {
+                let last = state.venue(e.venue).and_then(VenuePlans::last);
+                let plan = last.and_then(|last| Some((last, state.plan(last)?)));
+                let ids = plan.into_iter().flat_map(|(last, plan)| plan.ids(last));
+                ids.filter(|(_, image)| !image.is_settled()).map(|(id, _)| id).collect()
+            }
+        },
         Event::Closed(e) => e.image.into_iter().collect(),
         Event::Drifted(e) => vec![e.image],
         Event::DbUpdated(e) => e.edits.iter().map(|edit| edit.image).collect(),
-        Event::RolledBack(e) => {
-            let edits = e.edits.iter().map(|edit| edit.image);
-            edits.chain(e.held.iter().copied()).chain(e.left.iter().copied()).collect()
-        }
+        Event::RolledBack(e) => e.edits.iter().map(|edit| edit.image).chain(e.held.iter().copied()).collect(),
         Event::Resumed(e) => e.retry_images.clone(),
         _ => Vec::new(),
     }

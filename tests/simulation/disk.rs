@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use faulty_vfs::{Disk, How, Op, Part};
+use ledger::event::Record;
 use ledger::ledger::Ledger;
-use ledger::store::LedgerError;
 use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_FSYNC, SQLITE_IOERR_READ, SQLITE_IOERR_WRITE};
 
-use super::book;
 use super::faults::Fault;
 use super::process::Process;
 use super::world::{Inner, LEDGERS};
+use super::{book, command};
 
 /// What comes about between two calls of a process.
 const FAULTS: [Fault; 5] =
@@ -31,7 +31,6 @@ struct Watched {
 impl Disks {
     /// Watches the ledgers at these paths.
     pub fn watch(paths: [PathBuf; LEDGERS]) -> Self {
-        faulty_vfs::register();
         Self(paths.map(|path| Some(Watched { disk: Disk::of(&path), orderer: None, cut: None })))
     }
 
@@ -116,7 +115,7 @@ pub fn trouble(world: &mut Inner, by: &Process) -> bool {
     false
 }
 
-/// Whether a ledger has everything that its processes were told it has, in that order.
+/// Whether a ledger still has everything behind a process whose disk has failed.
 pub fn nothing_lost(world: &mut Inner, ledger: usize, path: &Path) {
     // The trouble is another process's, which still has the ledger.
     if world.disks.0[ledger].as_ref().is_some_and(|watched| watched.orderer.is_some()) {
@@ -125,21 +124,18 @@ pub fn nothing_lost(world: &mut Inner, ledger: usize, path: &Path) {
     if world.people.appended[ledger].is_empty() {
         return;
     }
-    let read = match Ledger::read(path) {
-        Err(LedgerError::Missing { .. }) => return,
-        read => read.expect("a ledger can be read"),
-    };
-    let mut there = Vec::new();
-    let each = read.events(ledger::ids::Seq(1), |(_, record)| {
-        there.push(ledger::wire::encode(&record));
-        Ok::<_, LedgerError>(())
-    });
-    each.expect("it was verified");
+    if let Some(read) = command::read(path) {
+        has_all(world, ledger, &command::records(&read));
+    }
+}
+
+/// A ledger has everything that its processes were told it has, in that order.
+pub fn has_all(world: &mut Inner, ledger: usize, there: &[Record]) {
     let mut rest = there.iter();
     let lost =
         world.people.appended[ledger].iter().find(|appended| !rest.any(|there| there == *appended)).cloned();
     if let Some(lost) = lost {
-        world.break_promise(format!("ledger {ledger} has lost {lost}"));
+        world.break_promise(format!("ledger {ledger} has lost {lost:?}"));
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use ledger::event::Record;
 use ledger::ids::{ImageId, VenueId};
 use longshore::outside::Trouble;
 use longshore::outside::matches::{About, Match, Matches};
@@ -40,7 +41,7 @@ pub struct People {
     /// Processes whose run a person has paused, until it is let go on.
     pub resting: BTreeSet<u64>,
     /// What each ledger was told to have on the disk, in its bytes.
-    pub appended: [Vec<String>; LEDGERS],
+    pub appended: [Vec<Record>; LEDGERS],
 }
 
 /// Makes up what Trivia Advisor knows of some venues, with pictures at the origin.

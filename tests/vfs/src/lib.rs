@@ -9,4 +9,4 @@ mod pending;
 mod shim;
 
 pub use disk::{Counts, Disk, Fault, How, Op, Part};
-pub use shim::register;
+pub use shim::{register, register_alone};

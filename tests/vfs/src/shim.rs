@@ -28,18 +28,38 @@ fn real() -> *mut sqlite3_vfs {
 /// # Panics
 /// When SQLite has no VFS or does not take this one.
 pub fn register() {
+    register_over(ptr::null());
+}
+
+/// The same for a process that nobody else shares files with: SQLite keeps locks and the log's index in its own memory and
+/// asks the system for neither. It does not count its memory either, so that threads do not wait for each other.
+///
+/// # Panics
+/// As [`register`], and when SQLite was used before.
+pub fn register_alone() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: both calls may be made at any time; the default VFS is never freed.
-        let default = unsafe {
+        // SAFETY: SQLite takes this setting with one number behind it, before it is initialised.
+        let code = unsafe { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) };
+        assert_eq!(code, SQLITE_OK);
+        register_over(c"unix-excl".as_ptr());
+    });
+}
+
+/// Over the VFS of this name; over the default one where it is null.
+fn register_over(name: *const c_char) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: both calls may be made at any time, the name ends with a zero, and SQLite's own VFSs are never freed.
+        let found = unsafe {
             assert_eq!(sqlite3_initialize(), SQLITE_OK);
-            sqlite3_vfs_find(ptr::null())
+            sqlite3_vfs_find(name)
         };
-        assert!(!default.is_null());
-        REAL.get_or_init(|| Real(default));
+        assert!(!found.is_null());
+        REAL.get_or_init(|| Real(found));
         // SAFETY: SQLite gave a valid VFS. A copy of it is one too, as SQLite's own functions read no more of it than
         // `pAppData` and its name; those that are replaced are given the original.
-        let copy = unsafe { ptr::read(default) };
+        let copy = unsafe { ptr::read(found) };
         let size = c_int::try_from(size_of::<Shim>()).expect("it is small");
         let vfs = sqlite3_vfs {
             szOsFile: size.max(copy.szOsFile),

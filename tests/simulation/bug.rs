@@ -3,138 +3,65 @@
 //! None of them is in the program. Each is a part of the pretended outside that answers as it does not, a command that does
 //! something else, or a ledger that loses what was written; towards the rules it is as if the program did it.
 
-/// A planted bug.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bug {
-    RowToldBefore,
-    FileToldBefore,
-    FoundDoneLost,
-    DriftOverwritten,
-    MatchedByIndex,
-    Reformatted,
-    RowNotLocked,
-    LockForEver,
-    OtherCountry,
-    WrittenForNothing,
-    ClaimNotChecked,
-    ClaimElsewhere,
-    ClaimKept,
-    ClaimTakenOver,
-    DeletedWithoutClaim,
-    UsesOfPagesUnseen,
-    UsesOfRowsUnseen,
-    SpellingUnseen,
-    UsesAskedOnce,
-    RestoredWrongly,
-    RestoredUnchecked,
-    RestoredWhole,
-    ResumedOverRollback,
-    OverwritingUpload,
-    OldUploadBelieved,
-    ListingBelieved,
-    SizeBelieved,
-    AdoptedAsOwn,
-    TagsReplaced,
-    OtherLedgerUnseen,
-    VersionsUnseen,
-    SpoolNotHashed,
-    CutBodyTaken,
-    DeletionBelieved,
-    DeletionForgotten,
-    TriedForEver,
-    FinishedAskedAgain,
-    EventsLost,
-    SuccessSaid,
+/// Each with what the program does wrong, and the first history that showed it the last time all were looked through
+/// (`tests/run --bugs 1000` prints these lines anew). Another one does as well: this one only is told first.
+macro_rules! bugs {
+    ($($bug:ident: $words:literal, $seed:literal;)*) => {
+        /// A planted bug.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Bug {
+            $($bug,)*
+        }
+
+        impl Bug {
+            pub const ALL: [Self; [$($words),*].len()] = [$(Self::$bug),*];
+
+            /// What the program does wrong, and the seed that shows it.
+            pub fn says(self) -> (&'static str, u64) {
+                match self { $(Self::$bug => ($words, $seed),)* }
+            }
+        }
+    };
 }
 
-use Bug::*;
-
-impl Bug {
-    pub const ALL: [Self; 39] = [
-        RowToldBefore,
-        FileToldBefore,
-        FoundDoneLost,
-        DriftOverwritten,
-        MatchedByIndex,
-        Reformatted,
-        RowNotLocked,
-        LockForEver,
-        OtherCountry,
-        WrittenForNothing,
-        ClaimNotChecked,
-        ClaimElsewhere,
-        ClaimKept,
-        ClaimTakenOver,
-        DeletedWithoutClaim,
-        UsesOfPagesUnseen,
-        UsesOfRowsUnseen,
-        SpellingUnseen,
-        UsesAskedOnce,
-        RestoredWrongly,
-        RestoredUnchecked,
-        RestoredWhole,
-        ResumedOverRollback,
-        OverwritingUpload,
-        OldUploadBelieved,
-        ListingBelieved,
-        SizeBelieved,
-        AdoptedAsOwn,
-        TagsReplaced,
-        OtherLedgerUnseen,
-        VersionsUnseen,
-        SpoolNotHashed,
-        CutBodyTaken,
-        DeletionBelieved,
-        DeletionForgotten,
-        TriedForEver,
-        FinishedAskedAgain,
-        EventsLost,
-        SuccessSaid,
-    ];
-
-    /// What the program does wrong, and the first history that showed it the last time all were looked through
-    /// (`LONGSHORE_SIMULATE_BUGS` prints these lines anew). Another one does as well: this one only is told first.
-    pub fn says(self) -> (&'static str, u64) {
-        match self {
-            RowToldBefore => ("a row update is written down before it is made", 0),
-            FileToldBefore => ("an upload is written down before the file is stored", 0),
-            FoundDoneLost => ("a row update that is found done is taken for somebody else's change", 8),
-            DriftOverwritten => ("an entry that somebody has changed is overwritten", 3),
-            MatchedByIndex => ("an entry is found by its place in the array", 3),
-            Reformatted => ("a row is written as a JSON library prints it", 0),
-            RowNotLocked => ("a row is read, and written later without a lock", 6),
-            LockForEver => ("no time-out ends a session that stands still and holds a row's lock", 484),
-            OtherCountry => ("rows of another country than the run's are moved", 5),
-            WrittenForNothing => ("a row is written though nothing in it is to be changed", 5),
-            ClaimNotChecked => ("a claim is believed to be held for as long as the process lives", 0),
-            ClaimElsewhere => ("the claim is on another country than the row's", 0),
-            ClaimKept => ("a claim outlives its process", 0),
-            ClaimTakenOver => ("a claim is taken over from a living process", 53),
-            DeletedWithoutClaim => ("orphans are deleted without a claim", 697),
-            UsesOfPagesUnseen => ("uses of a file are looked for in venues alone", 5),
-            UsesOfRowsUnseen => ("uses of a file are looked for everywhere but in venues", 274),
-            SpellingUnseen => ("uses of a file are not found where its URL is percent-encoded", 88),
-            UsesAskedOnce => ("uses of a file are not asked for again before it is deleted", 0),
-            RestoredWrongly => ("a rollback puts an entry back with another height", 0),
-            RestoredUnchecked => ("a rollback overwrites an entry that somebody has changed", 3),
-            RestoredWhole => ("a rollback puts the first array back as a whole", 3),
-            ResumedOverRollback => ("resume goes on with a run that was rolled back", 21),
-            OverwritingUpload => ("an upload overwrites the file at its path", 3),
-            OldUploadBelieved => ("a file that was uploaded once is believed to be there", 80),
-            ListingBelieved => ("a file that the listing names is neither asked for by its id nor read", 56),
-            SizeBelieved => ("a file with the right size and sides is believed to have the right bytes", 8),
-            AdoptedAsOwn => ("any file at the right path counts as the ledger's own", 126),
-            TagsReplaced => ("tags of other people are lost when a file is tagged", 5),
-            OtherLedgerUnseen => ("the tag of another ledger is no reason to keep a file", 5),
-            VersionsUnseen => ("versions and bytes of a file are not looked at before it is deleted", 8),
-            SpoolNotHashed => ("bytes of the spool are sent without hashing them again", 22),
-            CutBodyTaken => ("a body that was cut off is taken for a picture", 0),
-            DeletionBelieved => ("a deletion that went wrong counts as done", 59),
-            DeletionForgotten => ("a deletion without an answer is not looked into", 195),
-            TriedForEver => ("a download is tried without limit", 228),
-            FinishedAskedAgain => ("the picture of a finished entry is downloaded again", 3),
-            EventsLost => ("what a killed process wrote down is lost", 5),
-            SuccessSaid => ("a run says success whatever has failed", 0),
-        }
-    }
+bugs! {
+    RowToldBefore: "a row update is written down before it is made", 0;
+    FileToldBefore: "an upload is written down before the file is stored", 0;
+    FoundDoneLost: "a row update that is found done is taken for somebody else's change", 8;
+    DriftOverwritten: "an entry that somebody has changed is overwritten", 3;
+    MatchedByIndex: "an entry is found by its place in the array", 3;
+    Reformatted: "a row is written as a JSON library prints it", 0;
+    RowNotLocked: "a row is read, and written later without a lock", 6;
+    LockForEver: "no time-out ends a session that stands still and holds a row's lock", 484;
+    OtherCountry: "rows of another country than the run's are moved", 5;
+    WrittenForNothing: "a row is written though nothing in it is to be changed", 5;
+    ClaimNotChecked: "a claim is believed to be held for as long as the process lives", 0;
+    ClaimElsewhere: "the claim is on another country than the row's", 0;
+    ClaimKept: "a claim outlives its process", 0;
+    ClaimTakenOver: "a claim is taken over from a living process", 53;
+    DeletedWithoutClaim: "orphans are deleted without a claim", 697;
+    UsesOfPagesUnseen: "uses of a file are looked for in venues alone", 5;
+    UsesOfRowsUnseen: "uses of a file are looked for everywhere but in venues", 274;
+    SpellingUnseen: "uses of a file are not found where its URL is percent-encoded", 88;
+    UsesAskedOnce: "uses of a file are not asked for again before it is deleted", 0;
+    RestoredWrongly: "a rollback puts an entry back with another height", 0;
+    RestoredUnchecked: "a rollback overwrites an entry that somebody has changed", 3;
+    RestoredWhole: "a rollback puts the first array back as a whole", 3;
+    ResumedOverRollback: "resume goes on with a run that was rolled back", 21;
+    OverwritingUpload: "an upload overwrites the file at its path", 3;
+    OldUploadBelieved: "a file that was uploaded once is believed to be there", 80;
+    ListingBelieved: "a file that the listing names is neither asked for by its id nor read", 56;
+    SizeBelieved: "a file with the right size and sides is believed to have the right bytes", 8;
+    AdoptedAsOwn: "any file at the right path counts as the ledger's own", 126;
+    TagsReplaced: "tags of other people are lost when a file is tagged", 5;
+    OtherLedgerUnseen: "the tag of another ledger is no reason to keep a file", 5;
+    VersionsUnseen: "versions and bytes of a file are not looked at before it is deleted", 8;
+    SpoolNotHashed: "bytes of the spool are sent without hashing them again", 22;
+    CutBodyTaken: "a body that was cut off is taken for a picture", 0;
+    DeletionBelieved: "a deletion that went wrong counts as done", 59;
+    DeletionForgotten: "a deletion without an answer is not looked into", 195;
+    TriedForEver: "a download is tried without limit", 228;
+    FinishedAskedAgain: "the picture of a finished entry is downloaded again", 3;
+    EventsLost: "what a killed process wrote down is lost", 5;
+    SuccessSaid: "a run says success whatever has failed", 0;
 }

@@ -54,7 +54,7 @@ fn e5_each_planted_bug_is_found() {
     }
     for (bug, found) in all.iter().filter(|_| is_anew) {
         let seed = found.as_ref().map_or(0, |(seed, _)| *seed);
-        println!("            {bug:?} => ({:?}, {seed}),", bug.says().0);
+        println!("    {bug:?}: {:?}, {seed};", bug.says().0);
     }
     let missed: Vec<Bug> = all.iter().filter(|(_, found)| found.is_none()).map(|(bug, _)| *bug).collect();
     assert!(missed.is_empty(), "no rule notices these within {seeds} histories: {missed:?}");

@@ -1,245 +1,130 @@
 //! Kinds of trouble. Each history has some of them, at rates of its own, so that rare meetings of two become common
 //! in some histories.
 
-/// A kind of trouble.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// A request is refused for its rate.
-    Limited,
-    /// A request is answered with an error of the part's own.
-    Odd,
-    /// A request never arrives.
-    LostRequest,
-    /// It arrives and does its work, and its answer never comes.
-    LostAnswer,
-    /// The same, and the work is done after the client has given up.
-    LateEffect,
-    /// It arrives twice.
-    Doubled,
-    /// An answer takes long.
-    Slow,
-    /// A part refuses everything for its rate, for a while.
-    RateStorm,
-    /// A part answers everything with an error, for a while.
-    OddStorm,
-    /// A part is away for a while.
-    Outage,
-    /// The process is killed.
-    Killed,
-    /// It is killed right behind an append.
-    KilledAfterAppend,
-    /// The process stands still for a while.
-    Suspended,
-    /// The server ends the session that holds a claim.
-    ClaimLost,
-    /// Somebody edits an entry of a row.
-    RowEdited,
-    /// Somebody moves entries of a row about.
-    RowShuffled,
-    /// Somebody adds an entry to a row.
-    EntryAdded,
-    /// Somebody takes an entry out of a row.
-    EntryRemoved,
-    /// Somebody writes an array back that was read earlier.
-    RowStale,
-    /// A venue moves to another city.
-    VenueMoved,
-    /// A venue goes.
-    VenueGone,
-    /// Somebody comes to use a file of the CDN in a text of another table.
-    FileUsed,
-    /// Somebody deletes a file on the CDN.
-    FileDeleted,
-    /// Somebody puts another picture of the same size at its place.
-    FileReplaced,
-    /// Somebody changes a file's tags.
-    FileRetagged,
-    /// Somebody uploads a file where one of ours will go.
-    FilePlanted,
-    /// The listing lags.
-    ListLags,
-    /// Files of the spool are lost.
-    SpoolLost,
-    /// Files of the spool are zeroed.
-    SpoolZeroed,
-    /// The origin does not have a picture any more.
-    PictureGone,
-    /// The origin has another picture under the same URL.
-    PictureChanged,
-    /// A person pauses a run from another terminal, lets it go on, and changes its settings.
-    Steered,
-    /// A person stops a run in order.
-    Interrupted,
-    /// The process stands still in the middle of a row update, or right behind the check of its claim.
-    SuspendedInRow,
-    /// A row update is committed after its client has given up.
-    LateRow,
-    /// A body that is read breaks off.
-    BodyCut,
-    /// Nothing can be written beside the ledger.
-    SpoolFull,
-    /// The origin has something that is no picture, or one that is too large.
-    PictureSpoiled,
-    /// Somebody takes a file's tags away.
-    FileUntagged,
-    /// The clock is set, back or forward.
-    ClockJumped,
-    /// The ledger's disk is full.
-    DiskFull,
-    /// A write to the ledger's disk fails.
-    DiskWriteFails,
-    /// The ledger's disk does not say that it has what was written.
-    DiskSyncFails,
-    /// The ledger's disk cannot be read.
-    DiskReadFails,
-    /// The machine with the ledger loses its power.
-    PowerCut,
-    /// An old backup of a ledger is put into its place.
-    BackupRestored,
-    /// ImageKit takes the key for a wrong one, for a while.
-    WrongKey,
-    /// ImageKit's plan is used up, for a while.
-    UsedUp,
-    /// There are more venues than usual.
-    ManyVenues,
+/// Each with its name, and how often it comes about in a history that has it, in ten thousandths of the moments in which
+/// it could.
+macro_rules! faults {
+    ($($(#[$says:meta])* $fault:ident: $name:literal, $usual:literal;)*) => {
+        /// A kind of trouble.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Fault {
+            $($(#[$says])* $fault,)*
+        }
+
+        impl Fault {
+            /// All of them. A history draws its weather in this order.
+            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$fault),*];
+
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$fault => $name,)* }
+            }
+
+            fn usual(self) -> u32 {
+                match self { $(Self::$fault => $usual,)* }
+            }
+        }
+    };
 }
 
-use Fault::*;
-
-impl Fault {
-    pub const ALL: [Self; 49] = [
-        Limited,
-        Odd,
-        LostRequest,
-        LostAnswer,
-        LateEffect,
-        Doubled,
-        Slow,
-        RateStorm,
-        OddStorm,
-        Outage,
-        Killed,
-        KilledAfterAppend,
-        Suspended,
-        ClaimLost,
-        RowEdited,
-        RowShuffled,
-        EntryAdded,
-        EntryRemoved,
-        RowStale,
-        VenueMoved,
-        VenueGone,
-        FileUsed,
-        FileDeleted,
-        FileReplaced,
-        FileRetagged,
-        FilePlanted,
-        ListLags,
-        SpoolLost,
-        SpoolZeroed,
-        PictureGone,
-        PictureChanged,
-        Steered,
-        Interrupted,
-        SuspendedInRow,
-        LateRow,
-        BodyCut,
-        SpoolFull,
-        PictureSpoiled,
-        FileUntagged,
-        ClockJumped,
-        DiskFull,
-        DiskWriteFails,
-        DiskSyncFails,
-        DiskReadFails,
-        PowerCut,
-        BackupRestored,
-        WrongKey,
-        UsedUp,
-        ManyVenues,
-    ];
-
-    /// How often it comes about in a history that has it, in ten thousandths of the moments in which it could.
-    fn usual(self) -> u32 {
-        match self {
-            Limited | Odd | LostRequest | LostAnswer | Slow => 300,
-            LateEffect | Doubled => 200,
-            RateStorm | OddStorm | Outage => 40,
-            Killed => 100,
-            KilledAfterAppend => 200,
-            Suspended | ClaimLost => 60,
-            RowEdited | RowShuffled | EntryAdded | EntryRemoved | RowStale | FileUsed => 80,
-            VenueMoved | VenueGone => 20,
-            FileDeleted | FileReplaced | FileRetagged | FilePlanted => 60,
-            ListLags => 5_000,
-            SpoolLost | SpoolZeroed => 100,
-            PictureGone | PictureChanged => 40,
-            Steered => 2_000,
-            Interrupted => 600,
-            SuspendedInRow | LateRow => 700,
-            PictureSpoiled => 150,
-            BodyCut | SpoolFull => 200,
-            ClockJumped => 60,
-            FileUntagged | DiskFull | DiskWriteFails | DiskSyncFails | DiskReadFails | PowerCut => 40,
-            BackupRestored => 2_500,
-            WrongKey | UsedUp => 20,
-            ManyVenues => 1,
-        }
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Limited => "limited",
-            Odd => "odd answer",
-            LostRequest => "lost request",
-            LostAnswer => "lost answer",
-            LateEffect => "late effect",
-            Doubled => "doubled request",
-            Slow => "slow answer",
-            RateStorm => "rate storm",
-            OddStorm => "odd storm",
-            Outage => "outage",
-            Killed => "killed",
-            KilledAfterAppend => "killed after append",
-            Suspended => "suspended",
-            ClaimLost => "claim lost",
-            RowEdited => "row edited",
-            RowShuffled => "row shuffled",
-            EntryAdded => "entry added",
-            EntryRemoved => "entry removed",
-            RowStale => "row written back stale",
-            VenueMoved => "venue moved",
-            VenueGone => "venue gone",
-            FileUsed => "file used elsewhere",
-            FileDeleted => "file deleted",
-            FileReplaced => "file replaced",
-            FileRetagged => "file retagged",
-            FilePlanted => "file planted",
-            ListLags => "listing lags",
-            SpoolLost => "spool lost",
-            SpoolZeroed => "spool zeroed",
-            PictureGone => "picture gone",
-            PictureChanged => "picture changed",
-            Steered => "steered",
-            Interrupted => "interrupted",
-            SuspendedInRow => "suspended in a row",
-            LateRow => "late row",
-            BodyCut => "body cut",
-            SpoolFull => "spool full",
-            PictureSpoiled => "picture spoiled",
-            FileUntagged => "file untagged",
-            ClockJumped => "clock jumped",
-            DiskFull => "disk full",
-            DiskWriteFails => "disk write fails",
-            DiskSyncFails => "disk sync fails",
-            DiskReadFails => "disk read fails",
-            PowerCut => "power cut",
-            BackupRestored => "backup restored",
-            WrongKey => "wrong key",
-            UsedUp => "used up",
-            ManyVenues => "many venues",
-        }
-    }
+faults! {
+    /// A request is refused for its rate.
+    Limited: "limited", 300;
+    /// A request is answered with an error of the part's own.
+    Odd: "odd answer", 300;
+    /// A request never arrives.
+    LostRequest: "lost request", 300;
+    /// It arrives and does its work, and its answer never comes.
+    LostAnswer: "lost answer", 300;
+    /// The same, and the work is done after the client has given up.
+    LateEffect: "late effect", 200;
+    /// It arrives twice.
+    Doubled: "doubled request", 200;
+    /// An answer takes long.
+    Slow: "slow answer", 300;
+    /// A part refuses everything for its rate, for a while.
+    RateStorm: "rate storm", 40;
+    /// A part answers everything with an error, for a while.
+    OddStorm: "odd storm", 40;
+    /// A part is away for a while.
+    Outage: "outage", 40;
+    /// The process is killed.
+    Killed: "killed", 100;
+    /// It is killed right behind an append.
+    KilledAfterAppend: "killed after append", 200;
+    /// The process stands still for a while.
+    Suspended: "suspended", 60;
+    /// The server ends the session that holds a claim.
+    ClaimLost: "claim lost", 60;
+    /// Somebody edits an entry of a row.
+    RowEdited: "row edited", 80;
+    /// Somebody moves entries of a row about.
+    RowShuffled: "row shuffled", 80;
+    /// Somebody adds an entry to a row.
+    EntryAdded: "entry added", 80;
+    /// Somebody takes an entry out of a row.
+    EntryRemoved: "entry removed", 80;
+    /// Somebody writes an array back that was read earlier.
+    RowStale: "row written back stale", 80;
+    /// A venue moves to another city.
+    VenueMoved: "venue moved", 20;
+    /// A venue goes.
+    VenueGone: "venue gone", 20;
+    /// Somebody comes to use a file of the CDN in a text of another table.
+    FileUsed: "file used elsewhere", 80;
+    /// Somebody deletes a file on the CDN.
+    FileDeleted: "file deleted", 60;
+    /// Somebody puts another picture of the same size at its place.
+    FileReplaced: "file replaced", 60;
+    /// Somebody changes a file's tags.
+    FileRetagged: "file retagged", 60;
+    /// Somebody uploads a file where one of ours will go.
+    FilePlanted: "file planted", 60;
+    /// The listing lags.
+    ListLags: "listing lags", 5_000;
+    /// Files of the spool are lost.
+    SpoolLost: "spool lost", 100;
+    /// Files of the spool are zeroed.
+    SpoolZeroed: "spool zeroed", 100;
+    /// The origin does not have a picture any more.
+    PictureGone: "picture gone", 40;
+    /// The origin has another picture under the same URL.
+    PictureChanged: "picture changed", 40;
+    /// A person pauses a run from another terminal, lets it go on, and changes its settings.
+    Steered: "steered", 2_000;
+    /// A person stops a run in order.
+    Interrupted: "interrupted", 600;
+    /// The process stands still in the middle of a row update, or right behind the check of its claim.
+    SuspendedInRow: "suspended in a row", 700;
+    /// A row update is committed after its client has given up.
+    LateRow: "late row", 700;
+    /// A body that is read breaks off.
+    BodyCut: "body cut", 200;
+    /// Nothing can be written beside the ledger.
+    SpoolFull: "spool full", 200;
+    /// The origin has something that is no picture, or one that is too large.
+    PictureSpoiled: "picture spoiled", 150;
+    /// Somebody takes a file's tags away.
+    FileUntagged: "file untagged", 40;
+    /// The clock is set, back or forward.
+    ClockJumped: "clock jumped", 60;
+    /// The ledger's disk is full.
+    DiskFull: "disk full", 40;
+    /// A write to the ledger's disk fails.
+    DiskWriteFails: "disk write fails", 40;
+    /// The ledger's disk does not say that it has what was written.
+    DiskSyncFails: "disk sync fails", 40;
+    /// The ledger's disk cannot be read.
+    DiskReadFails: "disk read fails", 40;
+    /// The machine with the ledger loses its power.
+    PowerCut: "power cut", 40;
+    /// An old backup of a ledger is put into its place.
+    BackupRestored: "backup restored", 2_500;
+    /// ImageKit takes the key for a wrong one, for a while.
+    WrongKey: "wrong key", 20;
+    /// ImageKit's plan is used up, for a while.
+    UsedUp: "used up", 20;
+    /// There are more venues than usual.
+    ManyVenues: "many venues", 1;
 }
 
 /// Which kinds of trouble a history has, and how often.

@@ -371,6 +371,35 @@ fn the_tests_that_the_docs_name_are_there() {
     }
 }
 
+#[test]
+fn the_planted_bugs_of_the_docs_are_those_of_the_simulation() {
+    let page = read("docs/reliability.md");
+    let (before, rest) = page.split_once("\n### The planted bugs\n").expect("a section on planted bugs");
+    let rows = rest.split("\n### ").next().unwrap().lines().skip_while(|line| !line.starts_with("|---"));
+    let told: Vec<&str> = rows.skip(1).take_while(|line| line.starts_with('|')).collect();
+    // One bug a line: its name, what the program does wrong, and the seed that shows it.
+    let planted = read("tests/simulation/bug.rs");
+    let (_, planted) = planted.split_once("\nbugs! {\n").expect("a table of bugs");
+    let row = |line: &str| {
+        let (_, rest) = line.split_once(": \"")?;
+        let (words, seed) = rest.strip_suffix(';')?.rsplit_once("\", ")?;
+        Some(format!("| {words} | {seed} |"))
+    };
+    let lines = planted.lines().take_while(|line| *line != "}");
+    let planted: Vec<String> = lines.map(|line| row(line).unwrap_or_else(|| panic!("{line}"))).collect();
+    assert!(planted.len() >= 25);
+    assert_eq!(told, planted);
+    assert!(before.contains(&format!("Each of {} things", planted.len())), "their number is told");
+    let last =
+        planted.iter().filter_map(|row| row.trim_end_matches(" |").rsplit(' ').next()?.parse::<u64>().ok());
+    let last = last.max().expect("there are some");
+    let figure = format!(
+        "| planted bugs | {} | all found within 1,000 seeds, the last at seed {last};",
+        planted.len()
+    );
+    assert!(rest.contains(&figure), "no figure begins: {figure}");
+}
+
 /// A heading as it is linked to: small letters and digits, spaces as hyphens.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim_start_matches('#').trim().to_lowercase();

@@ -1,6 +1,7 @@
 //! Which files the database's rows speak of: every text of every table is looked at, in whatever spelling it names them.
 
 mod forms;
+mod lexemes;
 mod marks;
 
 use std::collections::HashSet;

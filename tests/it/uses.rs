@@ -25,8 +25,13 @@ struct Unused {
 
 impl Unused {
     fn new(kind: Kind) -> Self {
+        Self::from(kind, "/1.jpg")
+    }
+
+    /// The same of an original at another path, which has other bytes.
+    fn from(kind: Kind, path: &str) -> Self {
         let site = Site::new(kind);
-        site.venue(1, 1, &["/1.jpg"]);
+        site.venue(1, 1, &[path]);
         site.one_run(&MIGRATE, 0);
         site.one_run(&ROLLBACK, 0);
         let files = site.stage.imagekit.files();

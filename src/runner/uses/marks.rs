@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use ledger::ids::{CdnPath, FileId};
 
 use super::forms::{as_browsers_do, decoded, is_break, runs, undone};
+use super::lexemes::Halves;
 use crate::limits::USE_FORMS_TIMES_MAX;
 
 /// The hex digits of its content that a file of ours has in its name.
@@ -26,6 +27,8 @@ pub struct Marks {
     bits: Vec<u64>,
     /// Marks that are shorter, which have to be whole words.
     words: HashMap<Box<[u8]>, Vec<usize>>,
+    /// Marks that a `tsvector` holds in two.
+    halves: Halves,
     /// Files that have no mark at all: nothing could show that a text does not speak of them.
     always: Vec<usize>,
     /// How many files there are.
@@ -66,10 +69,12 @@ impl Marks {
     }
 
     fn add(&mut self, mark: Option<&str>, file: usize) {
-        let Some(mark) = mark.map(str::as_bytes) else {
+        let Some(mark) = mark else {
             self.shortest = 0;
             return self.always.push(file);
         };
+        self.halves.add(mark, file);
+        let mark = mark.as_bytes();
         let number = |from_end: usize| {
             let at = mark.len() - from_end;
             u64::from_be_bytes(mark[at..at + SHORT].try_into().expect("eight bytes"))
@@ -99,6 +104,7 @@ impl Marks {
     /// wound so often that looking behind all of it would take too long.
     pub fn find(&self, text: &[u8], mut found: impl FnMut(usize)) {
         self.always.iter().copied().for_each(&mut found);
+        self.halves.find(text, &mut found);
         let mut left = text.len().saturating_mul(USE_FORMS_TIMES_MAX).saturating_add(1 << 16);
         if !self.look(text, &mut left, &mut found) {
             (0..self.files).for_each(found);

@@ -1,5 +1,8 @@
 //! What only PostgreSQL has: types, schemas, partitions, views.
 
+use ledger::ids::ContentHash;
+use longshore::sandbox::pictures::Picture;
+
 use super::{DELETE, ORPHANS, Unused};
 use crate::support::stage::Kind;
 
@@ -33,6 +36,32 @@ fn s7_every_type_that_holds_text_is_looked_at() {
     unused.sql("CREATE TABLE odd (a text COLLATE \"C\", b text COLLATE \"POSIX\"); INSERT INTO odd VALUES ('', '$url')");
     unused.stays("public.odd.b in the row with ctid (0,1)");
     unused.sql("DROP TABLE odd");
+    unused.goes(&DELETE);
+}
+
+/// Text search takes the beginning of such digits for a number, and keeps two lexemes.
+#[test]
+fn s7_digits_that_a_text_search_cuts_in_two_are_found() {
+    let begins_like_a_number = |path: &String| {
+        let digits = ContentHash::of(&Picture::new(1, path).bytes()).to_string();
+        let (mantissa, rest) = digits[..16].split_once('e').unwrap_or_default();
+        let exponent: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        is_number(mantissa) && is_number(&exponent) && exponent.len() < rest.len()
+    };
+    let path = (1..).map(|n| format!("/{n}.jpg")).find(begins_like_a_number).unwrap();
+    let unused = Unused::from(Kind::Postgres, &path);
+    unused.sql("CREATE TABLE odd (id bigint PRIMARY KEY, words tsvector)");
+    for (config, text) in [("simple", "$stem"), ("english", "see $stem twice"), ("simple", "$stem/x.jpg")] {
+        unused.sql(&format!("INSERT INTO odd VALUES (1, to_tsvector('{config}', '{text}'))"));
+        unused.stays("public.odd.words in the row with id 1");
+        unused.sql("DELETE FROM odd");
+    }
+    let (_, digits) = unused.stem().rsplit_once('_').unwrap();
+    unused.sql(&format!("INSERT INTO odd VALUES (2, to_tsvector('simple', 'see {digits}.jpg'))"));
+    unused.stays("public.odd.words in the row with id 2");
+    let number = digits.trim_end_matches(|c: char| c.is_ascii_hexdigit() && c != 'e');
+    unused.sql(&format!("UPDATE odd SET words = to_tsvector('simple', '{number}1 and others')"));
     unused.goes(&DELETE);
 }
 

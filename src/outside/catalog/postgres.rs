@@ -20,6 +20,8 @@ use sqlx::query::Query;
 use sqlx::{Postgres, Row as _, Transaction};
 
 use self::connect::Way;
+#[cfg(feature = "sandbox")]
+pub(crate) use self::connect::direct;
 pub(super) use self::inspect::inspect;
 pub(crate) use self::pool::Pool;
 use self::trouble::{answered, trouble};

@@ -1,14 +1,12 @@
 //! The same databases on a PostgreSQL server.
 
-use std::net::IpAddr;
-use std::str::FromStr;
-
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use url::Url;
 
 use super::FillError;
 use crate::limits::SANDBOX_INSERT_ROWS;
+use crate::outside::catalog::postgres;
 use crate::sandbox::seed::{Images, World};
 
 const EVENTASAURUS: &str = "
@@ -65,11 +63,11 @@ pub struct PostgresUrls {
 /// When one of them has a table `venues` already (then none is touched), or the server refuses.
 pub async fn fill_postgres(url: &str, world: &World, origin_base: &str) -> Result<PostgresUrls, FillError> {
     let parsed = Url::parse(url).map_err(|_| FillError::NotAUrl)?;
-    let options = secured(PgConnectOptions::from_str(url).map_err(|_| FillError::NotAUrl)?);
     // Named in the query it would win over the name in the path, which is what the other URLs change.
-    if parsed.query_pairs().any(|(key, _)| key == "dbname") {
+    if parsed.query_pairs().any(|(key, _)| key == "dbname") || parsed.path().trim_matches('/').is_empty() {
         return Err(FillError::NotAUrl);
     }
+    let options = postgres::direct(url, "longshore sandbox").map_err(|_| FillError::NotAUrl)?;
     let name = options.get_database().filter(|name| !name.is_empty()).ok_or(FillError::NotAUrl)?.to_owned();
     let [dev_name, ta_name] = ["dev", "trivia_advisor"].map(|what| format!("{name}_{what}"));
 
@@ -105,26 +103,13 @@ pub async fn fill_postgres(url: &str, world: &World, origin_base: &str) -> Resul
     Ok(PostgresUrls { eventasaurus: url.to_owned(), eventasaurus_dev, trivia_advisor })
 }
 
-/// Credentials travel over TLS only, except on loopback (requirement S3), and to a known server where the URL does not say
-/// `sslmode=require`.
-fn secured(options: PgConnectOptions) -> PgConnectOptions {
-    let host = options.get_host().trim_matches(['[', ']']);
-    let is_near = options.get_socket().is_some()
-        || host.starts_with('/')
-        || host == "localhost"
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    let is_open = matches!(options.get_ssl_mode(), PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer);
-    if is_open && !is_near { options.ssl_mode(PgSslMode::VerifyFull) } else { options }
-}
-
 fn of(database: &str) -> impl FnOnce(sqlx::Error) -> FillError {
     let database = database.to_owned();
     |source| FillError::Postgres { database, source }
 }
 
 async fn connect(options: &PgConnectOptions, database: &str) -> Result<PgConnection, FillError> {
-    let options = options.clone().database(database).application_name("longshore sandbox");
-    PgConnection::connect_with(&options).await.map_err(of(database))
+    PgConnection::connect_with(&options.clone().database(database)).await.map_err(of(database))
 }
 
 async fn exists(server: &mut PgConnection, database: &str) -> sqlx::Result<bool> {

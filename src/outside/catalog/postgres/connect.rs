@@ -52,6 +52,18 @@ pub(super) fn way(url: &str, name: &str) -> Result<Way, Trouble> {
     })
 }
 
+/// The options that a URL means, with its settings, for a connection on which no transaction sets them.
+///
+/// # Errors
+/// As [`way`].
+#[cfg(feature = "sandbox")]
+pub(crate) fn direct(url: &str, name: &str) -> Result<PgConnectOptions, Trouble> {
+    let said = read(url).map_err(|wrong| refused(format!("the database URL {wrong}")))?;
+    let options = way(url, name)?.options;
+    // Poolers refuse this start-up parameter, so it is not sent where it says nothing.
+    Ok(if said.settings.is_empty() { options } else { options.options(said.settings) })
+}
+
 /// Refuses what the environment would add without a word.
 fn unsaid(said: &Said, is_set: impl Fn(&str) -> bool) -> Result<(), Trouble> {
     for (variable, parameter) in UNSAID {

@@ -157,14 +157,17 @@ impl From<LedgerError> for Failure {
                          reads works on a copy too"
                     }
                     ErrorKind::NotFound => "See that its directory is there, or name another: `--ledger PATH`",
+                    _ if source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+                        "Links on the way to it lead in a circle: mend them, or name another: `--ledger PATH`"
+                    }
                     _ if is_out_of_descriptors(&source) => MORE_DESCRIPTORS,
                     _ => "See that its disk is well, that files on it may grow (`ulimit -f`), and that this user may write to it and to its directory",
                 };
                 let failure = failure.hint(hint);
-                match path.symlink_metadata() {
-                    Err(error) if error.kind() == ErrorKind::NotFound => failure,
-                    _ => failure
+                match path.metadata().is_ok_and(|about| about.is_file() && about.len() > 0) {
+                    true => failure
                         .hint("What was written before is safe, and `longshore resume` goes on from there"),
+                    false => failure,
                 }
             }
         }
@@ -173,19 +176,20 @@ impl From<LedgerError> for Failure {
 
 /// With how to take away what was added to a ledger, in a copy of it.
 fn dropped(failure: Failure, ledger: &Path, drops: &[String]) -> Failure {
-    let mut copy = ledger.to_owned().into_os_string();
-    copy.push(".copy");
-    let copy = Path::new(&copy);
+    let mut dir = ledger.to_owned().into_os_string();
+    dir.push(".copy");
+    // Nobody can have prepared anything in a directory that is made for it, and nothing is replaced there.
+    let copy = &Path::new(&dir).join(ledger.file_name().unwrap_or_default());
     let mut vacuum = OsString::from("VACUUM INTO ");
     vacuum.push(private::sql(copy));
     let is_litestreams = drops.iter().all(|drop| LITESTREAMS.contains(&drop.as_str()));
     let who = if is_litestreams { "Litestream adds it" } else { "If you added it, or a tool did" };
-    let (ledger, copy) = (quoted(ledger), quoted(copy));
+    let (ledger, dir, copy) = (quoted(ledger), quoted(Path::new(&dir)), quoted(copy));
     let (vacuum, drop) = (private::word(&vacuum), private::word(drops.join("; ").as_ref()));
     failure
         .hint(format!(
-            "{who}: drop it in a copy while no run goes on: sqlite3 {ledger} {vacuum} && chmod 600 {copy} && sqlite3 {copy} \
-             {drop}"
+            "{who}: drop it in a copy while no run goes on: mkdir -m 700 {dir} && sqlite3 {ledger} {vacuum} && chmod 600 {copy} && \
+             sqlite3 {copy} {drop}"
         ))
         .hint(format!("Then `longshore ledger verify --ledger {copy}`, and go on with the copy in its place"))
 }

@@ -58,7 +58,7 @@ fn s7_a_command_about_what_was_added_to_a_ledger_drops_that_whatever_the_ledger_
     // Not every machine has the shell of SQLite: this one writes down what it is given.
     fs::write(
         bin.join("sqlite3"),
-        "#!/bin/sh\nprintf '%s\\0' \"$@\" >>given\n[ -e \"$1.copy\" ] || cp -- \"$1\" \"$1.copy\"\n",
+        "#!/bin/sh\nprintf '%s\\0' \"$@\" >>given\ncase $2 in VACUUM*) cp -- \"$1\" \"$1.copy/${1#./}\" ;; esac\n",
     )
     .unwrap();
     mode(&bin.join("sqlite3"), 0o700);
@@ -70,16 +70,28 @@ fn s7_a_command_about_what_was_added_to_a_ledger_drops_that_whatever_the_ledger_
         rusqlite::Connection::open(&ledger).unwrap().execute_batch(add).unwrap();
         let ran = at.run(&["status", &format!("--ledger={name}")]).code(20);
         assert!(!ran.stderr.contains("itestream"), "{ran}");
-        let hint = between(&ran.stderr, "sqlite3 ", "\n");
+        let hint = between(&ran.stderr, "mkdir -m 700 ", "\n");
+        // What somebody has put there is neither written through nor replaced.
+        let (dir, victim) = (at.work().join(format!("{name}.copy")), at.work().join("victim"));
+        for what in ["link", "file", "directory"] {
+            match what {
+                "link" => std::os::unix::fs::symlink(&victim, &dir).unwrap(),
+                "file" => fs::write(&dir, "").unwrap(),
+                _ => fs::create_dir(&dir).unwrap(),
+            }
+            assert_ne!(shell(&at, "sh", hint).code, Some(0), "{what}: {hint}");
+            assert!(!victim.exists() && !at.work().join("given").exists(), "{what}: {hint}");
+            if what == "directory" { fs::remove_dir(&dir).unwrap() } else { fs::remove_file(&dir).unwrap() }
+        }
         shell(&at, "sh", hint).code(0);
         let given = fs::read_to_string(at.work().join("given")).unwrap();
         let given: Vec<_> = given.split_terminator('\0').collect();
         let [first, vacuum, second, drop] = given[..] else { panic!("{given:?}") };
         let named = if name == "-x" { "./-x" } else { name };
-        assert_eq!((first, second), (named, &*format!("{named}.copy")), "{hint}");
+        assert_eq!((first, second), (named, &*format!("{named}.copy/{name}")), "{hint}");
         assert_eq!(drop, "DROP VIEW \"a\"\"b'c\"; DROP TRIGGER \"t\"");
         let into = vacuum.strip_prefix("VACUUM INTO ").unwrap();
-        let copy = at.work().join(format!("{name}.copy"));
+        let copy = dir.join(name);
         fs::remove_file(&copy).unwrap();
         let database = rusqlite::Connection::open(&ledger).unwrap();
         let said: String = database.query_row(&format!("SELECT {into}"), [], |row| row.get(0)).unwrap();

@@ -1,6 +1,6 @@
 //! The file of a saved plan (requirement C3): private, and never written over another.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
@@ -38,7 +38,7 @@ impl SavedPlan {
     /// When there is a file already, or the disk refuses.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
         let mut file =
-            private::create(path).map_err(|error| match (error.kind(), private::leads_to(path)) {
+            private::create(path).map_err(|error| match (error.kind(), private::leads_to(path, Metadata::is_file)) {
                 (ErrorKind::AlreadyExists, Some(to)) => cannot(
                     path,
                     "it is a symbolic link, which is not followed",
@@ -48,8 +48,8 @@ impl SavedPlan {
                 } else {
                     format!("`--out {}` names what it leads to itself", private::quoted(&to))
                 }),
-                (ErrorKind::AlreadyExists, None) => cannot(path, &error)
-                    .hint("A plan is never replaced: name another file, or remove this one"),
+                (ErrorKind::AlreadyExists, None) => cannot(path, "there is something of that name already")
+                    .hint("A plan is never replaced: name another file"),
                 _ => cannot(path, &error).hint("`--out` names a file in a directory that you may write to"),
             })?;
         file.write_all(self.text().as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {

@@ -1,6 +1,6 @@
 //! `--out DIR`: what a run leaves behind for others, as files (requirement C4).
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, Metadata};
 use std::io::{BufWriter, ErrorKind, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use clap::Args;
 use ledger::event::Scope;
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
-use ledger::store::private::{self, Dir, Refused};
+use ledger::store::private::{self, Dir};
 use serde::Serialize;
 
 use super::export::{failures, rollback_data};
@@ -38,14 +38,13 @@ impl RunFilesArgs {
         };
         made.and_then(|()| Dir::open(dir)).map(drop).map_err(|error| {
             let failure = Failure::usage(format!("cannot make the directory {}", dir.display()));
-            let advice = Refused::of(&error).map(|refused| match private::leads_to(dir) {
+            failure.because(error).hint(match private::leads_to(dir, Metadata::is_dir) {
                 Some(to) => format!("`--out {}` names what it leads to itself", private::quoted(&to)),
-                None => refused.advice().to_owned(),
-            });
-            failure.because(error).hint(advice.unwrap_or_else(|| {
-                "`--out` names a directory that is there, or a new one in a directory that you may write to"
-                    .to_owned()
-            }))
+                None => {
+                    "`--out` names another directory: one that is there, or a new one where you may write"
+                        .to_owned()
+                }
+            })
         })
     }
 

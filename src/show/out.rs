@@ -151,7 +151,7 @@ fn place_of(file: &Path) -> Result<Place, Failure> {
         Ok(known) if known.is_symlink() => {
             let failure = Failure::usage(format!("cannot write to {}", file.display()))
                 .because("it is a symbolic link, which is not followed");
-            let Some(to) = private::leads_to(file) else {
+            let Some(to) = private::leads_to(file, private::is_own_file) else {
                 return Err(failure.hint("`-o` names another file; without it the answer goes to stdout"));
             };
             return Err(failure

@@ -18,8 +18,8 @@ pub use advice::one_name;
 use advice::{away, of_another};
 pub use dir::Dir;
 pub use named::{
-    check_made, check_socket, check_writable, in_others_hands, is_handed, is_stream, leads_to, open_handed,
-    open_regular, open_stream, open_to_replace,
+    check_made, check_socket, check_writable, in_others_hands, is_handed, is_own_file, is_stream, leads_to,
+    open_handed, open_regular, open_stream, open_to_replace,
 };
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -304,11 +304,13 @@ fn check_held(dir: &Path, file: &Path) -> io::Result<()> {
         );
         let advice = match file.exists() {
             // A new directory would mean a second ledger, which knows nothing of the first.
+            // Nor is it taken over: what else lies there would come with it.
             true => {
                 let uid = about.uid();
-                let run =
-                    format!("Run this as that user (`sudo -u '#{uid}' …`, `docker run --user {uid} …`)");
-                run + &given(dir)
+                format!(
+                    "If that is a user of yours, run this as that user (`sudo -u '#{uid}' …`, `docker run --user {uid} …`); \
+                     else work in a directory of your own"
+                )
             }
             false => OWN_DIRECTORY.to_owned(),
         };
@@ -373,7 +375,12 @@ fn check_trusted(path: &Path, about: &Metadata) -> io::Result<()> {
     }
     if about.mode() & OTHERS_WRITE != 0 {
         let why = format!("may be written to by others (mode {:04o})", about.mode() & 0o7777);
-        return Err(Refused::error(path, why, format!("chmod go-w {}", quoted(path))));
+        let close = format!("chmod go-w {}", quoted(path));
+        let advice = match may_change(about) {
+            true => close,
+            false => format!("It is root's: have root close it ({close}), or work in a directory of your own"),
+        };
+        return Err(Refused::error(path, why, advice));
     }
     Ok(())
 }
@@ -393,13 +400,9 @@ fn anothers(path: &Path, about: &Metadata) -> io::Error {
     Refused::error(path, why, of_another(path))
 }
 
-/// How something comes to belong to this user. Root, who runs this in a container over somebody's directory, is not told to
-/// take it away from its owner.
-fn given(path: &Path) -> String {
-    match user() {
-        ROOT => String::new(),
-        uid => format!(", or have it given to you: chown {uid} {}", quoted(path)),
-    }
+/// Whether this user may change the rights of something.
+pub fn may_change(about: &Metadata) -> bool {
+    [about.uid(), ROOT].contains(&user())
 }
 
 fn user() -> u32 {

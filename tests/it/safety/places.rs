@@ -142,6 +142,10 @@ fn s5_pass_files_and_ca_certificates_that_are_pipes_are_not_waited_for() {
     for args in [&["doctor"] as &[&str], &["countries"], &MIGRATE] {
         run(&at, args, &[database, named]).code(2).says("SSL_CERT_FILE").says("is no regular file");
     }
+    // A sandbox asks a server, too.
+    for (dir, named) in [("a", ("PGPASSFILE", pipe)), ("b", ("HOME", home))] {
+        run(&at, &["sandbox", "--dir", dir, "--catalog", database.1], &[named]).code(30);
+    }
     // Asks nobody.
     run(&at, &["status"], &[database, named]).code(2).says("there is no ledger");
 }
@@ -309,6 +313,30 @@ fn s5_a_link_of_ones_own_is_told_with_what_to_type_instead() {
     assert!(at.work().join("there/new").exists());
 }
 
+/// A link that leads in a circle, to what cannot be named there, or to where nothing can be made is no way out.
+#[test]
+fn s5_a_link_that_leads_to_nothing_that_could_be_named_is_not_named() {
+    let at = work();
+    fs::create_dir(at.work().join("there")).unwrap();
+    fs::write(at.work().join("a-file"), "").unwrap();
+    for (name, to) in [("loop", "loop"), ("far", "missing/x"), ("to-dir", "there"), ("to-file", "a-file")] {
+        symlink(to, at.work().join(name)).unwrap();
+    }
+    let migrate = |name| [&MIGRATE[..], &["--out", name]].concat();
+    let plan = |name| vec!["plan", "--country", "PL", "--out", name];
+    for name in ["loop", "far", "to-dir"] {
+        for args in [vec!["countries", "-o", name], vec!["countries", "--log-file", name], plan(name)] {
+            let ran = at.run(&args).code(2);
+            assert!(!ran.stderr.contains("itself") && ran.stderr.contains("Hint: "), "{ran}");
+        }
+    }
+    put("pipe", &at.work().join("pipe"));
+    for name in ["loop", "far", "to-file", "pipe", "missing/x"] {
+        let ran = at.run(&migrate(name)).code(2).says("`--out` names another directory");
+        assert!(!ran.stderr.contains("itself"), "{ran}");
+    }
+}
+
 #[test]
 fn s5_no_advice_about_a_link_touches_what_it_leads_to() {
     let at = work();
@@ -355,10 +383,15 @@ fn e7_what_litestream_adds_to_a_ledger_is_dropped_in_a_copy_as_the_message_says(
     rusqlite::Connection::open(at.ledger()).unwrap().execute_batch(add).unwrap();
     let ledger = "longshore.production.ledger";
     let ran = at.run(&["status"]).code(20).says("_litestream_seq").says("Litestream");
-    let copy = at.work().join(format!("{ledger}.copy"));
-    let backup = format!(r#"sqlite3 {ledger} 'VACUUM INTO '"'"'{ledger}.copy'"'"''"#);
+    let dir = at.work().join(format!("{ledger}.copy"));
+    let copy = dir.join(ledger);
+    let backup = format!(
+        r#"mkdir -m 700 {ledger}.copy && sqlite3 {ledger} 'VACUUM INTO '"'"'{ledger}.copy/{ledger}'"'"''"#
+    );
     let drop = r#"DROP TABLE "_litestream_seq"; DROP TABLE "_litestream_lock""#;
-    let ran = ran.says(&backup).says(&format!("sqlite3 {ledger}.copy '{drop}'"));
+    let ran = ran.says(&backup).says(&format!("sqlite3 {ledger}.copy/{ledger} '{drop}'"));
+    fs::create_dir(&dir).unwrap();
+    mode(&dir, 0o700);
     // The same by the library, as not every machine has the shell.
     rusqlite::Connection::open(at.ledger()).unwrap().execute("VACUUM INTO ?1", [copy.to_str()]).unwrap();
     rusqlite::Connection::open(&copy).unwrap().execute_batch(drop).unwrap();

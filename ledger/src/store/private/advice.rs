@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::{ROOT, STICKY, leads_to, or_dot, quoted, user};
+use super::{ROOT, STICKY, is_own_file, leads_to, or_dot, quoted, user};
 
 /// What the names of files end with that are made anew at will.
 pub(super) const MADE: [&str; 3] = [".lock", ".new", ".sock"];
@@ -39,7 +39,8 @@ pub(super) fn of_another(path: &Path) -> String {
     }
     let name = quoted(path);
     format!(
-        "It may hold what its owner wants to be the newest events. Do not take it over, and do not delete it. If nobody else          has ever run anything on this ledger, move it away: mv {name} {name}.old"
+        "It may hold what its owner wants to be the newest events. Do not take it over, and do not delete it. If nobody else \
+         has ever run anything on this ledger, move it away: mv {name} {name}.old"
     )
 }
 
@@ -78,7 +79,7 @@ pub(super) fn away(path: &Path) -> String {
         );
     }
     if !is_named(path, &SQLITES) {
-        return match leads_to(path) {
+        return match leads_to(path, is_own_file) {
             Some(to) => format!("Name another file, or what it leads to itself: {}", quoted(&to)),
             None => "Name another file".to_owned(),
         };

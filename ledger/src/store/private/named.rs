@@ -1,7 +1,7 @@
 //! Files that a flag or a setting names, and what has to be as it should before a writer begins.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -83,7 +83,7 @@ pub fn open_to_replace(path: &Path) -> io::Result<File> {
 
 /// Whether a name is that of a device, or of a pipe of this user.
 pub fn is_stream(path: &Path) -> bool {
-    let is_one = |about: std::fs::Metadata| {
+    let is_one = |about: Metadata| {
         about.file_type().is_char_device() || about.file_type().is_fifo() && about.uid() == user()
     };
     path.symlink_metadata().is_ok_and(is_one)
@@ -105,12 +105,29 @@ pub fn open_stream(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Where a link leads; `None` where there is no link, or where another user has a hand in where it leads: what they want to be
-/// written is not to be named.
-pub fn leads_to(path: &Path) -> Option<PathBuf> {
+/// Whether something is a file that this user may replace.
+pub fn is_own_file(about: &Metadata) -> bool {
+    about.is_file() && about.uid() == user()
+}
+
+/// Where a link leads that could be named in its place: to something that fits, or to nothing yet, in a directory that is
+/// there. `None` where there is no link, and where another user has a hand in where it leads: what they want to be written
+/// is not to be named.
+pub fn leads_to(path: &Path, fits: impl Fn(&Metadata) -> bool) -> Option<PathBuf> {
+    let end = end_of_link(path)?;
+    match end.metadata() {
+        Ok(about) => fits(&about).then_some(end),
+        Err(error) => {
+            let is_new = error.kind() == io::ErrorKind::NotFound && or_dot(end.parent()?).is_dir();
+            is_new.then_some(end)
+        }
+    }
+}
+
+fn end_of_link(path: &Path) -> Option<PathBuf> {
     // A slash at its end would follow it.
     let path: PathBuf = path.components().collect();
-    path.symlink_metadata().ok().filter(std::fs::Metadata::is_symlink)?;
+    path.symlink_metadata().ok().filter(Metadata::is_symlink)?;
     match end_of(&path) {
         Ok(end) => end.canonicalize().ok(),
         // Only the last of the links has no end, and each before it was looked at.
@@ -166,12 +183,20 @@ pub fn check_socket(path: &Path) -> io::Result<()> {
         None => Ok(()),
         Some(left) if left.file_type().is_socket() && left.uid() == user() => Ok(()),
         Some(other) if other.file_type().is_socket() => Err(anothers(path, &other)),
-        Some(other) => Err(Refused::error(path, format!("is {}, and no socket", kind(&other)), away(path))),
+        Some(other) => {
+            let what = match other.file_type() {
+                kind if kind.is_symlink() => "is a symbolic link and no socket",
+                kind if kind.is_file() => "is a file and no socket",
+                kind if kind.is_dir() => "is a directory and no socket",
+                _ => "is no socket",
+            };
+            Err(Refused::error(path, what, away(path)))
+        }
     }
 }
 
 /// What is there under a name itself.
-fn there(path: &Path) -> io::Result<Option<std::fs::Metadata>> {
+fn there(path: &Path) -> io::Result<Option<Metadata>> {
     match path.symlink_metadata() {
         Ok(about) => Ok(Some(about)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -58,9 +58,11 @@ pub(super) fn read(path: &Path) -> Result<HashMap<String, String>, Unused> {
                 None if error.kind() == ErrorKind::PermissionDenied => Unused::NotTaken(
                     no("cannot be read, if there is one")
                         .because(&error)
-                        .hint(format!("{ELSEWHERE}; or run this as its owner")),
+                        .hint(format!("{ELSEWHERE}; or run this as its owner, where that is a user of yours")),
                 ),
-                None => Unused::Wrong(no("cannot be read").because(error)),
+                None => Unused::Wrong(
+                    no("cannot be read").because(error).hint("See what it is (ls -l .env), and move it away"),
+                ),
             });
         }
     };
@@ -81,7 +83,9 @@ fn todo(path: &Path, refused: &Refused) -> String {
         (true, advice) if advice.starts_with("Give it one name") => {
             format!("Look at what it says before you use it. {advice}")
         }
-        _ => format!("{ELSEWHERE}; or run this as the owner of the file and its directory"),
+        _ => format!(
+            "{ELSEWHERE}; or run this as the owner of the file and its directory, where that is a user of yours"
+        ),
     }
 }
 

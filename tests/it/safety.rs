@@ -6,5 +6,6 @@ mod hints;
 mod modes;
 mod places;
 mod planted;
+mod roots;
 mod secrets;
 mod tls;

@@ -2,8 +2,8 @@
 
 use std::ffi::OsStr;
 use std::fs::TryLockError;
-use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use ledger::event::Verb;
@@ -54,11 +54,25 @@ pub fn check(context: &Context<'_>, identity: Option<&Identity>) -> Vec<Line> {
 /// with other advice, here and below.
 fn place(path: &Path, told: &[&OsStr]) -> Vec<Line> {
     let dir = dir_of(path);
-    if !dir.is_dir() {
-        let found = format!("its directory {} is not there", dir.display());
-        return vec![Line::finding(CHECK, found, "Make the directory, or name another place: --ledger PATH")];
+    let (there, another) = (dir.display(), "name another place: --ledger PATH");
+    match dir.metadata() {
+        Ok(about) if about.is_dir() => {}
+        Ok(_) => {
+            let found = format!("{there} is no directory");
+            return vec![Line::finding(CHECK, found, "Name another place: --ledger PATH")];
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let found = format!("its directory {there} is not there");
+            return vec![Line::finding(CHECK, found, format!("Make the directory, or {another}"))];
+        }
+        Err(error) => {
+            let found = format!("its directory {there} cannot be looked at: {error}");
+            return vec![Line::finding(CHECK, found, format!("Let this user look at it, or {another}"))];
+        }
     }
+    let is_told_by_name = |place: &Path| place.canonicalize().is_ok_and(|place| is_told(&place, told));
     let places = [dir, path].into_iter().filter(|place| place.exists() && !is_writable(place));
+    let places = places.filter(|place| !is_told_by_name(place));
     let mut lines: Vec<Line> = places
         .map(|place| {
             let found = format!("{} cannot be written to", place.display());
@@ -119,12 +133,17 @@ fn privacy(path: &Path, told: &[&OsStr]) -> Vec<Line> {
         let found = if file == path { file.metadata() } else { file.symlink_metadata() };
         let found = found.ok().filter(|found| !found.is_symlink())?;
         let mode = found.permissions().mode() & 0o777;
-        (mode & 0o077 != 0).then_some((file, mode, found.is_dir()))
+        (mode & 0o077 != 0).then_some((file, mode, found))
     });
-    open.map(|(file, mode, is_dir)| {
+    open.map(|(file, mode, about)| {
         let found = format!("others on this machine may read or write {} (mode {mode:04o})", file.display());
-        let private = if is_dir { "700" } else { "600" };
-        Line::finding(CHECK, found, format!("chmod {private} {}", private::quoted(&file)))
+        let private = if about.is_dir() { "700" } else { "600" };
+        let close = format!("chmod {private} {}", private::quoted(&file));
+        let advice = match private::may_change(&about) {
+            true => close,
+            false => format!("Have its owner (uid {}) close it: {close}", about.uid()),
+        };
+        Line::finding(CHECK, found, advice)
     })
     .collect()
 }

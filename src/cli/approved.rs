@@ -48,11 +48,11 @@ pub fn run(
     }
     let (images, venues) = (show::count(plan.images(), "image"), show::count(venues, "venue"));
     let name = word_for(&plan.scope);
-    eprintln!(
+    show::question(&format!(
         "This moves exactly what {} says: {images} of {venues} in {name}, to ImageKit,",
         path.display()
-    );
-    eprintln!("and rewrites their rows in {}.", database(context, &*catalog)?);
+    ));
+    show::question(&format!("and rewrites their rows in {}.", database(context, &*catalog)?));
     let forecast = forecast::of_plan(context, &plan, &options)?;
     let reassurance = "Nothing that is there now is deleted; `longshore rollback` takes it back.";
     confirm(reassurance, &name, args.yes, "the plan")?;

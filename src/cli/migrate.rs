@@ -120,7 +120,7 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
         let (images, venues) = (show::count(preview.images, "image"), show::count(preview.venues, "venue"));
         let (name, database) = (word_for(&chosen.scope), database(context, &*catalog)?);
         eprintln!("This moves {images} of {venues} in {name} to ImageKit");
-        eprintln!("and rewrites their rows in {database}.");
+        show::question(&format!("and rewrites their rows in {database}."));
         say_left_out(&preview, &chosen);
         let reassurance = "Nothing that is there now is deleted; `longshore rollback` takes it back.";
         confirm(reassurance, &name, args.run.yes, DRY_RUN)?;

@@ -142,7 +142,7 @@ pub fn run(context: &Context<'_>, args: &PopulateArgs) -> Result<Exit, Failure> 
         return Ok(exit);
     }
     let (images, venues) = (show::count(preview.images, "image"), show::count(preview.venues, "venue"));
-    eprintln!("This adds {images} to {venues}{place}, in {}.", database(context, &*catalog)?);
+    show::question(&format!("This adds {images} to {venues}{place}, in {}.", database(context, &*catalog)?));
     if context.target == Target::Production {
         let reassurance = "Nothing is uploaded; `longshore rollback --run N` takes it back.";
         confirm(reassurance, &word_for(&chosen.scope), args.run.yes, DRY_RUN)?;

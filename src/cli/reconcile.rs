@@ -20,7 +20,7 @@ use super::Context;
 use super::ask::{confirm, database};
 use super::open::{holder, now, operator};
 use super::out::OutArgs;
-use super::searched::{refuse_hidden, say, searched};
+use super::searched::{refuse_hidden, say, searched, skips};
 use crate::config::{self, missing};
 use crate::error::{Exit, Failure};
 use crate::limits::{PATIENCE_MS_DEFAULT, SHOWN_FILES_MAX};
@@ -83,6 +83,7 @@ pub fn run(context: &Context<'_>, args: &ReconcileArgs) -> Result<Exit, Failure>
     let judged = compare(context, &world, &mut ledger, !args.delete_orphans)?;
     let mut answer = Answer::new(context.target.name(), &ledger, &judged, &world.texts);
     let mut swept = Ok(Swept::All);
+    let goes_on = format!("`longshore reconcile --delete-orphans{}` goes on", skips(&world.texts.skipped));
     if args.delete_orphans {
         let candidates = candidates(&judged);
         let deleted = match (candidates.is_empty(), judged.unreadable) {
@@ -109,11 +110,10 @@ pub fn run(context: &Context<'_>, args: &ReconcileArgs) -> Result<Exit, Failure>
         answer.deleted(&ledger, deleted);
     }
     show::say(&out, || answer.sheet(), &answer)?;
-    let swept =
-        swept.map_err(|error| Failure::from(error).hint("`longshore reconcile --delete-orphans` goes on"))?;
+    let swept = swept.map_err(|error| Failure::from(error).hint(&goes_on))?;
     match (swept, answer.has_findings()) {
         (Swept::Stopped, _) => {
-            eprintln!("Stopped. `longshore reconcile --delete-orphans` goes on.");
+            eprintln!("Stopped. {goes_on}.");
             Ok(Exit::Paused)
         }
         (Swept::All, true) => Ok(Exit::Findings),
@@ -182,19 +182,27 @@ fn ask(
     (texts, database): (&Texts, &str),
     yes: bool,
 ) -> Result<(), Failure> {
-    let orphans = judged.files.iter().filter(|file| file.class == FileClass::Orphan);
-    let bytes: u64 = orphans.clone().map(|judged| judged.file.bytes).sum();
-    let (files, bytes) = (show::count(orphans.count() as u64, "file"), show::bytes(bytes));
-    eprintln!("This deletes {files} ({bytes}) from the CDN, for good:");
-    for candidate in candidates.iter().take(SHOWN_FILES_MAX) {
-        eprintln!("  {}", candidate.path);
+    let orphans: Vec<_> = judged.files.iter().filter(|file| file.class == FileClass::Orphan).collect();
+    let skips = skips(&texts.skipped);
+    let names = format!("`longshore reconcile{skips}` names");
+    if !orphans.is_empty() {
+        let bytes = show::bytes(orphans.iter().map(|judged| judged.file.bytes).sum());
+        let files = show::count(orphans.len() as u64, "file");
+        eprintln!("This deletes {files} ({bytes}) from the CDN, for good:");
+        for orphan in orphans.iter().take(SHOWN_FILES_MAX) {
+            eprintln!("  {}", orphan.file.path);
+        }
+        if let Some(more) = orphans.len().checked_sub(SHOWN_FILES_MAX).filter(|more| *more > 0) {
+            eprintln!("  … and {more} more; {names} them all");
+        }
     }
-    if let Some(more) = candidates.len().checked_sub(SHOWN_FILES_MAX).filter(|more| *more > 0) {
-        eprintln!("  … and {more} more; `longshore reconcile` names them all");
+    if let gone @ 1.. = candidates.len() - orphans.len() {
+        let files = show::count(gone as u64, "file");
+        eprintln!("{files} that the CDN has no more: written off in the ledger, unless one is back.");
     }
-    eprintln!("No row of {database} uses them.");
-    say(texts, "`longshore reconcile --format json`");
-    confirm("No image of the ledger needs them either.", "DELETE", yes, "what `longshore reconcile` names")
+    show::question(&format!("No row of {database} uses them."));
+    say(texts, &format!("`longshore reconcile --format json{skips}`"));
+    confirm("No image of the ledger needs them either.", "DELETE", yes, &format!("what {names}"))
 }
 
 /// How the sweep ended, and what became of files until then.

@@ -15,6 +15,7 @@ use super::run_files::RunFilesArgs;
 use super::searched::{refuse_hidden, say};
 use super::{Context, approved, ended};
 use crate::error::{Exit, Failure};
+use crate::show;
 
 /// Go on with a run that was paused or cut off.
 #[derive(Debug, Args)]
@@ -59,7 +60,7 @@ pub fn run(context: &Context<'_>, args: &ResumeArgs) -> Result<Exit, Failure> {
     let forward = (verb == Verb::Migrate).then_some(&args.forward);
     let options = args.how.over(of.options(), forward);
     eprintln!("Run {run} ({} {}) goes on.", verb.name(), name_of(&of.started.scope));
-    eprintln!("It works on {}.", database(context, &*catalog)?);
+    show::question(&format!("It works on {}.", database(context, &*catalog)?));
     if options.delete_cdn_files {
         // What was left out may be gone since; then there is nothing to leave out.
         let texts = context.runtime.block_on(catalog.texts(&options.skip_tables))?;

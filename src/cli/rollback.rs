@@ -85,7 +85,7 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
     let texts = args.delete_cdn_files.then(|| texts(context, &*catalog, (args, &scope))).transpose()?;
     let (images, venues) = (show::count(preview.images, "image"), show::count(preview.venues, "venue"));
     show::asked(&format!("This puts {images} of {venues} in {} back as they were,", preview.scope));
-    eprintln!("in {}. What others changed since stays.", database(context, &*catalog)?);
+    show::question(&format!("in {}. What others changed since stays.", database(context, &*catalog)?));
     say_runs(ledger.state(), &preview);
     say_files(texts.as_ref(), &scope);
     say_migrated(ledger.state(), &scope);

@@ -7,9 +7,6 @@ use crate::outside::catalog::Catalog;
 use crate::outside::catalog::search::{Table, Texts, Unread};
 use crate::show;
 
-/// Columns of a terminal that is as narrow as any.
-const WIDTH: usize = 80;
-
 /// What there is to look at for uses of files.
 ///
 /// # Errors
@@ -30,6 +27,7 @@ pub fn searched(context: &Context<'_>, catalog: &dyn Catalog, skip: &[String]) -
 pub fn refuse_hidden(texts: &Texts, command: &str) -> Result<(), Failure> {
     let Some(why) = texts.refusal() else { return Ok(()) };
     let (role, guarded) = (texts.role.as_deref().unwrap_or("this role"), &texts.guarded);
+    let command = format!("{command}{}", skips(&texts.skipped));
     let failure = Failure::usage(format!("no file is deleted: {why}"));
     if texts.is_standby {
         return Err(failure
@@ -37,11 +35,14 @@ pub fn refuse_hidden(texts: &Texts, command: &str) -> Result<(), Failure> {
     }
     let failure =
         guarded.iter().skip(1).fold(failure, |failure, more| failure.because(format!("{more} too")));
-    let skips: Vec<String> =
-        guarded.iter().map(|table| format!("--skip-table {}", show::quoted(table.as_ref()))).collect();
     Err(failure
         .hint(format!("As a superuser: ALTER ROLE {role} BYPASSRLS, and then the same command again"))
-        .hint(format!("Or, where no row of it uses a file: `longshore {command} {}`", skips.join(" "))))
+        .hint(format!("Or, where no row of it uses a file: `longshore {command}{}`", skips(guarded))))
+}
+
+/// The flags that leave tables out, to stand behind a command.
+pub fn skips(tables: &[String]) -> String {
+    tables.iter().map(|table| format!(" --skip-table {}", show::quoted(table.as_ref()))).collect()
 }
 
 /// Says what is looked at. `all` is the command that names everything, between backticks.
@@ -83,25 +84,11 @@ fn unread(unread: &Unread) -> String {
 
 fn listed(names: &[String], all: &str) {
     for name in names.iter().take(SHOWN_TABLES_MAX) {
-        folded(&show::plain(name)).iter().for_each(|line| eprintln!("{line}"));
+        show::wrapped(&show::plain(name), "  ").iter().for_each(|line| eprintln!("{line}"));
     }
     if let Some(more) = names.len().checked_sub(SHOWN_TABLES_MAX).filter(|more| *more > 0) {
         eprintln!("  … and {more} more; {all} names them all");
     }
-}
-
-/// A text in lines that fit.
-fn folded(text: &str) -> Vec<String> {
-    let (mut lines, mut line) = (Vec::new(), " ".to_owned());
-    for word in text.split(' ') {
-        if line.chars().count() + 1 + word.chars().count() > WIDTH && !line.trim().is_empty() {
-            lines.push(std::mem::replace(&mut line, "   ".to_owned()));
-        }
-        line.push(' ');
-        line.push_str(word);
-    }
-    lines.push(line);
-    lines
 }
 
 #[cfg(test)]
@@ -112,8 +99,8 @@ mod tests {
     fn s7_what_is_looked_at_fits_a_narrow_terminal() {
         let columns = (0..60).map(|n| format!("column_{n}")).collect();
         let long = Table { table: "public.t".into(), columns, rows: Some(7), is_estimate: true };
-        let lines = folded(&table(&long));
-        assert!(lines.iter().all(|line| line.chars().count() <= WIDTH) && lines.len() > 5, "{lines:?}");
+        let lines = show::wrapped(&table(&long), "  ");
+        assert!(lines.iter().all(|line| line.chars().count() <= 80) && lines.len() > 5, "{lines:?}");
         assert!(lines[0].starts_with("  public.t (about 7 rows): column_0,"), "{}", lines[0]);
         assert!(lines[1].starts_with("    column_"), "{}", lines[1]);
         assert!(lines.concat().ends_with("column_59"));

@@ -27,6 +27,28 @@ pub fn shows(text: &str) -> bool {
     text.chars().any(|c| is_plain(c) && !c.is_whitespace() && !is_blank(c) && !is_combining_mark(c))
 }
 
+/// Columns of a terminal that is as narrow as any.
+const COLUMNS: usize = 80;
+
+/// A text in lines that fit a narrow terminal, where whole words allow it. Each begins with `indent`, and those behind the
+/// first with two spaces more.
+pub fn wrapped(text: &str, indent: &str) -> Vec<String> {
+    let (mut lines, mut line, mut is_begun) = (Vec::new(), indent.to_owned(), false);
+    for word in text.split(' ') {
+        if is_begun && line.chars().count() + 1 + word.chars().count() > COLUMNS {
+            lines.push(std::mem::replace(&mut line, format!("{indent}  ")));
+            is_begun = false;
+        }
+        if is_begun {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_begun = true;
+    }
+    lines.push(line);
+    lines
+}
+
 /// Characters of a URL that are shown. Real ones are shorter.
 const ADDRESS_CHARS_MAX: usize = 2_000;
 
@@ -184,6 +206,25 @@ fn about(event: &Event) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn c4_a_line_of_a_question_is_broken_between_words_alone() {
+        let path = "/a/way/that/is/long/enough/to/need/a/line/of/its/own/sandbox/eventasaurus.db).";
+        let text = format!("  in the production database (SQLite {path} What others changed since stays.");
+        let lines = wrapped(&text, "");
+        assert_eq!(
+            lines,
+            [
+                "  in the production database (SQLite",
+                &format!("  {path}"),
+                "  What others changed since stays."
+            ]
+        );
+        assert_eq!(wrapped("one line", ""), ["one line"]);
+        assert_eq!(wrapped("", "  "), ["  "]);
+        let longer = "x".repeat(200);
+        assert_eq!(wrapped(&longer, "  "), [format!("  {longer}")], "a word is not broken");
+    }
 
     #[test]
     fn s1_a_shown_url_keeps_no_secret() {

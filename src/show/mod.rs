@@ -21,7 +21,7 @@ pub use ledger::store::private::word as quoted;
 use serde::Serialize;
 
 pub use chat::chat;
-pub use human::{Table, address, bytes, count, event, plain, shows};
+pub use human::{Table, address, bytes, count, event, plain, shows, wrapped};
 pub use json::{part as json_part, pretty as json_pretty};
 pub use out::{Format, Out, deliver, is_read, open_stream, say};
 pub use panicked::panicked;
@@ -64,8 +64,20 @@ pub fn told(text: &str) -> String {
 /// A line of a question that names what is asked about, on stderr: as [`told`], but for secrets. A place that is called
 /// like one is named all the same, as whoever answers has to see which it is.
 pub fn asked(text: &str) {
-    use std::io::Write as _;
-    let _nobody_listens = writeln!(std::io::stderr(), "{}", flat(&with_flags(text)));
+    put(&flat(&with_flags(text)));
+}
+
+/// Another line of a question, as [`told`].
+pub fn question(text: &str) {
+    put(&told(text));
+}
+
+/// A line on stderr, of which a terminal breaks no word.
+fn put(text: &str) {
+    use std::io::{IsTerminal as _, Write as _};
+    let mut stderr = std::io::stderr();
+    let shown = if stderr.is_terminal() { wrapped(text, "").join("\n") } else { text.to_owned() };
+    let _nobody_listens = writeln!(stderr, "{shown}");
 }
 
 /// The sheet alone on a terminal, in the place of what stood there.

@@ -145,7 +145,10 @@ fn s7_dying_between_deletion_and_ledger_is_made_good_the_next_time() {
     let answer = reconciled(&at, 13);
     assert_eq!(classes(&answer["believed"]), json!({"there": n - 1, "gone_unneeded": 1}));
     let lost = found(&answer, "believed", "gone_unneeded");
-    let answer = at.run_json(&DELETE).code(0).json();
+    let ran = at.run_json(&DELETE).code(0).says("1 file that the CDN has no more: written off");
+    let is_listed = ran.stderr.lines().any(|line| lost.iter().any(|path| line.trim() == path.as_str()));
+    assert!(!is_listed, "what is gone is not deleted: {ran}");
+    let answer = ran.json();
     assert_eq!(fates(&answer, "already_gone").into_iter().collect::<Vec<_>>(), lost);
     assert_eq!((paths(&at).len(), written_off(&at).len()), (0, n));
     assert_eq!(reconciled(&at, 0)["believed"]["all"], 0);

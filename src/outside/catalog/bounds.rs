@@ -2,6 +2,7 @@
 //! in its place, so that the row is reported as bad data wherever it is met, and nothing is written to it.
 
 use ledger::trouble::TroubleKind;
+use memchr::memchr2;
 
 use crate::limits::{
     CATALOG_FETCH_ROWS_FIRST, CATALOG_FETCH_ROWS_MAX, CATALOG_ROW_BYTES_MAX, CATALOG_ROW_VALUES_MAX,
@@ -149,17 +150,28 @@ fn too_many(text: &str) -> Option<String> {
 
 /// The keys and values of a JSON text, about: colons and commas outside of strings.
 fn values(text: &str) -> usize {
-    let (mut values, mut is_string, mut is_escaped) = (0, false, false);
-    for byte in text.bytes() {
+    let (mut values, mut rest) = (0, text.as_bytes());
+    while let [byte, behind @ ..] = rest {
+        rest = behind;
         match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' => is_escaped = is_string,
-            b'"' => is_string = !is_string,
-            b',' | b':' if !is_string => values += 1,
+            b'"' => rest = behind_string(behind),
+            b',' | b':' => values += 1,
             _ => {}
         }
     }
     values
+}
+
+/// What is behind the string that a text begins in.
+fn behind_string(mut text: &[u8]) -> &[u8] {
+    while let Some(at) = memchr2(b'"', b'\\', text) {
+        if text[at] == b'"' {
+            return &text[at + 1..];
+        }
+        // What is escaped does not end it.
+        text = text.get(at + 2..).unwrap_or_default();
+    }
+    &[]
 }
 
 #[cfg(test)]
@@ -171,6 +183,7 @@ mod tests {
         let read = |text: &str| bounded(Some(text.to_owned()), Some(text.len() as i64)).unwrap();
         let text = r#"[{"a,:": "\\", "b": "\",\""}, 7]"#;
         assert_eq!((read(text).as_str(), values(text)), (text, 4));
+        assert_eq!(["[\"a, b:", "1, \"\\", "\\\", 1\", 2"].map(values), [0, 1, 1]);
         let many = |values: usize| format!("[{}]", vec!["1"; values].join(","));
         assert_eq!(unread(&read(&many(CATALOG_ROW_VALUES_MAX + 1))), None);
         let said = read(&many(CATALOG_ROW_VALUES_MAX + 2));

@@ -62,7 +62,7 @@ impl Marks {
         let bits = (marks.ends.len() * 16).next_power_of_two().max(1 << 16);
         marks.bits = vec![0; bits / 64];
         for end in &marks.ends {
-            let bit = bit(end.last, bits);
+            let bit = bit(end.last, shift(bits));
             marks.bits[bit / 64] |= 1 << (bit % 64);
         }
         marks
@@ -153,17 +153,19 @@ impl Marks {
 
     /// Finds what stands in a text as it is.
     fn scan(&self, text: &[u8], found: &mut impl FnMut(usize)) {
-        let (mut window, bits) = (0u128, self.bits.len() * 64);
-        for byte in text {
-            window = window << 8 | u128::from(byte.to_ascii_lowercase());
-            let last = window as u64;
-            let bit = bit(last, bits);
-            if self.bits[bit / 64] & 1 << (bit % 64) == 0 {
+        let (mut before, mut last, mut rest) = (0u64, 0u64, text);
+        let (bits, shift) = (self.bits.as_slice(), shift(self.bits.len() * 64));
+        while let [byte, behind @ ..] = rest {
+            rest = behind;
+            before = before << 8 | last >> 56;
+            last = last << 8 | LOWER[*byte as usize] as u64;
+            let bit = bit(last, shift);
+            if bits[bit / 64] & 1 << (bit % 64) == 0 {
                 continue;
             }
             let first = self.ends.partition_point(|end| end.last < last);
             for end in self.ends[first..].iter().take_while(|end| end.last == last) {
-                if end.before.is_none_or(|before| before == (window >> 64) as u64) {
+                if end.before.is_none_or(|wanted| wanted == before) {
                     found(end.file);
                 }
             }
@@ -177,10 +179,26 @@ impl Marks {
     }
 }
 
-/// Which bit an end has.
-fn bit(last: u64, bits: usize) -> usize {
-    (last.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - bits.trailing_zeros())) as usize
+/// Which bit an end has: the upper ones of its hash.
+#[inline(always)]
+fn bit(last: u64, shift: u32) -> usize {
+    (last.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> shift) as usize
 }
+
+/// What leaves as many of a hash's bits as tell so many bits apart.
+fn shift(bits: usize) -> u32 {
+    64 - bits.trailing_zeros()
+}
+
+/// Each byte in lower case.
+static LOWER: [u8; 256] = {
+    let (mut table, mut byte) = ([0; 256], 0);
+    while byte < table.len() {
+        table[byte] = (byte as u8).to_ascii_lowercase();
+        byte += 1;
+    }
+    table
+};
 
 /// The hex digits of the content, where a name ends with them.
 fn content(stem: &str) -> Option<&str> {

@@ -105,7 +105,7 @@ pub enum Verdict {
     Pause(Paused),
     /// Nothing is said yet: the image was uploaded once, and its row may have been updated without a word of it. The row is
     /// looked at first ([`put_back`](crate::order::put_back)), so that none keeps an entry whose image is told as failed.
-    PutBack(Put, Trouble),
+    PutBack(Box<Put>, Trouble),
 }
 
 /// What an outcome means.
@@ -209,7 +209,9 @@ fn troubled(order: &Order, trouble: Trouble) -> Verdict {
     let stopped = |venue, image, step| stopped(venue, image, step, &trouble);
     Verdict::Events(match order {
         Order::Download(fetch) => vec![stopped(fetch.venue, Some(fetch.image), StepName::Download)],
-        Order::Upload(put) if put.uploaded.is_some() => return Verdict::PutBack(put.clone(), trouble),
+        Order::Upload(put) if put.uploaded.is_some() => {
+            return Verdict::PutBack(Box::new(put.clone()), trouble);
+        }
         Order::Upload(put) => vec![stopped(put.fetch.venue, Some(put.fetch.image), StepName::Upload)],
         Order::UpdateRow(row) => {
             let each = row.images.iter().map(|image| stopped(row.venue, Some(*image), StepName::UpdateRow));

@@ -256,9 +256,9 @@ pub fn order(
 ///
 /// # Panics
 /// As [`order`].
-pub fn put_back(state: &State, past: &impl Past, put: Put, trouble: Trouble) -> Result<Order, LedgerError> {
+pub fn put_back(state: &State, past: &impl Past, put: &Put, trouble: Trouble) -> Result<Order, LedgerError> {
     let row = Look::new(state, past).put_back(put.fetch.image)?;
-    Ok(Order::PutBack(Box::new(PutBack { put, trouble, row })))
+    Ok(Order::PutBack(Box::new(PutBack { put: put.clone(), trouble, row })))
 }
 
 /// The origin URLs of some images of a run forward, spread over its venues: so many at most.

@@ -240,7 +240,7 @@ impl<'a> Wheel<'a> {
                             Verdict::Events(decided) => events.extend(decided),
                             Verdict::Pause(paused) => self.pause(paused, agenda.in_air()),
                             Verdict::PutBack(put, trouble) => {
-                                let back = put_back(self.state(), self.ledger.store(), put, trouble)?;
+                                let back = put_back(self.state(), self.ledger.store(), &put, trouble)?;
                                 self.bytes_in_air += back.bytes();
                                 self.spawn(step, back, performer.clone());
                                 continue;

@@ -78,7 +78,7 @@ impl CutOff {
         let Verdict::PutBack(put, trouble) = decide(&order, Outcome::Trouble(trouble(kind))) else {
             panic!()
         };
-        put_back(&self.history.state, &self.history, put, trouble).unwrap()
+        put_back(&self.history.state, &self.history, &put, trouble).unwrap()
     }
 
     fn file(&self) -> Option<String> {

@@ -155,7 +155,7 @@ impl World {
                 }
                 let mut verdict = decide(&order, self.perform(&order, tape));
                 if let Verdict::PutBack(put, trouble) = verdict {
-                    let back = put_back(&self.history.state, &self.history, put, trouble).unwrap();
+                    let back = put_back(&self.history.state, &self.history, &put, trouble).unwrap();
                     verdict = decide(&back, self.perform(&back, tape));
                 }
                 if tape.happens(40) {

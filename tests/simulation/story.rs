@@ -209,9 +209,9 @@ async fn end(world: &Arc<World>, dir: &Path) {
         (0..LEDGERS).filter(|ledger| *ledger == 0 || path(dir, *ledger).exists()).collect();
     for ledger in &there {
         while matches!(one(world, dir, (*ledger, Command::Resume(0))).await, Ended::Finished) {}
-        one(world, dir, (*ledger, Command::Migrate(Scope::Everywhere, None))).await;
-        // Hardly a history comes to this before: what fails in bad weather, the last migration takes up by itself.
+        // Few histories come to this before, and a new migration takes up by itself what has failed.
         one(world, dir, (*ledger, Command::Retry)).await;
+        one(world, dir, (*ledger, Command::Migrate(Scope::Everywhere, None))).await;
     }
     let mut added = Vec::new();
     {

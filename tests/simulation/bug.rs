@@ -57,7 +57,7 @@ bugs! {
     OtherLedgerUnseen: "the tag of another ledger is no reason to keep a file", 5;
     VersionsUnseen: "versions and bytes of a file are not looked at before it is deleted", 8;
     SpoolNotHashed: "bytes of the spool are sent without hashing them again", 22;
-    CutBodyTaken: "a body that was cut off is taken for a picture", 0;
+    CutBodyTaken: "a body that was cut off is taken for a picture", 1;
     DeletionBelieved: "a deletion that went wrong counts as done", 59;
     DeletionForgotten: "a deletion without an answer is not looked into", 195;
     TriedForEver: "a download is tried without limit", 228;

@@ -3,11 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+/// What the second lexeme begins with, and whose mark the word is.
+type Second = (Box<[u8]>, usize);
+
 /// What some words of hex digits are cut into.
 #[derive(Debug, Default)]
 pub struct Halves {
-    /// By the number: what the other lexeme begins with, and whose mark the word is.
-    numbers: HashMap<Box<[u8]>, Vec<(Box<[u8]>, usize)>>,
+    /// By the first lexeme, which is the number.
+    numbers: HashMap<Box<[u8]>, Vec<Second>>,
 }
 
 impl Halves {

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::event::{Closed, Edit, Event, Record, StepName, Stopped, Verb};
-use ledger::ids::{CdnPath, ContentHash, Format, ImageId, VenueId};
+use ledger::ids::{CdnPath, ContentHash, Format, ImageId, Seq, VenueId};
 use ledger::ledger::Ledger;
 use ledger::report::standing;
 use ledger::state::State;
 use longshore::limits::RETRIES_MAX;
 
+use super::book;
 use super::cdn::File;
-use super::command;
 use super::faults::Fault;
 use super::judge::{completed, elements, external, is_whole};
 use super::pictures;
@@ -30,7 +30,7 @@ const OF_ROWS: [Fault; 7] = [
 /// All that was planned, and is not there yet, is there at the end of a migration of everything; the ledgers' numbers are
 /// those of the rows; every file has its event.
 pub fn migrated(world: &mut Inner, ledgers: &[Ledger]) {
-    let read = |ledger| Read { ledger, events: command::records(ledger) };
+    let read = |ledger| Read { ledger, events: book::records(ledger, Seq(1)) };
     let ledgers = &ledgers.iter().map(read).collect::<Vec<_>>()[..];
     for ledger in ledgers {
         let unfinished: Vec<String> = ledger.state().unfinished().map(|(run, _)| run.to_string()).collect();

@@ -52,15 +52,20 @@ pub fn put_back(world: &mut Inner, ledger: usize, of: &Ledger) {
     catch_up(world, ledger, of, 0);
 }
 
-/// Notes what a ledger has behind so many events.
-fn catch_up(world: &mut Inner, ledger: usize, of: &Ledger, known: u64) {
+/// The events of a ledger from one on.
+pub fn records(of: &Ledger, from: Seq) -> Vec<Record> {
     let mut records = Vec::new();
-    let each = of.events(Seq(known + 1), |(_, record)| {
+    let each = of.events(from, |(_, record)| {
         records.push(record);
         Ok::<_, LedgerError>(())
     });
     each.expect("it was verified");
-    records.iter().for_each(|record| note(world, ledger, record));
+    records
+}
+
+/// Notes what a ledger has behind so many events.
+fn catch_up(world: &mut Inner, ledger: usize, of: &Ledger, known: u64) {
+    records(of, Seq(known + 1)).iter().for_each(|record| note(world, ledger, record));
     world.books[ledger].events = of.head().seq.0;
 }
 

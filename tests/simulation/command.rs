@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledger::event::{CdnDeleted, Event, Opened, Operator, Options, Record, Scope, Target, Verb};
-use ledger::ids::{LedgerId, RunId, Seq};
+use ledger::ids::{LedgerId, RunId};
 use ledger::ledger::Ledger;
 use ledger::plan;
 use ledger::report::{believed, provenances};
@@ -362,17 +362,6 @@ pub fn read(path: &Path) -> Option<Ledger> {
         Err(LedgerError::Missing { .. }) => None,
         read => Some(read.expect("a ledger can be read")),
     }
-}
-
-/// Every event of a ledger.
-pub fn records(ledger: &Ledger) -> Vec<Record> {
-    let mut records = Vec::new();
-    let all = ledger.events(Seq(1), |(_, record)| {
-        records.push(record);
-        Ok::<_, LedgerError>(())
-    });
-    all.expect("it was verified");
-    records
 }
 
 async fn delete_orphans(process: &Arc<Process>, ledger: &mut Ledger) -> Result<Ended, RunError> {

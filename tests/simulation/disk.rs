@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use faulty_vfs::{Disk, How, Op, Part};
 use ledger::event::Record;
+use ledger::ids::Seq;
 use ledger::ledger::Ledger;
+use ledger::store::LedgerError;
 use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_FSYNC, SQLITE_IOERR_READ, SQLITE_IOERR_WRITE};
 
+use super::book;
 use super::faults::Fault;
 use super::process::Process;
 use super::world::{Inner, LEDGERS};
-use super::{book, command};
 
 /// What comes about between two calls of a process.
 const FAULTS: [Fault; 5] =
@@ -124,9 +126,11 @@ pub fn nothing_lost(world: &mut Inner, ledger: usize, path: &Path) {
     if world.people.appended[ledger].is_empty() {
         return;
     }
-    if let Some(read) = command::read(path) {
-        has_all(world, ledger, &command::records(&read));
-    }
+    let read = match Ledger::read(path) {
+        Err(LedgerError::Missing { .. }) => return,
+        read => read.expect("a ledger can be read"),
+    };
+    has_all(world, ledger, &book::records(&read, Seq(1)));
 }
 
 /// A ledger has everything that its processes were told it has, in that order.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledger::event::{City, Country, Scope, Verb};
-use ledger::ids::VenueId;
+use ledger::ids::{Seq, VenueId};
 use ledger::ledger::Ledger;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -16,7 +16,7 @@ use super::disk::{self, Disks};
 use super::faults::{Fault, Weather};
 use super::process::Process;
 use super::world::{Inner, LEDGERS, World};
-use super::{accounts, clock, coverage, judge, known, people, pictures};
+use super::{accounts, book, clock, coverage, judge, known, people, pictures};
 
 /// Longer than any history may take, in its own time.
 const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 30);
@@ -84,7 +84,7 @@ pub fn events(dir: &Path) -> Vec<String> {
     for ledger in (0..LEDGERS).filter_map(|ledger| command::read(&path(dir, ledger))) {
         let id = ledger.store().id();
         lines.extend(
-            command::records(&ledger).iter().map(|record| format!("ledger {id}: {:?}", record.event)),
+            book::records(&ledger, Seq(1)).iter().map(|record| format!("ledger {id}: {:?}", record.event)),
         );
     }
     lines
@@ -238,7 +238,7 @@ async fn end(world: &Arc<World>, dir: &Path) {
     for ledger in there {
         let path = path(dir, ledger);
         if let Some(read) = command::read(&path) {
-            let records = command::records(&read);
+            let records = book::records(&read, Seq(1));
             disk::has_all(&mut world, ledger, &records);
             known::found(&mut world, ledger, &read);
             world.heads.push(read.head().to_string());

@@ -37,8 +37,8 @@ impl SavedPlan {
     /// # Errors
     /// When there is a file already, or the disk refuses.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
-        let mut file =
-            private::create(path).map_err(|error| match (error.kind(), private::leads_to(path, Metadata::is_file)) {
+        let mut file = private::create(path).map_err(|error| {
+            match (error.kind(), private::leads_to(path, Metadata::is_file)) {
                 (ErrorKind::AlreadyExists, Some(to)) => cannot(
                     path,
                     "it is a symbolic link, which is not followed",
@@ -51,7 +51,8 @@ impl SavedPlan {
                 (ErrorKind::AlreadyExists, None) => cannot(path, "there is something of that name already")
                     .hint("A plan is never replaced: name another file"),
                 _ => cannot(path, &error).hint("`--out` names a file in a directory that you may write to"),
-            })?;
+            }
+        })?;
         file.write_all(self.text().as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {
             // Half a plan would be in the way of the next try, and its digest refuses it anyway.
             let _it_may_stay = fs::remove_file(path);

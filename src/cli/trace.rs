@@ -72,7 +72,8 @@ pub fn begin(args: &TraceArgs, config: &Config) -> Result<(), Failure> {
 /// directory could have a file of ours filled with lines.
 fn open(path: &Path) -> Result<File, Failure> {
     let cannot = || Failure::usage(format!("the log {} cannot be written", path.display()));
-    let failed = |error: io::Error| match (private::leads_to(path, private::is_own_file), Refused::of(&error)) {
+    let failed = |error: io::Error| match (private::leads_to(path, private::is_own_file), Refused::of(&error))
+    {
         (Some(to), Some(_)) => cannot()
             .because(&error)
             .hint(format!("`--log-file {}` names what it leads to itself", private::quoted(&to))),

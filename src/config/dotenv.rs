@@ -55,11 +55,11 @@ pub(super) fn read(path: &Path) -> Result<HashMap<String, String>, Unused> {
                         .because("whoever can write it can have the key sent elsewhere")
                         .hint(todo(path, refused)),
                 ),
-                None if error.kind() == ErrorKind::PermissionDenied => Unused::NotTaken(
-                    no("cannot be read, if there is one")
-                        .because(&error)
-                        .hint(format!("{ELSEWHERE}; or run this as its owner, where that is a user of yours")),
-                ),
+                None if error.kind() == ErrorKind::PermissionDenied => {
+                    Unused::NotTaken(no("cannot be read, if there is one").because(&error).hint(format!(
+                        "{ELSEWHERE}; or run this as its owner, where that is a user of yours"
+                    )))
+                }
                 None => Unused::Wrong(
                     no("cannot be read").because(error).hint("See what it is (ls -l .env), and move it away"),
                 ),

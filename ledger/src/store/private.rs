@@ -378,7 +378,9 @@ fn check_trusted(path: &Path, about: &Metadata) -> io::Result<()> {
         let close = format!("chmod go-w {}", quoted(path));
         let advice = match may_change(about) {
             true => close,
-            false => format!("It is root's: have root close it ({close}), or work in a directory of your own"),
+            false => {
+                format!("It is root's: have root close it ({close}), or work in a directory of your own")
+            }
         };
         return Err(Refused::error(path, why, advice));
     }

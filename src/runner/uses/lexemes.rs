@@ -83,7 +83,10 @@ mod tests {
         }
         assert!(is_found("12e34e567890abcd", "'12e34':2 'e567890abcd':3"));
         assert!(is_found("4788e24412345ced", "'4788e24412345':1 'ced':2"));
-        assert!(is_found("4788e2441234faced", "'4788e2441234':1 'face':2"), "a dictionary takes the ending off");
+        assert!(
+            is_found("4788e2441234faced", "'4788e2441234':1 'face':2"),
+            "a dictionary takes the ending off"
+        );
         for whole in ["0123456789abcdef", "e123456789abcdef", "12345e", "12ef456789abcdef"] {
             assert!(!is_found(whole, &format!("'{whole}'")), "{whole} is not cut");
         }

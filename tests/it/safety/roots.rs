@@ -126,7 +126,8 @@ fn e5_a_place_that_cannot_be_looked_at_is_told_as_that() {
     for (ledger, todo) in [("ring", "in a circle"), ("ring/x", "in a circle"), ("un/in/x", "name another")] {
         for args in [&["status"][..], &["ledger", "checkpoint"]] {
             let ran = plain.run(&[args, &["--ledger", ledger]].concat()).code(30);
-            let is_untrue = ran.stderr.contains("What was written") || ran.stderr.contains("its disk is well");
+            let is_untrue =
+                ran.stderr.contains("What was written") || ran.stderr.contains("its disk is well");
             assert!(!is_untrue, "{ran}");
             ran.says(todo);
         }

@@ -117,8 +117,8 @@ pub type See = Arc<dyn Fn(&Spot, Option<&[u8]>) + Send + Sync>;
 pub struct Search {
     /// Tables that are left out.
     pub skip: Vec<String>,
-    /// A text without escapes that has no run of so many letters, digits and `+/_-`, however broken by tabs and lines, need
-    /// not be seen; 0 where all need.
+    /// A text without escapes that has no run of so many letters, digits and `+/_-`, however broken by tabs, lines and blanks
+    /// beside these, need not be seen; 0 where all need.
     pub run_min: usize,
     /// An earlier look: what was there then need not be seen again.
     pub since: Option<Seen>,

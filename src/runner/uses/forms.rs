@@ -1,4 +1,5 @@
-//! What a text holds behind its escapes: those of JSON, URLs and HTML undone until none is left, and runs of base64.
+//! What a text holds behind its escapes: those of JSON, URLs and HTML undone until none is left, its lines joined, and runs of
+//! base64.
 
 use memchr::memchr3;
 
@@ -6,7 +7,7 @@ use memchr::memchr3;
 pub(super) struct Read {
     /// Without escapes; `None` where it has none.
     pub(super) text: Option<Vec<u8>>,
-    /// Whether a browser may read it otherwise, as [`as_browsers_do`] says.
+    /// Whether a browser may read it otherwise, as [`as_browsers_do`] says, in more than breaks that are left out.
     pub(super) is_ambiguous: bool,
 }
 
@@ -14,32 +15,80 @@ pub(super) struct Read {
 /// stands for is taken for a part of the text again, so `%2541` becomes `%41` and then `A`. Each of them shortens the text,
 /// so the work follows its length, however deep they are.
 pub(super) fn undone(text: &[u8]) -> Read {
-    let Some(first) = first_escape(text) else {
-        return Read { text: None, is_ambiguous: first_break(text).is_some() };
+    let Some(first) = text.iter().position(is_escaping) else {
+        return Read { text: None, is_ambiguous: false };
     };
-    let undoing = Undoing::of(text, first, false);
-    let is_ambiguous = undoing.has_css || first_break(&undoing.text).is_some();
-    Read { text: (undoing.text != text).then_some(undoing.text), is_ambiguous }
+    let Undoing { text: undone, is_ambiguous, .. } = Undoing::of(text, first, false);
+    Read { text: (undone != text).then_some(undone), is_ambiguous }
 }
 
-/// The same as a browser reads a URL and CSS: tabs and line breaks within a URL are left out, and `\61 ` of CSS is an `a`.
-/// Left out are the soft line breaks of mail too, an `=` at the end of a line.
+/// The same as a browser reads a URL and CSS: breaks are left out before anything is undone, as [`unbroken`] does, so that
+/// they may stand within an escape; and `\61 ` of CSS is an `a`.
 pub(super) fn as_browsers_do(text: &[u8]) -> Vec<u8> {
-    let first = [first_escape(text), first_break(text)].into_iter().flatten().min();
-    Undoing::of(text, first.unwrap_or(text.len()), true).text
+    let whole = unbroken(text);
+    let text = whole.as_deref().unwrap_or(text);
+    let first = text.iter().position(is_escaping).unwrap_or(text.len());
+    Undoing::of(text, first, true).text
 }
 
-fn first_escape(text: &[u8]) -> Option<usize> {
-    memchr3(b'%', b'\\', b'&', text)
+/// A text without tabs and line breaks, which browsers leave out of a URL, and without what goes with a break where others
+/// break lines: blanks on either side (a folded line of a calendar, an address card or a mail begins with one), and what says
+/// before it that the line goes on. `None` where it has no break.
+pub(super) fn unbroken(text: &[u8]) -> Option<Vec<u8>> {
+    let first = text.iter().position(is_break)?;
+    let mut whole = Vec::with_capacity(text.len());
+    whole.extend_from_slice(&text[..first]);
+    let mut joint = usize::MAX;
+    for byte in &text[first..] {
+        if is_break(byte) {
+            whole.truncate(end_of_line(&whole, *byte));
+            // An escape of CSS ends with it.
+            if css(&whole, b' ').is_some() {
+                whole.push(b' ');
+            }
+            joint = whole.len();
+        } else if *byte != b' ' || whole.len() != joint {
+            whole.push(*byte);
+        }
+    }
+    Some(whole)
 }
 
-fn first_break(text: &[u8]) -> Option<usize> {
-    memchr3(b'\t', b'\r', b'\n', text)
+fn is_escaping(byte: &u8) -> bool {
+    matches!(byte, b'%' | b'\\' | b'&')
 }
 
 /// What URL parsers leave out wherever it stands.
-pub(super) fn is_break(byte: &u8) -> bool {
+fn is_break(byte: &u8) -> bool {
     matches!(byte, b'\t' | b'\r' | b'\n')
+}
+
+/// Where a line ends without what goes with the break behind it: blanks, and the `\` of a script or the `=` of a mail. In a
+/// mail within a mail that is `=3D`.
+fn end_of_line(text: &[u8], broken_by: u8) -> usize {
+    if broken_by == b'\t' {
+        return text.len();
+    }
+    let text = text.trim_ascii_end();
+    let coded = text.rchunks_exact(2).take(MAILS_DEEP_MAX).take_while(|two| two == b"3D").count();
+    match (text[..text.len() - 2 * coded].last(), text.last()) {
+        (Some(b'='), _) => text.len() - 2 * coded - 1,
+        (_, Some(b'\\')) => text.len() - 1,
+        _ => text.len(),
+    }
+}
+
+/// Whether an escape at the end of a text may go on behind a break.
+fn is_open(text: &[u8], broken_by: u8) -> bool {
+    // Of a long row of breaks and blanks only the end is looked at.
+    let text = &text[text.len().saturating_sub(4 * DIGITS_MAX)..];
+    let text = &text[..end_of_line(text, broken_by)];
+    let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'#' | b'{');
+    let behind = text.iter().rev().take(DIGITS_MAX + 4).take_while(|byte| goes_on(byte)).count();
+    match text.get(..text.len() - behind).and_then(<[u8]>::last) {
+        Some(b'%') => behind < 2,
+        before => before.is_some_and(is_escaping),
+    }
 }
 
 #[derive(Default)]
@@ -47,8 +96,11 @@ struct Undoing {
     text: Vec<u8>,
     /// Whether it is read as browsers do.
     as_browsers_do: bool,
-    /// Whether it had what CSS reads otherwise: a backslash before hex digits.
-    has_css: bool,
+    /// Whether it had what browsers read otherwise: a backslash before hex digits, or before what may begin another escape,
+    /// and a break within an escape.
+    is_ambiguous: bool,
+    /// Where blanks are left out: behind a break, and behind an escape of CSS.
+    joint: Option<usize>,
     /// Where entities may have begun, one within the other.
     entities: Vec<usize>,
     /// For each backslash of the text how many escapes it has come out of.
@@ -58,7 +110,7 @@ struct Undoing {
 }
 
 impl Undoing {
-    /// Of a text that has neither escapes nor breaks before this place.
+    /// Of a text that has no escapes before this place.
     fn of(text: &[u8], first: usize, as_browsers_do: bool) -> Self {
         let mut undoing = Self { text: Vec::with_capacity(text.len()), as_browsers_do, ..Self::default() };
         undoing.text.extend_from_slice(&text[..first]);
@@ -75,35 +127,35 @@ impl Undoing {
 
     fn work(&mut self) {
         while let Some((byte, depth)) = self.next.pop() {
+            if is_break(&byte) {
+                if self.as_browsers_do && css(&self.text, byte).is_none() {
+                    self.leave_out(byte);
+                    continue;
+                }
+                self.is_ambiguous |= is_open(&self.text, byte);
+            }
             if let Some(stands_for) = self.ended_by(byte) {
                 if byte != b';' {
                     self.next.push((byte, depth));
                 }
                 self.next.push((stands_for, 1));
+                // What ends a line of a mail may stand within an entity.
+                self.is_ambiguous |= byte == b'=';
                 continue;
             }
             if self.as_browsers_do {
+                if matches!(byte, b' ' | b'\x0c') && self.joint == Some(self.text.len()) {
+                    continue;
+                }
                 if let Some(before) = self.slashes.last().copied()
                     && let Some((length, stands_for)) = css(&self.text, byte)
                 {
                     self.slashes.pop();
                     self.cut(self.text.len() - length);
-                    // One space belongs to it.
-                    if byte != b' ' && !is_break(&byte) {
-                        self.next.push((byte, depth));
-                    }
+                    self.next.push((byte, depth));
                     self.next.push((stands_for, before + 1));
-                    continue;
-                }
-                if is_break(&byte) {
-                    // A backslash continues a line of a script, an equals sign one of a mail.
-                    if byte != b'\t'
-                        && self.text.pop_if(|last| *last == b'=').is_none()
-                        && self.text.last() == Some(&b'\\')
-                    {
-                        self.slashes.pop();
-                        self.text.pop();
-                    }
+                    // A blank belongs to it, which may stand behind an escape of its own.
+                    self.joint = Some(self.text.len() + 1);
                     continue;
                 }
             }
@@ -131,9 +183,9 @@ impl Undoing {
             self.text.push(byte);
             if let Some((length, stands_for)) = escape(&self.text) {
                 let at = self.text.len() - length;
-                let is_css = length == 2 && byte.is_ascii_hexdigit();
-                self.has_css |= is_css;
-                if is_css && self.as_browsers_do {
+                let waits = length == 2 && (byte.is_ascii_hexdigit() || matches!(byte, b'%' | b'&'));
+                self.is_ambiguous |= waits;
+                if waits && self.as_browsers_do {
                     continue;
                 }
                 let depth = match self.text[at] {
@@ -144,6 +196,16 @@ impl Undoing {
                 self.next.push((stands_for, depth + 1));
             }
         }
+    }
+
+    /// Leaves a break out, with what goes with it.
+    fn leave_out(&mut self, byte: u8) {
+        let end = end_of_line(&self.text, byte);
+        if self.text[end..].contains(&b'\\') {
+            self.slashes.pop();
+        }
+        self.cut(end);
+        self.joint = Some(end);
     }
 
     fn cut(&mut self, at: usize) {
@@ -261,6 +323,8 @@ fn continues(so_far: &[u8], byte: u8) -> bool {
 
 /// Entities within an entity that are looked behind: whoever writes more hides nothing but his own use of a file.
 const ENTITIES_DEEP_MAX: usize = 64;
+/// Mails within a mail whose soft line breaks are left out.
+const MAILS_DEEP_MAX: usize = 8;
 /// Digits of an escape's number that are read: there may be any number of zeros before it.
 const DIGITS_MAX: usize = 64;
 /// Digits that CSS reads.
@@ -330,11 +394,11 @@ fn code(digits: &[u8], radix: u32) -> Option<u32> {
     (!digits.starts_with('+')).then(|| u32::from_str_radix(digits, radix).ok()).flatten()
 }
 
-/// A line of base64 that goes on in the next one has at least so many characters.
+/// A line of base64 that goes on behind a space has at least so many characters.
 const LINE_MIN: usize = 60;
 
-/// Calls `each` with every run of at least so many characters of base64 or base64url. Tabs and line breaks in it are left
-/// out, and spaces between long lines.
+/// Calls `each` with every run of at least so many characters of base64 or base64url, in a text without breaks. Spaces between
+/// long lines are left out.
 pub(super) fn runs(text: &[u8], length_min: usize, mut each: impl FnMut(&[u8]) -> bool) -> bool {
     let (mut run, mut line) = (Vec::new(), 0);
     let mut rest = text;
@@ -344,9 +408,14 @@ pub(super) fn runs(text: &[u8], length_min: usize, mut each: impl FnMut(&[u8]) -
         line += stretch.len();
         let [byte, behind @ ..] = behind else { break };
         rest = behind;
-        let goes_on = behind.first().is_some_and(|next| sextet(*next) != NO_SEXTET);
-        let is_between = behind.first().is_some_and(|next| *next == b' ' || is_break(next));
-        if is_break(byte) || (*byte == b' ' && line >= LINE_MIN && (goes_on || is_between)) {
+        if sextet(byte).is_some() {
+            run.push(byte);
+            line += 1;
+            continue;
+        }
+        let next = behind.first();
+        let goes_on = next.is_some_and(|next| sextet(*next).is_some());
+        if byte == b' ' && line >= LINE_MIN && (goes_on || next == Some(&b' ')) {
             line = if goes_on { 0 } else { line };
             continue;
         }
@@ -493,6 +562,10 @@ mod tests {
             (r"\0000611", "a1"),
             (r"\\61 b\5c 62 ", "abb"),
             ("a=\r\nb=\nc", "abc"),
+            ("a\r\n b\n\tc \n  d", "abcd"),
+            ("a= \r\nb=3D\nc=3D3D\r\nd", "abcd"),
+            (r"%5c61%20b\62\u0020c", "abbc"),
+            ("\\61\nb\\62\r\n  c\\63%0Ad", "abbccd"),
             ("a=3D", "a=3D"),
             (r"\u{61}\x62", "ab"),
         ] {
@@ -501,10 +574,18 @@ mod tests {
         }
         for (text, is_ambiguous) in [
             ("a b%20c", false),
-            ("a\nb", true),
-            ("%0A", true),
-            (r"\n", true),
+            ("a\nb", false),
+            (r"a%0Ab\nc 100%;\n", false),
+            ("%\n65", true),
+            ("%6\r\n 5", true),
+            ("%6=\r\n5", true),
+            ("&#9\n5;", true),
+            ("&#9=\n5;", true),
+            ("\\u00\n5f", true),
+            (r"\u0\n05f", true),
+            (r"\u0025\n65", true),
             (r"\6", true),
+            (r"\%6e", true),
             (r"\u0061\/", false),
         ] {
             assert_eq!(undone(text.as_bytes()).is_ambiguous, is_ambiguous, "{text:?}");
@@ -515,11 +596,12 @@ mod tests {
     fn s7_long_chains_of_escapes_take_no_longer_than_their_length() {
         for piece in [
             "&semi", "&", "&#48;", "%25", "25", "\\", "&amp;", "&#", "amp;", "&#0", "\\u005c", "&amp%", "0",
-            "\\5c", "\\u{5c}", "=\n", "\\\n",
+            "\\5c", "\\u{5c}", "=\n", "\\\n", "3D", "3D\n", " \n", "%\n", "&#5=\n", "\\61 ",
         ] {
             let text = format!("%&#{}5f", piece.repeat(200_000));
             undone(text.as_bytes());
             as_browsers_do(text.as_bytes());
+            unbroken(text.as_bytes());
         }
         assert_eq!(text(&format!("%{}5f", "25".repeat(200_000))), "_");
     }
@@ -540,10 +622,13 @@ mod tests {
         }
         let line = "A".repeat(76);
         let mut found = Vec::new();
-        runs(format!("x {line}\r\n{line}\nAA= short").as_bytes(), 8, |run| {
-            found.push(run.len());
-            true
-        });
-        assert_eq!(found, [154]);
+        for between in ["\r\n", "\n    ", " ", "   ", "=\r\n"] {
+            let text = format!("x {line}{between}{line}{between}AA= short");
+            runs(unbroken(text.as_bytes()).as_deref().unwrap_or(text.as_bytes()), 8, |run| {
+                found.push(run.len());
+                true
+            });
+        }
+        assert_eq!(found, [154; 5]);
     }
 }

@@ -2,11 +2,12 @@
 //! gone from the site does.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
 
 use ledger::ids::{CdnPath, FileId};
 
-use super::forms::{as_browsers_do, decoded, is_break, runs, undone};
+use super::forms::{as_browsers_do, decoded, runs, unbroken, undone};
 use super::lexemes::Halves;
 use crate::limits::USE_FORMS_TIMES_MAX;
 
@@ -128,7 +129,12 @@ impl Marks {
             self.scan(text, found);
         }
         let undone = read.text.as_deref().unwrap_or(&text);
-        if !self.decode(undone, left, found) {
+        let whole = unbroken(undone);
+        if let Some(text) = &whole {
+            self.scan(text, found);
+        }
+        let mut seen = read.is_ambiguous.then(HashSet::new);
+        if !self.decode(whole.as_deref().unwrap_or(undone), &mut seen, left, found) {
             return false;
         }
         if !read.is_ambiguous {
@@ -136,16 +142,25 @@ impl Marks {
         }
         let browsers = as_browsers_do(&text);
         self.scan(&browsers, found);
-        // Runs of base64 have their breaks left out already, so only what differs in more than these is decoded again.
-        let is_seen = undone.iter().filter(|byte| !is_break(byte)).eq(&browsers);
-        is_seen || self.decode(&browsers, left, found)
+        self.decode(&browsers, &mut seen, left, found)
     }
 
-    /// Looks behind the base64 of a text; whether behind all of it.
-    fn decode(&self, text: &[u8], left: &mut usize, found: &mut impl FnMut(usize)) -> bool {
+    /// Looks behind the base64 of a text, but for runs that were seen before; whether behind all of it.
+    fn decode(
+        &self,
+        text: &[u8],
+        seen: &mut Option<HashSet<u64>>,
+        left: &mut usize,
+        found: &mut impl FnMut(usize),
+    ) -> bool {
         // Each four characters stand for themselves, so four beginnings find what begins anywhere.
         let length_min = (self.shortest * 4).div_ceil(3).max(4);
         runs(text, length_min, |run| {
+            if let Some(seen) = seen
+                && !seen.insert(seen.hasher().hash_one(run))
+            {
+                return true;
+            }
             let starts = (0..4).filter(|start| run.len() >= start + length_min);
             starts.map(|start| decoded(&run[start..])).all(|inner| self.look(&inner, left, found))
         })
@@ -274,6 +289,27 @@ mod tests {
             "the-pub_01234567=\r\n89abcdef.jpg",
             r"url(the-pub_01234567\38 9abcdef.jpg)",
             r#"{"style": "url(the-pub_01234567\\000038\\39\\61 bcdef.jpg)"}"#,
+            // Lines that calendars, address cards and mails fold, as they are and within other escapes.
+            "URL:https://ik.example/the-pub/the-pub_01234567\r\n 89abcdef.jpg\r\nEND:VEVENT",
+            "PHOTO:the-pub_01234567\n 89abcd\n\tef.jpg",
+            "the-pub_01234567\r\n\t89abcdef.jpg",
+            r#"{"ics": "URL:the-pub_01234567\r\n 89abcdef.jpg"}"#,
+            "the-pub_01234567%0D%0A%2089abcdef.jpg",
+            "<url>the-pub_01234567&#13;\n 89abcdef.jpg</url>",
+            "the-pub_01234567%3\r\n 8%3\n 9abcdef.jpg",
+            "the-pub_01234567&#5\r\n 6;9abcdef.jpg",
+            "the-pub_01234567&#5=\r\n6;9abcdef.jpg",
+            "the-pub_01234567\\u00\r\n 389abcdef.jpg",
+            "the-pub_01234567= \r\n89abcdef.jpg",
+            "the-pub_01234567=\r\n=3D\r\n89abcdef.jpg",
+            "the-pub_01234567=3D3D\n89abcdef.jpg",
+            // What one escape ends with, or begins, stands behind another.
+            "url(the-pub_01234567%5C38%209abcdef.jpg)",
+            "url(the-pub_01234567&#92;38&#32;9abcdef.jpg)",
+            "url(the-pub_01234567\\38\u{c}9abcdef.jpg)",
+            "url(the-pub_01234567\\38\n9abcdef.jpg)",
+            r"the-pub_01234567\&#110;89abcdef.jpg",
+            r"the-pub_01234567\%6e89abcdef.jpg",
         ] {
             assert!(found(text), "{text}");
         }
@@ -301,7 +337,7 @@ mod tests {
             }
         }
         let encoded = BASE64_STANDARD.encode(format!("/venues/{NAME}"));
-        for between in ["\n", "\t", "=\r\n", r"\n", "&#10;"] {
+        for between in ["\n", "\t", "=\r\n", r"\n", "&#10;", "\r\n ", "\n      ", r"\r\n ", "= \r\n", "=\r\n=3D\r\n"] {
             let (first, rest) = encoded.split_at(20);
             assert!(found(format!("ie-{first}{between}{rest},l-end")), "{between:?}");
         }

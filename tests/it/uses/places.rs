@@ -54,14 +54,14 @@ fn s7_a_file_in_any_spelling_is_used_behind_pgbouncer() {
     in_every_spelling(Kind::Pgbouncer);
 }
 
-/// What browsers leave out of a URL, and how pages, scripts and mails break one.
+/// What browsers leave out of a URL, and how pages, scripts, mails and calendars break one.
 fn in_broken_urls(kind: Kind) {
     let unused = Unused::new(kind);
     unused.sql("CREATE TABLE pages (id bigint PRIMARY KEY, body text)");
     let digits = unused.stem().rsplit('_').next().unwrap().to_owned();
     let (first, rest) = digits.split_at(7);
     let schema = if kind == Kind::Sqlite { "" } else { "public." };
-    for between in ["\n", "\t", "\r\n", "&Tab;", "&NewLine;", "&#10;", "=\r\n", "\\\n"] {
+    for between in ["\n", "\t", "\r\n", "&Tab;", "&NewLine;", "&#10;", "=\r\n", "\\\n", "\r\n ", "\n ", "= \r\n"] {
         // Nothing else of it is so long that a database would pass the text on.
         unused.sql(&format!("INSERT INTO pages VALUES (3, '{first}{between}{rest}')"));
         unused.stays(&format!("{schema}pages.body in the row with id 3"));

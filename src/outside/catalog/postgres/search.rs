@@ -175,10 +175,10 @@ async fn statement(
         from(reading),
         texts.join(", "),
     );
-    // Browsers leave tabs and line breaks out of a URL, and mails break lines behind an equals sign. A `tsvector` has digits
-    // that begin like a number in two lexemes, of which this finds the first.
+    // Browsers leave tabs and line breaks out of a URL, mails break lines behind an equals sign, and a folded line begins
+    // with a blank. A `tsvector` has digits that begin like a number in two lexemes, of which this finds the first.
     let (run_min, number) = (search.run_min.min(200), "'[-+]?[0-9]+[eE][0-9]+'");
-    let holds = format!("[\\\\%&]|[A-Za-z0-9+/_=\t\r\n-]{{{run_min},}}|{number}");
+    let holds = format!("[\\\\%&]|[\r\n] | [\r\n]|[A-Za-z0-9+/_=\t\r\n-]{{{run_min},}}|{number}");
     let mut rows = pin!(sqlx::query(AssertSqlSafe(sql)).bind(holds).persistent(false).fetch(&mut **tx));
     let wait = Duration::from_millis(SEARCH_STATEMENT_MS_MAX + SEARCH_UNREAD_MS_MAX);
     while let Some(row) = timeout(wait, rows.next())

@@ -337,7 +337,9 @@ mod tests {
             }
         }
         let encoded = BASE64_STANDARD.encode(format!("/venues/{NAME}"));
-        for between in ["\n", "\t", "=\r\n", r"\n", "&#10;", "\r\n ", "\n      ", r"\r\n ", "= \r\n", "=\r\n=3D\r\n"] {
+        for between in
+            ["\n", "\t", "=\r\n", r"\n", "&#10;", "\r\n ", "\n      ", r"\r\n ", "= \r\n", "=\r\n=3D\r\n"]
+        {
             let (first, rest) = encoded.split_at(20);
             assert!(found(format!("ie-{first}{between}{rest},l-end")), "{between:?}");
         }

@@ -61,7 +61,9 @@ fn in_broken_urls(kind: Kind) {
     let digits = unused.stem().rsplit('_').next().unwrap().to_owned();
     let (first, rest) = digits.split_at(7);
     let schema = if kind == Kind::Sqlite { "" } else { "public." };
-    for between in ["\n", "\t", "\r\n", "&Tab;", "&NewLine;", "&#10;", "=\r\n", "\\\n", "\r\n ", "\n ", "= \r\n"] {
+    for between in
+        ["\n", "\t", "\r\n", "&Tab;", "&NewLine;", "&#10;", "=\r\n", "\\\n", "\r\n ", "\n ", "= \r\n"]
+    {
         // Nothing else of it is so long that a database would pass the text on.
         unused.sql(&format!("INSERT INTO pages VALUES (3, '{first}{between}{rest}')"));
         unused.stays(&format!("{schema}pages.body in the row with id 3"));

@@ -10,6 +10,13 @@ use crate::support::stage::Kind;
 fn s7_every_type_that_holds_text_is_looked_at() {
     let unused = Unused::new(Kind::Postgres);
     unused.sql("CREATE DOMAIN address AS text; CREATE TYPE card AS (title text, picture address)");
+    unused.sql(
+        "CREATE TYPE uri;
+         CREATE FUNCTION uri_in(cstring) RETURNS uri LANGUAGE internal IMMUTABLE STRICT AS 'textin';
+         CREATE FUNCTION uri_out(uri) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'textout';
+         CREATE TYPE uri (INPUT = uri_in, OUTPUT = uri_out, LIKE = text); CREATE DOMAIN site AS uri;
+         CREATE TYPE link AS (n int, target uri); CREATE TYPE mixed AS (raw bytea, title text)",
+    );
     unused.sql("CREATE TYPE spans AS RANGE (subtype = text, multirange_type_name = multi_spans); CREATE TYPE covers AS ENUM ('none', '$stem')");
     for (kind, value) in [
         ("json", r#"'{"a": [1, {"b": "$url"}]}'"#),
@@ -25,6 +32,13 @@ fn s7_every_type_that_holds_text_is_looked_at() {
         ("spans", "spans('$url', NULL)"),
         ("multi_spans", "multi_spans(spans('$url', NULL))"),
         ("covers", "'$stem'"),
+        ("uri", "'$url'"),
+        ("uri[]", "ARRAY['$url']::uri[]"),
+        ("site", "'$url'"),
+        ("link", "ROW(1, '$url')::link"),
+        ("link[]", "ARRAY[ROW(1, '$url')::link]"),
+        ("refcursor", "'$url'"),
+        ("mixed", "ROW('', '$url')::mixed"),
         ("tsvector", "to_tsvector('simple', '$url')"),
         ("jsonpath", r#"'$."$stem"'"#),
         ("xml", "XMLPARSE(CONTENT '<img src=\"&#47;$stem.jpg\"/>')"),
@@ -35,7 +49,14 @@ fn s7_every_type_that_holds_text_is_looked_at() {
     }
     unused.sql("CREATE TABLE odd (a text COLLATE \"C\", b text COLLATE \"POSIX\"); INSERT INTO odd VALUES ('', '$url')");
     unused.stays("public.odd.b in the row with ctid (0,1)");
-    unused.sql("DROP TABLE odd");
+    unused.sql("DROP TABLE odd; CREATE TABLE odd (held mixed, n int, at timestamptz, code uuid, bits bit(8), spans int4range[])");
+    let answer = unused.site.run_json(&["reconcile"]).json();
+    let unread =
+        serde_json::json!([{ "table": "public.odd", "columns": ["held"], "why": "bytes are not looked at" }]);
+    assert_eq!(answer["looks_at"]["unread"], unread);
+    let tables = answer["looks_at"]["tables"].as_array().unwrap();
+    let odd = tables.iter().find(|table| table["table"] == "public.odd").unwrap();
+    assert_eq!(odd["columns"], serde_json::json!(["held"]), "columns of numbers and moments hold no text");
     unused.goes(&DELETE);
 }
 
@@ -157,6 +178,53 @@ fn s7_a_view_that_makes_text_of_bytes_is_looked_at() {
     unused.stays("public.fixed.cover");
     let skip = [&DELETE[..], &["--skip-table", "public.fixed"]].concat();
     unused.goes(&skip);
+}
+
+/// A rule on writing shows nothing of a view, and may name views over that one. Views over two views each, in many layers, are
+/// many ways to the same table. Two views can be made of each other.
+#[test]
+fn s7_rules_and_views_of_views_end_every_look() {
+    let unused = Unused::new(Kind::Postgres);
+    unused.sql(
+        "CREATE TABLE base (id int, gone boolean, words text);
+         CREATE VIEW live AS SELECT id, words FROM base WHERE NOT gone; CREATE VIEW listed AS SELECT id, words FROM live;
+         CREATE RULE soft AS ON DELETE TO live DO INSTEAD
+             UPDATE base SET gone = true WHERE id = OLD.id AND id IN (SELECT id FROM listed);
+         CREATE VIEW ring AS SELECT words FROM base; CREATE VIEW around AS SELECT words FROM ring;
+         CREATE OR REPLACE VIEW ring AS SELECT words FROM around; CREATE VIEW over_it AS SELECT words FROM ring;
+         CREATE VIEW a0 AS SELECT words FROM base; CREATE VIEW b0 AS SELECT words FROM base",
+    );
+    for n in 1..60 {
+        let m = n - 1;
+        unused.sql(&format!(
+            "CREATE VIEW a{n} AS SELECT a{m}.words FROM a{m}, b{m}; CREATE VIEW b{n} AS SELECT b{m}.words FROM b{m}, a{m}"
+        ));
+    }
+    unused.sql("INSERT INTO base VALUES (1, false, '$url'); DELETE FROM live WHERE id = 1");
+    unused.stays("public.base.words in the row with ctid (0,2)");
+    let answer = unused.site.run_json(&["reconcile"]).json();
+    let (unread, tables) = (&answer["looks_at"]["unread"], answer["looks_at"]["tables"].to_string());
+    let named: Vec<_> = unread.as_array().unwrap().iter().map(|unread| unread["table"].clone()).collect();
+    assert_eq!(named, ["public.around", "public.over_it", "public.ring"], "{unread}");
+    assert!(!tables.contains("public.live") && !tables.contains("public.a59"), "{tables}");
+    unused.sql("DELETE FROM base");
+    unused.goes(&DELETE).says("public.ring (words): this view is made of itself");
+}
+
+/// What a rule on writing to a view runs, or writes to, is nothing that reading it runs or reads.
+#[test]
+fn s7_a_view_with_a_rule_on_writing_is_looked_at() {
+    let (unused, _) = Unused::as_role(
+        Kind::Postgres,
+        "CREATE TABLE pages (id int, data bytea); CREATE SEQUENCE counter; CREATE TABLE audit (n bigint);
+         CREATE VIEW shown AS SELECT convert_from(data, 'UTF8') AS body FROM pages;
+         CREATE RULE counted AS ON INSERT TO shown DO INSTEAD INSERT INTO audit VALUES (nextval('counter'));
+         ALTER TABLE audit ENABLE ROW LEVEL SECURITY",
+    );
+    unused.sql("INSERT INTO pages VALUES (1, convert_to('see $url', 'UTF8'))");
+    unused.stays("public.shown.body");
+    unused.sql("DELETE FROM pages");
+    unused.goes(&DELETE);
 }
 
 /// What the server's own tables hold stands in none that is looked at.

@@ -77,13 +77,14 @@ pub(super) async fn search(file: &File, search: &Search) -> Result<Seen, Trouble
         let changes = connection.total_changes();
         let tx = connection.transaction().map_err(trouble)?;
         // A transaction sees the moment of its first reading.
-        let readings = list(&tx).map_err(trouble)?;
+        tx.query_row("SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(())).map_err(trouble)?;
         let version = tx.query_row("PRAGMA data_version", [], |row| row.get(0)).map_err(trouble)?;
         if let Some(Seen(Kind::Sqlite { version: was, changes: were })) = search.since
             && (was, were) == (version, changes)
         {
             return Ok(Seen(Kind::Sqlite { version, changes }));
         }
+        let readings = list(&tx).map_err(trouble)?;
         let is_read = |reading: &&Reading| {
             let is_skipped = search.skip.iter().any(|name| same(name, &reading.name));
             reading.why_not.is_none() && (!is_skipped || same(&reading.name, "venues"))

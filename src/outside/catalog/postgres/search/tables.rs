@@ -14,7 +14,8 @@ use crate::outside::catalog::search::{Table, Texts, Unread};
 
 /// A view's tree, `ev_action`, tells which of the server's own functions it runs, and whether it makes any value: an entry
 /// that is no plain column of what it is made of, or rows out of something that is no table. No dependency tells of the
-/// server's own tables, so these are taken out of the tree too. Row-level security below a view is that of the view's owner.
+/// server's own tables, so these are taken out of the tree too. Other rules of a view, on writing, show nothing of it. Row-level
+/// security below a view is that of the view's owner.
 const RELATIONS: &str = r"
 SELECT c.oid::int8, quote_ident(n.nspname) || '.' || quote_ident(c.relname), n.nspname || '.' || c.relname,
        c.relkind::text, has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'),
@@ -29,29 +30,29 @@ SELECT c.oid::int8, quote_ident(n.nspname) || '.' || quote_ident(c.relname), n.n
        ARRAY(SELECT DISTINCT d.refobjid::int8 FROM pg_rewrite r
              JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
              JOIN pg_class b ON b.oid = d.refobjid
-             WHERE c.relkind = 'v' AND r.ev_class = c.oid AND d.refclassid = 'pg_class'::regclass
+             WHERE c.relkind = 'v' AND r.ev_class = c.oid AND r.ev_type = '1' AND d.refclassid = 'pg_class'::regclass
                AND d.refobjid <> c.oid
              UNION SELECT f[1]::int8 FROM pg_rewrite r
              CROSS JOIN regexp_matches(r.ev_action::text, ':relid ([0-9]+)', 'g') f
-             WHERE c.relkind = 'v' AND r.ev_class = c.oid AND f[1]::int8 BETWEEN 1 AND 16383),
+             WHERE c.relkind = 'v' AND r.ev_class = c.oid AND r.ev_type = '1' AND f[1]::int8 BETWEEN 1 AND 16383),
        EXISTS (SELECT FROM pg_rewrite r
                JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
-               WHERE c.relkind = 'v' AND r.ev_class = c.oid AND d.refobjid >= 16384
+               WHERE c.relkind = 'v' AND r.ev_class = c.oid AND r.ev_type = '1' AND d.refobjid >= 16384
                  AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass))
        OR EXISTS (SELECT FROM pg_rewrite r
                CROSS JOIN regexp_matches(r.ev_action::text, ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([0-9]+)', 'g') f
                JOIN pg_proc p ON p.oid = f[1]::oid
-               WHERE c.relkind = 'v' AND r.ev_class = c.oid
+               WHERE c.relkind = 'v' AND r.ev_class = c.oid AND r.ev_type = '1'
                  AND (p.provolatile = 'v' OR p.proname LIKE '%to\_xml%')),
        EXISTS (SELECT FROM pg_rewrite r
-               WHERE c.relkind = 'v' AND r.ev_class = c.oid
+               WHERE c.relkind = 'v' AND r.ev_class = c.oid AND r.ev_type = '1'
                  AND (r.ev_action::text ~ '\{TARGETENTRY :expr \{(?!VAR )'
                       OR r.ev_action::text ~ ':rtekind [^0126]')),
        ARRAY(SELECT DISTINCT b.oid::int8 FROM pg_rewrite r
              JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
              JOIN pg_class b ON b.oid = d.refobjid
              JOIN pg_roles o ON o.oid = c.relowner
-             WHERE c.relkind = 'v' AND r.ev_class = c.oid AND d.refclassid = 'pg_class'::regclass
+             WHERE c.relkind = 'v' AND r.ev_class = c.oid AND r.ev_type = '1' AND d.refclassid = 'pg_class'::regclass
                AND b.relrowsecurity AND NOT (o.rolsuper OR o.rolbypassrls)
                AND (b.relforcerowsecurity OR NOT pg_has_role(c.relowner, b.relowner, 'USAGE')))
 FROM pg_class c
@@ -63,8 +64,8 @@ WHERE c.relkind IN ('r', 'p', 'm', 'f', 'v') AND c.relpersistence <> 't'
                   AND e.objid = c.oid AND e.deptype = 'e')
 ORDER BY 2";
 
-/// The columns whose type is a text, a list of texts (enum) or bytes, or holds one: domains, arrays, ranges and rows are
-/// looked into.
+/// The columns whose type holds text or bytes: domains, arrays, ranges and rows are looked into. A type that somebody made may
+/// hold text; the server's own do but for those named here, of numbers, moments, shapes, addresses and places.
 const COLUMNS: &str = "
 WITH RECURSIVE part (root, type) AS (
     SELECT DISTINCT a.atttypid, a.atttypid FROM pg_attribute a
@@ -80,17 +81,23 @@ WITH RECURSIVE part (root, type) AS (
         UNION ALL SELECT f.atttypid FROM pg_attribute f
                   WHERE t.typtype = 'c' AND f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped
     ) within (type)
+), root (type, has_text, has_bytes) AS (
+    SELECT p.root,
+           bool_or(t.typtype = 'e' OR t.typtype = 'b' AND t.oid <> 'bytea'::regtype
+                   AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)
+                   AND (t.oid >= 16384
+                        OR t.typcategory NOT IN ('A', 'B', 'D', 'G', 'I', 'N', 'T', 'V')
+                           AND t.typname NOT IN ('uuid', 'pg_lsn', 'xid', 'xid8', 'cid', 'tid', 'macaddr', 'macaddr8',
+                                                 'txid_snapshot', 'pg_snapshot', 'aclitem', 'char'))),
+           bool_or(t.oid = 'bytea'::regtype)
+    FROM part p JOIN pg_type t ON t.oid = p.type GROUP BY p.root
 )
-SELECT a.attrelid::int8, a.attnum::int4, quote_ident(a.attname),
-       NOT EXISTS (SELECT FROM part p JOIN pg_type t ON t.oid = p.type
-                   WHERE p.root = a.atttypid AND (t.typcategory IN ('S', 'E') OR t.typname IN ('json', 'jsonb', 'xml', 'hstore', 'tsvector', 'tsquery', 'jsonpath', 'ltree'))),
+SELECT a.attrelid::int8, a.attnum::int4, quote_ident(a.attname), r.has_text, r.has_bytes,
        has_schema_privilege(c.relnamespace, 'USAGE') AND has_column_privilege(a.attrelid, a.attnum, 'SELECT')
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid
-WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'm', 'f', 'v')
-  AND a.atttypid IN (SELECT p.root FROM part p JOIN pg_type t ON t.oid = p.type
-                     WHERE t.typcategory IN ('S', 'E')
-                           OR t.typname IN ('json', 'jsonb', 'xml', 'hstore', 'tsvector', 'tsquery', 'jsonpath', 'ltree', 'bytea'))
+JOIN root r ON r.type = a.atttypid
+WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'm', 'f', 'v') AND (r.has_text OR r.has_bytes)
 ORDER BY 1, 2";
 
 /// A table or something like it.
@@ -118,11 +125,13 @@ pub(super) struct Relation {
     runs_functions: bool,
     /// Whether a view shows values that it makes: they stand in no table.
     makes_values: bool,
-    /// Columns of bytes, which nobody can tell the meaning of.
+    /// Columns that hold bytes, which nobody can tell the meaning of. They may hold text, too.
     bytes: Vec<String>,
-    /// Number and name of each column that holds text, and whether it may be read.
-    columns: Vec<(i32, String, bool)>,
+    columns: Vec<Column>,
 }
+
+/// Number and name of a column that holds text, and whether it may be read.
+type Column = (i32, String, bool);
 
 /// How a table is read.
 #[derive(Debug, Clone)]
@@ -147,17 +156,21 @@ pub(super) async fn list(
     let rows = answered(sqlx::query(RELATIONS).persistent(false).fetch_all(&mut **tx)).await?;
     let mut relations = rows.iter().map(relation).collect::<Result<Vec<_>, _>>().map_err(trouble)?;
     let rows = answered(sqlx::query(COLUMNS).persistent(false).fetch_all(&mut **tx)).await?;
-    let (mut columns, mut bytes) = (HashMap::<i64, Vec<(i32, String, bool)>>::new(), HashMap::new());
+    let (mut columns, mut bytes) = (HashMap::new(), HashMap::<i64, Vec<String>>::new());
     for row in rows {
         let of: i64 = row.try_get(0).map_err(trouble)?;
-        let column = (|| Ok((row.try_get(1)?, row.try_get(2)?, row.try_get(4)?)))().map_err(trouble)?;
-        let kind = if row.try_get(3).map_err(trouble)? { &mut bytes } else { &mut columns };
-        kind.entry(of).or_default().push(column);
+        let (number, name, may_read): Column =
+            (|| Ok((row.try_get(1)?, row.try_get(2)?, row.try_get(5)?)))().map_err(trouble)?;
+        if row.try_get(4).map_err(trouble)? {
+            bytes.entry(of).or_default().push(name.clone());
+        }
+        if row.try_get(3).map_err(trouble)? {
+            columns.entry(of).or_insert_with(Vec::new).push((number, name, may_read));
+        }
     }
     for relation in &mut relations {
         relation.columns = columns.remove(&relation.oid).unwrap_or_default();
-        let of_bytes = bytes.remove(&relation.oid).unwrap_or_default();
-        relation.bytes = of_bytes.into_iter().map(|(_, name, _)| name).collect();
+        relation.bytes = bytes.remove(&relation.oid).unwrap_or_default();
     }
     let server = "SELECT quote_ident(current_user), pg_is_in_recovery()";
     let server = answered(sqlx::query(server).persistent(false).fetch_one(&mut **tx)).await?;
@@ -207,7 +220,25 @@ struct Deciding<'a> {
     order: &'a [Relation],
     children: HashMap<i64, Vec<i64>>,
     skipped: HashSet<i64>,
+    /// Tables of which some below can be read by way of these alone.
+    reading_children: HashSet<i64>,
+    /// What is known of each table; nothing is of a view that is made of itself, or is over one.
+    known: HashMap<i64, Known>,
     texts: Texts,
+}
+
+/// What is known of a table or view by what it is made of.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// Whether there are rows to be read: a view over a materialized view without any fails.
+    is_populated: bool,
+    runs_functions: bool,
+    /// Whether row-level security may hide rows of it, or of one below that is not left out.
+    is_guarded: bool,
+    /// Whether it is left out, or a view of nothing but tables that are.
+    is_out: bool,
+    /// Whether it shows nothing that is not looked at where it lies.
+    is_shown: bool,
 }
 
 impl<'a> Deciding<'a> {
@@ -219,9 +250,19 @@ impl<'a> Deciding<'a> {
             }
         }
         let all = relations.iter().map(|relation| (relation.oid, relation)).collect();
-        let mut deciding =
-            Self { all, order: relations, children, skipped: HashSet::new(), texts: Texts::default() };
+        let mut deciding = Self {
+            all,
+            order: relations,
+            children,
+            skipped: HashSet::new(),
+            reading_children: HashSet::new(),
+            known: HashMap::new(),
+            texts: Texts::default(),
+        };
         skip.iter().for_each(|name| deciding.skip(name));
+        let reading = relations.iter().filter(|relation| deciding.reads_children(relation));
+        deciding.reading_children = reading.map(|relation| relation.oid).collect();
+        deciding.know();
         deciding
     }
 
@@ -273,7 +314,7 @@ impl<'a> Deciding<'a> {
                 continue;
             };
             next.extend(&parent.parents);
-            if !self.skipped.contains(&parent.oid) && self.reads_children(parent) {
+            if !self.skipped.contains(&parent.oid) && self.reading_children.contains(&parent.oid) {
                 let read = parent.columns.iter().filter(|(.., may_read)| *may_read);
                 covered.extend(read.map(|(_, name, _)| name.as_str()));
             }
@@ -281,36 +322,63 @@ impl<'a> Deciding<'a> {
         covered
     }
 
-    /// Whether a view shows nothing that is not looked at where it lies.
-    fn is_shown_elsewhere(&self, view: &Relation) -> bool {
-        if view.runs_functions || (view.makes_values && !self.is_over_skipped(view)) {
-            return false;
+    /// Learns what follows for each table from what it is made of, which is known before. No view waits twice, and views that
+    /// are made of each other, which the server lets be made and never reads, wait for ever.
+    fn know(&mut self) {
+        let mut above: HashMap<i64, Vec<&'a Relation>> = HashMap::new();
+        let mut waiting: HashMap<i64, usize> = HashMap::new();
+        let mut next = Vec::new();
+        for relation in self.order {
+            let below: HashSet<i64> =
+                relation.over.iter().copied().filter(|oid| self.all.contains_key(oid)).collect();
+            match below.len() {
+                0 => next.push(relation),
+                count => drop(waiting.insert(relation.oid, count)),
+            }
+            below.into_iter().for_each(|oid| above.entry(oid).or_default().push(relation));
         }
-        // What is made of nothing, or of the server's own tables, stands nowhere else.
-        !view.over.is_empty()
-            && view.over.iter().all(|oid| match self.all.get(oid) {
-                // What a view below makes is looked at in that view, or named there.
-                Some(below) if below.is_view() => self.is_shown_elsewhere(below) || below.is_open(),
-                Some(below) => {
-                    self.skipped.contains(oid) || below.is_open() || !self.covered(below).is_empty()
+        while let Some(relation) = next.pop() {
+            self.known.insert(relation.oid, self.of(relation));
+            for view in above.remove(&relation.oid).into_iter().flatten() {
+                let left = waiting.get_mut(&view.oid).expect("a view waits for what it is made of");
+                *left -= 1;
+                if *left == 0 {
+                    next.push(view);
                 }
-                None => false,
-            })
+            }
+        }
     }
 
-    /// Whether a view is made of nothing but tables that are left out.
-    fn is_over_skipped(&self, view: &Relation) -> bool {
-        let is_out = |oid: &i64| match self.all.get(oid) {
-            Some(below) if below.is_view() => self.skipped.contains(oid) || self.is_over_skipped(below),
-            _ => self.skipped.contains(oid),
-        };
-        !view.over.is_empty() && view.over.iter().all(is_out)
-    }
-
-    /// Whether there are rows to be read: a view over a materialized view without any fails.
-    fn is_populated(&self, relation: &Relation) -> bool {
-        let below = relation.over.iter().filter_map(|oid| self.all.get(oid));
-        relation.is_populated && below.into_iter().all(|below| self.is_populated(below))
+    /// What is known of a table whose parts are known.
+    fn of(&self, relation: &Relation) -> Known {
+        let is_skipped = self.skipped.contains(&relation.oid);
+        let over = &relation.over;
+        let parts: Vec<Option<(&Relation, Known)>> =
+            over.iter().map(|oid| self.all.get(oid).map(|part| (*part, self.known[oid]))).collect();
+        let below = || parts.iter().flatten().copied();
+        // A table is made of nothing.
+        let is_of_skipped =
+            !over.is_empty() && parts.iter().all(|part| part.is_some_and(|(_, part)| part.is_out));
+        let hides = relation.hidden.iter().any(|oid| !self.skipped.contains(oid));
+        let guards = |part: &Relation, known: Known| known.is_guarded && !self.skipped.contains(&part.oid);
+        let shows_itself = relation.runs_functions || (relation.makes_values && !is_of_skipped);
+        Known {
+            is_populated: relation.is_populated && below().all(|(_, part)| part.is_populated),
+            runs_functions: relation.runs_functions || below().any(|(_, part)| part.runs_functions),
+            is_guarded: relation.is_guarded || hides || below().any(|(part, known)| guards(part, known)),
+            is_out: is_skipped || is_of_skipped,
+            is_shown: match relation.is_view() {
+                // What is made of nothing, or of the server's own tables, stands nowhere else. What a view below makes is
+                // looked at in that view, or named there.
+                true => {
+                    let is_shown = |(part, known): (&Relation, Known)| {
+                        known.is_shown || (part.is_view() && part.is_open())
+                    };
+                    !shows_itself && !over.is_empty() && parts.iter().all(|part| part.is_some_and(is_shown))
+                }
+                false => is_skipped || relation.is_open() || !self.covered(relation).is_empty(),
+            },
+        }
     }
 
     /// The columns of bytes that no table above has, with which they are named.
@@ -318,20 +386,6 @@ impl<'a> Deciding<'a> {
         let above: Vec<_> = relation.parents.iter().filter_map(|oid| self.all.get(oid)).collect();
         let is_own = |name: &&String| !above.iter().any(|parent| parent.bytes.contains(name));
         relation.bytes.iter().filter(is_own).cloned().collect()
-    }
-
-    fn runs_functions(&self, view: &Relation) -> bool {
-        let below = view.over.iter().filter_map(|oid| self.all.get(oid));
-        view.runs_functions || below.filter(|below| below.is_view()).any(|below| self.runs_functions(below))
-    }
-
-    /// Whether row-level security may hide rows of a table, or of one below a view that is not left out.
-    fn is_guarded(&self, relation: &Relation) -> bool {
-        let below = relation.over.iter().filter(|oid| !self.skipped.contains(oid));
-        let may_hide = |oid: &i64| {
-            relation.hidden.contains(oid) || self.all.get(oid).is_some_and(|below| self.is_guarded(below))
-        };
-        relation.is_guarded || below.into_iter().any(may_hide)
     }
 
     fn decide(mut self) -> (Vec<Reading>, Texts) {
@@ -346,17 +400,24 @@ impl<'a> Deciding<'a> {
                     why: "bytes are not looked at".to_owned(),
                 });
             }
-            let is_idle = relation.columns.is_empty() || !self.is_populated(relation);
-            if is_idle || is_skipped {
+            if relation.columns.is_empty() || is_skipped {
                 continue;
             }
-            if relation.is_view() && self.is_shown_elsewhere(relation) {
+            let Some(known) = self.known.get(&relation.oid).copied() else {
+                self.texts.unread.push(Unread {
+                    table: relation.name.clone(),
+                    columns: relation.columns.iter().map(|(_, name, _)| name.clone()).collect(),
+                    why: "this view is made of itself, and shows nothing".to_owned(),
+                });
+                continue;
+            };
+            if !known.is_populated || (relation.is_view() && known.is_shown) {
                 continue;
             }
             let covered = self.covered(relation);
             let columns = relation.columns.iter().filter(|(_, name, _)| !covered.contains(name.as_str()));
             let (read, unread): (Vec<_>, Vec<_>) = columns.cloned().partition(|(.., may_read)| *may_read);
-            let runs_functions = relation.is_view() && self.runs_functions(relation);
+            let runs_functions = relation.is_view() && known.runs_functions;
             let (read, unread) =
                 if runs_functions { (vec![], [read, unread].concat()) } else { (read, unread) };
             if !unread.is_empty() {
@@ -370,12 +431,12 @@ impl<'a> Deciding<'a> {
                     why: why.to_owned(),
                 });
             }
-            let with_children = self.reads_children(relation);
+            let with_children = self.reading_children.contains(&relation.oid);
             // A partitioned table has no rows but those of its partitions.
             if read.is_empty() || (relation.kind == "p" && !with_children) {
                 continue;
             }
-            if self.is_guarded(relation) {
+            if known.is_guarded {
                 self.texts.guarded.push(relation.name.clone());
             }
             let has_blocks = relation.is_heap && relation.may_read_whole && !with_children;

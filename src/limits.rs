@@ -359,7 +359,8 @@ pub const ENV_FILE_BYTES_MAX: u64 = 1_000_000;
 /// Bytes of libpq's file of passwords that are read to know which texts are secret.
 pub const PASS_FILE_BYTES_MAX: u64 = 1_000_000;
 /// What a text is unwound to while files are looked for in it, as a multiple of its length: base64 in base64, as deep as it
-/// goes, is thirteen times as much. What is wound more cunningly counts as speaking of every file.
+/// goes, is thirteen times as much, and what has escapes of CSS besides little more. What is wound more cunningly counts as
+/// speaking of every file.
 pub const USE_FORMS_TIMES_MAX: usize = 16;
 /// A longer text is not looked through, and counts as speaking of every file: twice what a row of many thousand images
 /// has, and while it is unwound some eight times as much is in memory.

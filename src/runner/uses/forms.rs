@@ -128,7 +128,7 @@ impl Undoing {
     fn work(&mut self) {
         while let Some((byte, depth)) = self.next.pop() {
             if is_break(&byte) {
-                if self.as_browsers_do && css(&self.text, byte).is_none() {
+                if self.as_browsers_do {
                     self.leave_out(byte);
                     continue;
                 }
@@ -563,6 +563,7 @@ mod tests {
             (r"\\61 b\5c 62 ", "abb"),
             ("a=\r\nb=\nc", "abc"),
             ("a\r\n b\n\tc \n  d", "abcd"),
+            (r"a\n b%0A%20c", "abc"),
             ("a= \r\nb=3D\nc=3D3D\r\nd", "abcd"),
             (r"%5c61%20b\62\u0020c", "abbc"),
             ("\\61\nb\\62\r\n  c\\63%0Ad", "abbccd"),

@@ -340,7 +340,8 @@ mod tests {
         for between in
             ["\n", "\t", "=\r\n", r"\n", "&#10;", "\r\n ", "\n      ", r"\r\n ", "= \r\n", "=\r\n=3D\r\n"]
         {
-            let (first, rest) = encoded.split_at(20);
+            // Between the digits.
+            let (first, rest) = encoded.split_at(32);
             assert!(found(format!("ie-{first}{between}{rest},l-end")), "{between:?}");
         }
         let mut deep = NAME.to_owned();
@@ -373,6 +374,23 @@ mod tests {
             [0],
             "a file without any word is always used"
         );
+    }
+
+    /// A second reading costs what it reads otherwise: the base64 that both have is decoded once.
+    #[test]
+    fn a_page_within_base64_within_base64_with_escapes_of_css_uses_no_file() {
+        let mut state = 1u64;
+        let mut noise = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        };
+        let image: Vec<u8> = std::iter::repeat_with(&mut noise).take(50_000).collect();
+        let mut page = format!("data:image/png;base64,{}", BASE64_STANDARD.encode(image));
+        for layer in 0..5 {
+            page = format!(r#".i:before {{ content: "\f101" }} "\b" C:\abc <img src="{page}">"#);
+            assert!(!found(&page), "{layer} layers");
+            page = format!("data:text/html;base64,{}", BASE64_STANDARD.encode(page));
+        }
     }
 
     /// Texts that are made to take long or much: what cannot be looked at to its end speaks of every file.

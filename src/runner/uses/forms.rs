@@ -58,6 +58,11 @@ fn is_escaping(byte: &u8) -> bool {
     matches!(byte, b'%' | b'\\' | b'&')
 }
 
+/// What is left out behind a break and behind an escape of CSS.
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\x0c')
+}
+
 /// What URL parsers leave out wherever it stands.
 fn is_break(byte: &u8) -> bool {
     matches!(byte, b'\t' | b'\r' | b'\n')
@@ -144,7 +149,7 @@ impl Undoing {
                 continue;
             }
             if self.as_browsers_do {
-                if matches!(byte, b' ' | b'\x0c') && self.joint == Some(self.text.len()) {
+                if is_blank(byte) && self.joint == Some(self.text.len()) {
                     continue;
                 }
                 if let Some(before) = self.slashes.last().copied()
@@ -152,10 +157,14 @@ impl Undoing {
                 {
                     self.slashes.pop();
                     self.cut(self.text.len() - length);
-                    self.next.push((byte, depth));
+                    // A blank belongs to it, which may come out of another escape. What is left out already stays so.
+                    if stands_for != b' ' || self.joint != Some(self.text.len()) {
+                        self.joint = Some(self.text.len() + 1);
+                    }
+                    if !is_blank(byte) {
+                        self.next.push((byte, depth));
+                    }
                     self.next.push((stands_for, before + 1));
-                    // A blank belongs to it, which may stand behind an escape of its own.
-                    self.joint = Some(self.text.len() + 1);
                     continue;
                 }
             }
@@ -220,10 +229,16 @@ impl Undoing {
         if byte != b'&' && continues(&self.text[at..], byte) {
             return None;
         }
-        let stands_for = entity(&self.text[at + 1..], byte == b';');
+        // Calendars put a backslash before a semicolon.
+        let escaped = self.text.strip_suffix(br"\").filter(|_| byte == b';').unwrap_or(&self.text);
+        let is_escaped = escaped.len() < self.text.len();
+        let stands_for = escaped.get(at + 1..).and_then(|name| entity(name, byte == b';'));
         match stands_for {
             Some(_) => {
                 self.entities.pop();
+                if is_escaped {
+                    self.slashes.pop();
+                }
                 self.text.truncate(at);
             }
             None if byte == b'&' => {}
@@ -532,6 +547,7 @@ mod tests {
             ("&#95;&#x5F;&#X005f;&lowbar;", "____"),
             ("&#00000000000000000000000095;", "_"),
             ("&#95&#95 x&#x5f", "__ x_"),
+            (r"&#95\;&lowbar\;a\;b", "__a;b"),
             ("&amp;amp;#95;", "_"),
             ("&amp&num;95;", "_"),
             ("&#&#57;5;", "_"),
@@ -566,6 +582,7 @@ mod tests {
             (r"a\n b%0A%20c", "abc"),
             ("a= \r\nb=3D\nc=3D3D\r\nd", "abcd"),
             (r"%5c61%20b\62\u0020c", "abbc"),
+            (r"\25 7\34 \25 \37 4\a \20 x\a\20y", "ttxy"),
             ("\\61\nb\\62\r\n  c\\63%0Ad", "abbccd"),
             ("a=3D", "a=3D"),
             (r"\u{61}\x62", "ab"),

@@ -149,9 +149,6 @@ impl Undoing {
                 continue;
             }
             if self.as_browsers_do {
-                if is_blank(byte) && self.joint == Some(self.text.len()) {
-                    continue;
-                }
                 if let Some(before) = self.slashes.last().copied()
                     && let Some((length, stands_for)) = css(&self.text, byte)
                 {
@@ -165,6 +162,9 @@ impl Undoing {
                         self.next.push((byte, depth));
                     }
                     self.next.push((stands_for, before + 1));
+                    continue;
+                }
+                if is_blank(byte) && self.joint == Some(self.text.len()) {
                     continue;
                 }
             }
@@ -582,6 +582,7 @@ mod tests {
             (r"a\n b%0A%20c", "abc"),
             ("a= \r\nb=3D\nc=3D3D\r\nd", "abcd"),
             (r"%5c61%20b\62\u0020c", "abbc"),
+            (r"&#\35 1\3b 4\35 6", "3456"),
             (r"\25 7\34 \25 \37 4\a \20 x\a\20y", "ttxy"),
             ("\\61\nb\\62\r\n  c\\63%0Ad", "abbccd"),
             ("a=3D", "a=3D"),

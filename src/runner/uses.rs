@@ -3,6 +3,7 @@
 mod forms;
 mod lexemes;
 mod marks;
+mod runs;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};

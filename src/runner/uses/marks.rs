@@ -7,8 +7,9 @@ use std::hash::BuildHasher;
 
 use ledger::ids::{CdnPath, FileId};
 
-use super::forms::{as_browsers_do, decoded, runs, unbroken, undone};
+use super::forms::{as_browsers_do, unbroken, undone};
 use super::lexemes::Halves;
+use super::runs::{decoded, runs};
 use crate::limits::USE_FORMS_TIMES_MAX;
 
 /// The hex digits of its content that a file of ours has in its name.

@@ -4,6 +4,7 @@ mod echo;
 mod env_file;
 mod hints;
 mod modes;
+mod others;
 mod places;
 mod planted;
 mod roots;

@@ -102,7 +102,7 @@ impl Store {
     pub fn read(path: &Path) -> Result<Self, LedgerError> {
         is_there(path)?;
         private::check_closed(path)
-            .and_then(|()| private::check_readable(path))
+            .and_then(|()| private::check_beside(path))
             .map_err(|source| LedgerError::Disk { path: path.to_owned(), source })?;
         let usual = Self::attach(path, OpenFlags::SQLITE_OPEN_READ_ONLY, None);
         match usual {

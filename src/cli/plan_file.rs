@@ -1,10 +1,10 @@
 //! The file of a saved plan (requirement C3): private, and never written over another.
 
-use std::fs::{self, Metadata};
+use std::fs::Metadata;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
-use ledger::store::private::{self, Refused};
+use ledger::store::private::{self, Dir, Refused};
 
 use crate::error::{Exit, Failure};
 use crate::limits::PLAN_FILE_BYTES_MAX;
@@ -37,7 +37,8 @@ impl SavedPlan {
     /// # Errors
     /// When there is a file already, or the disk refuses.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
-        let mut file = private::create(path).map_err(|error| {
+        let made = Dir::of(path).and_then(|(dir, name)| Ok((dir.create(name)?, dir, name)));
+        let (mut file, dir, name) = made.map_err(|error| {
             match (error.kind(), private::leads_to(path, Metadata::is_file)) {
                 (ErrorKind::AlreadyExists, Some(to)) => cannot(
                     path,
@@ -50,12 +51,15 @@ impl SavedPlan {
                 }),
                 (ErrorKind::AlreadyExists, None) => cannot(path, "there is something of that name already")
                     .hint("A plan is never replaced: name another file"),
-                _ => cannot(path, &error).hint("`--out` names a file in a directory that you may write to"),
+                _ => cannot(path, &error).hint(
+                    Refused::of(&error)
+                        .map_or("`--out` names a file in a directory that you may write to", Refused::advice),
+                ),
             }
         })?;
         file.write_all(self.text().as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {
             // Half a plan would be in the way of the next try, and its digest refuses it anyway.
-            let _it_may_stay = fs::remove_file(path);
+            let _it_may_stay = dir.remove(name);
             Failure { exit: Exit::CannotGoOn, ..cannot(path, &error) }
         })?;
         if let Err(open) = private::check_directory(path) {
@@ -99,6 +103,7 @@ fn cannot(path: &Path, why: impl std::fmt::Display) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use ledger::event::{Scope, Target};

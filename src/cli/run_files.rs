@@ -1,8 +1,7 @@
 //! `--out DIR`: what a run leaves behind for others, as files (requirement C4).
 
-use std::fs::{DirBuilder, Metadata};
+use std::fs::Metadata;
 use std::io::{BufWriter, ErrorKind, Write};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -32,11 +31,7 @@ impl RunFilesArgs {
     /// When there can be none.
     pub fn prepare(&self) -> Result<(), Failure> {
         let Some(dir) = &self.out else { return Ok(()) };
-        let made = match DirBuilder::new().mode(0o700).create(dir) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-            made => made,
-        };
-        made.and_then(|()| Dir::open(dir)).map(drop).map_err(|error| {
+        Dir::made(dir).map(drop).map_err(|error| {
             let failure = Failure::usage(format!("cannot make the directory {}", dir.display()));
             failure.because(error).hint(match private::leads_to(dir, Metadata::is_dir) {
                 Some(to) => format!("`--out {}` names what it leads to itself", private::quoted(&to)),

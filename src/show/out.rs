@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ledger::store::private;
+use ledger::store::private::{self, Dir, Refused};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
@@ -92,7 +92,7 @@ pub fn say(out: &Out, sheet: impl FnOnce() -> Sheet, answer: &impl Serialize) ->
 pub fn deliver(out: &Out, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     let Some(file) = &out.file else { return to_stdout(write) };
     let written = match place_of(file)? {
-        Place::File(place) => replace(&place, write),
+        Place::File => replace(file, write),
         Place::Stream => open_stream(file).and_then(|stream| match stream {
             Some(to) => self::stream(to, write),
             None => Err(io::Error::other("it is no device and no pipe any more")),
@@ -131,19 +131,30 @@ pub(super) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
 /// What is meant by a name.
 enum Place {
     /// A file, or none yet, whose place a new one takes.
-    File(PathBuf),
+    File,
     /// A device or a pipe, which is written to.
     Stream,
 }
 
-/// What is meant by a name, or why it cannot be written. A link is not followed: others may have put it there.
+/// What is meant by a name, or why it cannot be written. A link is not followed: others may have put it there. Nor is one on
+/// the way in which others have a hand.
 fn place_of(file: &Path) -> Result<Place, Failure> {
     let no_file = |why: &str| {
         Failure::usage(format!("cannot write to {}", file.display()))
             .because(why)
             .hint("`-o` names a file; without it the answer goes to stdout")
     };
-    if private::is_handed(file) || private::is_stream(file) {
+    if private::is_handed(file) {
+        return Ok(Place::Stream);
+    }
+    if let Err(error) = private::check_way(file)
+        && let Some(refused) = Refused::of(&error)
+    {
+        return Err(Failure::usage(format!("cannot write to {}", file.display()))
+            .because(refused)
+            .hint(refused.advice()));
+    }
+    if private::is_stream(file) {
         return Ok(Place::Stream);
     }
     match fs::symlink_metadata(file) {
@@ -178,7 +189,7 @@ fn place_of(file: &Path) -> Result<Place, Failure> {
     let name = file.file_name().ok_or_else(|| no_file("it has no file name"))?;
     match fs::canonicalize(dir_of(file)) {
         Ok(dir) if is_anothers(&dir.join(name)) => Err(no_file(ANOTHERS)),
-        Ok(dir) => Ok(Place::File(dir.join(name))),
+        Ok(_) => Ok(Place::File),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(no_file("its directory is not there")),
         Err(error) => Err(cannot(file, error)),
     }
@@ -219,13 +230,15 @@ fn dir_of(file: &Path) -> &Path {
 }
 
 /// Puts a new file into the place of whatever is there, whole or not at all, private to the user (requirement S5).
-fn replace(place: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let (draft, file) = Draft::beside(place)?;
-    let mut file = BufWriter::new(file);
-    write(&mut file)?;
-    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    fs::rename(&draft.0, place)?;
-    File::open(dir_of(place))?.sync_all()
+/// By the directory's handle: its name may lead elsewhere before the answer is made.
+fn replace(file: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let (dir, name) = Dir::of(file)?;
+    let (draft, to) = Draft::new(&dir)?;
+    let mut to = BufWriter::new(to);
+    write(&mut to)?;
+    to.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    dir.rename(&draft.name, name)?;
+    dir.sync()
 }
 
 /// Opens a device or a pipe of this user, or what is open for this program already, to write at its end; `None` where a
@@ -258,26 +271,28 @@ fn stream(to: File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io:
 }
 
 /// A file on its way to be another. Unless it was renamed it goes when it is dropped.
-struct Draft(PathBuf);
+struct Draft<'a> {
+    dir: &'a Dir,
+    name: String,
+}
 
-impl Draft {
-    /// A new private file beside another; one that is there already is never opened, nor is a link followed.
-    fn beside(place: &Path) -> io::Result<(Self, File)> {
+impl<'a> Draft<'a> {
+    /// A new private file in a directory; one that is there already is never opened, nor is a link followed.
+    fn new(dir: &'a Dir) -> io::Result<(Self, File)> {
         let mut number = 0;
         loop {
             let name = format!(".longshore-{}-{number}.draft", std::process::id());
-            let path = dir_of(place).join(name);
-            match private::create(&path) {
+            match dir.create(&name) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
-                opened => return Ok((Self(path), opened?)),
+                opened => return Ok((Self { dir, name }, opened?)),
             }
         }
     }
 }
 
-impl Drop for Draft {
+impl Drop for Draft<'_> {
     fn drop(&mut self) {
-        let _it_was_renamed = fs::remove_file(&self.0);
+        let _it_was_renamed = self.dir.remove(&self.name);
     }
 }
 
@@ -362,6 +377,27 @@ mod tests {
         assert_eq!(fs::read_to_string(dir.path().join("other")).unwrap(), "other");
         assert_eq!(fs::read_to_string(dir.path().join(&draft)).unwrap(), "someone's");
         assert_eq!(names(dir.path()), [draft.as_str(), "file", "link", "other"]);
+    }
+
+    #[test]
+    fn s5_an_answer_goes_to_the_directory_that_was_named_though_it_is_exchanged_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for name in ["named", "other"] {
+            fs::create_dir(at(name)).unwrap();
+        }
+        fs::write(at("other/answer"), "mine").unwrap();
+        let draft = format!(".longshore-{}-0.draft", std::process::id());
+        fs::write(at("other").join(&draft), "planted").unwrap();
+        deliver(&to(&at("named/answer")), |to| {
+            fs::rename(at("named"), at("moved"))?;
+            symlink(at("other"), at("named"))?;
+            to.write_all(b"new")
+        })
+        .unwrap();
+        assert_eq!(fs::read_to_string(at("moved/answer")).unwrap(), "new");
+        assert_eq!(fs::read_to_string(at("other/answer")).unwrap(), "mine");
+        assert_eq!(names(&at("other")), [draft.as_str(), "answer"]);
     }
 
     #[test]

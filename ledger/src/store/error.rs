@@ -1,6 +1,6 @@
 //! Why a ledger cannot be used.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
@@ -152,17 +152,31 @@ impl LedgerError {
     }
 }
 
-/// Reads a ledger's two files to their end, for nothing but to see that the disk gives them. Closing them takes SQLite's
-/// own locks on them away, so whoever asks is about to give the ledger up.
+/// How every database begins.
+const HEADER: &[u8] = b"SQLite format 3\0";
+/// As much as is read of a file to see that the disk gives it: whoever made it may have it claim any length.
+const READ_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// At a time.
+const READ_BYTES: usize = 1024 * 1024;
+
+/// Reads a ledger's two files, for nothing but to see that the disk gives them. What does not begin as a database is not
+/// read on. Closing them takes SQLite's own locks on them away, so whoever asks is about to give the ledger up.
 fn read_through(path: &Path) -> std::io::Result<()> {
     let mut log = path.canonicalize().unwrap_or_else(|_| path.to_owned()).into_os_string();
     log.push("-wal");
-    for file in [path.as_os_str(), &log] {
-        let mut file = match private::open_regular(Path::new(file)) {
+    for file_name in [path.as_os_str(), &log] {
+        let mut file = match private::open_regular(Path::new(file_name)) {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             file => file?,
         };
-        std::io::copy(&mut file, &mut std::io::sink())?;
+        let (mut buffer, mut read, mut is_first) = (vec![0; READ_BYTES], 0, file_name == path.as_os_str());
+        while read < READ_BYTES_MAX {
+            let bytes = file.read(&mut buffer)?;
+            if bytes == 0 || is_first && !buffer.starts_with(HEADER) {
+                break;
+            }
+            (read, is_first) = (read + bytes as u64, false);
+        }
     }
     Ok(())
 }

@@ -10,6 +10,8 @@ use super::{LedgerError, private};
 
 /// How often a lock is tried for whose file is gone by the time it is held.
 const TRIES: usize = 10;
+/// As much as is read of what a holder calls itself: the file may claim any length.
+const HOLDER_BYTES_MAX: u64 = 4096;
 
 /// The writer's lock of one ledger, held until it is dropped. Its file stays behind: that it is there means nothing.
 #[derive(Debug)]
@@ -97,8 +99,10 @@ fn held(ledger: &Path, path: &Path, holder: &str) -> Result<File, LedgerError> {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let _unreadable_is_unknown = file.read_to_string(&mut holder);
+                let mut holder = Vec::new();
+                let _unreadable_is_unknown =
+                    Read::by_ref(&mut file).take(HOLDER_BYTES_MAX).read_to_end(&mut holder);
+                let holder = String::from_utf8_lossy(&holder).into_owned();
                 let holder = if holder.is_empty() { "another process".to_owned() } else { holder };
                 return Err(LedgerError::Held { path: ledger.to_owned(), holder });
             }

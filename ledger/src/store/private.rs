@@ -8,9 +8,10 @@ mod named;
 mod shell;
 mod trusted;
 
+use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -18,10 +19,11 @@ pub use advice::one_name;
 use advice::{away, of_another};
 pub use dir::Dir;
 pub use named::{
-    check_made, check_socket, check_writable, in_others_hands, is_handed, is_own_file, is_stream, leads_to,
+    check_made, check_socket, check_way, check_writable, in_others_hands, is_handed, is_own_file, is_stream,
+    leads_to,
     open_handed, open_regular, open_stream, open_to_replace,
 };
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 pub use shell::{is_plain, quoted, sql, word};
 pub use trusted::open_trusted;
@@ -82,7 +84,18 @@ pub fn told(error: &io::Error) -> String {
 /// # Errors
 /// Those of the file system.
 pub fn create(path: &Path) -> io::Result<File> {
-    create_at(CWD, path)
+    let (dir, name) = place(path)?;
+    create_at(dir, name.as_ref())
+}
+
+/// The directory that holds what a name stands for, by a way on which nobody else has a hand in a link, and the name in it.
+fn place(path: &Path) -> io::Result<(OwnedFd, &OsStr)> {
+    match path.file_name() {
+        Some(name) if !path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+            Ok((trusted::reached(path.parent().unwrap_or(Path::new("")))?, name))
+        }
+        _ => Err(Errno::ISDIR.into()),
+    }
 }
 
 fn create_at(dir: impl AsFd, name: &Path) -> io::Result<File> {
@@ -130,7 +143,8 @@ pub fn open(path: &Path) -> io::Result<File> {
 }
 
 fn opened(path: &Path, how: OFlags) -> io::Result<File> {
-    match rustix::fs::openat(CWD, path, how | SAFE, Mode::from_raw_mode(0o600)) {
+    let (dir, name) = place(path)?;
+    match rustix::fs::openat(dir, name, how | SAFE, Mode::from_raw_mode(0o600)) {
         Ok(file) => {
             let file = File::from(file);
             check(path, &file.metadata()?)?;
@@ -178,7 +192,25 @@ pub fn check_ledger(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Sees that whoever reads a ledger, whosever it is, opens files and nothing else: SQLite would wait for a pipe for ever.
+/// Sees that whoever reads a ledger, whosever it is, opens files and nothing else, and none that a third has left beside it
+/// while the directory was open: its pages would be read for the ledger's.
+///
+/// # Errors
+/// Those of the file system; a [`Refused`] where something else is there.
+pub fn check_beside(path: &Path) -> io::Result<()> {
+    check_readable(path)?;
+    let owner = path.metadata()?.uid();
+    for (name, about) in sqlite_files(path)? {
+        if ![owner, user(), ROOT].contains(&about.uid()) {
+            return Err(anothers(&name, &about));
+        }
+        check_names(&name, &about)?;
+    }
+    Ok(())
+}
+
+/// Sees that SQLite opens files and nothing else at the names of a database, whosever it is: it would wait for a pipe for
+/// ever.
 ///
 /// # Errors
 /// Those of the file system; a [`Refused`] where something else is there.
@@ -192,9 +224,7 @@ fn sqlite_files(path: &Path) -> io::Result<Vec<(PathBuf, Metadata)>> {
     let ledger = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let mut found = Vec::new();
     for ending in ["", "-wal", "-shm", "-journal"] {
-        let mut name = ledger.clone().into_os_string();
-        name.push(ending);
-        let name = PathBuf::from(name);
+        let name = beside(&ledger, ending);
         match name.symlink_metadata() {
             Ok(about) => found.push((name, about)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -202,6 +232,12 @@ fn sqlite_files(path: &Path) -> io::Result<Vec<(PathBuf, Metadata)>> {
         }
     }
     Ok(found)
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
 }
 
 /// Sees that the directory that holds a file is one in which nobody else can exchange it, and that the links on the way to
@@ -265,11 +301,28 @@ fn open_to_others(dir: &Path, about: &Metadata, file: &Path) -> io::Error {
     let why = format!("is a directory that others may write to (mode {:04o})", about.mode() & 0o7777);
     // Others need root's directories with the sticky bit, such as /tmp, as they are.
     let advice = match about.uid() == user() && !(is_sticky && user() == ROOT) {
-        true => closed(dir, file),
+        true => left_by_others(file) + &closed(dir, file),
         false if is_sticky => moved(file),
         false => OWN_DIRECTORY.to_owned(),
     };
     Refused::error(dir, why, advice)
+}
+
+/// Names what others have put in the place of a file, or beside it where a ledger has its own, before the directory is closed.
+fn left_by_others(file: &Path) -> String {
+    let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let is_theirs =
+        |name: &PathBuf| name.symlink_metadata().is_ok_and(|about| ![user(), ROOT].contains(&about.uid()));
+    let names =
+        ["", "-wal", "-journal", "-shm", ".lock", ".new", ".spool", ".sock"].map(|end| beside(&file, end));
+    let names: Vec<_> = names.iter().filter(|name| is_theirs(name)).map(|name| quoted(name)).collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!(
+            "Another user has left {} there. Do not take it over: close the directory, and then see what it is: ",
+            names.join(", ")
+        ),
+    }
 }
 
 /// What takes a ledger out of a directory with the sticky bit. Others cannot exchange our files there, and theirs are left:

@@ -29,7 +29,10 @@ pub fn one_name(files: &str) -> String {
 /// What to do about another user's file. Whoever planted it gains by being worked for, and by having it taken over.
 pub(super) fn of_another(path: &Path) -> String {
     if is_named(path, &MADE) {
-        return "Let its owner take it away, or work in a directory of your own".to_owned();
+        return match may_move(path) {
+            true => format!("While nobody else works with it, take it away: rm {}", quoted(path)),
+            false => "Let its owner take it away, or work in a directory of your own".to_owned(),
+        };
     }
     if !is_named(path, &SQLITES) {
         return "Name another file, or work in a directory of your own".to_owned();

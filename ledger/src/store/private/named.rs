@@ -11,7 +11,7 @@ use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::trusted::end_of;
-use super::{Refused, SAFE, anothers, away, check, check_link, check_trusted, kind, or_dot, user};
+use super::{Refused, SAFE, anothers, away, check, check_link, check_trusted, kind, or_dot, place, user};
 
 /// Opens a regular file to read it, whosever it is. A link is followed, as the name is the user's own. A pipe is not
 /// waited for, and a device, which might never end, not read.
@@ -72,7 +72,8 @@ pub fn in_others_hands(path: &Path, file: &File) -> io::Result<Option<String>> {
 /// # Errors
 /// Those of the file system; a [`Refused`] where something else is there.
 pub fn open_to_replace(path: &Path) -> io::Result<File> {
-    let file = File::from(rustix::fs::open(path, OFlags::RDONLY | SAFE, Mode::empty())?);
+    let (dir, name) = place(path)?;
+    let file = File::from(rustix::fs::openat(dir, name, OFlags::RDONLY | SAFE, Mode::empty())?);
     let about = file.metadata()?;
     match about.is_file() {
         true if about.uid() == user() => Ok(file),
@@ -96,7 +97,8 @@ pub fn is_stream(path: &Path) -> bool {
 /// Those of the file system; a [`Refused`] where something else is there.
 pub fn open_stream(path: &Path) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let (dir, name) = place(path)?;
+    let file = File::from(rustix::fs::openat(dir, name, flags, Mode::empty())?);
     let about = file.metadata()?;
     let is_ours = about.file_type().is_fifo() && about.uid() == user();
     match about.file_type().is_char_device() || is_ours {
@@ -122,6 +124,15 @@ pub fn leads_to(path: &Path, fits: impl Fn(&Metadata) -> bool) -> Option<PathBuf
             is_new.then_some(end)
         }
     }
+}
+
+/// Sees that nobody else has a hand in a link on the way to the directory where something is written. To be seen before the
+/// work; what then opens it looks again.
+///
+/// # Errors
+/// Those of the file system; a [`Refused`] where somebody has.
+pub fn check_way(path: &Path) -> io::Result<()> {
+    place(path).map(drop)
 }
 
 fn end_of_link(path: &Path) -> Option<PathBuf> {

@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
 
 use super::named::open_regular_with;
 use super::{
@@ -77,6 +78,25 @@ pub(super) fn end_of(path: &Path) -> io::Result<PathBuf> {
     }
     // As it was named, where it can be: messages repeat it.
     Ok(if links == 0 { path.to_owned() } else { at })
+}
+
+/// Opens a directory where a name leads by [`end_of`]. It is gone to part by part, and no link is followed any more: one that
+/// somebody puts on the way meanwhile is an error.
+///
+/// # Errors
+/// As [`end_of`].
+pub(super) fn reached(dir: &Path) -> io::Result<OwnedFd> {
+    let end = end_of(or_dot(dir))?;
+    // To search it is enough, as for the system.
+    let how = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let from = if end.is_absolute() { "/" } else { "." };
+    let mut at = rustix::fs::open(from, how, Mode::empty())?;
+    for part in end.components() {
+        if matches!(part, Component::Normal(_) | Component::ParentDir) {
+            at = rustix::fs::openat(&at, part.as_os_str(), how, Mode::empty())?;
+        }
+    }
+    Ok(at)
 }
 
 /// Where a name without a directory is looked for.

@@ -69,7 +69,8 @@ fn paste(at: &Workplace, said: &str, from: &str) {
 /// A log that holds the whole of another ledger, as any user can make one.
 fn log_of_another_ledger(at: &Workplace) -> Vec<u8> {
     let other = at.sandbox_dir().join("other.ledger");
-    at.run(&["migrate", "--country", "DE", "--yes", "--ledger", other.to_str().unwrap()]).code(0);
+    // Some of its venues cannot be moved, which is no matter here.
+    at.run(&["migrate", "--country", "DE", "--yes", "--ledger", other.to_str().unwrap()]);
     let ledger = rusqlite::Connection::open(&other).unwrap();
     ledger.query_row("PRAGMA wal_autocheckpoint = 0", [], |_| Ok(())).unwrap();
     ledger.execute_batch("VACUUM").unwrap();
@@ -212,7 +213,8 @@ fn s5_what_is_written_where_a_flag_says_goes_through_no_directory_link_of_anothe
         run(&at, &["countries", "-o", &file("a")]).code(0);
         run(&at, &["countries", "--log-file", &file("b")]).code(0);
         run(&at, &["plan", "--country", "FR", "--out", &file("c")]).code(0);
-        run(&at, &["migrate", "--country", "FR", "--yes", "--out", &file("d")]).code(0);
+        let ran = run(&at, &["migrate", "--country", "FR", "--yes", "--out", &file("d")]);
+        assert!(matches!(ran.code, Some(0 | 10)), "{ran}");
         for name in ["a", "b", "c", "d"] {
             assert_eq!(fs::metadata(at.work().join(file(name))).unwrap().mode() & 0o077, 0, "{dir} {name}");
         }

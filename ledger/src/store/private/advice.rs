@@ -123,6 +123,17 @@ mod tests {
         assert!(away(&beside(".lock")).ends_with("rm /d/longshore.dev.ledger.lock"));
     }
     #[test]
+    fn s5_what_is_advised_about_anothers_file_is_one_sentence_that_can_be_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let beside = |ending: &str| dir.path().join(format!("a.ledger{ending}"));
+        for ending in [&[""], &MADE[..], &SQLITES].concat() {
+            let advice = of_another(&beside(ending));
+            assert!(!advice.contains("  "), "{advice}");
+        }
+        assert!(of_another(&beside(".lock")).ends_with("a.ledger.lock"));
+    }
+
+    #[test]
     fn s5_a_log_of_sqlites_is_copied_only_where_it_is_a_file() {
         let dir = tempfile::tempdir().unwrap();
         let ledger = dir.path().join("it's");

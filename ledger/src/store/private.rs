@@ -143,18 +143,19 @@ pub fn open(path: &Path) -> io::Result<File> {
 }
 
 fn opened(path: &Path, how: OFlags) -> io::Result<File> {
-    let (dir, name) = place(path)?;
-    match rustix::fs::openat(dir, name, how | SAFE, Mode::from_raw_mode(0o600)) {
+    let file = place(path)
+        .and_then(|(dir, name)| Ok(rustix::fs::openat(dir, name, how | SAFE, Mode::from_raw_mode(0o600))?));
+    match file {
         Ok(file) => {
             let file = File::from(file);
             check(path, &file.metadata()?)?;
             Ok(file)
         }
-        Err(Errno::NOENT) => Err(Errno::NOENT.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound || Refused::of(&error).is_some() => Err(error),
         // Why it cannot be opened is told by what is there: a link, a socket, another user's file.
         Err(error) => match path.symlink_metadata() {
-            Ok(there) => check(path, &there).and(Err(error.into())),
-            Err(_) => Err(error.into()),
+            Ok(there) => check(path, &there).and(Err(error)),
+            Err(_) => Err(error),
         },
     }
 }

@@ -38,8 +38,8 @@ impl SavedPlan {
     /// When there is a file already, or the disk refuses.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
         let made = Dir::of(path).and_then(|(dir, name)| Ok((dir.create(name)?, dir, name)));
-        let (mut file, dir, name) = made.map_err(|error| {
-            match (error.kind(), private::leads_to(path, Metadata::is_file)) {
+        let (mut file, dir, name) =
+            made.map_err(|error| match (error.kind(), private::leads_to(path, Metadata::is_file)) {
                 (ErrorKind::AlreadyExists, Some(to)) => cannot(
                     path,
                     "it is a symbolic link, which is not followed",
@@ -55,8 +55,7 @@ impl SavedPlan {
                     Refused::of(&error)
                         .map_or("`--out` names a file in a directory that you may write to", Refused::advice),
                 ),
-            }
-        })?;
+            })?;
         file.write_all(self.text().as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {
             // Half a plan would be in the way of the next try, and its digest refuses it anyway.
             let _it_may_stay = dir.remove(name);

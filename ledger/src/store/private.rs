@@ -20,8 +20,7 @@ use advice::{away, of_another};
 pub use dir::Dir;
 pub use named::{
     check_made, check_socket, check_way, check_writable, in_others_hands, is_handed, is_own_file, is_stream,
-    leads_to,
-    open_handed, open_regular, open_stream, open_to_replace,
+    leads_to, open_handed, open_regular, open_stream, open_to_replace,
 };
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;

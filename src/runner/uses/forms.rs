@@ -14,7 +14,7 @@ pub(super) struct Read {
 /// stands for is taken for a part of the text again, so `%2541` becomes `%41` and then `A`. Each of them shortens the text,
 /// so the work follows its length, however deep they are.
 pub(super) fn undone(text: &[u8]) -> Read {
-    let Some(first) = text.iter().position(is_escaping) else {
+    let Some(first) = first_escape(text) else {
         return Read { text: None, is_ambiguous: false };
     };
     let Undoing { text: undone, is_ambiguous, .. } = Undoing::of(text, first, false);
@@ -26,7 +26,7 @@ pub(super) fn undone(text: &[u8]) -> Read {
 pub(super) fn as_browsers_do(text: &[u8]) -> Vec<u8> {
     let whole = unbroken(text);
     let text = whole.as_deref().unwrap_or(text);
-    let first = text.iter().position(is_escaping).unwrap_or(text.len());
+    let first = first_escape(text).unwrap_or(text.len());
     Undoing::of(text, first, true).text
 }
 
@@ -34,7 +34,7 @@ pub(super) fn as_browsers_do(text: &[u8]) -> Vec<u8> {
 /// break lines: blanks on either side (a folded line of a calendar, an address card or a mail begins with one), and what says
 /// before it that the line goes on. `None` where it has no break.
 pub(super) fn unbroken(text: &[u8]) -> Option<Vec<u8>> {
-    let first = text.iter().position(is_break)?;
+    let first = memchr3(b'\t', b'\r', b'\n', text)?;
     let mut whole = Vec::with_capacity(text.len());
     whole.extend_from_slice(&text[..first]);
     let mut joint = usize::MAX;
@@ -51,6 +51,10 @@ pub(super) fn unbroken(text: &[u8]) -> Option<Vec<u8>> {
         }
     }
     Some(whole)
+}
+
+fn first_escape(text: &[u8]) -> Option<usize> {
+    memchr3(b'%', b'\\', b'&', text)
 }
 
 fn is_escaping(byte: &u8) -> bool {

@@ -17,6 +17,9 @@ pub struct Login {
     pub host: String,
     /// What a line is compared with: host, port, database and user. For a socket this host is another.
     pub compared: [String; 4],
+    /// Whether nobody but that host can answer: it is this machine, or shows a certificate for its name by an authority of
+    /// this machine's own.
+    pub is_proven: bool,
 }
 
 /// Reads a database's URL; `None` where it needs no password of a file.
@@ -29,6 +32,8 @@ pub(crate) struct Found {
     pub(crate) password: Option<String>,
     /// Whether it names the URL's own host, and not any.
     pub(crate) names_host: bool,
+    /// The same of the port.
+    pub(crate) names_port: bool,
     /// Whether a password is taken out of this file: others may not so much as read it.
     pub(crate) is_taken: bool,
 }
@@ -47,13 +52,15 @@ pub(crate) fn find(login: &Login) -> Vec<Found> {
         let Some((text, is_taken, is_whole)) = read(&file) else { continue };
         // Any line may stand behind what was read.
         if !is_whole {
-            found.push(Found { file: file.clone(), password: None, names_host: false, is_taken });
+            let (file, no) = (file.clone(), false);
+            found.push(Found { file, password: None, names_host: no, names_port: no, is_taken });
         }
         for [host, rest @ .., password] in text.lines().filter_map(fields) {
             let fits = |(field, value): (&String, &String)| field == "*" || field == value;
             if [&host].into_iter().chain(&rest).zip(&login.compared).all(fits) {
-                let names_host = host == login.host;
-                found.push(Found { file: file.clone(), password: Some(password), names_host, is_taken });
+                let (names_host, names_port) = (host == login.host, rest[0] == login.compared[1]);
+                let (file, password) = (file.clone(), Some(password));
+                found.push(Found { file, password, names_host, names_port, is_taken });
             }
         }
     }

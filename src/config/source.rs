@@ -99,34 +99,56 @@ pub(super) fn mistrusted(file: &mut HashMap<String, String>) -> Option<Failure> 
     Some(failure)
 }
 
-/// Takes out of a file a database that the driver would send a password to which a pass file has for any host.
+/// Takes out of a file a database that the driver would send a password of a pass file to, unless it is sure that nobody but
+/// the server that the password is for gets it.
 pub(super) fn sent_any_password(file: &mut HashMap<String, String>, login: ReadLogin) -> Option<Failure> {
     if is_trusted() {
         return None;
     }
     let sources = of(file);
-    let (name, found) =
+    let (name, login, found) =
         DATABASES.into_iter().filter(|name| sources.contains(&(*name, Source::File))).find_map(|name| {
-            let all = find(&login(file.get(name)?)?);
+            let login = login(file.get(name)?)?;
             // A line of a file that the driver passes over answers for none behind it.
-            let found = all.into_iter().find(|found| found.is_taken).filter(|found| !found.names_host)?;
-            Some((name, found))
+            let found = find(&login).into_iter().find(|found| found.is_taken)?;
+            let is_sure = found.names_host && found.names_port && login.is_proven;
+            (!is_sure).then_some((name, login, found))
         })?;
     // The others are no better for not being told.
     DATABASES.iter().for_each(|name| drop(file.remove(*name)));
     let path = found.file.display();
-    let failure = Failure::usage(format!(
-        "{name} must not come from .env while {}",
-        match found.password {
-            Some(_) => format!("a line of {path} fits it without naming its host"),
-            None => format!("{path} is longer than {PASS_FILE_BYTES_MAX} bytes, so that any line may fit it"),
+    let lacks = match (found.names_host, found.names_port) {
+        (false, false) => Some("host and port"),
+        (false, true) => Some("host"),
+        (true, false) => Some("port"),
+        (true, true) => None,
+    };
+    let export = format!("`export {name}='…'`");
+    let (whats_wrong, hint) = match (&found.password, lacks) {
+        (None, _) => (
+            format!("{path} is longer than {PASS_FILE_BYTES_MAX} bytes, so that any line may fit it"),
+            format!("{export}, or make {path} shorter"),
+        ),
+        // A line is compared with another name than the directory of a socket.
+        (_, Some(lacks)) if login.host.starts_with('/') => {
+            (format!("a line of {path} fits it without naming its {lacks}"), export)
         }
-    ))
-    .because("whoever wrote .env would say which host is sent the password of that line")
-    .hint(match found.password {
-        Some(_) => format!("Name the host itself in that line of {path}, or `export {name}='…'`"),
-        None => format!("`export {name}='…'`, or make {path} shorter"),
-    })
-    .hint(format!("If you know what is in the file: `export {TRUST}=1` (in .env itself it counts nothing)"));
+        (_, Some(lacks)) => (
+            format!("a line of {path} fits it without naming its {lacks}"),
+            format!("Write into that line of {path} the {lacks} that the password is for, or {export}"),
+        ),
+        (_, None) => (
+            format!(
+                "its password comes from {path} and it asks for less than sslmode=verify-full with this machine's own authorities"
+            ),
+            format!("Write sslmode=verify-full and no sslrootcert=FILE into it, or {export}"),
+        ),
+    };
+    let failure = Failure::usage(format!("{name} must not come from .env while {whats_wrong}"))
+        .because("whoever wrote .env would say who is sent that password")
+        .hint(hint)
+        .hint(format!(
+            "If you know what is in the file: `export {TRUST}=1` (in .env itself it counts nothing)"
+        ));
     Some(failure)
 }

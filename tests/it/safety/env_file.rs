@@ -1,6 +1,7 @@
 //! `.env` is data, from somebody who may say what the program does (requirements D6, S1).
 
 mod not_taken;
+mod pass_files;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -231,7 +232,7 @@ fn s1_a_database_of_a_dotenv_is_sent_no_password_that_a_pass_file_has_for_any_ho
     planted.at.settings.insert("PGHOST".into(), "h".into());
     planted.refused(&["PRODUCTION_DATABASE_URL must not come from .env"]);
     planted.write(&format!("PRODUCTION_DATABASE_URL='{url}'\n"));
-    put("127.0.0.1:*:*:*:mine\n*:*:*:*:secret\n");
+    put("127.0.0.1:9:*:*:mine\n*:*:*:*:secret\n");
     trouble(planted.at.run(&["countries"]));
     put("*:*:*:*:secret\n");
     planted.at.settings.insert(TRUST.into(), "1".into());

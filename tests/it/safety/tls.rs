@@ -68,7 +68,7 @@ fn s3_a_machine_without_certificates_works_on_loopback() {
 }
 
 /// A certificate of the tests' own making, for `localhost` and 0.0.0.0, and its key.
-const PEM: &[u8] = include_bytes!("localhost.pem");
+pub(super) const PEM: &[u8] = include_bytes!("localhost.pem");
 
 /// What is done with a connection after its handshake.
 type Then = dyn Fn(&mut rustls::Stream<'_, ServerConnection, TcpStream>) -> std::io::Result<()> + Send;
@@ -112,7 +112,7 @@ fn meet(mut stream: TcpStream, config: &Arc<ServerConfig>, then: &Then) -> std::
 
 /// A PostgreSQL server that nobody should believe: it asks for the password in clear, and keeps what comes. Programs
 /// take 0.0.0.0, which leads to this machine, for another one's address.
-fn forged() -> (u16, Arc<Mutex<Vec<String>>>) {
+pub(super) fn forged() -> (u16, Arc<Mutex<Vec<String>>>) {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let keeps = heard.clone();
     let port = server(Box::new(move |tls| {

@@ -40,7 +40,7 @@ pub(super) struct Way {
 pub(super) fn way(url: &str, name: &str) -> Result<Way, Trouble> {
     let said = read(url).map_err(|wrong| refused(format!("the database URL {wrong}")))?;
     unsaid(&said, |name| std::env::var_os(name).is_some())?;
-    let options = secured(&said, &options(&said, name)?)?;
+    let options = with_password(&said, secured(&said, &options(&said, name)?)?);
     let quoted = |text: &str| text.replace('\'', "''");
     let setting = |(name, value): &(String, String)| {
         format!("SELECT set_config('{}', '{}', true); ", quoted(name), quoted(value))
@@ -98,13 +98,6 @@ fn options(said: &Said, name: &str) -> Result<PgConnectOptions, Trouble> {
         .database(said.database.as_deref().unwrap_or(user))
         .application_name(said.application_name.as_deref().unwrap_or(name));
     options = if host.starts_with('/') { options.socket(host) } else { options.host(host) };
-    if let Some(password) = &said.password {
-        options = options.password(password);
-    } else if std::env::var("PGPASSWORD").is_err()
-        && let Some(password) = login(said, &options).and_then(|login| pass_file::password(&login))
-    {
-        options = options.password(&password);
-    }
     let readable = |name: &str, file: &str| {
         // The driver would take a missing file for a server that is away.
         private::open_regular(Path::new(file))
@@ -136,6 +129,21 @@ fn options(said: &Said, name: &str) -> Result<PgConnectOptions, Trouble> {
         .disable_statement_logging())
 }
 
+/// The password that the URL has, or that the environment or a pass file has for it.
+fn with_password(said: &Said, options: PgConnectOptions) -> PgConnectOptions {
+    if let Some(password) = &said.password {
+        return options.password(password);
+    }
+    // The driver has taken this one itself.
+    if std::env::var("PGPASSWORD").is_ok() {
+        return options;
+    }
+    match login(said, &options).and_then(|login| pass_file::password(&login)) {
+        Some(password) => options.password(&password),
+        None => options,
+    }
+}
+
 /// Who logs in by these options, for the pass files; `None` where the URL has a password, or names no host.
 pub(super) fn login(said: &Said, to: &PgConnectOptions) -> Option<Login> {
     if said.password.is_some() {
@@ -143,7 +151,10 @@ pub(super) fn login(said: &Said, to: &PgConnectOptions) -> Option<Login> {
     }
     let compared =
         [to.get_host(), &to.get_port().to_string(), to.get_database().unwrap_or_default(), to.get_username()];
-    Some(Login { host: said.host.clone()?, compared: compared.map(str::to_owned) })
+    // An authority that the URL names may be anybody's.
+    let is_proven =
+        stays_here(to) || (matches!(to.get_ssl_mode(), PgSslMode::VerifyFull) && said.root().is_none());
+    Some(Login { host: said.host.clone()?, compared: compared.map(str::to_owned), is_proven })
 }
 
 /// S3: a password and the data go over TLS to a server that is known, unless they stay on this machine, or the URL asks

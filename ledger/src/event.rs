@@ -10,6 +10,7 @@ use crate::ids::{RunId, Seq};
 use crate::timestamp::Timestamp;
 
 mod run;
+mod texts;
 mod venue;
 
 /// One line of the ledger: an event, when it happened and in which run.

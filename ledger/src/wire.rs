@@ -1,13 +1,15 @@
 //! Event to bytes and back. This is the only place that knows the wire format's versions.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::event::{Event, Record};
 use crate::ids::RunId;
 use crate::timestamp::Timestamp;
 
+mod members;
 mod upcast;
+
+use members::Members;
 
 /// The version written by this program.
 ///
@@ -46,8 +48,8 @@ struct Version {
     v: u32,
 }
 
-/// One step of an upcast: the JSON of version N to that of N + 1. The step from version N is at place N - 1.
-type Upcast = fn(Value) -> Value;
+/// One step of an upcast: an event of version N, with its name, to one of N + 1. The step from version N is at place N - 1.
+type Upcast = fn(&str, &mut Members<'_>);
 const UPCASTS: [Upcast; VERSION as usize - 1] = [upcast::to_2, upcast::to_3, upcast::to_4];
 
 /// The bytes of a record, as they are stored and hashed.
@@ -67,12 +69,28 @@ pub fn decode(body: &str) -> Result<Record, WireError> {
         VERSION => serde_json::from_str(body)?,
         newer if newer > VERSION => return Err(WireError::Newer { found: newer }),
         older => {
-            let steps = UPCASTS.iter().skip((older as usize).saturating_sub(1));
-            let value = steps.fold(serde_json::from_str(body)?, |value, step| step(value));
-            serde_json::from_value(value)?
+            let Envelope { v, at, run, event } = serde_json::from_str::<Envelope<Members<'_>>>(body)?;
+            Envelope { v, at, run, event: serde_json::from_slice(&upcast(&event, older, body.len())?)? }
         }
     };
     Ok(Record { at: envelope.at, run: envelope.run, event: envelope.event })
+}
+
+/// The JSON that an event of an older version is in ours.
+fn upcast(event: &Members<'_>, older: u32, bytes: usize) -> Result<Vec<u8>, serde_json::Error> {
+    let steps = &UPCASTS[(older as usize).saturating_sub(1)..];
+    // What the steps add is some hundred bytes.
+    let mut json = Vec::with_capacity(bytes + 1_024);
+    for (name, raw) in event.iter() {
+        let mut members: Members<'_> = serde_json::from_str(raw.get())?;
+        steps.iter().for_each(|step| step(name, &mut members));
+        json.push(if json.is_empty() { b'{' } else { b',' });
+        serde_json::to_writer(&mut json, name)?;
+        json.push(b':');
+        serde_json::to_writer(&mut json, &members)?;
+    }
+    json.push(b'}');
+    Ok(json)
 }
 
 #[cfg(test)]

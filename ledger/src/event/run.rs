@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::texts::texts;
 use super::venue::{City, Country};
 use crate::ids::{ImageId, LedgerId, RunId, VenueId};
 
@@ -119,8 +120,10 @@ pub struct Options {
     /// Requests to the CDN a second at most, over all workers; null for no limit of ours.
     pub rate_per_second_max: Option<u32>,
     /// Hosts that images may be fetched from beside the origin's own, each `name` or `name:port`.
+    #[serde(deserialize_with = "texts")]
     pub allow_hosts: Vec<String>,
     /// `rollback`: tables that are left out of the search for users of a file that is to be deleted.
+    #[serde(deserialize_with = "texts")]
     pub skip_tables: Vec<String>,
 }
 

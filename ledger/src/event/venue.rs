@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::run::Operator;
+use super::texts::texts;
 use crate::ids::{CdnPath, ContentHash, FileId, Format, ImageId, VenueId};
 use crate::trouble::TroubleKind;
 
@@ -55,7 +56,7 @@ pub struct Planned {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Work {
     /// Move these entries, each in the catalog's own text. Their places here are the image ids' indexes.
-    Move(Vec<String>),
+    Move(#[serde(deserialize_with = "texts")] Vec<String>),
     /// Take these images back, newest first, by their forward ids.
     TakeBack(Vec<ImageId>),
     /// Append these entries (`populate`).
@@ -67,6 +68,7 @@ pub enum Work {
 #[serde(deny_unknown_fields)]
 pub struct Addition {
     /// The entries, exactly as they are to be appended. Their places here are the image ids' indexes.
+    #[serde(deserialize_with = "texts")]
     pub entries: Vec<String>,
     /// What could not become an entry.
     pub left_out: Vec<LeftOut>,
@@ -305,5 +307,6 @@ pub struct CdnDeleted {
     /// Who had it deleted; null where a run did, whose operator it is.
     pub operator: Option<Operator>,
     /// Tables that a person had left out of the search for users of the file.
+    #[serde(deserialize_with = "texts")]
     pub tables_skipped: Vec<String>,
 }

@@ -62,6 +62,14 @@ impl<'a> Entry<'a> {
         Some(Self { members })
     }
 
+    /// The `url` of one, where it is a string, without the memory that all members take.
+    pub(crate) fn url_in(raw: &str) -> Option<String> {
+        let mut json = serde_json::Deserializer::from_str(raw);
+        let url = json.deserialize_map(Url).ok()?;
+        json.end().ok()?;
+        serde_json::from_str(url?.get()).ok()
+    }
+
     fn get(&self, key: &str) -> Option<&'a str> {
         self.members.iter().find(|member| member.key == key).map(|member| member.value)
     }
@@ -257,6 +265,28 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
+/// The first `url`.
+struct Url;
+
+impl<'de> Visitor<'de> for Url {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut url = None;
+        while let Some((key, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
+            let is_url = || serde_json::from_str::<String>(key.get()).is_ok_and(|key| key == "url");
+            if url.is_none() && is_url() {
+                url = Some(value);
+            }
+        }
+        Ok(url)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,6 +300,25 @@ mod tests {
             width: 100,
             height: 90,
             uploaded_at: Timestamp::from_millis(0),
+        }
+    }
+
+    #[test]
+    fn e7_a_url_is_found_without_the_other_members_as_with_them() {
+        for entry in [
+            EXTERNAL,
+            r#"{"\u0075rl":"a","url":"b"}"#,
+            r#"{"url":1,"url":"b"}"#,
+            r#"{"url":"\ud800"}"#,
+            r#"{"\ud800":1,"url":"a"}"#,
+            r#"{"url":"a"} x"#,
+            r#"{"url":"a","x":}"#,
+            "{}",
+            "[]",
+            "\"url\"",
+        ] {
+            let with = Entry::parse(entry).and_then(|entry| entry.url());
+            assert_eq!(Entry::url_in(entry), with, "{entry}");
         }
     }
 

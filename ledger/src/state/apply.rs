@@ -364,6 +364,6 @@ impl State {
 
 /// Tells apart the pictures of one venue.
 pub(super) fn picture(entry: &str) -> u64 {
-    let url = Entry::parse(entry).and_then(|entry| entry.url());
+    let url = Entry::url_in(entry);
     digest::short(url.as_deref().unwrap_or(entry).as_bytes()) as u64
 }

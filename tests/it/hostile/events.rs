@@ -64,6 +64,32 @@ fn planned(place: &Place, elements: Vec<(String, Fate)>) {
     ledger.append(&[record(Event::PlanningDone(done))]).unwrap();
 }
 
+/// A ledger whose third event is this text, behind a chain that holds.
+fn ending_in(place: &Place, body: &str) {
+    let target = Target {
+        name: "production".into(),
+        kind: "sqlite".into(),
+        system: None,
+        database: "/x".into(),
+        host: None,
+    };
+    let opened = Opened { format: 1, ledger: LedgerId([7; 16]), shard: None, target };
+    let at = Timestamp::from_millis(1_795_362_000_000);
+    let path = place.site.ledger();
+    let mut ledger = Ledger::create(&path, opened, at, "a test").unwrap();
+    let run = Some(ledger.next_run(0));
+    let operator = Operator { user: "tester".into(), host: "desk".into(), version: "0.3.0".into() };
+    let (scope, options) = (Scope::Everywhere, Options::new(8, 25_000_000, 1_000));
+    let started = RunStarted { verb: Verb::Migrate, scope, options, operator };
+    ledger.append(&[Record { at, run, event: Event::RunStarted(started) }]).unwrap();
+    let head = ledger.head();
+    drop(ledger);
+    let hash = chain::link(head.hash, head.seq.next(), body);
+    let file = rusqlite::Connection::open(&path).unwrap();
+    let event = rusqlite::params![head.seq.next().0 as i64, body, hash.0];
+    file.execute("INSERT INTO event (seq, body, hash) VALUES (?1, ?2, ?3)", event).unwrap();
+}
+
 /// Everything that reads a ledger.
 fn read(place: &Place) {
     bounded(place, &["status"], 0);
@@ -105,4 +131,41 @@ fn e1_an_event_of_very_many_entries_that_an_earlier_version_wrote_is_read() {
     let each = 2 * good.0.len() + 40;
     planned(&place, vec![good; EVENT / each]);
     read(&place);
+}
+
+/// Very many small values, where no event has any, or not so many.
+#[test]
+fn e7_an_event_made_of_very_many_values_takes_no_memory() {
+    const VALUES: usize = 10_000_000;
+    let list = |value: &str| format!("[{}{value}]", format!("{value},").repeat(VALUES));
+    let members = || format!("{{{}\"a\":0}}", "\"a\":0,".repeat(VALUES / 2));
+    let planned = |city: &str, more: &str, work: &str| {
+        let place = format!("\"slug\":null,\"name\":null,\"city\":{city},\"country\":null");
+        format!("{{\"planned\":{{\"venue\":1,{place},\"array\":null,{more}\"work\":{{{work}}}}}}}")
+    };
+    let started = |options: &str| {
+        let operator = r#"{"user":"a","host":"b","version":"c"}"#;
+        let rest = format!("\"verb\":\"migrate\",\"scope\":\"everywhere\",\"operator\":{operator}");
+        format!("{{\"run_started\":{{{rest},\"options\":{options}}}}}")
+    };
+    let zeros = list("0");
+    let events = [
+        (1, planned("null", &format!("\"x\":{zeros},"), "\"move\":[]")),
+        (1, planned(&members(), "", "\"move\":[]")),
+        (2, started(&format!("{{\"x\":{zeros}}}"))),
+        (3, format!("{{\"uploaded\":{}}}", members())),
+        (4, planned("null", "", &format!("\"move\":{}", list("\"\"")))),
+        (1, planned("null", "", &format!("\"add\":{{\"left_out\":[],\"entries\":{}}}", list("\"\"")))),
+        (4, started(&format!("{{\"skip_tables\":{}}}", list("\"\"")))),
+    ];
+    // One entry, of which only its URL is looked at when a ledger is opened.
+    let entry = serde_json::Value::from(members()).to_string();
+    let last = (4, planned("null", "", &format!("\"move\":[{entry}]")));
+    for (code, (version, event)) in [20; 7].into_iter().zip(events).chain([(0, last)]) {
+        let place = Place::new(Kind::Sqlite);
+        let head = format!("\"v\":{version},\"at\":\"2026-11-22T15:40:00.007Z\",\"run\":2");
+        ending_in(&place, &format!("{{{head},\"event\":{event}}}"));
+        let ran = bounded(&place, &["ledger", "verify"], code);
+        assert!(code == 0 || ran.stderr.contains("at event 3"), "{ran}");
+    }
 }

@@ -154,6 +154,8 @@ pub const PLAN_FILE_BYTES_MAX: usize = 30_000_000;
 pub const MATCHES_FILE_BYTES_MAX: u64 = 100_000_000;
 /// Bytes of one field of it.
 pub const MATCHES_FIELD_BYTES_MAX: usize = 16 * 1024;
+/// Fields of one row of it. It has eleven columns, and each field takes many times its bytes.
+pub const MATCHES_FIELDS_MAX: usize = 1_000;
 /// Rows of it that cannot be read: with more of them it is no matching report.
 pub const MATCHES_BAD_ROWS_MAX: usize = 100_000;
 /// Differences between a saved plan and the database that are named; beyond these a person plans anew anyway.

@@ -10,7 +10,9 @@ use csv::ByteRecord;
 use ledger::ids::VenueId;
 use ledger::store::private;
 
-use crate::limits::{MATCHES_BAD_ROWS_MAX, MATCHES_FIELD_BYTES_MAX, MATCHES_FILE_BYTES_MAX};
+use crate::limits::{
+    MATCHES_BAD_ROWS_MAX, MATCHES_FIELD_BYTES_MAX, MATCHES_FIELDS_MAX, MATCHES_FILE_BYTES_MAX,
+};
 
 pub use self::whole::whole;
 
@@ -138,7 +140,7 @@ impl Matches {
 /// and rows without `ea_id`, are no matches.
 ///
 /// # Errors
-/// When the file cannot be read, is no CSV with commas in UTF-8, one of the columns `ta_id`, `ta_slug`, `ea_id`, `ea_slug`,
+/// When the file cannot be read, has a row of too many fields, is no CSV with commas in UTF-8, one of the columns `ta_id`, `ta_slug`, `ea_id`, `ea_slug`,
 /// `match_type` and `distance_m` is not there exactly once, or `ta_name`, `ea_name` or `confidence` more than once. A row that
 /// cannot be read is no error, unless there is no other: see [`Matches::bad`].
 pub fn read(path: &Path) -> Result<Matches, MatchesError> {
@@ -196,9 +198,32 @@ fn whole_file(path: &Path) -> std::io::Result<(Vec<u8>, Option<String>)> {
             (file, others)
         }
     };
-    match file.take(MATCHES_FILE_BYTES_MAX + 1).read_to_end(&mut bytes)? as u64 {
-        0..=MATCHES_FILE_BYTES_MAX => Ok((bytes, others)),
-        _ => Err(std::io::Error::other(format!("it is larger than {MATCHES_FILE_BYTES_MAX} bytes"))),
+    let wrong = match file.take(MATCHES_FILE_BYTES_MAX + 1).read_to_end(&mut bytes)? as u64 {
+        0..=MATCHES_FILE_BYTES_MAX => {
+            let line = too_wide(&bytes).map(|start| Lines { bytes: &bytes, at: 0, line: 1 }.of(start as u64));
+            line.map(|line| format!("the row on line {line} has more than {MATCHES_FIELDS_MAX} fields"))
+        }
+        _ => Some(format!("it is larger than {MATCHES_FILE_BYTES_MAX} bytes")),
+    };
+    wrong.map_or(Ok((bytes, others)), |wrong| Err(std::io::Error::other(wrong)))
+}
+
+/// Where the first row begins that has more fields than any. The reader would take it in whole before anybody could look, so
+/// its fields are counted by what it is made of.
+fn too_wide(bytes: &[u8]) -> Option<usize> {
+    let (mut reader, mut text) = (csv_core::Reader::new(), [0; 1_024]);
+    let (mut at, mut start, mut fields) = (0, 0, 0);
+    loop {
+        let (result, read, _) = reader.read_field(&bytes[at..], &mut text);
+        at += read;
+        match result {
+            csv_core::ReadFieldResult::End => return None,
+            csv_core::ReadFieldResult::Field { .. } if fields == MATCHES_FIELDS_MAX => return Some(start),
+            csv_core::ReadFieldResult::Field { record_end: true } => (start, fields) = (at, 0),
+            csv_core::ReadFieldResult::Field { record_end: false } => fields += 1,
+            // The next time nothing is left, which is how it is told.
+            csv_core::ReadFieldResult::InputEmpty | csv_core::ReadFieldResult::OutputFull => {}
+        }
     }
 }
 

@@ -21,6 +21,35 @@ fn rows() -> impl Strategy<Value = Vec<(i64, String, i64, String, f64)>> {
     vec((any::<i64>(), fields(), 0..9_i64, fields(), 0.0..1e9_f64), 1..6)
 }
 
+/// Rows of very many fields, also where line breaks stand in quotes between them.
+#[test]
+fn d4_a_report_of_very_many_fields_takes_no_memory() {
+    const HEADER: &str = "ta_id,ta_slug,ea_id,ea_slug,match_type,distance_m\n";
+    let peak = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:").map(str::to_owned));
+        line.map_or(0, |line| line.trim().trim_end_matches(" kB").parse::<u64>().unwrap())
+    };
+    let commas = ",".repeat(40_000_000);
+    let broken = ",,,,,,,,,\"\n\"".repeat(3_000_000);
+    for (text, line) in [
+        (commas.clone(), "line 1 "),
+        (format!("{HEADER}{commas}"), "line 2 "),
+        (format!("{HEADER}\n1,a,2,b,slug_geo,1\n{broken}"), "line 4 "),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("matching_report.csv");
+        std::fs::write(&path, text).unwrap();
+        let before = peak();
+        let said = read(&path).unwrap_err().to_string();
+        assert!(peak() <= before + 100_000, "{} kB over {before} kB", peak() - before);
+        assert!(said.contains(line) && said.contains("more than 1000 fields"), "{said}");
+    }
+    // As many as that are read.
+    let wide = format!("{},x{}\n1,a,2,b,slug_geo,1{}\n", HEADER.trim(), ",".repeat(993), ",".repeat(994));
+    assert_eq!(read_text(wide).unwrap().rows, 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -99,8 +99,9 @@ pub(super) async fn search(pool: &Pool, search: &Search) -> Result<Seen, Trouble
 /// A transaction that sees one moment, and whose statements may take longer than others.
 async fn begin(pool: &Pool) -> Result<Open<'_>, Trouble> {
     let mut open = pool.begin_at("REPEATABLE READ", "READ ONLY").await?;
+    // Each of its statements is large and runs once: compiling it would take longer than running it.
     let settings = format!(
-        "SET LOCAL statement_timeout = {SEARCH_STATEMENT_MS_MAX}; \
+        "SET LOCAL jit = off; SET LOCAL statement_timeout = {SEARCH_STATEMENT_MS_MAX}; \
          SET LOCAL idle_in_transaction_session_timeout = {SEARCH_UNREAD_MS_MAX}; \
          SET LOCAL tcp_user_timeout = {SEARCH_UNREAD_MS_MAX}"
     );

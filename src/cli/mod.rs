@@ -192,6 +192,8 @@ pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, F
             .because(error)
             .hint("Go to one that is there (`cd DIRECTORY`), and run it again")
     })?;
+    // What is refused before that is told with a directory to go to.
+    std::env::home_dir().map_or((), ::ledger::store::private::home_is);
     let (config, mut wrong) = Config::read(&here, catalog::login);
     secrets::know(config.secrets(catalog::login));
     let populates = matches!(cli.verb, Verb::Populate(_));

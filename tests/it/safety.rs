@@ -5,6 +5,7 @@ mod env_file;
 mod hints;
 mod modes;
 mod others;
+mod parents;
 mod places;
 mod planted;
 mod roots;

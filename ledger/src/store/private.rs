@@ -5,6 +5,8 @@
 mod advice;
 mod dir;
 mod named;
+mod owner;
+mod parents;
 mod shell;
 mod trusted;
 
@@ -22,6 +24,9 @@ pub use named::{
     check_made, check_socket, check_way, check_writable, in_others_hands, is_handed, is_own_file, is_stream,
     leads_to, open_handed, open_regular, open_stream, open_to_replace,
 };
+use owner::{of_owner, outside, user};
+pub use parents::home_is;
+use parents::{Fault, elsewhere, faults, own_directory};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 pub use shell::{is_plain, quoted, sql, word};
@@ -36,9 +41,6 @@ const OTHERS_WRITE: u32 = 0o022;
 const STICKY: u32 = 0o1000;
 /// Those who may do everything anyway.
 const ROOT: u32 = 0;
-
-/// What to do where a directory cannot be closed.
-const OWN_DIRECTORY: &str = "Work in a directory of your own: mkdir -m 700 ~/rollout && cd ~/rollout";
 
 /// Why something on the disk is not used. It travels in an [`io::Error`].
 #[derive(Debug, thiserror::Error)]
@@ -257,8 +259,19 @@ pub fn check_directory(file: &Path) -> io::Result<()> {
 /// # Errors
 /// Those of the file system; a [`Refused`] where somebody can.
 pub fn check_exclusive(file: &Path) -> io::Result<()> {
+    let is_trusted = |uid| [user(), ROOT].contains(&uid);
     check_directory(file)?;
-    check_closed_to(file, |uid| [user(), ROOT].contains(&uid))
+    // The way to it as well: SQLite follows the links once more.
+    let followed = trusted::followed(file, |at, _| {
+        let dir = at.canonicalize()?;
+        check_above(&dir, &dir.metadata()?, file, is_trusted)
+    });
+    match followed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        // There is no file yet.
+        _ => {}
+    }
+    check_closed_to(file, is_trusted)
 }
 
 /// The same for whoever only reads, who may do so in a directory that is another user's alone.
@@ -269,43 +282,40 @@ pub fn check_closed(file: &Path) -> io::Result<()> {
     check_closed_to(file, |_| true)
 }
 
-fn check_closed_to(file: &Path, is_trusted: impl Fn(u32) -> bool) -> io::Result<()> {
-    let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+fn check_closed_to(named: &Path, is_trusted: impl Fn(u32) -> bool) -> io::Result<()> {
+    let file = named.canonicalize().unwrap_or_else(|_| named.to_owned());
     let dir = or_dot(file.parent().unwrap_or(Path::new(""))).canonicalize()?;
     let about = dir.metadata()?;
     if about.mode() & OTHERS_WRITE != 0 {
-        return Err(open_to_others(&dir, &about, &file));
+        return Err(open_to_others(&dir, &about, named));
     }
-    let mut below = about;
-    for above in dir.ancestors().skip(1) {
-        let about = above.metadata()?;
-        if !is_trusted(about.uid()) {
-            let why = format!(
-                "is a directory of another user (uid {}), who can exchange what lies below it",
-                about.uid()
-            );
-            return Err(Refused::error(above, why, OWN_DIRECTORY));
-        }
-        let is_kept = about.mode() & STICKY != 0 && is_trusted(below.uid());
-        if about.mode() & OTHERS_WRITE != 0 && !is_kept {
-            return Err(open_to_others(above, &about, above));
-        }
-        below = about;
-    }
-    Ok(())
+    check_above(&dir, &about, named, is_trusted)
 }
 
-/// Refuses a directory that others may write to, with what to do about a file in it.
+/// Sees that nobody else can exchange a directory, or one above it.
+fn check_above(
+    dir: &Path,
+    about: &Metadata,
+    file: &Path,
+    is_trusted: impl Fn(u32) -> bool,
+) -> io::Result<()> {
+    let Some(above) = dir.parent() else { return Ok(()) };
+    match faults(above, about.uid(), is_trusted)?.into_iter().next() {
+        None => Ok(()),
+        Some(Fault::Open(dir, about)) => Err(open_to_others(&dir, &about, file)),
+        Some(Fault::Others(dir, about)) => {
+            let why =
+                format!("is a directory {}, who can exchange what lies below it", of_owner(about.uid()));
+            let advice = outside(about.uid()).map_or_else(|| elsewhere(file), str::to_owned);
+            Err(Refused::error(&dir, why, advice))
+        }
+    }
+}
+
+/// Refuses a directory that others may write to, with what to do about all such directories on the way to a file.
 fn open_to_others(dir: &Path, about: &Metadata, file: &Path) -> io::Error {
-    let is_sticky = about.mode() & STICKY != 0;
     let why = format!("is a directory that others may write to (mode {:04o})", about.mode() & 0o7777);
-    // Others need root's directories with the sticky bit, such as /tmp, as they are.
-    let advice = match about.uid() == user() && !(is_sticky && user() == ROOT) {
-        true => left_by_others(file) + &closed(dir, file),
-        false if is_sticky => moved(file),
-        false => OWN_DIRECTORY.to_owned(),
-    };
-    Refused::error(dir, why, advice)
+    Refused::error(dir, why, parents::advice(file))
 }
 
 /// Names what others have put in the place of a file, or beside it where a ledger has its own, before the directory is closed.
@@ -325,37 +335,15 @@ fn left_by_others(file: &Path) -> String {
     }
 }
 
-/// What takes a ledger out of a directory with the sticky bit. Others cannot exchange our files there, and theirs are left:
-/// to move them to another disk would make them ours.
-fn moved(file: &Path) -> String {
-    let is_ours = |name: &PathBuf| {
-        let about = name.symlink_metadata();
-        about.is_ok_and(|about| about.is_file() && about.uid() == user() && about.nlink() == 1)
-    };
-    let beside = |ending: &str| {
-        let mut name = file.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
-    };
-    let ours: Vec<_> = ["", "-wal", "-journal"].map(beside).into_iter().filter(is_ours).collect();
-    if ours.first().is_none_or(|first| first != file) {
-        return OWN_DIRECTORY.to_owned();
-    }
-    let ours = ours.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(" ");
-    format!("While no run goes on: mkdir -m 700 ~/rollout && mv {ours} ~/rollout && cd ~/rollout")
-}
-
 /// Sees that nobody else can exchange a file in a directory.
 fn check_held(dir: &Path, file: &Path) -> io::Result<()> {
     let about = dir.metadata()?;
     // A name that can be typed anywhere, where it has one.
     let dir = &*dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     if ![user(), ROOT].contains(&about.uid()) {
-        let why = format!(
-            "is a directory of another user (uid {}), who can exchange all that is in it",
-            about.uid()
-        );
+        let why = format!("is a directory {}, who can exchange all that is in it", of_owner(about.uid()));
         let advice = match file.exists() {
+            _ if outside(about.uid()).is_some() => outside(about.uid()).unwrap_or_default().to_owned(),
             // A new directory would mean a second ledger, which knows nothing of the first.
             // Nor is it taken over: what else lies there would come with it.
             true => {
@@ -365,7 +353,7 @@ fn check_held(dir: &Path, file: &Path) -> io::Result<()> {
                      else work in a directory of your own"
                 )
             }
-            false => OWN_DIRECTORY.to_owned(),
+            false => own_directory(),
         };
         return Err(Refused::error(dir, why, advice));
     }
@@ -373,18 +361,6 @@ fn check_held(dir: &Path, file: &Path) -> io::Result<()> {
         return Err(open_to_others(dir, &about, file));
     }
     Ok(())
-}
-
-/// What closes a directory for others, and a file in it that is as open as the directory: a umask of 002 makes both.
-fn closed(dir: &Path, file: &Path) -> String {
-    let is_open =
-        |about: Metadata| about.is_file() && about.uid() == user() && about.mode() & OTHERS_WRITE != 0;
-    let mut shell = format!("chmod go-w {}", quoted(dir));
-    if let (Some(name), true) = (file.file_name(), file.symlink_metadata().is_ok_and(is_open)) {
-        shell.push(' ');
-        shell.push_str(&quoted(&dir.join(name)));
-    }
-    shell
 }
 
 /// A file that is ours alone to change, by what the system says of it.
@@ -458,10 +434,6 @@ fn anothers(path: &Path, about: &Metadata) -> io::Error {
 /// Whether this user may change the rights of something.
 pub fn may_change(about: &Metadata) -> bool {
     [about.uid(), ROOT].contains(&user())
-}
-
-fn user() -> u32 {
-    rustix::process::geteuid().as_raw()
 }
 
 #[cfg(test)]

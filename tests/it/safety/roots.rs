@@ -10,19 +10,19 @@ use crate::support::program::{Ran, Workplace};
 use crate::support::stage::Kind;
 
 /// The user who runs the program, and another one.
-const USER: u32 = 65_533;
+pub(super) const USER: u32 = 65_533;
 const ANOTHER: u32 = 65_534;
 const ROOT: u32 = 0;
 
 /// A directory of the user's own, with a ledger and a program in reach.
-struct Plain {
-    place: tempfile::TempDir,
+pub(super) struct Plain {
+    pub(super) place: tempfile::TempDir,
     at: Workplace,
 }
 
 impl Plain {
     /// `None` where nobody can be made another user.
-    fn new() -> Option<Self> {
+    pub(super) fn new() -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             eprintln!("NOT RUN: only root can be another user");
             return None;
@@ -37,13 +37,17 @@ impl Plain {
         Some(plain)
     }
 
-    fn dir(&self) -> PathBuf {
+    pub(super) fn dir(&self) -> PathBuf {
         self.place.path().join("rollout")
     }
 
     /// A copy of a ledger, as somebody's.
     fn ledger(&self, owner: u32, bits: u32) -> PathBuf {
-        let ledger = self.dir().join("longshore.production.ledger");
+        self.ledger_in(&self.dir(), owner, bits)
+    }
+
+    pub(super) fn ledger_in(&self, dir: &Path, owner: u32, bits: u32) -> PathBuf {
+        let ledger = dir.join("longshore.production.ledger");
         fs::copy(self.at.ledger(), &ledger).unwrap();
         mode(&ledger, bits);
         chown(&ledger, Some(owner), None).unwrap();

@@ -53,6 +53,17 @@ pub fn open_trusted(path: &Path) -> io::Result<File> {
 /// # Errors
 /// Those of the file system; a [`Refused`] where somebody can.
 pub(super) fn end_of(path: &Path) -> io::Result<PathBuf> {
+    followed(path, |at, link| {
+        check_held(at, link)?;
+        check_link(link)
+    })
+}
+
+/// What a name leads to, where each link on the way passes: it is given, and the directory in which it lies.
+pub(super) fn followed(
+    path: &Path,
+    mut passes: impl FnMut(&Path, &Path) -> io::Result<()>,
+) -> io::Result<PathBuf> {
     let parts = |path: &Path| -> Vec<OsString> {
         path.components().rev().map(|part| part.as_os_str().to_owned()).collect()
     };
@@ -72,8 +83,7 @@ pub(super) fn end_of(path: &Path) -> io::Result<PathBuf> {
         if links > LINKS_MAX {
             return Err(rustix::io::Errno::LOOP.into());
         }
-        check_held(or_dot(&at), &next)?;
-        check_link(&next)?;
+        passes(or_dot(&at), &next)?;
         rest.extend(parts(&next.read_link()?));
     }
     // As it was named, where it can be: messages repeat it.

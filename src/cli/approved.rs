@@ -33,6 +33,7 @@ pub fn run(
     files.prepare()?;
     let catalog = context.open_catalog_to_write()?;
     check_target(context, &*catalog, path, &plan)?;
+    context.check_claim(&*catalog, &plan.scope)?;
     let mut options = args.options(Some(forward), plan.limit);
     let clients = Some(context.open_clients(&options)?);
     let ledger = context.open_ledger(&*catalog)?;

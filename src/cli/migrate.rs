@@ -77,6 +77,7 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
         let out = show::Out { format: context.common.format, file: None };
         return planned::say(context, &*catalog, &geography, &chosen, &asked, &out);
     }
+    context.check_claim(&*catalog, &chosen.scope)?;
     args.files.prepare()?;
     let options = args.run.options(Some(&args.forward), args.limit);
     let clients = Some(context.open_clients(&options)?);

@@ -193,7 +193,9 @@ pub fn run(cli: Cli, runtime: &Runtime, interrupt: &Interrupt) -> Result<Exit, F
             .hint("Go to one that is there (`cd DIRECTORY`), and run it again")
     })?;
     // What is refused before that is told with a directory to go to.
-    std::env::home_dir().map_or((), ::ledger::store::private::home_is);
+    if let Some(home) = std::env::home_dir() {
+        ::ledger::store::private::home_is(home);
+    }
     let (config, mut wrong) = Config::read(&here, catalog::login);
     secrets::know(config.secrets(catalog::login));
     let populates = matches!(cli.verb, Verb::Populate(_));

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use ledger::event::{self, Operator, Options};
+use ledger::event::{self, Operator, Options, Scope};
 use ledger::ids::LedgerId;
 use ledger::ledger::Ledger;
+use ledger::plan;
 use ledger::store::private::Dir;
 use ledger::store::{LedgerError, Store, is_out_of_descriptors};
 use ledger::timestamp::Timestamp;
@@ -121,6 +122,14 @@ impl Context<'_> {
                 .hint(format!("Name the primary server in {name}, and then the same command again")));
         }
         Ok(catalog)
+    }
+
+    /// Sees that the country of a scope can be claimed, where one is known before the rows are read.
+    pub fn check_claim(&self, catalog: &dyn Catalog, scope: &Scope) -> Result<(), Failure> {
+        match scope {
+            Scope::Run(_) | Scope::Everywhere => Ok(()),
+            scope => Ok(self.runtime.block_on(catalog.check_claim(plan::country(scope)))?),
+        }
     }
 
     /// Opens the ledger for writing and sees that it belongs to this database; `None` when there is none yet.

@@ -56,6 +56,7 @@ pub fn run(context: &Context<'_>, args: &ResumeArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     };
     let of = ledger.state().run(run).expect("it was just chosen");
+    context.check_claim(&*catalog, &of.started.scope)?;
     let verb = of.started.verb;
     let forward = (verb == Verb::Migrate).then_some(&args.forward);
     let options = args.how.over(of.options(), forward);

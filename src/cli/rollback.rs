@@ -75,6 +75,7 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
     let missing = || LedgerError::Missing { path: context.ledger_path() };
     let mut ledger = context.open_ledger(&*catalog)?.ok_or_else(missing)?;
     let scope = scope(&ledger, args)?;
+    context.check_claim(&*catalog, &scope)?;
     let preview = preview(context, &ledger, &scope);
     let has_files = args.delete_cdn_files && !plan::deletable(ledger.state(), &scope).is_empty();
     if plan::take_backs(ledger.state(), &scope).is_empty() && preview.closes.is_empty() && !has_files {

@@ -1,6 +1,6 @@
 //! What this machine itself has to give: room on its disks, the right to write, descriptors, memory.
 
-use std::fs::{self, File};
+use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
@@ -29,8 +29,8 @@ pub fn is_writable(path: &Path) -> bool {
 
 /// The process that holds a lock on a whole file, and its user's number, where Linux says so: not from inside a container
 /// whose processes are numbered anew.
-pub fn locker(file: &File) -> Option<(u32, u32)> {
-    let inode = file.metadata().ok()?.ino();
+pub fn locker(about: &Metadata) -> Option<(u32, u32)> {
+    let inode = about.ino();
     let locks = fs::read_to_string("/proc/locks").ok()?;
     let processes = locks.lines().filter_map(|line| {
         // 1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF

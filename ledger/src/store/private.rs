@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-pub use advice::one_name;
+pub use advice::{may_move, one_name};
 use advice::{away, of_another};
 pub use dir::Dir;
 pub use named::{
@@ -248,7 +248,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 /// # Errors
 /// Those of the file system; a [`Refused`] where somebody can.
 pub fn check_directory(file: &Path) -> io::Result<()> {
-    let dir = trusted::end_of(or_dot(file.parent().unwrap_or(Path::new(""))))?;
+    let dir = trusted::end_for(or_dot(file.parent().unwrap_or(Path::new(""))), file)?;
     check_held(or_dot(&dir), file)
 }
 

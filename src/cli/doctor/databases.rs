@@ -257,6 +257,8 @@ fn rights(found: &Inspection) -> Vec<Line> {
             "Name the database that takes updates; a file and its directory must be this user's to write";
         lines.push(Line::finding(CHECK, format!("no row can be updated: {why}"), advice));
     }
+    let unclaimable = found.unclaimable.iter().cloned();
+    lines.extend(unclaimable.map(|why| Line::finding(CHECK, why.found, why.advice)));
     if !found.at_update.is_empty() {
         lines.push(Line::note(
             CHECK,
@@ -352,6 +354,7 @@ mod tests {
             tables: Vec::new(),
             at_update: Vec::new(),
             unknown_server: None,
+            unclaimable: Vec::new(),
             read_only: None,
             policies: Policies::None,
             route: None,

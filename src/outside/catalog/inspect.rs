@@ -35,12 +35,23 @@ pub struct Inspection {
     pub unknown_server: Option<&'static str>,
     /// Why no row can be written, where that hangs on the database as a whole. Only asked for [`Access::Update`].
     pub read_only: Option<String>,
+    /// Claims' files that keep this user from claiming a country. Only asked for [`Access::Update`] of a file.
+    pub unclaimable: Vec<Unclaimable>,
     /// What row-level security does to `venues`; always [`Policies::None`] in SQLite.
     pub policies: Policies,
     /// What lies between; `None` for a file.
     pub route: Option<Route>,
     /// The server's clock; `None` for a file.
     pub clock: Option<Clock>,
+}
+
+/// A claim's file that this user cannot use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unclaimable {
+    /// Which, and why.
+    pub found: String,
+    /// What to do.
+    pub advice: String,
 }
 
 /// A table that is there.

@@ -230,6 +230,12 @@ pub trait Catalog: Send + Sync {
         venue: VenueId,
         rewrite: &(dyn for<'text> Fn(Option<&'text str>) -> Rewrite + Send + Sync),
     ) -> Result<Row, Trouble>;
+    /// Sees, before anybody is asked anything, that nothing keeps this user from claiming a country, as far as that shows;
+    /// whoever holds it is not waited for.
+    async fn check_claim(&self, country: Option<&str>) -> Result<(), Trouble> {
+        let _only_files_can_be_in_the_way = country;
+        Ok(())
+    }
     /// Claims a country (ISO code; `None` for venues without one) for this process, trying for
     /// `limits::CLAIM_TRY_MS_MAX`. `holder` is what others are told.
     async fn claim(&self, country: Option<&str>, holder: &str) -> Result<Box<dyn Claim>, ClaimRefused>;

@@ -316,6 +316,10 @@ impl Catalog for SqliteCatalog {
         tokio::join!(row, decide).0
     }
 
+    async fn check_claim(&self, country: Option<&str>) -> Result<(), Trouble> {
+        claim::check(&self.file.path, country)
+    }
+
     async fn claim(&self, country: Option<&str>, holder: &str) -> Result<Box<dyn Claim>, ClaimRefused> {
         Ok(Box::new(claim::SqliteClaim::take(&self.file.path, country, holder).await?))
     }

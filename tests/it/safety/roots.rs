@@ -1,7 +1,7 @@
 //! What a plain user is told about what is root's or another's: things that this user can do (requirement S5).
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -55,9 +55,27 @@ impl Plain {
     }
 
     fn run(&self, args: &[&str]) -> Ran {
+        self.run_with(args, &[])
+    }
+
+    /// The same with the settings of the sandbox, in which this user may write.
+    fn run_on_its_database(&self, args: &[&str]) -> Ran {
+        mode(&self.at.sandbox_dir(), 0o777);
+        for file in fs::read_dir(self.at.sandbox_dir()).unwrap().map(|file| file.unwrap().path()) {
+            let name = file.file_name().unwrap().to_str().unwrap();
+            if name.starts_with("eventasaurus.db") && !name.ends_with(".lock") {
+                mode(&file, 0o666);
+            }
+        }
+        let settings: Vec<_> = self.at.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        self.run_with(args, &settings)
+    }
+
+    fn run_with(&self, args: &[&str], settings: &[(&str, &str)]) -> Ran {
         let mut command = Command::new("setpriv");
         command.args([&format!("--reuid={USER}"), &format!("--regid={USER}"), "--clear-groups"]);
         command.arg(self.place.path().join("longshore")).args(args).current_dir(self.dir()).env_clear();
+        command.envs(settings.iter().copied());
         command.env("PATH", std::env::var_os("PATH").unwrap()).stdin(Stdio::null());
         Ran::new(args, command.output().unwrap())
     }
@@ -145,4 +163,31 @@ fn e5_a_place_that_cannot_be_looked_at_is_told_as_that() {
     fs::remove_file(plain.dir().join("ring")).unwrap();
     symlink(".env", plain.dir().join(".env")).unwrap();
     plain.run(&["countries"]).code(2).says("cannot be read").says("ls -l .env");
+}
+
+/// A claim's file stays behind, and where a group works on one database it is the next one's to use.
+#[test]
+fn s5_a_claims_file_that_another_user_left_is_told_before_any_question_and_can_be_taken_away() {
+    let Some(plain) = Plain::new() else { return };
+    let claim = plain.at.sandbox_dir().join("eventasaurus.db.longshore-DE.lock");
+    fs::write(&claim, "somebody").unwrap();
+    mode(&claim, 0o600);
+    let rm = format!("rm {}", claim.display());
+    let ran = plain.run_on_its_database(&["migrate", "--country", "DE"]).code(30).says(&rm);
+    assert!(!ran.stderr.contains("This moves") && !ran.stderr.contains("directory of your own"), "{ran}");
+    assert!(fs::read_dir(plain.dir()).unwrap().next().is_none(), "no ledger was made: {ran}");
+    let doctor = plain.run_on_its_database(&["doctor", "--format", "json"]).code(13);
+    assert!(doctor.stdout.contains(&rm), "{doctor}");
+    // While somebody holds it, that is told instead, and nobody is to take it away.
+    let held = fs::File::open(&claim).unwrap();
+    held.lock().unwrap();
+    let ran = plain.run_on_its_database(&["migrate", "--country", "DE", "--yes"]);
+    assert!(!ran.stderr.contains("rm "), "{ran}");
+    ran.says(&format!("process {} of user 0", std::process::id()));
+    drop(held);
+    let done = Command::new("setpriv").args([&format!("--reuid={USER}"), "--clear-groups", "sh", "-c", &rm]).status();
+    assert!(done.unwrap().success());
+    let ran = plain.run_on_its_database(&["migrate", "--country", "DE", "--yes"]);
+    assert!(matches!(ran.code, Some(0 | 10)), "{ran}");
+    assert_eq!(fs::metadata(&claim).unwrap().uid(), USER);
 }

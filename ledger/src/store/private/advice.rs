@@ -47,8 +47,8 @@ pub(super) fn of_another(path: &Path) -> String {
     )
 }
 
-/// Whether this user may rename what is there.
-fn may_move(path: &Path) -> bool {
+/// Whether this user may rename or remove what is there.
+pub fn may_move(path: &Path) -> bool {
     let dir = or_dot(path.parent().unwrap_or(Path::new(""))).metadata();
     let is_ours = |about: &Metadata| about.uid() == user();
     let is_open = |about: &Metadata| about.mode() & STICKY == 0 || is_ours(about);

@@ -90,8 +90,14 @@ fn all_open(file: &Path) -> Vec<Open> {
     let _ = followed(file, |at, _| {
         let dir = at.canonicalize()?;
         let about = dir.metadata()?;
+        let above = dir.parent().map_or(Ok(Vec::new()), |above| faults(above, about.uid(), |_| true))?;
         if about.mode() & OTHERS_WRITE != 0 && about.mode() & STICKY == 0 {
             push(dir, about, false);
+        }
+        for fault in above {
+            if let Fault::Open(dir, about) = fault {
+                push(dir, about, false);
+            }
         }
         Ok(())
     });

@@ -53,8 +53,13 @@ pub fn open_trusted(path: &Path) -> io::Result<File> {
 /// # Errors
 /// Those of the file system; a [`Refused`] where somebody can.
 pub(super) fn end_of(path: &Path) -> io::Result<PathBuf> {
+    end_for(path, path)
+}
+
+/// The same on the way to a file, about which it is told what to do.
+pub(super) fn end_for(path: &Path, file: &Path) -> io::Result<PathBuf> {
     followed(path, |at, link| {
-        check_held(at, link)?;
+        check_held(at, file)?;
         check_link(link)
     })
 }

@@ -81,6 +81,7 @@ pub(crate) async fn inspect(url: &str, access: Access, tables: &[&str]) -> Resul
         tables: pool.tables.all.clone(),
         at_update,
         unknown_server: unknown_server(&pool.way.options),
+        unclaimable: Vec::new(),
         read_only: (is_standby && access == Access::Update).then_some(standby),
         policies,
         route: Some(route(&pool.way, port).await?),

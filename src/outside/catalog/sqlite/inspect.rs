@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::File;
+use super::claim;
 use super::trouble::trouble;
 use crate::outside::Trouble;
 use crate::outside::catalog::inspect::{Access, Column, Inspection, Policies, Table};
@@ -26,7 +27,12 @@ pub(crate) async fn inspect(path: &Path, access: Access, tables: &[&str]) -> Res
         Access::Read => None,
         Access::Update => why_read_only(&file.path).await,
     };
+    let unclaimable = match access {
+        Access::Read => Vec::new(),
+        Access::Update => claim::in_the_way(&file.path),
+    };
     Ok(Inspection {
+        unclaimable,
         version: format!("SQLite {}", rusqlite::version()),
         place: plain(&file.path.to_string_lossy()),
         role: None,

@@ -123,7 +123,7 @@ fn s5_a_directory_is_named_only_where_it_can_be_made() {
     let open = made(plain.place.path().join("open"), 0, 0o777);
     let (roots, none) = (made(plain.place.path().join("roots"), 0, 0o755), plain.place.path().join("none"));
     for home in [&roots, &none, &open] {
-        let ran = user(&plain, (&open, home), "longshore doctor");
+        let ran = user(&plain, (&open, home), "longshore doctor --format json");
         assert!(!ran.stdout.contains("~/") && ran.stdout.contains("mkdir -m 700 /var/tmp/rollout"), "{ran}");
     }
 }
@@ -141,7 +141,7 @@ fn s5_in_a_user_namespace_nobody_is_taken_for_this_user() {
         eprintln!("NOT RUN: this system makes no user namespaces for plain users");
         return;
     }
-    for (how, script) in [("-Ur", CHECKPOINT), ("-U", CHECKPOINT), ("-U", "longshore doctor")] {
+    for (how, script) in [("-Ur", CHECKPOINT), ("-U", CHECKPOINT), ("-U", "longshore doctor --format json")] {
         let ran = inside(how, &home, script);
         assert!(matches!(ran.code, Some(2 | 13)), "{ran}");
         let said = format!("{}{}", ran.stdout, ran.stderr);

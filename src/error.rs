@@ -109,6 +109,13 @@ impl Failure {
 
 impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Self {
+        Self::of_ledger(error, "`longshore resume`")
+    }
+}
+
+impl Failure {
+    /// A ledger in trouble. `again` is the command that goes on, between backticks.
+    pub fn of_ledger(error: LedgerError, again: &str) -> Self {
         let message = error.to_string();
         match error {
             LedgerError::Missing { .. } => {
@@ -132,7 +139,7 @@ impl From<LedgerError> for Failure {
             }
             LedgerError::Displaced { .. } => Self::new(Exit::Held, message)
                 .because("this process has stopped; what it wrote before is safe")
-                .hint("When the other has ended, `longshore resume` goes on; `longshore log` shows what it wrote")
+                .hint(format!("When the other has ended, {again} goes on; `longshore log` shows what it wrote"))
                 .hint("Leave the file beside the ledger whose name ends in .lock alone while anything is at work"),
             LedgerError::Linked { path, .. } => {
                 let path = quoted(&path);
@@ -166,7 +173,7 @@ impl From<LedgerError> for Failure {
                 let failure = failure.hint(hint);
                 match path.metadata().is_ok_and(|about| about.is_file() && about.len() > 0) {
                     true => failure
-                        .hint("What was written before is safe, and `longshore resume` goes on from there"),
+                        .hint(format!("What was written before is safe, and {again} goes on from there")),
                     false => failure,
                 }
             }

@@ -83,6 +83,9 @@ pub const COMPARE_GAIN_PERCENT_HOPED: f64 = 20.0;
 
 /// Further attempts after the first (E1).
 pub const RETRIES_MAX: u32 = 3;
+/// What a file's deletion still gets when the command is to stop: an answer comes within a second, and one that is late may not
+/// come at all.
+pub const SWEEP_STOP_MS_MAX: u64 = 3_000;
 /// The first wait of the exponential backoff.
 pub const RETRY_WAIT_MS_FIRST: u64 = 500;
 /// The longest single wait of the backoff.

@@ -13,6 +13,7 @@ use ledger::event::{CdnDeleted, Event, Record};
 use ledger::ledger::Ledger;
 use ledger::report::{believed, provenances};
 use ledger::store::LedgerError;
+use ledger::trouble::TroubleKind;
 use tokio::sync::{mpsc, watch};
 
 use self::answer::{Answer, Deleted};
@@ -83,7 +84,7 @@ pub fn run(context: &Context<'_>, args: &ReconcileArgs) -> Result<Exit, Failure>
     let judged = compare(context, &world, &mut ledger, !args.delete_orphans)?;
     let mut answer = Answer::new(context.target.name(), &ledger, &judged, &world.texts);
     let mut swept = Ok(Swept::All);
-    let goes_on = format!("`longshore reconcile --delete-orphans{}` goes on", skips(&world.texts.skipped));
+    let again = format!("`longshore reconcile --delete-orphans{}`", skips(&world.texts.skipped));
     if args.delete_orphans {
         let candidates = candidates(&judged);
         let deleted = match (candidates.is_empty(), judged.unreadable) {
@@ -102,7 +103,7 @@ pub fn run(context: &Context<'_>, args: &ReconcileArgs) -> Result<Exit, Failure>
                 (swept, deleted) = delete(context, &world, &mut ledger, &candidates);
                 // Where nothing became of any file, what ended it is all there is to say.
                 match swept {
-                    Err(error) if deleted.is_empty() => return Err(error.into()),
+                    Err(error) if deleted.is_empty() => return Err(failed(error, &again)),
                     _ => deleted,
                 }
             }
@@ -110,14 +111,24 @@ pub fn run(context: &Context<'_>, args: &ReconcileArgs) -> Result<Exit, Failure>
         answer.deleted(&ledger, deleted);
     }
     show::say(&out, || answer.sheet(), &answer)?;
-    let swept = swept.map_err(|error| Failure::from(error).hint(&goes_on))?;
+    let swept = swept.map_err(|error| failed(error, &again))?;
     match (swept, answer.has_findings()) {
         (Swept::Stopped, _) => {
-            eprintln!("Stopped. {goes_on}.");
+            eprintln!("Stopped. {again} goes on.");
             Ok(Exit::Paused)
         }
         (Swept::All, true) => Ok(Exit::Findings),
         (Swept::All, false) => Ok(Exit::Done),
+    }
+}
+
+/// Why the sweep ended, and what to do. There is no run that could be resumed.
+fn failed(error: RunError, again: &str) -> Failure {
+    match error {
+        RunError::Ledger(error) => Failure::of_ledger(error, again),
+        RunError::Outside(trouble) if trouble.kind == TroubleKind::Unauthorized => Failure::from(trouble)
+            .hint(format!("Set IMAGEKIT_PRIVATE_KEY to a key that may delete, then {again} goes on")),
+        error => Failure::from(error).hint(format!("{again} goes on")),
     }
 }
 
@@ -223,15 +234,17 @@ fn delete(
             Fate::Gone => Some("it was gone already, and nothing needs it"),
             Fate::Kept(_) | Fate::NotKnown(_) => None,
         };
+        let mut written = Ok(());
         if let Some(why) = why {
             let (path, file_id) = (file.path.clone(), file.file.clone());
             let operator = Some(operator());
             let (why, tables_skipped) = (why.to_owned(), world.texts.skipped.clone());
             let event = Event::CdnDeleted(CdnDeleted { path, file_id, why, operator, tables_skipped });
-            ledger.append(&[Record { at: now(), run: None, event }])?;
+            written = ledger.append(&[Record { at: now(), run: None, event }]).map(drop);
         }
-        deleted.push(Deleted::new(file, fate));
-        Ok(())
+        // It is gone, whether that could be written down or not.
+        deleted.push(Deleted::new(file, fate, written.is_ok()));
+        Ok(written?)
     };
     let (cdn, catalog) = (&*world.cdn, &*world.catalog);
     let ledger = RefCell::new(ledger);

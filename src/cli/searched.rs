@@ -26,7 +26,7 @@ pub fn searched(context: &Context<'_>, catalog: &dyn Catalog, skip: &[String]) -
 /// Where row-level security is active for this role, and on a standby.
 pub fn refuse_hidden(texts: &Texts, command: &str) -> Result<(), Failure> {
     let Some(why) = texts.refusal() else { return Ok(()) };
-    let (role, guarded) = (texts.role.as_deref().unwrap_or("this role"), &texts.guarded);
+    let guarded = &texts.guarded;
     let command = format!("{command}{}", skips(&texts.skipped));
     let failure = Failure::usage(format!("no file is deleted: {why}"));
     if texts.is_standby {
@@ -35,8 +35,10 @@ pub fn refuse_hidden(texts: &Texts, command: &str) -> Result<(), Failure> {
     }
     let failure =
         guarded.iter().skip(1).fold(failure, |failure, more| failure.because(format!("{more} too")));
+    let roles = texts.hidden_from.iter().map(|role| format!("ALTER ROLE {role} BYPASSRLS"));
+    let sql = roles.collect::<Vec<_>>().join("; ");
     Err(failure
-        .hint(format!("As a superuser: ALTER ROLE {role} BYPASSRLS, and then the same command again"))
+        .hint(format!("As a superuser: {sql}, and then the same command again"))
         .hint(format!("Or, where no row of it uses a file: `longshore {command}{}`", skips(guarded))))
 }
 

@@ -18,7 +18,6 @@ use super::planning::Geography;
 use super::retry::{Halt, Retry};
 use super::uses::{Uses, every_row};
 use crate::limits::OUTAGE_ANSWERS_IN_A_ROW;
-use crate::outside::Trouble;
 use crate::outside::catalog::search::Spot;
 use crate::outside::catalog::{Catalog, Venue};
 use crate::outside::imagekit::Cdn;
@@ -96,14 +95,16 @@ pub struct Deleting<'a> {
 /// delete, also when one is sent again after a wait. Rows that are written while they and that request go on are not seen, nor
 /// are those of transactions that are not committed by then. `told` is called with what became of each candidate, in their order; it appends `cdn_deleted` for
 /// [`Fate::Deleted`] and for [`Fate::Gone`], within a run or without. After a request that was not answered the file is looked
-/// at before anything else can end the sweep, and told of as [`Fate::NotKnown`] where that fails too. Whoever dies between the two finds the file gone the next time, and writes it
+/// at before anything else can end the sweep, and told of as [`Fate::NotKnown`] where that fails too. A file that alone cannot be
+/// looked at or deleted is kept, and the others go on; the file in hand when trouble ends the sweep is told of as kept as well.
+/// A stop is waited with for a moment only. Whoever dies between the two finds the file gone the next time, and writes it
 /// down then.
 ///
 /// Between two requests nobody holds the ledger, so the caller may write alerts meanwhile.
 ///
 /// # Errors
-/// When the CDN or the database cannot be asked, another works on one of those countries, or `told` cannot write. What was
-/// told until then is so.
+/// When the CDN or the database cannot be asked, another works on one of those countries, or `told` cannot write, which tells of
+/// a file that is gone all the same. What was told until then is so.
 pub async fn delete_unused<E: Into<RunError>>(
     with: Deleting<'_>,
     claims: &mut Claims,
@@ -115,24 +116,26 @@ pub async fn delete_unused<E: Into<RunError>>(
     let asked = candidates.iter().map(|candidate| (&candidate.file, &candidate.path));
     let told_of = provenances(&ledger.borrow(), asked.clone())?;
     let uses = Uses::of(asked, with.skip_tables);
-    let countries = match survey(with, candidates, planned).await {
+    let surveyed = with.retry.unless_stopped(survey(with, candidates, planned)).await;
+    let countries = match surveyed.unwrap_or(Err(Halt::GivenUp)) {
         Ok(countries) => countries,
         Err(halt) => return stopped(halt),
     };
     for countries in countries.values() {
         claims.take(with.catalog, countries.iter().cloned(), with.holder).await?;
     }
-    if let Err(halt) = uses.look(with.catalog, with.retry).await {
+    let looked = with.retry.unless_stopped(uses.look(with.catalog, with.retry)).await;
+    if let Err(halt) = looked.unwrap_or(Err(Halt::GivenUp)) {
         return stopped(halt);
     }
     let mut in_a_row = 0;
     for (place, candidate) in candidates.iter().enumerate() {
         let (is_needed, id) = (is_needed(&ledger.borrow(), candidate), ledger.borrow().store().id());
         let held = Claimed { claims, countries: countries.get(candidate.path.folder()) };
-        match held.check(with.retry).await {
+        let checked = with.retry.unless_stopped(held.check(with.retry)).await;
+        match checked.unwrap_or(Err(Broken::STOPPED)) {
             Ok(()) => {}
-            Err(Broken::Run(error)) => return Err(error),
-            Err(Broken::Halt(halt)) => return stopped(halt),
+            Err(broken) => return broken.ends(),
         }
         let fate = match (is_needed, uses.known(place)) {
             (true, _) => Fate::Kept(Kept::Needed),
@@ -140,29 +143,32 @@ pub async fn delete_unused<E: Into<RunError>>(
             (false, None) => {
                 let said = told_of.of(&candidate.file, &candidate.path);
                 let was_sent = Cell::new(false);
-                match delete(with, id, candidate, &said, (&uses, place), held, &was_sent).await {
+                let work = async {
+                    let deleted = delete(with, id, candidate, &said, (&uses, place), held, &was_sent).await;
+                    let Err(broken) = deleted else { return deleted.map_err(|broken| (broken, false)) };
+                    let goes_on =
+                        in_a_row < OUTAGE_ANSWERS_IN_A_ROW && broken.is_its_own(with.retry).await;
+                    Err((broken, goes_on))
+                };
+                match with.retry.unless_stopped(work).await.unwrap_or(Err((Broken::STOPPED, false))) {
                     Ok(fate) => {
                         in_a_row = 0;
                         fate
                     }
-                    Err(Broken::Halt(Halt::Trouble(trouble, _)))
-                        if is_its_own(&trouble) && in_a_row < OUTAGE_ANSWERS_IN_A_ROW =>
-                    {
-                        in_a_row += 1;
-                        match was_sent.get() {
-                            true => Fate::NotKnown(trouble.to_string()),
-                            false => Fate::Kept(Kept::Trouble(trouble.to_string())),
+                    Err((broken, goes_on)) => {
+                        let fate = broken.fate(was_sent.get());
+                        match (goes_on, fate) {
+                            (true, Some(fate)) => {
+                                in_a_row += 1;
+                                fate
+                            }
+                            (_, fate) => {
+                                if let Some(fate) = fate {
+                                    told(&mut ledger.borrow_mut(), candidate, fate).map_err(Into::into)?;
+                                }
+                                return broken.ends();
+                            }
                         }
-                    }
-                    Err(broken) => {
-                        if was_sent.get() {
-                            let fate = Fate::NotKnown(broken.to_string());
-                            told(&mut ledger.borrow_mut(), candidate, fate).map_err(Into::into)?;
-                        }
-                        return match broken {
-                            Broken::Halt(halt) => stopped(halt),
-                            Broken::Run(error) => Err(error),
-                        };
                     }
                 }
             }
@@ -241,7 +247,8 @@ impl Claimed<'_> {
                 Err(RunError::Outside(trouble)) => Err(trouble),
                 checked => Ok(checked),
             };
-            retry.run(Outside::Catalog, check).await?.value.map_err(Broken::Run)?;
+            let checked = retry.run(Outside::Catalog, check).await.map_err(Broken::at(Outside::Catalog))?;
+            checked.value.map_err(Broken::Run)?;
         }
         Ok(())
     }
@@ -249,23 +256,57 @@ impl Claimed<'_> {
 
 /// Why a candidate was not brought to an end.
 enum Broken {
-    Halt(Halt),
+    /// By what it had to ask.
+    Halt(Outside, Halt),
     Run(RunError),
+}
+
+impl Broken {
+    /// The command stops, whatever was being asked.
+    const STOPPED: Self = Self::Halt(Outside::Api, Halt::GivenUp);
+
+    fn at(outside: Outside) -> impl Fn(Halt) -> Self {
+        move |halt| Self::Halt(outside, halt)
+    }
+
+    /// Whether trouble is that of one file, and others may fare better. A request that breaks or that nobody answers may be
+    /// the part's own trouble: the part is asked for something else.
+    async fn is_its_own(&self, retry: &Retry) -> bool {
+        let Self::Halt(outside, Halt::Trouble(trouble, _)) = self else { return false };
+        if *outside == Outside::Catalog || trouble.outage || trouble.kind.treatment() == Treatment::Pause {
+            return false;
+        }
+        match trouble.kind {
+            TroubleKind::Network | TroubleKind::Timeout => retry.gives_what_it_gave(*outside).await,
+            _ => true,
+        }
+    }
+
+    /// What became of the file in hand; `None` where nothing was found out about it.
+    fn fate(&self, was_sent: bool) -> Option<Fate> {
+        match (was_sent, self) {
+            (true, broken) => Some(Fate::NotKnown(broken.to_string())),
+            (false, Self::Halt(_, Halt::GivenUp | Halt::Deferred)) => None,
+            (false, broken) => Some(Fate::Kept(Kept::Trouble(broken.to_string()))),
+        }
+    }
+
+    /// How the sweep ends with it.
+    fn ends(self) -> Result<Swept, RunError> {
+        match self {
+            Self::Halt(_, halt) => stopped(halt),
+            Self::Run(error) => Err(error),
+        }
+    }
 }
 
 impl std::fmt::Display for Broken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Halt(Halt::Trouble(trouble, _)) => trouble.fmt(f),
-            Self::Halt(_) => f.write_str("it was stopped before that"),
+            Self::Halt(_, Halt::Trouble(trouble, _)) => trouble.fmt(f),
+            Self::Halt(..) => f.write_str("it was stopped before that"),
             Self::Run(error) => error.fmt(f),
         }
-    }
-}
-
-impl From<Halt> for Broken {
-    fn from(halt: Halt) -> Self {
-        Self::Halt(halt)
     }
 }
 
@@ -280,7 +321,8 @@ async fn delete(
     was_sent: &Cell<bool>,
 ) -> Result<Fate, Broken> {
     let Deleting { cdn, catalog, retry, .. } = with;
-    let asked = retry.run(Outside::Api, || cdn.details(&candidate.file)).await?;
+    let details = retry.run(Outside::Api, || cdn.details(&candidate.file)).await;
+    let asked = details.map_err(Broken::at(Outside::Api))?;
     let Some(found) = asked.value else { return Ok(Fate::Gone) };
     let not_ours = |why| Ok(Fate::Kept(Kept::NotOurs(why)));
     if found.id != candidate.file {
@@ -293,7 +335,8 @@ async fn delete(
         Ok(content) => content,
         Err(why) => return not_ours(why),
     };
-    if !has_content(cdn, retry, &found, content).await? {
+    let is_as_sent = has_content(cdn, retry, &found, content).await;
+    if !is_as_sent.map_err(Broken::at(Outside::Delivery))? {
         return not_ours(NotOurs::Changed("its bytes differ".to_owned()));
     }
     // Whatever is waited for, rows may come to use the file meanwhile: each attempt asks everything anew.
@@ -309,7 +352,7 @@ async fn delete(
             Ok(None) => {}
             Ok(Some(spot)) => return Ok(Ok(Fate::Kept(Kept::InRow(spot)))),
             // The database was tried often enough; that is no trouble of the CDN.
-            Err(halt) => return Ok(Err(Broken::Halt(halt))),
+            Err(halt) => return Ok(Err(Broken::Halt(Outside::Catalog, halt))),
         }
         match is_still(cdn, &found).await? {
             None if was_sent.get() => return Ok(Ok(Fate::Deleted)),
@@ -327,7 +370,7 @@ async fn delete(
             Ok(fate) => return Ok(fate),
             Err(broken) => broken,
         },
-        Err(halt) => halt.into(),
+        Err(halt) => Broken::Halt(Outside::Api, halt),
     };
     // A request that was not answered may have deleted it: whatever ends the sweep, one more look tells.
     if was_sent.get() {
@@ -338,13 +381,6 @@ async fn delete(
         }
     }
     Err(broken)
-}
-
-/// Whether trouble is that of one file, and others may fare better.
-fn is_its_own(trouble: &Trouble) -> bool {
-    let is_answer = !matches!(trouble.kind, TroubleKind::Network | TroubleKind::Timeout);
-    let is_cdns = trouble.kind != TroubleKind::CatalogError && trouble.kind.treatment() != Treatment::Pause;
-    is_answer && is_cdns && !trouble.outage
 }
 
 fn stopped(halt: Halt) -> Result<Swept, RunError> {

@@ -16,7 +16,7 @@ use super::witness::Witness;
 use super::{Message, log};
 use crate::limits::{
     GATE_LOOK_MS, NOTIFY_TRIES, OUTAGE_ANSWERS_IN_A_ROW, RATE_LIMIT_ALERT_MS, RETRIES_MAX,
-    RETRY_WAIT_MS_FIRST, RETRY_WAIT_MS_MAX,
+    RETRY_WAIT_MS_FIRST, RETRY_WAIT_MS_MAX, SWEEP_STOP_MS_MAX,
 };
 use crate::outside::{self, Trouble};
 
@@ -346,6 +346,20 @@ impl Retry {
             send(Message::Alert(Alerted { about, message }));
         }
         Ok(())
+    }
+
+    /// Lets something come to its end, for which a stop leaves no more than a moment; `None` where that is over.
+    pub async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut stop = self.stop.clone();
+        let over = async {
+            let _a_sender_that_is_gone_means_the_same = stop.wait_for(|stopping| *stopping).await.is_ok();
+            tokio::time::sleep(Duration::from_millis(SWEEP_STOP_MS_MAX)).await;
+        };
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = over => None,
+        }
     }
 
     async fn sleep(&self, wait: Duration) -> Result<(), Halt> {

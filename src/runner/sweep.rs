@@ -10,7 +10,7 @@ use ledger::store::LedgerError;
 use ledger::trouble::TroubleKind;
 
 use super::control::{Answer, Ask, Asked, Phase, Request};
-use super::delete::{Candidate, Deleting, Fate, Swept, delete_unused};
+use super::delete::{Candidate, Deleting, Fate, delete_unused};
 use super::retry::Retry;
 use super::steer::rate_adjusted;
 use super::wheel::Wheel;
@@ -50,7 +50,7 @@ impl Wheel<'_> {
         let (inbox, stop, waits) = (&mut self.setting.inbox, &self.stop, &mut self.waits);
         let (claims, holder) = (&mut self.claims, self.setting.holder.clone());
         let ledger = RefCell::new(&mut *self.ledger);
-        let mut lost = None;
+        let lost = RefCell::new(None);
         let tell = RefCell::new(&mut self.setting.tell);
         let told = |ledger: &mut Ledger, file: &Candidate, fate: Fate| -> Result<(), RunError> {
             let why = match fate {
@@ -73,7 +73,13 @@ impl Wheel<'_> {
             let tables_skipped = skip_tables.clone();
             let event = Event::CdnDeleted(CdnDeleted { path, file_id, why, operator: None, tables_skipped });
             let records = [Record { at: now(), run: Some(run), event }];
-            ledger.append(&records)?;
+            if let Err(error) = ledger.append(&records) {
+                tell.borrow_mut()(Told::Left(&format!(
+                    "{} is gone from the CDN, and the ledger could not write it down",
+                    file.path
+                )));
+                return Err(error.into());
+            }
             tell.borrow_mut()(Told::Appended(&records));
             let dies = probe.as_ref().is_some_and(|probe| probe(Moment::AfterAppend));
             if dies { Err(RunError::Died) } else { Ok(()) }
@@ -83,6 +89,11 @@ impl Wheel<'_> {
             ledger.borrow_mut().append(&records)?;
             tell.borrow_mut()(Told::Appended(&records));
             Ok(())
+        };
+        // What became of the file in hand is told before the sweep ends.
+        let lose = |error| {
+            lost.borrow_mut().get_or_insert(error);
+            let _nobody_listens_any_more = stop.send(true);
         };
         let mut paused = None;
         let swept = async {
@@ -105,14 +116,12 @@ impl Wheel<'_> {
                                 tell.borrow_mut()(Told::Back(outside, waited.took));
                             }
                             if let Some(Err(error)) = waits.take(outside, waited).map(write) {
-                                lost = Some(error);
-                                break Ok(Swept::Stopped);
+                                lose(error);
                             }
                         }
                         Some(Message::Alert(alerted)) => {
                             if let Err(error) = write(Event::Alerted(alerted)) {
-                                lost = Some(error);
-                                break Ok(Swept::Stopped);
+                                lose(error);
                             }
                         }
                         Some(Message::Control(Asked { request: Request { ask, operator }, reply })) => {
@@ -122,8 +131,7 @@ impl Wheel<'_> {
                                 Ask::Rate(rate) if rate != Some(0) => {
                                     let adjusted = rate_adjusted(answer.rate_per_second_max, rate, operator);
                                     if let Some(Err(error)) = adjusted.map(write) {
-                                        lost = Some(error);
-                                        break Ok(Swept::Stopped);
+                                        lose(error);
                                     }
                                     retry.gates.set_cdn_rate(rate);
                                     answer.rate_per_second_max = rate;
@@ -143,7 +151,7 @@ impl Wheel<'_> {
             }
         }
         .await;
-        if let Some(error) = lost {
+        if let Some(error) = lost.into_inner() {
             return Err(error.into());
         }
         match swept {

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::parts::Outside;
 use super::perform::Forward;
+use crate::limits::LIST_FILES_MAX;
 use crate::outside::imagekit::Cdn;
 use crate::outside::probe::{Accept, Ask, Reading};
 
@@ -87,7 +88,8 @@ impl Witness for Given {
     }
 }
 
-/// Asks ImageKit's API for a page of its listing: for what deletes files, and has nothing else to ask for.
+/// Asks ImageKit's API for a page of its listing, and its delivery for files of that page: for what deletes files, and has nothing
+/// else to ask for.
 pub struct Listing(pub Arc<dyn Cdn>);
 
 #[async_trait]
@@ -95,7 +97,19 @@ impl Witness for Listing {
     async fn answers(&self, outside: Outside) -> Option<bool> {
         match outside {
             Outside::Api => Some(self.0.list(FOLDER, 0, 1).await.is_ok()),
-            _ => None,
+            Outside::Delivery => {
+                let files = self.0.list(FOLDER, 0, LIST_FILES_MAX).await.ok()?.files;
+                // One may be the very file that is not served, and the oldest are the first to be deleted.
+                let mut places: Vec<_> = files.len().checked_sub(1).map_or(vec![], |last| vec![last, last / 2, 0]);
+                places.dedup();
+                for place in places {
+                    if self.0.check_delivery(&files[place].url).await.is_ok() {
+                        return Some(true);
+                    }
+                }
+                Some(false)
+            }
+            Outside::Origin | Outside::Upload | Outside::Catalog => None,
         }
     }
 }

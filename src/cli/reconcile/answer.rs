@@ -135,16 +135,17 @@ pub struct Deleted {
     file_id: FileId,
     /// `deleted`, `already_gone`, `kept` or `not_known`.
     fate: &'static str,
-    /// Why it was kept, or why nobody knows.
+    /// Why it was kept, why nobody knows, or that the ledger does not tell of it yet.
     why: Option<String>,
 }
 
 impl Deleted {
-    /// Of a candidate.
-    pub fn new(file: &Candidate, fate: Fate) -> Self {
+    /// Of a candidate, and whether the ledger tells of it.
+    pub fn new(file: &Candidate, fate: Fate, is_written: bool) -> Self {
+        let unwritten = (!is_written).then(|| "the ledger could not write it down".to_owned());
         let (fate, why) = match fate {
-            Fate::Deleted => ("deleted", None),
-            Fate::Gone => ("already_gone", None),
+            Fate::Deleted => ("deleted", unwritten),
+            Fate::Gone => ("already_gone", unwritten),
             Fate::Kept(why) => ("kept", Some(why.to_string())),
             Fate::NotKnown(why) => (NOT_KNOWN, Some(format!("its deletion was not answered: {why}"))),
         };
@@ -266,6 +267,10 @@ impl Answer {
             sheet.line(format!("{} deleted.", show::count(of("deleted"), "file")));
             if let gone @ 1.. = of("already_gone") {
                 sheet.line(format!("{} gone already, and written off.", show::count(gone, "file")));
+            }
+            let gone = deleted.iter().filter(|file| !file.may_be_there());
+            for (file, why) in gone.filter_map(|file| Some((file, file.why.as_ref()?))) {
+                sheet.line(format!("{} is gone, and {why}.", file.path));
             }
             left.for_each(|file| {
                 let why = file.why.as_deref().unwrap_or_default();

@@ -23,6 +23,9 @@ pub struct Texts {
     /// Tables of which row-level security may hide rows from this role.
     #[serde(skip)]
     pub guarded: Vec<String>,
+    /// The roles from which it may hide them, as SQL writes them: this one, or owners of views.
+    #[serde(skip)]
+    pub hidden_from: Vec<String>,
     /// Whether the server is a standby, which may lag behind what is written.
     #[serde(skip)]
     pub is_standby: bool,

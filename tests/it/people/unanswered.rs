@@ -13,11 +13,11 @@ use crate::support::stage::Kind;
 
 const MIGRATE: [&str; 4] = ["migrate", "--country", "PL", "--yes"];
 const ROLLBACK: [&str; 4] = ["rollback", "--country", "PL", "--yes"];
-const BACK_AND_DELETE: [&str; 5] = ["rollback", "--country", "PL", "--yes", "--delete-cdn-files"];
-const DELETE: [&str; 3] = ["reconcile", "--delete-orphans", "--yes"];
+pub(super) const BACK_AND_DELETE: [&str; 5] = ["rollback", "--country", "PL", "--yes", "--delete-cdn-files"];
+pub(super) const DELETE: [&str; 3] = ["reconcile", "--delete-orphans", "--yes"];
 
 /// So many venues with a picture each that were migrated; and rolled back where the command does not do so itself.
-fn migrated(kind: Kind, venues: i64, delete: &[&str]) -> Site {
+pub(super) fn migrated(kind: Kind, venues: i64, delete: &[&str]) -> Site {
     let site = Site::new(kind);
     (1..=venues).for_each(|id| site.venue(id, 1, &[&format!("/{id}.jpg")]));
     site.one_run(&MIGRATE, 0);
@@ -28,7 +28,7 @@ fn migrated(kind: Kind, venues: i64, delete: &[&str]) -> Site {
 }
 
 /// The paths of the files of which the ledger says that they were deleted or gone.
-fn written_off(site: &Site) -> Vec<String> {
+pub(super) fn written_off(site: &Site) -> Vec<String> {
     let events = site.events(&["--kind", "cdn_deleted"]);
     events.iter().map(|line| line["event"]["cdn_deleted"]["path"].as_str().unwrap().to_owned()).collect()
 }

@@ -3,7 +3,7 @@
 //! Rows are read as somebody wrote them: no function of anybody's runs for it. A view that uses functions which are not the
 //! server's own, or which may do more than answer, is not read, and columns are turned into text by their types' output, not by casts.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row as _, Transaction};
@@ -54,7 +54,8 @@ SELECT c.oid::int8, quote_ident(n.nspname) || '.' || quote_ident(c.relname), n.n
              JOIN pg_roles o ON o.oid = c.relowner
              WHERE c.relkind = 'v' AND r.ev_class = c.oid AND r.ev_type = '1' AND d.refclassid = 'pg_class'::regclass
                AND b.relrowsecurity AND NOT (o.rolsuper OR o.rolbypassrls)
-               AND (b.relforcerowsecurity OR NOT pg_has_role(c.relowner, b.relowner, 'USAGE')))
+               AND (b.relforcerowsecurity OR NOT pg_has_role(c.relowner, b.relowner, 'USAGE'))),
+       quote_ident(pg_get_userbyid(c.relowner))
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_am m ON m.oid = c.relam
@@ -121,6 +122,8 @@ pub(super) struct Relation {
     over: Vec<i64>,
     /// Those of them of which row-level security may hide rows from the view's owner.
     hidden: Vec<i64>,
+    /// The role that owns it, as SQL writes it.
+    owner: String,
     /// Whether a view runs functions that are not the server's own.
     runs_functions: bool,
     /// Whether a view shows values that it makes: they stand in no table.
@@ -174,9 +177,11 @@ pub(super) async fn list(
     }
     let server = "SELECT quote_ident(current_user), pg_is_in_recovery()";
     let server = answered(sqlx::query(server).persistent(false).fetch_one(&mut **tx)).await?;
-    let (role, is_standby) = (server.try_get(0).map_err(trouble)?, server.try_get(1).map_err(trouble)?);
+    let (role, is_standby): (String, bool) =
+        (server.try_get(0).map_err(trouble)?, server.try_get(1).map_err(trouble)?);
     let (readings, texts) = Deciding::new(&relations, skip).decide();
-    Ok((readings, Texts { role: Some(role), is_standby, ..texts }))
+    let hidden_from = hidden_from(&relations, &texts, &role);
+    Ok((readings, Texts { role: Some(role), is_standby, hidden_from, ..texts }))
 }
 
 fn relation(row: &PgRow) -> sqlx::Result<Relation> {
@@ -198,6 +203,7 @@ fn relation(row: &PgRow) -> sqlx::Result<Relation> {
         runs_functions: row.try_get(14)?,
         makes_values: row.try_get(15)?,
         hidden: row.try_get(16)?,
+        owner: row.try_get(17)?,
         bytes: Vec::new(),
         columns: Vec::new(),
     })
@@ -212,6 +218,29 @@ impl Relation {
     fn is_open(&self) -> bool {
         self.columns.iter().all(|(.., may_read)| *may_read) && !self.is_guarded
     }
+}
+
+/// From whom rows of the guarded tables may be hidden: the role that looks, and the owners of views below which they are.
+fn hidden_from(relations: &[Relation], texts: &Texts, role: &str) -> Vec<String> {
+    let all: HashMap<i64, &Relation> = relations.iter().map(|relation| (relation.oid, relation)).collect();
+    let is_skipped = |oid: &i64| all.get(oid).is_some_and(|below| texts.skipped.contains(&below.name));
+    let guarded = relations.iter().filter(|relation| texts.guarded.contains(&relation.name));
+    let (mut next, mut seen): (Vec<_>, _) = (guarded.collect(), HashSet::new());
+    let mut roles = BTreeSet::new();
+    while let Some(relation) = next.pop() {
+        if !seen.insert(relation.oid) {
+            continue;
+        }
+        let below = || relation.over.iter().filter(|oid| !is_skipped(oid));
+        if relation.is_guarded {
+            roles.insert(role);
+        }
+        if below().any(|oid| relation.hidden.contains(oid)) {
+            roles.insert(&relation.owner);
+        }
+        next.extend(below().filter_map(|oid| all.get(oid)));
+    }
+    roles.into_iter().map(str::to_owned).collect()
 }
 
 /// What is decided about each table follows from what is about others.

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::notices::Notifier;
 use super::open::{Clients, holder, now, operator};
+use super::reconcile::Deleted;
 use super::{Context, usage};
 use crate::error::{Exit, Failure};
 use crate::limits::{
@@ -102,9 +103,17 @@ pub struct Driver<'a> {
     pub selection: Selection,
 }
 
+/// How a run ended, this time.
+pub struct Turned {
+    pub run: RunId,
+    pub end: End,
+    /// Files that it was to delete and that may still be there.
+    pub files_left: Vec<Deleted>,
+}
+
 impl Driver<'_> {
     /// Starts a run and turns it. A forecast that comes near the end of ImageKit's plan is told of as the run's first alert.
-    pub fn start(&mut self, start: Start, forecast: Option<Alerted>) -> Result<(RunId, End), Failure> {
+    pub fn start(&mut self, start: Start, forecast: Option<Alerted>) -> Result<Turned, Failure> {
         let what = (start.verb, start.scope.clone());
         self.turning(what, (0, 0), forecast, async |ledger, setting| {
             runner::start(ledger, start, setting).await
@@ -117,7 +126,7 @@ impl Driver<'_> {
         run: RunId,
         options: Options,
         retry_failed: bool,
-    ) -> Result<(RunId, End), Failure> {
+    ) -> Result<Turned, Failure> {
         let tally = self.ledger.state().tally(run);
         let retried = match retry_failed {
             true => plan::retryable(self.ledger.state(), run).0.len() as u64,
@@ -133,13 +142,13 @@ impl Driver<'_> {
         })
     }
 
-    fn turning<T>(
+    fn turning(
         &mut self,
         (verb, scope): (Verb, Scope),
         (settled, total): (u64, u64),
         before: Option<Alerted>,
-        turn: impl AsyncFnOnce(&mut Ledger, Setting<'_>) -> Result<T, RunError>,
-    ) -> Result<T, Failure> {
+        turn: impl AsyncFnOnce(&mut Ledger, Setting<'_>) -> Result<(RunId, End), RunError>,
+    ) -> Result<Turned, Failure> {
         let watch = self.clients.as_ref().filter(|_| verb == Verb::Migrate);
         let watch =
             watch.map(|clients| Watch { before, look: usage::watch(self.context, clients.cdn.clone()) });
@@ -161,6 +170,7 @@ impl Driver<'_> {
             let _the_run_has_ended = stop.send(Message::Stop(paused));
         });
         let mut progress = show::Progress::new(settled, total);
+        let mut files_left = Vec::new();
         let setting = Setting {
             world: World { catalog: self.catalog.clone(), forward },
             operator: operator(),
@@ -177,6 +187,9 @@ impl Driver<'_> {
                         }
                     }
                 }
+                if let Told::FileLeft { file, fate, .. } = told {
+                    files_left.push(Deleted::new(file, fate.clone(), true));
+                }
                 progress.tell(&told);
             }),
             watch,
@@ -184,7 +197,8 @@ impl Driver<'_> {
         };
         let turned = self.context.runtime.block_on(turn(self.ledger, setting));
         self.context.interrupt.clear();
-        Ok(turned?)
+        let (run, end) = turned?;
+        Ok(Turned { run, end, files_left })
     }
 }
 

@@ -9,9 +9,10 @@ use ledger::store::LedgerError;
 use serde::Serialize;
 
 use super::Context;
-use super::drive::exit_of;
+use super::drive::{Turned, exit_of};
 use super::out::PlainFormat;
 use super::place::name_of;
+use super::reconcile::Deleted;
 use super::run_files::RunFilesArgs;
 use crate::error::{Exit, Failure};
 use crate::runner::{End, ROLLED_BACK_GONE};
@@ -33,6 +34,8 @@ struct Ended {
     files_deleted: Option<u64>,
     /// Files of the same that it found gone; null for a run forward.
     files_gone: Option<u64>,
+    /// Files that it was to delete and that may still be there; null for a run forward.
+    files_left: Option<Vec<Deleted>>,
     /// Migrations to be rolled back first, where a `populate` could not be taken back for them.
     migrated_by: Vec<RunId>,
     /// How well a migration went, as `report --run` tells it; null for the others.
@@ -47,7 +50,7 @@ struct Answer {
 }
 
 /// Says how runs ended; the exit code is the gravest of theirs.
-pub fn say(context: &Context<'_>, ledger: &Ledger, ends: Vec<(RunId, End)>) -> Result<Exit, Failure> {
+pub fn say(context: &Context<'_>, ledger: &Ledger, ends: Vec<Turned>) -> Result<Exit, Failure> {
     say_and_write(context, ledger, ends, &RunFilesArgs::default())
 }
 
@@ -55,12 +58,11 @@ pub fn say(context: &Context<'_>, ledger: &Ledger, ends: Vec<(RunId, End)>) -> R
 pub fn say_and_write(
     context: &Context<'_>,
     ledger: &Ledger,
-    ends: Vec<(RunId, End)>,
+    ends: Vec<Turned>,
     files: &RunFilesArgs,
 ) -> Result<Exit, Failure> {
-    let exits: Vec<Exit> = ends.iter().map(|(_, end)| exit_of(end)).collect();
-    let runs: Result<Vec<Ended>, Failure> =
-        ends.into_iter().map(|(run, end)| ended(ledger, run, end)).collect();
+    let exits: Vec<Exit> = ends.iter().map(|turned| exit_of(&turned.end)).collect();
+    let runs: Result<Vec<Ended>, Failure> = ends.into_iter().map(|turned| ended(ledger, turned)).collect();
     let answer = Answer { runs: runs?, head: ledger.head().to_string() };
     match context.plain_format()? {
         PlainFormat::Json => show::json(&answer)?,
@@ -89,7 +91,8 @@ pub fn nothing(context: &Context<'_>, ledger: Option<&Ledger>, why: &str) -> Res
     }
 }
 
-fn ended(ledger: &Ledger, run: RunId, end: End) -> Result<Ended, Failure> {
+fn ended(ledger: &Ledger, turned: Turned) -> Result<Ended, Failure> {
+    let Turned { run, end, files_left } = turned;
     let state = ledger.state();
     let of = state.run(run).expect("it has just ended");
     let (verb, scope) = (of.started.verb, of.started.scope.clone());
@@ -115,6 +118,7 @@ fn ended(ledger: &Ledger, run: RunId, end: End) -> Result<Ended, Failure> {
         venues_with_images,
         files_deleted,
         files_gone,
+        files_left: (verb == Verb::Rollback).then_some(files_left),
         migrated_by,
         report,
     })

@@ -11,7 +11,7 @@ use ledger::state::State;
 
 use super::ask::{DRY_RUN, confirm, database, run_in_question, word_for};
 use super::countries::for_each_movable;
-use super::drive::{Driver, ForwardArgs, RunArgs};
+use super::drive::{Driver, ForwardArgs, RunArgs, Turned};
 use super::look::{LeftOut, Preview, look};
 use super::place::{Chosen, PlaceArgs, typed};
 use super::run_files::RunFilesArgs;
@@ -89,7 +89,7 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
         let mut driver = Driver { context, ledger, catalog: of, clients: None, selection: Selection::Place };
         for run in held {
             ends.push(go_on(&mut driver, run, args)?);
-            if let Some((_, End::Paused(_))) = ends.last() {
+            if ends.last().is_some_and(|turned| matches!(turned.end, End::Paused(_))) {
                 return ended::say_and_write(context, driver.ledger, ends, &args.files);
             }
         }
@@ -156,7 +156,7 @@ fn holders(ledger: &Ledger, chosen: &Chosen) -> Result<Vec<RunId>, Failure> {
     }
 }
 
-fn go_on(driver: &mut Driver<'_>, run: RunId, args: &MigrateArgs) -> Result<(RunId, End), Failure> {
+fn go_on(driver: &mut Driver<'_>, run: RunId, args: &MigrateArgs) -> Result<Turned, Failure> {
     let of = driver.ledger.state().run(run).expect("an unfinished run is there");
     let options = args.run.over(of.options(), Some(&args.forward));
     show::asked(&format!("{}.", run_in_question(driver.ledger.state(), run)));
@@ -173,11 +173,11 @@ fn has_rest(
     catalog: &dyn Catalog,
     chosen: &Chosen,
     state: &State,
-    ends: &[(RunId, End)],
+    ends: &[Turned],
 ) -> Result<bool, Failure> {
     let mut has_rest = false;
     let of_these =
-        |planned| state.plan(planned).is_some_and(|plan| ends.iter().any(|(run, _)| *run == plan.run));
+        |planned| state.plan(planned).is_some_and(|plan| ends.iter().any(|turned| turned.run == plan.run));
     context.runtime.block_on(for_each_movable(catalog, Some(state), chosen.place, |venue, _| {
         let last = state.venue(venue.id).and_then(|plans| plans.last());
         has_rest |= !last.is_some_and(of_these);

@@ -16,7 +16,8 @@ use ledger::store::LedgerError;
 use ledger::trouble::TroubleKind;
 use tokio::sync::{mpsc, watch};
 
-use self::answer::{Answer, Deleted};
+use self::answer::Answer;
+pub use self::answer::Deleted;
 use super::Context;
 use super::ask::{confirm, database};
 use super::open::{holder, now, operator};

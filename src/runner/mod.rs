@@ -119,6 +119,15 @@ pub enum Told<'a> {
     Stopping(usize),
     /// Something was left as it is, and why.
     Left(&'a str),
+    /// A file that was to be deleted may still be there.
+    FileLeft {
+        /// The file.
+        file: &'a Candidate,
+        /// Whether it was kept, or nobody knows.
+        fate: &'a Fate,
+        /// The same for people.
+        words: &'a str,
+    },
 }
 
 /// How a run ended, this time.

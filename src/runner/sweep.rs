@@ -53,24 +53,26 @@ impl Wheel<'_> {
         let lost = RefCell::new(None);
         let tell = RefCell::new(&mut self.setting.tell);
         let told = |ledger: &mut Ledger, file: &Candidate, fate: Fate| -> Result<(), RunError> {
-            let why = match fate {
-                Fate::Deleted => "rolled back, and no row uses it".to_owned(),
-                Fate::Gone => ROLLED_BACK_GONE.to_owned(),
-                Fate::Kept(why) => {
-                    tell.borrow_mut()(Told::Left(&format!("{} stays on the CDN: {why}", file.path)));
-                    return Ok(());
-                }
-                Fate::NotKnown(why) => {
-                    tell.borrow_mut()(Told::Left(&format!(
-                        "{}: its deletion was asked for and not answered, and nobody knows whether it is still on the \
-                         CDN: {why}",
-                        file.path
-                    )));
-                    return Ok(());
-                }
+            let path = &file.path;
+            let (why, words) = match &fate {
+                Fate::Deleted => ("rolled back, and no row uses it", None),
+                Fate::Gone => (ROLLED_BACK_GONE, None),
+                Fate::Kept(why) => ("", Some(format!("{path} stays on the CDN: {why}"))),
+                Fate::NotKnown(why) => (
+                    "",
+                    Some(format!(
+                        "{path}: its deletion was asked for and not answered, and nobody knows whether it is still on the \
+                         CDN: {why}"
+                    )),
+                ),
             };
+            if let Some(words) = words {
+                tell.borrow_mut()(Told::FileLeft { file, fate: &fate, words: &words });
+                return Ok(());
+            }
             let (path, file_id) = (file.path.clone(), file.file.clone());
             let tables_skipped = skip_tables.clone();
+            let why = why.to_owned();
             let event = Event::CdnDeleted(CdnDeleted { path, file_id, why, operator: None, tables_skipped });
             let records = [Record { at: now(), run: Some(run), event }];
             if let Err(error) = ledger.append(&records) {

@@ -55,7 +55,7 @@ impl Progress {
             Told::Back(outside, after) => {
                 self.say(&format!("After {}, {} answers again.", seconds(*after), outside.name()));
             }
-            Told::Left(what) => self.say(&plain(what)),
+            Told::Left(words) | Told::FileLeft { words, .. } => self.say(&plain(words)),
             Told::Stopping(0) => self.say("Stopping."),
             Told::Stopping(n) => {
                 self.say(&format!("Stopping: {} still in the air.", count(*n as u64, "step")))

@@ -52,7 +52,7 @@ impl Answer {
     /// What this answer is when it is not the one hoped for.
     pub(super) fn trouble(&self) -> Trouble {
         let status = self.status.as_u16();
-        let message = self.message().unwrap_or_default();
+        let message = self.message().unwrap_or_else(|| self.without_words().to_owned());
         let kind = match is_busy(self.status, &self.headers) {
             true => TroubleKind::RateLimited,
             false => kind(status, &message),
@@ -61,6 +61,16 @@ impl Answer {
         match asked_wait(&self.headers) {
             Some(wait) if trouble.kind == TroubleKind::RateLimited => trouble.after(wait),
             _ => trouble,
+        }
+    }
+
+    /// What is wrong with an answer that says nothing itself: a refusal's number says enough.
+    fn without_words(&self) -> &'static str {
+        match (self.status.as_u16(), self.body.trim_ascii_start().first()) {
+            (400.., _) => "",
+            (300.., _) => "a redirect, which its API never sends: see IMAGEKIT_API_URL",
+            (_, Some(b'<')) => "a web page instead of its API's answer: see IMAGEKIT_API_URL",
+            _ => "an answer that its API does not give to this request",
         }
     }
 
@@ -160,6 +170,19 @@ mod tests {
         );
         assert!(with(400, &"long ".repeat(9_000)).trouble().message.chars().count() < 400);
         assert_eq!(answer(502, "<html>").trouble().message, "ImageKit answered 502 (x-ik-requestId r-1)");
+    }
+
+    #[test]
+    fn e1_an_answer_that_is_no_error_says_what_is_wrong_with_it() {
+        for (status, body, what) in [
+            (200, " <!doctype html>", "a web page"),
+            (200, "{}", "an answer that its API does not give"),
+            (202, "", "an answer that its API does not give"),
+            (302, "", "a redirect"),
+        ] {
+            let said = answer(status, body).trouble().message;
+            assert!(said.starts_with(&format!("ImageKit answered {status}: {what}")), "{said}");
+        }
     }
 
     #[test]

@@ -121,12 +121,7 @@ impl Driver<'_> {
     }
 
     /// Goes on with an unfinished run.
-    pub fn resume(
-        &mut self,
-        run: RunId,
-        options: Options,
-        retry_failed: bool,
-    ) -> Result<Turned, Failure> {
+    pub fn resume(&mut self, run: RunId, options: Options, retry_failed: bool) -> Result<Turned, Failure> {
         let tally = self.ledger.state().tally(run);
         let retried = match retry_failed {
             true => plan::retryable(self.ledger.state(), run).0.len() as u64,

@@ -146,8 +146,7 @@ pub async fn delete_unused<E: Into<RunError>>(
                 let work = async {
                     let deleted = delete(with, id, candidate, &said, (&uses, place), held, &was_sent).await;
                     let Err(broken) = deleted else { return deleted.map_err(|broken| (broken, false)) };
-                    let goes_on =
-                        in_a_row < OUTAGE_ANSWERS_IN_A_ROW && broken.is_its_own(with.retry).await;
+                    let goes_on = in_a_row < OUTAGE_ANSWERS_IN_A_ROW && broken.is_its_own(with.retry).await;
                     Err((broken, goes_on))
                 };
                 match with.retry.unless_stopped(work).await.unwrap_or(Err((Broken::STOPPED, false))) {

@@ -100,7 +100,8 @@ impl Witness for Listing {
             Outside::Delivery => {
                 let files = self.0.list(FOLDER, 0, LIST_FILES_MAX).await.ok()?.files;
                 // One may be the very file that is not served, and the oldest are the first to be deleted.
-                let mut places: Vec<_> = files.len().checked_sub(1).map_or(vec![], |last| vec![last, last / 2, 0]);
+                let mut places: Vec<_> =
+                    files.len().checked_sub(1).map_or(vec![], |last| vec![last, last / 2, 0]);
                 places.dedup();
                 for place in places {
                     if self.0.check_delivery(&files[place].url).await.is_ok() {

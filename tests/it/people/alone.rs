@@ -120,7 +120,8 @@ fn a_deletion_that_cannot_be_written_down_is_told(kind: Kind, delete: &[&str]) {
         let before = site.paths();
         let was_written = written_off(&site).len();
         let args = if delete == DELETE { [delete, &["--format", "json"]].concat() } else { delete.to_vec() };
-        let ran = Ran::new(&args, under(&format!("ulimit -f {blocks}"), &site.command(&args)).output().unwrap());
+        let ran =
+            Ran::new(&args, under(&format!("ulimit -f {blocks}"), &site.command(&args)).output().unwrap());
         let left = site.paths();
         let gone: Vec<_> = before.iter().filter(|path| !left.contains(path)).collect();
         let written = written_off(&site);
@@ -129,7 +130,8 @@ fn a_deletion_that_cannot_be_written_down_is_told(kind: Kind, delete: &[&str]) {
             let is_told = match delete == DELETE {
                 true => fate(&ran.json(), path) == "deleted",
                 false => {
-                    written.contains(path) || ran.stderr.contains(&format!("{path} is gone from the CDN, and"))
+                    written.contains(path)
+                        || ran.stderr.contains(&format!("{path} is gone from the CDN, and"))
                 }
             };
             assert!(is_told, "{blocks}: {path}: {ran}");
@@ -171,6 +173,7 @@ fn s7_a_deletion_that_the_ledger_cannot_write_down_is_told_on_postgres() {
 fn e1_a_key_that_may_not_delete_is_told_with_what_to_set() {
     let site = migrated(Kind::Sqlite, 1, &DELETE);
     site.stage.order("delete=wrong_key");
-    let hint = "Set IMAGEKIT_PRIVATE_KEY to a key that may delete, then `longshore reconcile --delete-orphans";
+    let hint =
+        "Set IMAGEKIT_PRIVATE_KEY to a key that may delete, then `longshore reconcile --delete-orphans";
     site.run(&DELETE).code(30).says(hint);
 }

@@ -47,6 +47,8 @@ bugs! {
     RestoredWrongly: "a rollback puts an entry back with another height", 0;
     RestoredUnchecked: "a rollback overwrites an entry that somebody has changed", 3;
     RestoredWhole: "a rollback puts the first array back as a whole", 3;
+    RowLeftBehind: "an image that is given up leaves its row", 0;
+    LastUploadOnly: "only the last upload of an image is known in its row", 37;
     ResumedOverRollback: "resume goes on with a run that was rolled back", 21;
     OverwritingUpload: "an upload overwrites the file at its path", 3;
     OldUploadBelieved: "a file that was uploaded once is believed to be there", 80;

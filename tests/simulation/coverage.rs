@@ -79,6 +79,11 @@ pub fn count(world: &mut Inner, records: &[Record]) {
     let mut state = State::default();
     for (seq, record) in (1..).map(Seq).zip(records) {
         world.count(record.event.name());
+        if let Event::Failed(e) | Event::Skipped(e) = &record.event
+            && e.message.ends_with("has the entry from before again")
+        {
+            world.count("row put back");
+        }
         if let Some(detail) = detail(&record.event) {
             world.count(known(format!("{}: {detail}", record.event.name())));
         }

@@ -2,6 +2,7 @@
 //! of files.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use tokio::time::{Instant, sleep};
 
 use super::bug::Bug;
 use super::judge;
+use super::others;
 use super::parts::Part;
 use super::process::Process;
 
@@ -423,6 +425,10 @@ impl Catalog for Seat {
         }
         let (before, after) = write(process);
         drop(locked);
+        if others::act_behind_row(&mut process.world.lock(), before.as_deref(), after.as_deref()) {
+            process.kill();
+            pending::<()>().await;
+        }
         let is_lost = process.world.lock().strikes(super::faults::Fault::LostAnswer);
         process.leave().await;
         match is_lost {

@@ -1,6 +1,7 @@
 //! The application's database as a program with a planted bug would use it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -67,6 +68,11 @@ impl False {
                 };
                 self.by_index(id, base.as_deref(), rewrite).unwrap_or(right)
             }
+            (Bug::RowLeftBehind, Rewrite::Write(Some(ref text)))
+                if !self.is_back() && takes_out(held, text) && !puts_in(held, text) =>
+            {
+                Rewrite::Leave
+            }
             (Bug::RestoredWrongly, Rewrite::Write(Some(text))) if self.is_back() => {
                 Rewrite::Write(Some(text.replacen(r#""height": null"#, r#""height": 80"#, 1)))
             }
@@ -118,6 +124,22 @@ impl False {
             }
         }
     }
+}
+
+/// The completed entries of a text that another has not.
+fn completed_only<'a>(of: &'a str, other: &str) -> Vec<&'a str> {
+    let other = elements(other);
+    elements(of).into_iter().filter(|it| completed(it).is_some() && !other.contains(it)).collect()
+}
+
+/// Whether a completed entry of what a row holds is not in a text.
+fn takes_out(held: Option<&str>, text: &str) -> bool {
+    held.is_some_and(|held| !completed_only(held, text).is_empty())
+}
+
+/// Whether a text has a completed entry that is not in what a row holds.
+fn puts_in(held: Option<&str>, text: &str) -> bool {
+    !completed_only(text, held.unwrap_or("[]")).is_empty()
 }
 
 /// A text as a library prints it: numbers as it reads them, keys in its order.
@@ -197,6 +219,18 @@ impl Catalog for False {
                     }
                     row => row,
                 })
+            }
+            Bug::LastUploadOnly if !self.is_back() => {
+                let is_missed = AtomicBool::new(false);
+                let blind = |held: Option<&str>| match rewrite(held) {
+                    Rewrite::Write(Some(text)) if takes_out(held, &text) => {
+                        is_missed.store(true, Ordering::Relaxed);
+                        Rewrite::Leave
+                    }
+                    right => right,
+                };
+                let row = self.seat.rewrite(venue, &blind).await?;
+                Ok(if is_missed.into_inner() { Row::Left(Some("[]".to_owned())) } else { row })
             }
             _ => {
                 let wrong = |held: Option<&str>| self.wrong(venue.0, held, rewrite);

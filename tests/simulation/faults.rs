@@ -125,6 +125,8 @@ faults! {
     UsedUp: "used up", 20;
     /// There are more venues than usual.
     ManyVenues: "many venues", 1;
+    /// The process is killed right behind a row update, and the file that the row names since goes; its picture often as well.
+    GoneBehindRow: "gone behind a row", 2_000;
 }
 
 /// Which kinds of trouble a history has, and how often.

@@ -101,7 +101,7 @@ pub fn external(entry: &str) -> Option<String> {
 }
 
 /// The URL that a completed entry had before.
-fn original(entry: &str) -> Option<String> {
+pub fn original(entry: &str) -> Option<String> {
     text(&members(entry), "original_tigris_url")
 }
 

@@ -182,6 +182,36 @@ fn files(world: &mut Inner) {
     }
 }
 
+/// Where the weather has it, the process that has just updated a row ends: the file that the row names since goes before
+/// anybody else comes, and the origin has its picture, another one, or none.
+pub fn act_behind_row(world: &mut Inner, before: Option<&str>, after: Option<&str>) -> bool {
+    let before = elements(before.unwrap_or("[]"));
+    let new = elements(after.unwrap_or("[]")).into_iter().filter(|entry| !before.contains(entry));
+    let new: Vec<(String, String)> =
+        new.filter_map(|entry| Some((judge::completed(entry)?.0, judge::original(entry)?))).collect();
+    let Some((id, url)) = world.one(&new).cloned() else { return false };
+    if !world.strikes(Fault::GoneBehindRow) {
+        return false;
+    }
+    world.tell(|| format!("others: {} ({id})", Fault::GoneBehindRow.name()));
+    if let Some(file) = world.cdn.get_mut(&id) {
+        (file.deleted, file.touched) = (Some(Instant::now()), Some(Instant::now()));
+    }
+    match (world.dice.u32(0..4), world.pictures.get(&url).cloned()) {
+        (0..2, Some(_)) => {
+            world.count(Fault::PictureGone.name());
+            world.pictures.remove(&url);
+        }
+        (2, Some(bytes)) => {
+            world.count(Fault::PictureChanged.name());
+            let bytes = other_bytes(world, &bytes);
+            world.pictures.insert(url, bytes);
+        }
+        _ => {}
+    }
+    true
+}
+
 fn picture(world: &mut Inner) -> Option<String> {
     let urls: Vec<String> = world.pictures.keys().cloned().collect();
     world.one(&urls).cloned()

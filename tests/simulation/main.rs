@@ -46,7 +46,7 @@ const SEEDS_OF_ALL: u64 = 10_000;
 /// What else has to come about.
 const ALSO: [&str; 1] = ["row put back"];
 /// What comes about a few times in a thousand histories.
-const SELDOM: [&str; 4] = ["used up", "wrong key", "plan run", "left by a person"];
+const SELDOM: [&str; 5] = ["used up", "wrong key", "plan run", "plan refused", "left by a person"];
 
 /// How often each thing came about.
 type Happened = BTreeMap<&'static str, u64>;

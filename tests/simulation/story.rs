@@ -250,6 +250,10 @@ async fn end(world: &Arc<World>, dir: &Path) {
 fn draw(world: &mut Inner) -> Command {
     let limit = |dice: &mut fastrand::Rng| (dice.u32(0..8) == 0).then(|| dice.u64(1..3));
     let (which, is_with_files) = (world.dice.usize(0..64), world.dice.bool());
+    // Whoever has saved a plan runs it at some time, and others have changed something by then.
+    if !world.people.plans.is_empty() && world.dice.u32(0..4) == 0 {
+        return Command::MigratePlan(which);
+    }
     match world.dice.u32(0..24) {
         0..7 => Command::Migrate(scope(world), limit(&mut world.dice)),
         7..12 => Command::Resume(which),

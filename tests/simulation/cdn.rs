@@ -16,6 +16,7 @@ use time::Date;
 use tokio::time::Instant;
 use url::Url;
 
+use super::bug::Bug;
 use super::faults::Fault;
 use super::parts::Part;
 use super::pictures;
@@ -34,6 +35,8 @@ pub struct Library {
     pub files: BTreeMap<String, File>,
     made: u64,
     lag: Duration,
+    /// What caches keep of URLs, and until when: bytes, or that nothing is there.
+    caches: BTreeMap<String, (Option<Arc<[u8]>>, Instant)>,
 }
 
 /// A file.
@@ -111,6 +114,11 @@ impl Library {
         self.files.entry(id).or_insert(file)
     }
 
+    /// No cache keeps anything any more.
+    pub fn purge(&mut self) {
+        self.caches.clear();
+    }
+
     fn listed(&self) -> impl Iterator<Item = &File> {
         let then = |at: Instant| at.elapsed() >= self.lag;
         self.files.values().filter(move |file| then(file.made) && !file.deleted.is_some_and(then))
@@ -151,6 +159,35 @@ pub fn described(file: &File) -> CdnFile {
         tags: file.tags.clone(),
         version: Some(version.parse().expect("an id")),
     }
+}
+
+/// What is delivered at a URL: what is there, or what a cache keeps of it from an earlier request.
+pub fn delivered(world: &mut Inner, url: &str) -> Option<Arc<[u8]>> {
+    let there = stored_at(world, url);
+    if let Some((kept, until)) = world.cdn.caches.get(url).cloned()
+        && until > Instant::now()
+    {
+        if kept != there {
+            world.count(if kept.is_none() { "cached 404 served" } else { "cached version served" });
+        }
+        return kept;
+    }
+    if world.strikes(Fault::Cached) {
+        keep(world, url);
+    }
+    there
+}
+
+/// A cache keeps what is at a URL for a while, or that nothing is.
+pub fn keep(world: &mut Inner, url: &str) {
+    let (there, until) = (stored_at(world, url), Instant::now() + world.within(1_000..86_400_000));
+    world.cdn.caches.insert(url.to_owned(), (there, until));
+}
+
+/// What is delivered at a URL that no cache knows, as it was never asked for.
+fn stored_at(world: &Inner, url: &str) -> Option<Arc<[u8]>> {
+    let file = world.cdn.files.values().find(|it| it.deleted.is_none() && url_of(&it.path) == url);
+    file.map(|file| file.bytes.clone())
 }
 
 /// Where a path is delivered.
@@ -285,13 +322,16 @@ impl Cdn for Seat {
 
     async fn original_hash(&self, url: &str, bytes: u64) -> Result<ContentHash, Trouble> {
         let url = url.to_owned();
+        let is_kept = self.0.world.lock().bug == Some(Bug::CacheBelieved);
         let read = move |world: &mut Inner| {
-            let Some(file) =
-                world.cdn.files.values().find(|it| it.deleted.is_none() && url_of(&it.path) == url)
-            else {
+            let there = match is_kept {
+                true => delivered(world, &url),
+                false => stored_at(world, &url),
+            };
+            let Some(original) = there else {
                 return Err(Trouble::new(TroubleKind::NotServed, "it is not served"));
             };
-            let (hash, length) = (ContentHash::of(&file.bytes), file.bytes.len() as u64);
+            let (hash, length) = (ContentHash::of(&original), original.len() as u64);
             if world.strikes(Fault::BodyCut) {
                 return Err(Trouble::new(TroubleKind::Network, "the body broke off"));
             }
@@ -306,10 +346,9 @@ impl Cdn for Seat {
     async fn check_delivery(&self, url: &str) -> Result<(), Trouble> {
         let url = url.to_owned();
         let look = move |world: &mut Inner| {
-            let is_there = world.cdn.files.values().any(|it| it.deleted.is_none() && url_of(&it.path) == url);
-            match is_there {
-                true => Ok(()),
-                false => Err(Trouble::new(TroubleKind::NotServed, "it is not served")),
+            match delivered(world, &url) {
+                Some(_) => Ok(()),
+                None => Err(Trouble::new(TroubleKind::NotServed, "it is not served")),
             }
         };
         self.0.request(Part::Delivery, look).await

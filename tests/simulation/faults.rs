@@ -127,6 +127,8 @@ faults! {
     ManyVenues: "many venues", 1;
     /// The process is killed right behind a row update, and the file that the row names since goes; its picture often as well.
     GoneBehindRow: "gone behind a row", 2_000;
+    /// A cache of the CDN keeps what it serves at a URL, or that nothing is there, for a while.
+    Cached: "kept in a cache", 3_000;
 }
 
 /// Which kinds of trouble a history has, and how often.

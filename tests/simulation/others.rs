@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use ledger::ids::{CdnPath, ContentHash, Format, VenueId};
 use tokio::time::Instant;
 
-use super::cdn::url_of;
+use super::cdn::{self, url_of};
 use super::faults::Fault;
 use super::judge::{self, elements};
 use super::pictures;
@@ -153,6 +154,10 @@ fn files(world: &mut Inner) {
             });
             continue;
         }
+        // Somebody has looked at it just before.
+        if fault == Fault::FileReplaced && world.weather.rate(Fault::Cached) > 0 {
+            cdn::keep(world, &url_of(&file.path));
+        }
         let Some(file) = world.cdn.get_mut(&id) else { continue };
         file.touched = Some(Instant::now());
         match fault {
@@ -162,24 +167,31 @@ fn files(world: &mut Inner) {
             _ => file.tags.push(tag),
         }
     }
-    if world.strikes(Fault::FilePlanted) {
-        // Where a file of ours may go: with the same bytes, or with others of the same size.
-        let Some(bytes) = picture(world).map(|url| world.pictures[&url].clone()) else { return };
-        let hash = ledger::ids::ContentHash::of(&bytes);
-        let rows: Vec<(String, i64)> =
-            world.database.rows.iter().map(|(id, row)| (row.slug.clone(), *id)).collect();
-        let Some((slug, id)) = world.one(&rows).cloned() else { return };
-        let path = ledger::ids::CdnPath::new(
-            Some(&slug),
-            ledger::ids::VenueId(id),
-            &hash,
-            ledger::ids::Format::Jpeg,
-        );
-        if world.cdn.at(path.as_str()).is_none() {
-            let bytes = if world.dice.bool() { bytes } else { other_bytes(world, &bytes) };
-            world.cdn.put(path.as_str(), bytes, vec!["press".to_owned()], None);
-        }
+    if world.strikes(Fault::FilePlanted)
+        && let Some((path, bytes)) = path_of_ours(world)
+        && world.cdn.at(&path).is_none()
+    {
+        // With the same bytes, or with others of the same size.
+        let bytes = if world.dice.bool() { bytes } else { other_bytes(world, &bytes) };
+        world.cdn.put(&path, bytes, vec!["press".to_owned()], None);
     }
+    // A browser asks for a picture, or for one that is not there yet.
+    if world.weather.rate(Fault::Cached) > 0
+        && world.dice.u32(0..50) == 0
+        && let Some((path, _)) = path_of_ours(world)
+    {
+        cdn::delivered(world, &url_of(&path));
+    }
+}
+
+/// Where a file of ours is or may go, and the picture that goes there.
+fn path_of_ours(world: &mut Inner) -> Option<(String, Arc<[u8]>)> {
+    let bytes = picture(world).map(|url| world.pictures[&url].clone())?;
+    let rows: Vec<(String, i64)> =
+        world.database.rows.iter().map(|(id, row)| (row.slug.clone(), *id)).collect();
+    let (slug, id) = world.one(&rows).cloned()?;
+    let path = CdnPath::new(Some(&slug), VenueId(id), &ContentHash::of(&bytes), Format::Jpeg);
+    Some((path.to_string(), bytes))
 }
 
 /// Where the weather has it, the process that has just updated a row ends: the file that the row names since goes before

@@ -200,6 +200,7 @@ async fn end(world: &Arc<World>, dir: &Path) {
     {
         let mut world = world.lock();
         (world.weather, world.storms) = (Weather::fair(), Default::default());
+        world.cdn.purge();
         world.tell(|| "fair weather".to_owned());
     }
     sleep(Duration::from_secs(1_000)).await;

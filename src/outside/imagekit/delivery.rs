@@ -49,7 +49,9 @@ impl ImageKit {
     /// The hash of [`super::Cdn::original_hash`].
     pub(super) async fn hash_original(&self, url: &str, bytes: u64) -> Result<ContentHash, Trouble> {
         let mut url = self.delivery_url(url)?;
-        url.set_query(Some("tr=orig-true"));
+        // A deletion or a new version purges no cache: under a URL that nobody asked for before, none has an answer.
+        let unique = getrandom::u64().map_err(|error| not_served(&format!("no random number: {error}")))?;
+        url.set_query(Some(&format!("tr=orig-true&updatedAt={unique}")));
         let response = self.deliver(url).await?;
         // Compressed, its bytes on the way would bound nothing; and nobody was asked to compress it.
         if !is_plain(response.headers()) {

@@ -159,8 +159,8 @@ pub trait Cdn: Send + Sync {
     async fn delete(&self, file: &FileId) -> Result<bool, Trouble>;
     /// Deletes up to 100 files at once; those that are not there are named and do not keep the others.
     async fn delete_many(&self, files: &[FileId]) -> Result<Deleted, Trouble>;
-    /// The BLAKE3 of the untouched original bytes (`tr=orig-true`), streamed, and read no further than one byte behind
-    /// the `bytes` that the file should have.
+    /// The BLAKE3 of the untouched original bytes (`tr=orig-true`), past the CDN's caches, streamed, and read no further
+    /// than one byte behind the `bytes` that the file should have.
     ///
     /// # Errors
     /// `integrity_mismatch` when it has more; `not_served` when it is not given as it is.

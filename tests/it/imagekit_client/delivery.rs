@@ -1,5 +1,9 @@
 //! What the delivery host serves.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use ledger::ids::ContentHash;
 use ledger::trouble::TroubleKind::*;
 use longshore::outside::imagekit::Cdn;
@@ -79,7 +83,7 @@ async fn c4_delivery_is_an_image_or_not_served() {
 async fn c7_the_original_is_hashed_within_bounds() {
     let bytes = jpeg(300, 200);
     let (hash, length, body) = (ContentHash::of(&bytes), bytes.len() as u64, bytes.clone());
-    let server = RawServer::start(move |asked| match asked.target.as_str() {
+    let server = RawServer::start(move |asked| match asked.target.split('&').next().unwrap() {
         "/demo/a.jpg?tr=orig-true" => answer(200, &[], &body),
         "/demo/endless?tr=orig-true" => vec![Act::Say(head(200, &[]).into()), Act::Repeat(vec![0; 1_000])],
         _ => answer(404, &[("ik-error", "ENOENT - x")], b""),
@@ -95,6 +99,26 @@ async fn c7_the_original_is_hashed_within_bounds() {
     assert_eq!(trouble("/demo/endless", 100_000).await, IntegrityMismatch);
     assert_eq!(trouble("/demo/none", 100_000).await, NotServed);
     assert!(server.asked().iter().all(|asked| asked.header("authorization").is_none()));
+}
+
+#[tokio::test]
+async fn c4_the_original_is_read_past_caches() {
+    // As the CDN does: whatever was asked for once is answered again as it was, and each new version is another picture.
+    let (kept, version) = (Mutex::new(HashMap::new()), AtomicU32::new(0));
+    let server = RawServer::start(move |asked| {
+        let mut kept = kept.lock().unwrap();
+        let new = || jpeg(9, 9 + version.fetch_add(1, Ordering::SeqCst));
+        answer(200, &[("content-type", "image/jpeg")], kept.entry(asked.target.clone()).or_insert_with(new))
+    })
+    .await;
+    let (client, url) = (client(&server), server.url("/demo/a.jpg"));
+    for version in 0..3 {
+        let hash = ContentHash::of(&jpeg(9, 9 + version));
+        assert_eq!(client.original_hash(&url, 10_000).await, Ok(hash), "version {version}");
+    }
+    for asked in server.asked() {
+        assert!(asked.target.starts_with("/demo/a.jpg?tr=orig-true&updatedAt="), "{}", asked.target);
+    }
 }
 
 #[tokio::test]

@@ -41,6 +41,7 @@ mod support;
 mod tidy;
 mod trivia;
 mod trouble;
+mod unanswered;
 mod usage;
 mod uses;
 mod verify;

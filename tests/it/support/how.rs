@@ -7,10 +7,14 @@ use std::time::Duration;
 use ledger::event::{Options, Scope};
 use ledger::timestamp::Timestamp;
 use longshore::limits::{ANSWER_MS_MAX, IDLE_MS_MAX, IMAGE_BYTES_MAX};
+use longshore::outside::catalog::Catalog;
 use longshore::runner::Probe;
 
 use super::sqlite::SqliteFile;
 use super::stage::{now, poland};
+
+/// What stands between a run and its database.
+pub type Before = Arc<dyn Fn(Arc<dyn Catalog>) -> Arc<dyn Catalog> + Send + Sync>;
 
 /// How a run is run in a test.
 #[derive(Clone)]
@@ -35,6 +39,8 @@ pub struct How {
     pub matches: Option<(PathBuf, Arc<SqliteFile>)>,
     /// Whether a rollback deletes the files that nothing needs any more.
     pub delete_cdn_files: bool,
+    /// What stands before its database.
+    pub before: Option<Before>,
     /// The clock it goes by.
     pub now: fn() -> Timestamp,
 }
@@ -52,6 +58,7 @@ impl Default for How {
             retry_failed: false,
             matches: None,
             delete_cdn_files: false,
+            before: None,
             now,
         }
     }

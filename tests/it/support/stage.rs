@@ -12,7 +12,7 @@ use ledger::ledger::Ledger;
 use ledger::plan;
 use ledger::store::LedgerError;
 use ledger::timestamp::Timestamp;
-use longshore::outside::catalog;
+use longshore::outside::catalog::{self, Catalog};
 use longshore::outside::imagekit::{ImageKit, ImageKitOptions};
 use longshore::outside::origin::{HttpOrigin, OriginOptions};
 use longshore::outside::spool::Spool;
@@ -362,10 +362,14 @@ impl Stage {
         let mut options = OriginOptions::new(url(roads.origin));
         (options.idle, options.whole) = (how.idle, how.whole);
         let origin = HttpOrigin::new(options).unwrap();
-        let catalog = runtime.block_on(catalog::open(&self.url())).unwrap();
+        let mut catalog: Arc<dyn Catalog> =
+            Arc::from(runtime.block_on(catalog::open(&self.url())).unwrap());
+        if let Some(before) = &how.before {
+            catalog = before(catalog);
+        }
         let spool = Spool::open(&self.dir.path().join("spool")).unwrap();
         let forward = Forward { origin: Arc::new(origin), cdn: Arc::new(cdn), spool };
-        let world = World { catalog: Arc::from(catalog), forward: Some(forward) };
+        let world = World { catalog, forward: Some(forward) };
         let selection = how.matches.as_ref().map_or(Selection::Place, |(report, trivia)| {
             let trivia = runtime.block_on(trivia::open(&trivia.url())).unwrap();
             let matches = Arc::new(matches::read(report).unwrap());

@@ -345,11 +345,9 @@ impl Cdn for Seat {
 
     async fn check_delivery(&self, url: &str) -> Result<(), Trouble> {
         let url = url.to_owned();
-        let look = move |world: &mut Inner| {
-            match delivered(world, &url) {
-                Some(_) => Ok(()),
-                None => Err(Trouble::new(TroubleKind::NotServed, "it is not served")),
-            }
+        let look = move |world: &mut Inner| match delivered(world, &url) {
+            Some(_) => Ok(()),
+            None => Err(Trouble::new(TroubleKind::NotServed, "it is not served")),
         };
         self.0.request(Part::Delivery, look).await
     }

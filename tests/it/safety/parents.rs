@@ -2,7 +2,7 @@
 //! used: what root types does, and so does what this user types without root (requirement S5).
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -101,16 +101,26 @@ fn s5_on_a_volume_that_others_may_write_a_ledger_gets_a_directory_of_its_own() {
         mode(&ledger, 0o600);
         user(&plain, at, &format!("{copy} && {STATUS} && {CHECKPOINT}")).code(0);
         fs::remove_dir_all(home.join("rollout")).unwrap();
-        // By root: a directory on the volume, and the ledger is moved there.
-        by(&plain, &[], at, &root).code(0);
+        // By root: a directory on the volume. What was put in its place meanwhile is not given away.
         let own = volume.join("rollout");
-        user(&plain, at, &format!("mv {LEDGER} rollout && cd rollout && {STATUS} && {CHECKPOINT}")).code(0);
+        let roots = made(plain.place.path().join(format!("roots{bits:o}")), 0, 0o755);
+        symlink(&roots, &own).unwrap();
+        assert_ne!(by(&plain, &[], at, &root).code, Some(0), "{root}");
+        let about = fs::metadata(&roots).unwrap();
+        assert_eq!((about.uid(), about.mode() & 0o777), (0, 0o755), "{root}");
+        fs::remove_file(&own).unwrap();
+        by(&plain, &[], at, &root).code(0);
+        // The ledger is moved there.
+        let ran = user(&plain, at, STATUS).code(2).says(&format!("mv {}", ledger.display()));
+        let moves = typed(&ran, "While no run goes on: ", "\n");
+        user(&plain, at, &format!("{moves} && {STATUS} && {CHECKPOINT}")).code(0);
+        assert!(own.join(LEDGER).exists(), "{moves}");
         // One that was made in it beforehand needs nothing but the sticky bit.
         mode(&volume, bits);
         let inside = (&*own, &*home);
         let ran = user(&plain, inside, CHECKPOINT).code(2).says(&format!("(mode {bits:04o})"));
         let root = typed(&ran, "Have root type: ", ". Without root");
-        assert!(!root.contains("install"), "{root}");
+        assert!(!root.contains("mkdir"), "{root}");
         by(&plain, &[], inside, &root).code(0);
         user(&plain, inside, &format!("{STATUS} && {CHECKPOINT}")).code(0);
     }

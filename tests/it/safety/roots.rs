@@ -67,7 +67,8 @@ impl Plain {
                 mode(&file, 0o666);
             }
         }
-        let settings: Vec<_> = self.at.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let settings: Vec<_> =
+            self.at.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         self.run_with(args, &settings)
     }
 
@@ -185,7 +186,9 @@ fn s5_a_claims_file_that_another_user_left_is_told_before_any_question_and_can_b
     assert!(!ran.stderr.contains("rm "), "{ran}");
     ran.says(&format!("process {} of user 0", std::process::id()));
     drop(held);
-    let done = Command::new("setpriv").args([&format!("--reuid={USER}"), "--clear-groups", "sh", "-c", &rm]).status();
+    let done = Command::new("setpriv")
+        .args([&format!("--reuid={USER}"), "--clear-groups", "sh", "-c", &rm])
+        .status();
     assert!(done.unwrap().success());
     let ran = plain.run_on_its_database(&["migrate", "--country", "DE", "--yes"]);
     assert!(matches!(ran.code, Some(0 | 10)), "{ran}");

@@ -153,8 +153,10 @@ fn by_root(others: &[Open]) -> String {
     if !anothers.is_empty() {
         shell.push(format!("chmod go-w {}", named(&anothers)));
     }
-    if let Some(holder) = roots.iter().find(|it| it.is_holder) {
-        shell.push(format!("install -d -m 700 -o {} {}", user(), quoted(&holder.dir.join(ROLLOUT))));
+    // Whoever may write there can have put a link in its place: nothing that is there already is taken.
+    if let Some(holder) = roots.iter().find(|it| it.is_holder && own_below(&it.dir).is_none()) {
+        let place = free(&holder.dir).map(|name| quoted(&holder.dir.join(name)));
+        shell.extend(place.map(|place| format!("mkdir -m 700 {place} && chown -h {} {place}", user())));
     }
     shell.join(" && ")
 }
@@ -176,17 +178,30 @@ fn closed(dirs: &[Open], file: &Path) -> String {
     shell
 }
 
-/// A ledger and what SQLite has beside it, as far as they are this user's and have one name. What others have put there
-/// is left: a copy of it would be ours.
+/// A ledger and what SQLite has beside it; `None` where one of them is not this user's alone. What others have put there is
+/// left, as a copy of it would be ours; and without its log a ledger lacks its newest events.
 fn ours_of(file: &Path) -> Option<Vec<PathBuf>> {
     let file = file.canonicalize().ok()?;
+    let all = ["", "-wal", "-journal"].map(|end| beside(&file, end));
+    let there: Vec<_> = all.into_iter().filter(|name| name.symlink_metadata().is_ok()).collect();
     let is_ours = |name: &PathBuf| {
         let about = name.symlink_metadata();
         about.is_ok_and(|about| about.is_file() && about.uid() == user() && about.nlink() == 1)
     };
-    let ours: Vec<_> =
-        ["", "-wal", "-journal"].map(|end| beside(&file, end)).into_iter().filter(is_ours).collect();
-    (ours.first() == Some(&file)).then_some(ours)
+    (there.first() == Some(&file) && there.iter().all(is_ours)).then_some(there)
+}
+
+/// A directory below one that is this user's alone, as root's advice makes it.
+fn own_below(dir: &Path) -> Option<PathBuf> {
+    let place = dir.join(ROLLOUT);
+    let about = place.symlink_metadata().ok()?;
+    (about.is_dir() && about.uid() == user() && about.mode() & OTHERS_WRITE == 0).then_some(place)
+}
+
+/// A name for a new directory that nothing has yet.
+fn free(dir: &Path) -> Option<String> {
+    let mut names = (1..=99).map(|n| if n == 1 { ROLLOUT.to_owned() } else { format!("{ROLLOUT}-{n}") });
+    names.find(|name| dir.join(name).symlink_metadata().is_err())
 }
 
 fn names(files: &[PathBuf]) -> String {
@@ -195,6 +210,15 @@ fn names(files: &[PathBuf]) -> String {
 
 /// What takes a ledger out of a directory with the sticky bit. Others cannot exchange our files there.
 fn moved(file: &Path) -> String {
+    let end = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let holder = or_dot(end.parent().unwrap_or(Path::new(""))).canonicalize();
+    if let Some(place) = holder.ok().and_then(|holder| own_below(&holder)) {
+        let place = quoted(&place);
+        return match ours_of(file) {
+            Some(ours) => format!("While no run goes on: mv {} {place} && cd {place}", names(&ours)),
+            None => format!("Work in your own directory there: cd {place}"),
+        };
+    }
     match (ours_of(file), own_place()) {
         (Some(ours), Some(place)) => {
             format!("While no run goes on: mkdir -m 700 {place} && mv {} {place} && cd {place}", names(&ours))
@@ -204,12 +228,13 @@ fn moved(file: &Path) -> String {
 }
 
 /// What begins in another directory, with a copy of what is there: a second ledger would know nothing of the first. What is
-/// copied is looked at while it is open, as others can exchange the files at any time.
+/// copied is looked at while it is open, as others can exchange the files at any time; all of it is copied, or nothing.
 pub(super) fn elsewhere(file: &Path) -> String {
     match (ours_of(file), own_place()) {
         (Some(ours), Some(place)) => format!(
             "While no run goes on, copy it into a directory of your own, and go on with the copy alone: mkdir -m 700 {place} && \
-             cd {place} && (umask 077; for f in {}; do {{ [ -O /dev/fd/3 ] && cat <&3 >\"${{f##*/}}\"; }} 3<\"$f\" || exit; done)",
+             cd {place} && (umask 077; for f in {}; do {{ [ -O /dev/fd/3 ] && cat <&3 >\"${{f##*/}}\"; }} 3<\"$f\" || \
+             {{ rm -f ./*; echo \"$f is not yours any more: nothing was copied\" >&2; exit 1; }}; done)",
             names(&ours)
         ),
         _ => own_directory(),
@@ -231,7 +256,7 @@ fn own_place() -> Option<String> {
     let home = HOME.get().map(|home| (home.as_path(), "~"));
     let places = home.into_iter().chain(EVERYBODYS.map(|dir| (Path::new(dir), dir)));
     let mut fitting = places.filter(|(dir, _)| can_hold(dir));
-    fitting.next().map(|(_, name)| format!("{name}/{ROLLOUT}"))
+    fitting.find_map(|(dir, name)| free(dir).map(|free| format!("{name}/{free}")))
 }
 
 fn can_hold(dir: &Path) -> bool {

@@ -17,8 +17,7 @@ pub struct Login {
     pub host: String,
     /// What a line is compared with: host, port, database and user. For a socket this host is another.
     pub compared: [String; 4],
-    /// Whether nobody but that host can answer: it is this machine, or shows a certificate for its name by an authority of
-    /// this machine's own.
+    /// Whether it is this machine, or has to show a certificate for its name by an authority of this machine's own.
     pub is_proven: bool,
 }
 

@@ -95,7 +95,9 @@ impl LedgerError {
     }
 
     pub(super) fn damaged(path: &Path, seq: Seq, what: impl Into<String>) -> Self {
-        Self::Damaged { path: path.to_owned(), seq, what: what.into() }
+        // It may quote what was read.
+        let what = what.into().chars().take(WHAT_CHARS_MAX).collect();
+        Self::Damaged { path: path.to_owned(), seq, what }
     }
 
     /// What is to be believed of an error after another reading: damage is what is found twice. Where the second reading
@@ -151,6 +153,9 @@ impl LedgerError {
         }
     }
 }
+
+/// How much is told of what is wrong with a ledger.
+const WHAT_CHARS_MAX: usize = 500;
 
 /// How every database begins.
 const HEADER: &[u8] = b"SQLite format 3\0";

@@ -150,11 +150,11 @@ fn looking_back(story: &mut Story) {
     let odd = Fault::Answer { status: 200, headers: Vec::new(), body: odd };
     story.site.stage.cdn_faults.inject("list", 0, 1, odd);
     story.says("reconcile", 13, &["reconcile"]);
-    story.says("The end of a run", 0, &["rollback", "--venue-id", "1", "--yes"]);
-    story.says("The end of a run", 12, &["rollback", "--venue-id", "5", "--yes"]);
     story.site.stage.order("delete=400:message=no");
-    story.says("The end of a run", 0, &["rollback", "--venue-id", "4", "--yes", "--delete-cdn-files"]);
+    story.says("The end of a run", 0, &["rollback", "--venue-id", "1", "--yes", "--delete-cdn-files"]);
     story.site.stage.order("delete=none");
+    story.says("The end of a run", 12, &["rollback", "--venue-id", "5", "--yes"]);
+    story.says("The end of a run", 0, &["rollback", "--venue-id", "4", "--yes", "--delete-cdn-files"]);
     story.says("audit", 0, &["audit"]);
     // A table that this program cannot read.
     story.site.stage.sql(

@@ -117,7 +117,7 @@ fn told(stage: &Stage, images: usize, step: StepName) {
 #[track_caller]
 fn last(stage: &Stage) -> Event {
     let is_row = |event: &Event| matches!(event, Event::DbUpdated(_) | Event::RolledBack(_));
-    events(&stage.verified()).into_iter().map(|(_, record)| record.event).filter(is_row).last().unwrap()
+    events(&stage.verified()).into_iter().map(|(_, record)| record.event).rfind(is_row).unwrap()
 }
 
 fn forward(kind: Kind) {

@@ -29,6 +29,9 @@ pub const ENDPOINT: &str = "https://ik.imagekit.io/acme";
 /// How far a listing lags where it does.
 const LAG: Duration = Duration::from_secs(45);
 
+/// What a cache answers, where `None` is that there is no such file, and until when.
+type Cached = (Option<Arc<[u8]>>, Instant);
+
 /// All files that there are or were.
 #[derive(Default)]
 pub struct Library {
@@ -36,7 +39,7 @@ pub struct Library {
     made: u64,
     lag: Duration,
     /// What caches keep of URLs, and until when: bytes, or that nothing is there.
-    caches: BTreeMap<String, (Option<Arc<[u8]>>, Instant)>,
+    caches: BTreeMap<String, Cached>,
 }
 
 /// A file.

@@ -17,8 +17,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-pub use advice::{may_move, one_name};
 use advice::{away, of_another};
+pub use advice::{may_move, one_name};
 pub use dir::Dir;
 pub use named::{
     check_made, check_socket, check_way, check_writable, in_others_hands, is_handed, is_own_file, is_stream,

@@ -114,7 +114,7 @@ fn d7_where_nothing_can_be_written_the_flag_is_named_with_what_it_takes() {
     let cases: [(&[&str], i32, &str); 4] = [
         (&["ledger", "backup", "none/a.copy"], 30, "`longshore ledger backup FILE` names a new file"),
         (&["status", "--log-file", "none/a.log"], 30, "`--log-file` names a file"),
-        (&["migrate", "--country", "PL", "--out", "none/a", "--yes"], 2, "`--out` names a directory"),
+        (&["migrate", "--country", "PL", "--out", "none/a", "--yes"], 2, "`--out` names another directory"),
         (&["countries", "-o", "none/a"], 2, "`-o` names a file"),
     ];
     for (args, code, hint) in cases {

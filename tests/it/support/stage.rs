@@ -362,8 +362,7 @@ impl Stage {
         let mut options = OriginOptions::new(url(roads.origin));
         (options.idle, options.whole) = (how.idle, how.whole);
         let origin = HttpOrigin::new(options).unwrap();
-        let mut catalog: Arc<dyn Catalog> =
-            Arc::from(runtime.block_on(catalog::open(&self.url())).unwrap());
+        let mut catalog: Arc<dyn Catalog> = Arc::from(runtime.block_on(catalog::open(&self.url())).unwrap());
         if let Some(before) = &how.before {
             catalog = before(catalog);
         }

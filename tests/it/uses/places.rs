@@ -247,7 +247,9 @@ fn s7_a_resumed_rollback_leaves_out_what_it_was_started_with() {
     let unused = Unused::new(Kind::Sqlite);
     unused.sql("CREATE TABLE page_views (id integer PRIMARY KEY, url text)");
     unused.sql("INSERT INTO page_views VALUES (1, '$url')");
-    unused.site.stage.cdn_faults.inject("details", 0, 1_000, Fault::DropBefore);
+    for op in ["details", "list"] {
+        unused.site.stage.cdn_faults.inject(op, 0, 1_000, Fault::DropBefore);
+    }
     let skip = ["--skip-table", "page_views", "--patience", "1"];
     unused.site.run(&[&DELETE[..], &skip].concat()).code(11);
     unused.site.stage.cdn_faults.clear();

@@ -50,6 +50,7 @@ impl Wheel<'_> {
         let (inbox, stop, waits) = (&mut self.setting.inbox, &self.stop, &mut self.waits);
         let (claims, holder) = (&mut self.claims, self.setting.holder.clone());
         let ledger = RefCell::new(&mut *self.ledger);
+        // Why the ledger took no more. It is not written to again: what it holds by then only another opening can tell.
         let lost = RefCell::new(None);
         let tell = RefCell::new(&mut self.setting.tell);
         let told = |ledger: &mut Ledger, file: &Candidate, fate: Fate| -> Result<(), RunError> {
@@ -70,16 +71,18 @@ impl Wheel<'_> {
                 tell.borrow_mut()(Told::FileLeft { file, fate: &fate, words: &words });
                 return Ok(());
             }
+            let unwritten = format!("{path} is gone from the CDN, and the ledger could not write it down");
+            if lost.borrow().is_some() {
+                tell.borrow_mut()(Told::Left(&unwritten));
+                return Ok(());
+            }
             let (path, file_id) = (file.path.clone(), file.file.clone());
             let tables_skipped = skip_tables.clone();
             let why = why.to_owned();
             let event = Event::CdnDeleted(CdnDeleted { path, file_id, why, operator: None, tables_skipped });
             let records = [Record { at: now(), run: Some(run), event }];
             if let Err(error) = ledger.append(&records) {
-                tell.borrow_mut()(Told::Left(&format!(
-                    "{} is gone from the CDN, and the ledger could not write it down",
-                    file.path
-                )));
+                tell.borrow_mut()(Told::Left(&unwritten));
                 return Err(error.into());
             }
             tell.borrow_mut()(Told::Appended(&records));
@@ -87,6 +90,9 @@ impl Wheel<'_> {
             if dies { Err(RunError::Died) } else { Ok(()) }
         };
         let write = |event| -> Result<(), LedgerError> {
+            if lost.borrow().is_some() {
+                return Ok(());
+            }
             let records = [Record { at: now(), run: Some(run), event }];
             ledger.borrow_mut().append(&records)?;
             tell.borrow_mut()(Told::Appended(&records));

@@ -70,7 +70,7 @@ fn commits_untold(kind: Kind, verb: Verb, is_seen: fn(&Event) -> bool) {
         has_struck
     });
     assert!(struck >= 4, "{struck}");
-    assert!(seen.into_inner() >= 2, "no row was committed without a word");
+    assert!(seen.into_inner() >= 1, "no row was committed without a word");
 }
 
 #[test]

@@ -336,6 +336,10 @@ pub fn is_taken_over(state: &State, run: RunId, scope: &Scope) -> bool {
     if of.started.verb == Verb::Populate && *scope != Scope::Run(run) {
         return false;
     }
+    // Nor has a rollback anything to take back by its own number: closed, it would leave the rows that it had not come to.
+    if of.started.verb == Verb::Rollback && *scope == Scope::Run(run) {
+        return false;
+    }
     let named_by = |run: RunId| state.plans().filter(move |(_, plan)| plan.run == run);
     let is_contained = match (scope, &of.started.scope) {
         (Scope::Run(outer), inner) => *outer == run || *inner == *scope,

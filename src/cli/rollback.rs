@@ -120,7 +120,17 @@ fn texts(
 }
 
 fn scope(ledger: &Ledger, args: &RollbackArgs) -> Result<Scope, Failure> {
-    args.what.scope(ledger.state())?.ok_or_else(|| {
+    let scope = args.what.scope(ledger.state())?;
+    if let Some(Scope::Run(run)) = scope
+        && let Some(of) = ledger.state().run(run).filter(|of| of.started.verb == Verb::Rollback)
+    {
+        let failure = Failure::usage(format!("run {run} is a rollback itself"));
+        return Err(match of.is_finished() {
+            true => failure.hint("`longshore migrate` moves what it has put back again"),
+            false => failure.hint(format!("`longshore resume --run {run}` finishes it")),
+        });
+    }
+    scope.ok_or_else(|| {
         Failure::usage("`rollback` wants to know what to roll back")
             .hint("`longshore rollback --country Poland --dry-run`")
             .hint("`longshore rollback --city Kraków`")

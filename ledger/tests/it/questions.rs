@@ -118,6 +118,8 @@ fn c6_a_rollback_takes_over_the_rollback_of_a_run_that_was_cut_off_while_plannin
     let back = history.start(Verb::Rollback, Scope::Run(forward));
     for (scope, is_so) in [
         (Scope::Run(forward), true),
+        // It is finished by `resume`.
+        (Scope::Run(back), false),
         (land("PL"), true),
         (town(1, "PL"), true),
         (town(2, "PL"), false),

@@ -1,5 +1,6 @@
 //! `rollback` of a city, a venue, a run and a country, over all that may have come between (requirement C6).
 
+use longshore::sandbox::faults::Fault;
 use serde_json::{Value, json};
 
 use crate::support::site::Site;
@@ -149,6 +150,26 @@ fn c6_an_older_run_is_taken_back_under_one_that_stands_on_it() {
         assert!(!rows.values().flatten().any(|text| text.contains("imagekit_file_id")));
         assert!(rows[&1].as_ref().unwrap().contains("/new.jpg"), "what others added stays");
     }
+}
+
+/// Closed by its own number, a rollback would leave the rows that it had not come to.
+#[test]
+fn c6_a_rollback_is_finished_by_resume_and_not_rolled_back() {
+    let site = site(Kind::Sqlite);
+    let before = site.stage.rows();
+    migrate(&site, &["--country", "PL"], 0);
+    site.stage.cdn_faults.inject("list", 0, 1_000, Fault::DropBefore);
+    site.stage.cdn_faults.inject("details", 0, 1_000, Fault::DropBefore);
+    let cut_off = ["rollback", "--country", "PL", "--yes", "--delete-cdn-files", "--patience", "1"];
+    let run = site.one_run(&cut_off, 11)["run"].to_string();
+    site.stage.cdn_faults.clear();
+    for args in [&["--dry-run"][..], &["--yes"]] {
+        let again = [&["rollback", "--run", &run], args].concat();
+        site.run_idle(&again).code(2).says(&format!("`longshore resume --run {run}` finishes it"));
+    }
+    assert_eq!(site.one_run(&["resume"], 0)["files_deleted"], json!(4));
+    assert_eq!(site.stage.rows(), before);
+    site.run_idle(&["rollback", "--run", &run, "--yes"]).code(2).says("is a rollback itself");
 }
 
 #[test]

@@ -329,7 +329,39 @@ pub fn deletable(state: &State, scope: &Scope) -> Vec<Seq> {
     files
 }
 
-/// Whether an unfinished run lies wholly inside the scope of a rollback, which then takes it over.
+/// The images of an unfinished run whose rows may hold more than the ledger knows: a row may have been written, and its
+/// event not. Each with its venue, where no later run has named that.
+fn unsettled(state: &State, run: RunId) -> impl Iterator<Item = (VenueId, ImageId)> {
+    let plans = state.run(run).map_or(&[][..], |run| run.plans()).iter().copied();
+    let held = plans.filter(|planned| is_held(state, *planned)).filter_map(|planned| {
+        let plan = state.plan(planned)?;
+        let own = plan.ids(planned).filter(|(_, image)| match image.is_added {
+            true => image.rung == Rung::Planned,
+            false => image.rung == Rung::Uploaded,
+        });
+        let back = match &plan.aim {
+            Aim::Back(images) => &images[..],
+            Aim::Forward | Aim::Add => &[],
+        };
+        let back = back.iter().copied().filter(|id| state.image(*id).is_some_and(Image::is_to_take_back));
+        Some(own.map(|(id, _)| id).chain(back).map(|id| (plan.venue, id)))
+    });
+    held.flatten()
+}
+
+/// The unfinished runs that keep a scope from being rolled back: they may have written rows that the rollback visits, which
+/// the ledger does not know of, and which the rollback would not take back.
+pub fn in_the_way(state: &State, scope: &Scope) -> Vec<RunId> {
+    let visits = take_backs(state, scope);
+    let is_missed = |(venue, image): (VenueId, ImageId)| {
+        visits.get(&venue).is_some_and(|images| !images.contains(&image))
+    };
+    let unfinished = state.unfinished().map(|(id, _)| id);
+    unfinished.filter(|run| unsettled(state, *run).any(is_missed)).collect()
+}
+
+/// Whether an unfinished run lies wholly inside the scope of a rollback, which then takes it over: what the run may have
+/// written without its event is taken back with the rest.
 pub fn is_taken_over(state: &State, run: RunId, scope: &Scope) -> bool {
     let Some(of) = state.run(run) else { return false };
     // A place is rolled back to what it was before `migrate`; a `populate` goes on, or back by its own number.
@@ -338,6 +370,12 @@ pub fn is_taken_over(state: &State, run: RunId, scope: &Scope) -> bool {
     }
     // Nor has a rollback anything to take back by its own number: closed, it would leave the rows that it had not come to.
     if of.started.verb == Verb::Rollback && *scope == Scope::Run(run) {
+        return false;
+    }
+    let visits = take_backs(state, scope);
+    let is_visited =
+        |(venue, image): (VenueId, ImageId)| visits.get(&venue).is_some_and(|images| images.contains(&image));
+    if !unsettled(state, run).all(is_visited) {
         return false;
     }
     let named_by = |run: RunId| state.plans().filter(move |(_, plan)| plan.run == run);

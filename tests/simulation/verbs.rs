@@ -59,9 +59,12 @@ pub fn populate(process: &Arc<Process>, ledger: &Ledger, scope: Scope, mut optio
     start(Verb::Populate, scope, options, Vec::new(), Selection::Matches(populate))
 }
 
-/// `rollback`, which closes the unfinished runs that are wholly in its scope.
+/// `rollback`, which closes the unfinished runs that are wholly in its scope; not over others that hold something of it.
 pub fn rollback(ledger: &Ledger, scope: Scope, options: Options) -> Begin {
     let state = ledger.state();
+    if let Some(run) = plan::in_the_way(state, &scope).first() {
+        return refused(format!("run {run} holds venues of it"));
+    }
     let unfinished = state.unfinished().map(|(run, _)| run);
     let close: Vec<RunId> = unfinished.filter(|run| plan::is_taken_over(state, *run, &scope)).collect();
     let has_files = options.delete_cdn_files && !plan::deletable(state, &scope).is_empty();

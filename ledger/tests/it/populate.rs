@@ -3,7 +3,7 @@
 use ledger::decide::{Outcome, Row, Seen};
 use ledger::event::*;
 use ledger::ids::{RunId, Seq, VenueId};
-use ledger::plan::{Step, is_taken_over, retryable, take_backs};
+use ledger::plan::{Step, in_the_way, is_taken_over, retryable, take_backs};
 use ledger::report::standing;
 use ledger::state::{Mark, Rung};
 use ledger::trouble::TroubleKind::CatalogError;
@@ -158,6 +158,52 @@ fn c6_a_place_is_rolled_back_to_what_it_was_before_migrate() {
     history.row(run, Step::UpdateRow(plans[0]), &mut Some("[]".into()));
     assert!(take_backs(&history.state, &poland).is_empty());
     assert_eq!(take_backs(&history.state, &Scope::Run(run)).len(), 1);
+}
+
+/// A row may be written and its event not: whoever takes the venue over then has to take that back as well.
+#[test]
+fn c6_what_an_unfinished_run_may_have_written_is_in_the_way_of_a_rollback_that_leaves_it() {
+    let poland = Scope::Country(country("PL"));
+    let mut history = History::new();
+    let entry = external("https://o/a.jpg");
+    let (first, plans) = populate(&mut history, vec![adding(1, Some("[]"), &["https://o/a.jpg"])]);
+    let mut row = Some("[]".to_owned());
+    history.row(first, Step::UpdateRow(plans[0]), &mut row);
+    history.finish(first, Ending::Done);
+    let forward = history.start(Verb::Migrate, poland.clone());
+    let moved = history.plan(forward, planned(1, row.as_deref(), Work::Move(vec![entry])));
+    history.planning_done(forward);
+    assert_eq!(in_the_way(&history.state, &Scope::Run(first)), [], "nothing of it is in the row yet");
+    history.upload(forward, image(moved, 0), "a");
+    assert_eq!(in_the_way(&history.state, &Scope::Run(first)), [forward]);
+    for taken in [&poland, &Scope::Run(forward)] {
+        assert_eq!(in_the_way(&history.state, taken), [], "{taken:?} takes it back");
+        assert!(is_taken_over(&history.state, forward, taken), "{taken:?}");
+    }
+    history.row(forward, Step::UpdateRow(moved), &mut row);
+    assert_eq!(in_the_way(&history.state, &Scope::Run(first)), [], "the ledger knows of it");
+    history.finish(forward, Ending::Done);
+
+    // A place is rolled back to what it was before `migrate`: not over a `populate` that has not come to its end there.
+    let (second, plans) = populate(&mut history, vec![adding(1, row.as_deref(), &["b"])]);
+    assert_eq!(in_the_way(&history.state, &poland), [second]);
+    assert_eq!(in_the_way(&history.state, &Scope::Run(second)), []);
+    history.row(second, Step::UpdateRow(plans[0]), &mut row);
+    history.finish(second, Ending::Done);
+    assert_eq!(in_the_way(&history.state, &poland), []);
+
+    // Nor over the rollback of a `populate`, and neither does it close that.
+    let images = take_backs(&history.state, &Scope::Run(second)).remove(&VenueId(1)).unwrap();
+    let back = history.start(Verb::Rollback, Scope::Run(second));
+    let visit = history.plan(back, planned(1, row.as_deref(), Work::TakeBack(images)));
+    history.planning_done(back);
+    for (scope, is_so) in [(&poland, false), (&Scope::Everywhere, false), (&Scope::Run(second), true)] {
+        assert_eq!(is_taken_over(&history.state, back, scope), is_so, "{scope:?}");
+        assert_eq!(in_the_way(&history.state, scope), Vec::from_iter((!is_so).then_some(back)), "{scope:?}");
+    }
+    history.row(back, Step::RestoreRow(visit), &mut row);
+    history.finish(back, Ending::Done);
+    assert_eq!(in_the_way(&history.state, &poland), []);
 }
 
 #[test]

@@ -101,6 +101,33 @@ fn c5_a_populate_and_a_migration_do_not_run_over_each_other() {
 }
 
 #[test]
+fn c6_what_an_unfinished_run_may_have_written_is_not_rolled_over() {
+    let at = workplace(Kind::Sqlite, &report(6));
+    let before = texts(&at);
+    let added = run_of(&populate(&at, &["--venue-id", "11"]).code(0));
+    let lock = rusqlite::Connection::open(at.sandbox_dir().join("eventasaurus.db")).unwrap();
+    // Its pictures are stored; killed while it waits for its row, it may have written that or not.
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(kill_after(&at, &["migrate", "--venue-id", "11", "--yes"], 7));
+    lock.execute_batch("ROLLBACK").unwrap();
+    for how in ["--dry-run", "--yes"] {
+        let refused = at.run_idle(&["rollback", "--run", &added, how]).code(22);
+        refused.says(&format!("(migrate) holds venues of run {added}")).says("`longshore resume --run");
+    }
+    at.run(&["resume", "--yes"]).code(0);
+    at.run(&["rollback", "--venue-id", "11", "--yes"]).code(0);
+
+    // The rollback of a populate is no part of a place's.
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(kill_after(&at, &["rollback", "--run", &added, "--yes"], 3));
+    lock.execute_batch("ROLLBACK").unwrap();
+    at.run_idle(&["rollback", "--venue-id", "11", "--yes"]).code(0).says("Nothing is left to roll back");
+    at.run(&["resume", "--yes"]).code(0);
+    assert_eq!(texts(&at), before);
+    at.run(&["ledger", "verify"]).code(0);
+}
+
+#[test]
 fn e4_an_interrupted_populate_pauses_and_goes_on() {
     let at = workplace(Kind::Sqlite, &report(6));
     let lock = rusqlite::Connection::open(at.sandbox_dir().join("eventasaurus.db")).unwrap();

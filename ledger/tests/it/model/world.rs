@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ledger::event::{Closed, Ending, Event, Scope, Verb};
 use ledger::ids::{CdnPath, FileId, RunId, VenueId};
 use ledger::images::Array;
-use ledger::plan::{holders, is_taken_over};
+use ledger::plan::{holders, in_the_way, is_taken_over};
 use ledger::state::Rung;
 
 use super::story::{Act, Meddle, Story, Tape, Venue};
@@ -133,8 +133,11 @@ impl World {
         }
     }
 
-    /// As the command does it: unfinished runs wholly inside are closed first.
+    /// As the command does it: unfinished runs wholly inside are closed first; others that hold a venue of it refuse it.
     pub fn rollback(&mut self, scope: &Scope, tape: &mut Tape) {
+        if !in_the_way(&self.history.state, scope).is_empty() {
+            return;
+        }
         let unfinished: Vec<RunId> = self.history.state.unfinished().map(|(run, _)| run).collect();
         let state = self.history.state.clone();
         for run in unfinished.into_iter().filter(|run| is_taken_over(&state, *run, scope)) {
@@ -144,8 +147,15 @@ impl World {
         self.go_on(run, tape);
     }
 
-    /// Takes everything back, with nothing going wrong any more.
+    /// Takes everything back, with nothing going wrong any more. What is in the way of that is finished first.
     pub fn roll_everything_back(&mut self) {
+        let unfinished: Vec<RunId> = self.history.state.unfinished().map(|(run, _)| run).collect();
+        for run in unfinished {
+            let is_back = self.history.state.run(run).unwrap().started.verb != Verb::Migrate;
+            if is_back {
+                self.resume(run, &mut Tape::plain());
+            }
+        }
         for code in ["PL", "FR"] {
             self.rollback(&Scope::Country(country(code)), &mut Tape::plain());
         }

@@ -115,7 +115,7 @@ fn choose(ledger: &Ledger, args: &ResumeArgs) -> Result<Option<RunId>, Failure> 
 }
 
 /// Whether a run that has finished left something that it can take up again.
-fn has_failed(state: &State, run: RunId) -> bool {
+pub(super) fn has_failed(state: &State, run: RunId) -> bool {
     let (images, venues) = plan::retryable(state, run);
     let is_done = state.run(run).is_some_and(|run| run.status == RunStatus::Finished(Ending::Done));
     is_done && !(images.is_empty() && venues.is_empty())

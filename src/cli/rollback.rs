@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
-use ledger::event::{Scope, Verb};
+use ledger::event::{Ending, Scope, Verb};
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
 use ledger::plan;
-use ledger::state::State;
+use ledger::state::{RunStatus, State};
 use ledger::store::LedgerError;
 use serde::Serialize;
 
@@ -16,6 +16,7 @@ use super::drive::{Driver, RunArgs};
 use super::out::PlainFormat;
 use super::past::PastArgs;
 use super::place::{name_of, typed};
+use super::resume::has_failed;
 use super::searched::{refuse_hidden, say, searched};
 use super::{Context, ended};
 use crate::error::{Exit, Failure};
@@ -127,10 +128,18 @@ fn scope(ledger: &Ledger, args: &RollbackArgs) -> Result<Scope, Failure> {
         && let Some(of) = ledger.state().run(run).filter(|of| of.started.verb == Verb::Rollback)
     {
         let failure = Failure::usage(format!("run {run} is a rollback itself"));
-        return Err(match of.is_finished() {
-            true => failure.hint("`longshore migrate` moves what it has put back again"),
-            false => failure.hint(format!("`longshore resume --run {run}` finishes it")),
-        });
+        return Err(failure.hint(match of.status {
+            _ if !of.is_finished() => format!("`longshore resume --run {run}` finishes it"),
+            _ if has_failed(ledger.state(), run) => {
+                format!("`longshore resume --run {run} --retry-failed` takes up what failed")
+            }
+            RunStatus::Finished(Ending::Closed) => {
+                format!("`longshore rollback {}` puts back what it had left", typed(&of.started.scope))
+            }
+            _ => "`longshore migrate` moves again what it put back, and `longshore populate --matches FILE` adds again \
+                  what it took out"
+                .to_owned(),
+        }));
     }
     scope.ok_or_else(|| {
         Failure::usage("`rollback` wants to know what to roll back")

@@ -169,7 +169,36 @@ fn c6_a_rollback_is_finished_by_resume_and_not_rolled_back() {
     }
     assert_eq!(site.one_run(&["resume"], 0)["files_deleted"], json!(4));
     assert_eq!(site.stage.rows(), before);
-    site.run_idle(&["rollback", "--run", &run, "--yes"]).code(2).says("is a rollback itself");
+    site.run_idle(&["rollback", "--run", &run, "--yes"])
+        .code(2)
+        .says("is a rollback itself")
+        .says("`longshore migrate` moves again what it put back")
+        .says("populate --matches FILE` adds again what it took out");
+}
+
+/// What a rollback could not do is taken up by its own number; where a later one closed it, by the place.
+#[test]
+fn c6_of_a_rollback_that_left_something_it_is_told_what_takes_that_up() {
+    let site = site(Kind::Sqlite);
+    let before = site.stage.rows();
+    migrate(&site, &["--country", "PL"], 0);
+    site.stage.sql(
+        "CREATE TRIGGER frozen BEFORE UPDATE ON venues WHEN old.id = 1 BEGIN SELECT RAISE(ABORT, 'frozen'); END",
+    );
+    let run = site.one_run(&["rollback", "--country", "PL", "--yes"], 10)["run"].to_string();
+    let again = format!("longshore resume --run {run} --retry-failed");
+    site.run_idle(&["rollback", "--run", &run, "--yes"]).code(2).says(&again);
+    site.stage.sql("DROP TRIGGER frozen");
+    site.one_run(&["resume", "--run", &run, "--retry-failed"], 0);
+    assert_eq!(site.stage.rows(), before);
+    migrate(&site, &["--country", "PL"], 0);
+    site.stage.cdn_faults.inject("list", 0, 1_000, Fault::DropBefore);
+    site.stage.cdn_faults.inject("details", 0, 1_000, Fault::DropBefore);
+    let cut_off = ["rollback", "--country", "PL", "--yes", "--delete-cdn-files", "--patience", "1"];
+    let run = site.one_run(&cut_off, 11)["run"].to_string();
+    site.stage.cdn_faults.clear();
+    site.run(&["rollback", "--country", "PL", "--yes"]).code(0).says(&format!("Run {run} is unfinished"));
+    site.run_idle(&["rollback", "--run", &run, "--yes"]).code(2).says("longshore rollback --country PL");
 }
 
 #[test]

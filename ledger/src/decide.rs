@@ -221,7 +221,8 @@ fn troubled(order: &Order, trouble: Trouble) -> Verdict {
         // The row's trouble is told as the image's: once that is over, both can be tried again.
         Order::PutBack(back) => {
             let PutBack { put: Put { fetch, .. }, trouble: first, .. } = &**back;
-            let message = format!("{}; its row could not be looked at: {}", first.message, trouble.message);
+            let message =
+                format!("{}; its row could not be looked at or put back: {}", first.message, trouble.message);
             let trouble = Trouble { message, file: first.file.clone(), ..trouble };
             vec![self::stopped(fetch.venue, Some(fetch.image), StepName::UpdateRow, &trouble)]
         }
@@ -255,13 +256,21 @@ fn stopped(venue: VenueId, image: Option<ImageId>, step: StepName, trouble: &Tro
 /// An image that was uploaded once is given up, and its row has its before-image again, unless somebody changed it.
 fn given_up(back: &PutBack, row: Row) -> Event {
     let mut trouble = back.trouble.clone();
-    let edits = settle(&back.row, row.seen).edits;
-    let named = edits.first().and_then(|edit| Entry::parse(edit.before.as_deref()?)?.file_id());
-    if let Some(file) = named {
-        let told = format!(
+    let settled = settle(&back.row, row.seen);
+    let named = |raw: &str| Entry::parse(raw)?.file_id();
+    let put_back = settled.edits.first().and_then(|edit| named(edit.before.as_deref()?));
+    let left = settled.drifted.first().and_then(|drifted| named(drifted.found.as_deref()?));
+    let told = &mut trouble.message;
+    if let Some(file) = put_back {
+        told.push_str(&format!(
             "; its row, updated before a process ended, named the file {file}, and has the entry from before again"
-        );
-        trouble.message.push_str(&told);
+        ));
+        let after = settled.after.as_deref().and_then(|text| Array::parse(text).ok());
+        if after.is_some_and(|array| array.elements().filter_map(named).any(|other| other == file)) {
+            told.push_str("; another entry of it names that file still");
+        }
+    } else if let Some(file) = left {
+        told.push_str(&format!("; its row was changed by others and is left, naming the file {file}"));
     }
     stopped(back.put.fetch.venue, Some(back.put.fetch.image), StepName::Upload, &trouble)
 }

@@ -188,17 +188,42 @@ fn e5_a_row_that_has_its_own_entry_already_is_left_and_nothing_is_said_of_it() {
     }
 }
 
-/// Another ledger adopted the file and completed the entry: it has the same file and another time.
+/// Another ledger adopted the file and completed the entry, which has the same file and another time then; or somebody changed
+/// another key of ours.
 #[test]
-fn e5_an_entry_of_another_ledger_is_not_put_back() {
+fn e5_an_entry_that_others_changed_is_left_and_told() {
+    for (from, to) in [("uploaded_at\": \"2", "uploaded_at\": \"1"), ("\"completed\"", "\"broken\"")] {
+        let mut cut = CutOff::new();
+        let row = cut.row.take().unwrap();
+        let theirs = row.replacen(from, to, 1);
+        assert_ne!(row, theirs);
+        cut.row = Some(theirs.clone());
+        let events = cut.given_up(NotFound);
+        let [Event::Failed(e)] = &events[..] else { panic!("{events:?}") };
+        assert_eq!(
+            e.message,
+            "it was not_found; its row was changed by others and is left, naming the file a"
+        );
+        assert_eq!(cut.row, Some(theirs));
+    }
+}
+
+/// One goes back, and the other is nobody's that this ledger knows.
+#[test]
+fn e5_an_entry_that_others_doubled_is_told_beside_the_one_that_is_put_back() {
     let mut cut = CutOff::new();
     let row = cut.row.take().unwrap();
-    let at = row.find("uploaded_at\": \"").unwrap() + "uploaded_at\": \"".len();
-    let theirs = format!("{}1999{}", &row[..at], &row[at + 4..]);
-    cut.row = Some(theirs.clone());
+    let elements: Vec<String> = Array::parse(&row).unwrap().elements().map(str::to_owned).collect();
+    let [seven, entry, theirs] = &elements[..] else { panic!("{row}") };
+    cut.row = Some(array(&[seven, entry, entry, theirs]));
     let events = cut.given_up(NotFound);
-    assert!(matches!(&events[..], [Event::Failed(e)] if e.message == "it was not_found"), "{events:?}");
-    assert_eq!(cut.row, Some(theirs));
+    let [Event::Failed(e)] = &events[..] else { panic!("{events:?}") };
+    assert!(
+        e.message.ends_with("has the entry from before again; another entry of it names that file still"),
+        "{}",
+        e.message
+    );
+    assert_eq!(cut.file().as_deref(), Some("a"));
 }
 
 #[test]
@@ -216,7 +241,10 @@ fn e5_a_row_that_cannot_be_looked_at_pauses_the_run_or_can_be_tried_again() {
     let Verdict::Events(events) = decide(&order, Outcome::Trouble(trouble(CatalogError))) else { panic!() };
     let [Event::Failed(e)] = &events[..] else { panic!("{events:?}") };
     assert_eq!((e.step, e.error_type, e.passing), (StepName::UpdateRow, CatalogError, true));
-    assert_eq!(e.message, "it was invalid_image; its row could not be looked at: it was catalog_error");
+    assert_eq!(
+        e.message,
+        "it was invalid_image; its row could not be looked at or put back: it was catalog_error"
+    );
 }
 
 /// The late write of a run that was closed meets the plan of the next one.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 
 use super::private;
+use super::schema::Difference;
 use crate::ids::Seq;
 
 /// Why a ledger cannot be created, opened, read or written.
@@ -95,9 +96,11 @@ impl LedgerError {
     }
 
     pub(super) fn damaged(path: &Path, seq: Seq, what: impl Into<String>) -> Self {
-        // It may quote what was read.
-        let what = what.into().chars().take(WHAT_CHARS_MAX).collect();
-        Self::Damaged { path: path.to_owned(), seq, what }
+        Self::Damaged { path: path.to_owned(), seq, what: cut(what.into()) }
+    }
+
+    pub(super) fn other_schema(path: &Path, differs: Difference) -> Self {
+        Self::OtherSchema { path: path.to_owned(), what: cut(differs.told), drops: differs.drops }
     }
 
     /// What is to be believed of an error after another reading: damage is what is found twice. Where the second reading
@@ -156,6 +159,16 @@ impl LedgerError {
 
 /// How much is told of what is wrong with a ledger.
 const WHAT_CHARS_MAX: usize = 500;
+
+/// As much as is told of a message that may quote what was read.
+fn cut(mut what: String) -> String {
+    if let Some((end, _)) = what.char_indices().nth(WHAT_CHARS_MAX) {
+        let last = what[..end].char_indices().next_back().map_or(0, |(last, _)| last);
+        what.truncate(last);
+        what.push('…');
+    }
+    what
+}
 
 /// How every database begins.
 const HEADER: &[u8] = b"SQLite format 3\0";
@@ -244,6 +257,23 @@ mod tests {
         };
         assert_eq!(kind(SQLITE_FULL), ErrorKind::StorageFull);
         assert_eq!(kind(SQLITE_READONLY), ErrorKind::ReadOnlyFilesystem);
+    }
+
+    #[test]
+    fn e7_a_long_quotation_is_cut_and_shows_it() {
+        let path = Path::new("a.ledger");
+        for (quoted, is_cut) in [("é".repeat(500), false), ("é".repeat(501), true)] {
+            for error in [
+                LedgerError::damaged(path, Seq(7), &*quoted),
+                LedgerError::other_schema(path, Difference::lasting(quoted.clone())),
+            ] {
+                let (LedgerError::Damaged { what, .. } | LedgerError::OtherSchema { what, .. }) = error
+                else {
+                    panic!("{error:?}")
+                };
+                assert_eq!((what.chars().count(), what.ends_with('…')), (500, is_cut));
+            }
+        }
     }
 
     #[test]

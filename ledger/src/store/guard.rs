@@ -145,11 +145,7 @@ impl Guarded {
         if self.number("application_id")? != i64::from(APPLICATION) {
             return Err(LedgerError::NotALedger { path: path() });
         }
-        let differs = |differs: Difference| LedgerError::OtherSchema {
-            path: path(),
-            what: differs.told,
-            drops: differs.drops,
-        };
+        let differs = |differs| LedgerError::other_schema(&self.path, differs);
         let other = |what| differs(Difference::lasting(what));
         match self.number("user_version")? {
             format if format > i64::from(FORMAT) => {

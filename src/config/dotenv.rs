@@ -26,8 +26,8 @@ use crate::error::Failure;
 use crate::limits::ENV_FILE_BYTES_MAX;
 
 /// The way past a `.env` that is not taken: exported settings alone do not help where it lies, as it may hold others.
-const ELSEWHERE: &str =
-    "Work in a directory of your own, with the settings exported or in a .env of yours there";
+const ELSEWHERE: &str = "Work in a directory of your own, with the settings exported or in a .env of yours there, and with a copy of a ledger that \
+     is here, of which a new one knows nothing";
 
 /// Why a `.env` is not used.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use advice::{away, of_another};
+use advice::{OWN, away, of_another};
 pub use advice::{may_move, one_name};
 pub use dir::Dir;
 pub use named::{
@@ -26,7 +26,7 @@ pub use named::{
 };
 use owner::{of_owner, outside, user};
 pub use parents::home_is;
-use parents::{Fault, elsewhere, faults, own_directory};
+use parents::{Fault, elsewhere, faults};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 pub use shell::{is_plain, quoted, sql, word};
@@ -264,7 +264,7 @@ pub fn check_exclusive(file: &Path) -> io::Result<()> {
     // The way to it as well: SQLite follows the links once more.
     let followed = trusted::followed(file, |at, _| {
         let dir = at.canonicalize()?;
-        check_above(&dir, &dir.metadata()?, file, is_trusted)
+        refuse(faults_above(&dir, &dir.metadata()?, is_trusted)?, file)
     });
     match followed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -286,21 +286,19 @@ fn check_closed_to(named: &Path, is_trusted: impl Fn(u32) -> bool) -> io::Result
     let file = named.canonicalize().unwrap_or_else(|_| named.to_owned());
     let dir = or_dot(file.parent().unwrap_or(Path::new(""))).canonicalize()?;
     let about = dir.metadata()?;
-    if about.mode() & OTHERS_WRITE != 0 {
-        return Err(open_to_others(&dir, &about, named));
-    }
-    check_above(&dir, &about, named, is_trusted)
+    let open = (about.mode() & OTHERS_WRITE != 0).then(|| Fault::Open(dir.clone(), about.clone()));
+    refuse(open.into_iter().chain(faults_above(&dir, &about, is_trusted)?).collect(), named)
 }
 
-/// Sees that nobody else can exchange a directory, or one above it.
-fn check_above(
-    dir: &Path,
-    about: &Metadata,
-    file: &Path,
-    is_trusted: impl Fn(u32) -> bool,
-) -> io::Result<()> {
-    let Some(above) = dir.parent() else { return Ok(()) };
-    match faults(above, about.uid(), is_trusted)?.into_iter().next() {
+/// In which ways somebody else can exchange a directory, or one above it.
+fn faults_above(dir: &Path, about: &Metadata, is_trusted: impl Fn(u32) -> bool) -> io::Result<Vec<Fault>> {
+    dir.parent().map_or(Ok(Vec::new()), |above| faults(above, about.uid(), is_trusted))
+}
+
+/// Refuses what is wrong with directories, if anything is; first what stays wrong when the others are closed.
+fn refuse(mut faults: Vec<Fault>, file: &Path) -> io::Result<()> {
+    faults.sort_by_key(|fault| matches!(fault, Fault::Open(..)));
+    match faults.into_iter().next() {
         None => Ok(()),
         Some(Fault::Open(dir, about)) => Err(open_to_others(&dir, &about, file)),
         Some(Fault::Others(dir, about)) => {
@@ -342,19 +340,18 @@ fn check_held(dir: &Path, file: &Path) -> io::Result<()> {
     let dir = &*dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     if ![user(), ROOT].contains(&about.uid()) {
         let why = format!("is a directory {}, who can exchange all that is in it", of_owner(about.uid()));
-        let advice = match file.exists() {
-            _ if outside(about.uid()).is_some() => outside(about.uid()).unwrap_or_default().to_owned(),
-            // A new directory would mean a second ledger, which knows nothing of the first.
-            // Nor is it taken over: what else lies there would come with it.
-            true => {
+        // It is not taken over: what else lies there would come with it.
+        let advice = outside(about.uid()).map_or_else(
+            || {
                 let uid = about.uid();
                 format!(
-                    "If that is a user of yours, run this as that user (`sudo -u '#{uid}' …`, `docker run --user {uid} …`); \
-                     else work in a directory of your own"
+                    "If that is a user of yours, run this as that user (`sudo -u '#{uid}' …`, `docker run --user {uid} …`). \
+                     Else: {}",
+                    elsewhere(file)
                 )
-            }
-            false => own_directory(),
-        };
+            },
+            str::to_owned,
+        );
         return Err(Refused::error(dir, why, advice));
     }
     if about.mode() & OTHERS_WRITE != 0 && about.mode() & STICKY == 0 {
@@ -408,7 +405,7 @@ fn check_trusted(path: &Path, about: &Metadata) -> io::Result<()> {
         let advice = match may_change(about) {
             true => close,
             false => {
-                format!("It is root's: have root close it ({close}), or work in a directory of your own")
+                format!("It is root's: have root close it ({close}), or {OWN}")
             }
         };
         return Err(Refused::error(path, why, advice));

@@ -2,33 +2,35 @@
 //! used: what root types does, and so does what this user types without root (requirement S5).
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use ledger::store::private::quoted;
 
 use super::roots::{Plain, USER};
 use crate::support::program::Ran;
 
 /// Two other users.
-const ANOTHER: u32 = 65_534;
+pub(super) const ANOTHER: u32 = 65_534;
 const COLLEAGUE: u32 = 4_242;
-const LEDGER: &str = "longshore.production.ledger";
-const STATUS: &str = "longshore status";
-const CHECKPOINT: &str = "longshore ledger checkpoint";
+pub(super) const LEDGER: &str = "longshore.production.ledger";
+pub(super) const STATUS: &str = "longshore status";
+pub(super) const CHECKPOINT: &str = "longshore ledger checkpoint";
 
-fn made(dir: PathBuf, owner: u32, bits: u32) -> PathBuf {
+pub(super) fn made(dir: PathBuf, owner: u32, bits: u32) -> PathBuf {
     fs::create_dir_all(&dir).unwrap();
     chown(&dir, Some(owner), Some(USER)).unwrap();
     mode(&dir, bits);
     dir
 }
 
-fn mode(path: &Path, bits: u32) {
+pub(super) fn mode(path: &Path, bits: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(bits)).unwrap();
 }
 
 /// Runs a script in a directory by way of another program, which may make it another user.
-fn by(plain: &Plain, wrapped: &[&str], (dir, home): (&Path, &Path), script: &str) -> Ran {
+pub(super) fn by(plain: &Plain, wrapped: &[&str], (dir, home): (&Path, &Path), script: &str) -> Ran {
     let path = format!("{}:{}", plain.place.path().display(), std::env::var("PATH").unwrap());
     let mut command = Command::new("timeout");
     command.arg("60").args(wrapped).args(["bash", "-c", script]).current_dir(dir);
@@ -38,18 +40,18 @@ fn by(plain: &Plain, wrapped: &[&str], (dir, home): (&Path, &Path), script: &str
 
 const AS_USER: [&str; 4] = ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups"];
 
-fn user(plain: &Plain, at: (&Path, &Path), script: &str) -> Ran {
+pub(super) fn user(plain: &Plain, at: (&Path, &Path), script: &str) -> Ran {
     by(plain, &AS_USER, at, script)
 }
 
 /// What is told to be typed, from some words on to others.
 #[track_caller]
-fn typed(ran: &Ran, from: &str, to: &str) -> String {
+pub(super) fn typed(ran: &Ran, from: &str, to: &str) -> String {
     let rest = ran.stderr.split_once(from).unwrap_or_else(|| panic!("{from}: {ran}")).1;
     rest.split(to).next().unwrap().to_owned()
 }
 
-const COPY: &str = "and go on with the copy alone: ";
+pub(super) const COPY: &str = "and go on with the copy alone: ";
 
 #[test]
 fn s5_below_a_directory_that_a_group_may_write_a_home_has_two_ways_out() {
@@ -63,7 +65,7 @@ fn s5_below_a_directory_that_a_group_may_write_a_home_has_two_ways_out() {
         let ran = user(&plain, at, command).code(2).says("(mode 2775)");
         // It lies below the same directory.
         assert!(!ran.stderr.contains("~/"), "{ran}");
-        root = typed(&ran, "Have root type: ", ". Without root");
+        root = typed(&ran, "Have root type: ", ". Then");
         copy = typed(&ran, COPY, "\n");
     }
     // That place is everybody's, and this test's is another.
@@ -89,39 +91,33 @@ fn s5_on_a_volume_that_others_may_write_a_ledger_gets_a_directory_of_its_own() {
         let at = (&*volume, &*home);
         plain.ledger_in(&volume, USER, 0o600);
         let ran = user(&plain, at, STATUS).code(2).says(&format!("(mode {bits:04o})"));
-        let (root, copy) = (typed(&ran, "Have root type: ", ". Without root"), typed(&ran, COPY, "\n"));
+        let (root, copy) = (typed(&ran, "Have root type: ", ". Then"), typed(&ran, COPY, "\n"));
         // Without root: a copy at home, and what others have put in the place of the ledger is not taken.
         let ledger = volume.join(LEDGER);
         chown(&ledger, Some(ANOTHER), None).unwrap();
         mode(&ledger, 0o644);
         assert_ne!(user(&plain, at, &copy).code, Some(0), "{copy}");
-        assert_eq!(fs::read_dir(home.join("rollout")).unwrap().count(), 0, "{copy}");
-        fs::remove_dir(home.join("rollout")).unwrap();
+        assert!(!home.join("rollout").exists(), "{copy}");
         chown(&ledger, Some(USER), None).unwrap();
         mode(&ledger, 0o600);
         user(&plain, at, &format!("{copy} && {STATUS} && {CHECKPOINT}")).code(0);
         fs::remove_dir_all(home.join("rollout")).unwrap();
-        // By root: a directory on the volume. What was put in its place meanwhile is not given away.
-        let own = volume.join("rollout");
-        let roots = made(plain.place.path().join(format!("roots{bits:o}")), 0, 0o755);
-        symlink(&roots, &own).unwrap();
-        assert_ne!(by(&plain, &[], at, &root).code, Some(0), "{root}");
-        let about = fs::metadata(&roots).unwrap();
-        assert_eq!((about.uid(), about.mode() & 0o777), (0, 0o755), "{root}");
-        fs::remove_file(&own).unwrap();
+        // With the sticky bit this user makes a directory on the volume. What another has put there is left.
+        let planted = made(volume.join("rollout"), ANOTHER, 0o777);
+        assert_eq!(root, format!("chmod +t {}", volume.display()));
         by(&plain, &[], at, &root).code(0);
-        // The ledger is moved there.
-        let ran = user(&plain, at, STATUS).code(2).says(&format!("mv {}", ledger.display()));
-        let moves = typed(&ran, "While no run goes on: ", "\n");
-        user(&plain, at, &format!("{moves} && {STATUS} && {CHECKPOINT}")).code(0);
-        assert!(own.join(LEDGER).exists(), "{moves}");
+        let ran = user(&plain, at, STATUS).code(2);
+        assert!(!ran.stderr.contains("root type"), "{ran}");
+        let own = volume.join("rollout-2");
+        user(&plain, at, &format!("{} && {STATUS} && {CHECKPOINT}", typed(&ran, COPY, "\n"))).code(0);
+        assert!(own.join(LEDGER).exists() && fs::read_dir(&planted).unwrap().next().is_none(), "{ran}");
+        // What is there by now is told.
+        user(&plain, at, STATUS).code(2).says(&format!("{LEDGER} is in {} already", own.display()));
         // One that was made in it beforehand needs nothing but the sticky bit.
         mode(&volume, bits);
         let inside = (&*own, &*home);
         let ran = user(&plain, inside, CHECKPOINT).code(2).says(&format!("(mode {bits:04o})"));
-        let root = typed(&ran, "Have root type: ", ". Without root");
-        assert!(!root.contains("mkdir"), "{root}");
-        by(&plain, &[], inside, &root).code(0);
+        by(&plain, &[], inside, &typed(&ran, "Have root type: ", ". Then")).code(0);
         user(&plain, inside, &format!("{STATUS} && {CHECKPOINT}")).code(0);
     }
 }
@@ -202,7 +198,11 @@ fn s5_all_directories_that_a_umask_of_002_has_opened_are_closed_by_one_command()
         mode(&ledger, 0o664);
         let script = format!("{CHECKPOINT} --ledger '{}/{LEDGER}'", dir.display());
         let ran = user(&plain, (&own, &home), &script).code(2).says("(mode 0775)");
-        user(&plain, (&own, &home), &format!("chmod go-w {}", typed(&ran, "chmod go-w ", "\n"))).code(0);
+        let closes = format!("chmod go-w {}", typed(&ran, "chmod go-w ", "\n"));
+        // The upper ones first: until these are closed, others can exchange a lower one.
+        let at = |dir: &Path| closes.find(&quoted(dir)).unwrap();
+        assert!(at(&projects) < at(&app) && at(&app) < at(&own), "{closes}");
+        user(&plain, (&own, &home), &closes).code(0);
         user(&plain, (&own, &home), &script).code(0);
         assert_eq!(fs::metadata(&home).unwrap().permissions().mode() & 0o777, 0o755);
     }

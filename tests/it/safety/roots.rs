@@ -136,7 +136,7 @@ fn s5_a_directory_of_another_user_is_not_taken_over() {
     mode(&plain.dir(), 0o755);
     let ran = plain.run(&["ledger", "checkpoint"]).code(2).says("is a directory of another user (uid 65534)");
     assert!(!ran.stderr.contains("chown"), "{ran}");
-    ran.says("work in a directory of your own");
+    ran.says("copy it into a directory of your own");
 }
 
 #[test]

@@ -6,12 +6,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::{ROOT, STICKY, is_own_file, leads_to, or_dot, quoted, user};
+use super::{ROOT, STICKY, beside, is_own_file, leads_to, or_dot, quoted, user};
 
 /// What the names of files end with that are made anew at will.
 pub(super) const MADE: [&str; 3] = [".lock", ".new", ".sock"];
 /// What the names of SQLite's own files beside a database end with.
 const SQLITES: [&str; 3] = ["-wal", "-journal", "-shm"];
+
+/// The way out where nothing is to be done about a file.
+pub(super) const OWN: &str =
+    "work in a directory of your own, with a copy of a ledger that is here, of which a new one knows nothing";
 
 pub(super) fn is_named(path: &Path, endings: &[&str]) -> bool {
     let name = path.as_os_str().as_encoded_bytes();
@@ -31,20 +35,32 @@ pub(super) fn of_another(path: &Path) -> String {
     if is_named(path, &MADE) {
         return match may_move(path) {
             true => format!("While nobody else works with it, take it away: rm {}", quoted(path)),
-            false => "Let its owner take it away, or work in a directory of your own".to_owned(),
+            false => format!("Let its owner take it away, or {OWN}"),
         };
     }
     if !is_named(path, &SQLITES) {
-        return "Name another file, or work in a directory of your own".to_owned();
+        return format!("Name another file, or {OWN}");
     }
     if !may_move(path) {
-        return "Do not take it over. Work in a directory of your own".to_owned();
+        return "Do not take it over, and do not begin a new ledger: have its owner or root see what it is"
+            .to_owned();
     }
-    let name = quoted(path);
     format!(
         "It may hold what its owner wants to be the newest events. Do not take it over, and do not delete it. If nobody else \
-         has ever run anything on this ledger, move it away: mv {name} {name}.old"
+         has ever run anything on this ledger, move it away: {}",
+        aside(path)
     )
+}
+
+/// What gives a file a name that nothing has: what was moved away before may hold the newest events.
+fn aside(path: &Path) -> String {
+    let mut free = beside(path, ".old");
+    let mut n = 1;
+    while free.symlink_metadata().is_ok() {
+        n += 1;
+        free = beside(path, &format!(".old-{n}"));
+    }
+    format!("mv -n {} {}", quoted(path), quoted(&free))
 }
 
 /// Whether this user may rename or remove what is there.
@@ -62,7 +78,9 @@ pub fn may_move(path: &Path) -> bool {
 pub(super) fn away(path: &Path) -> String {
     let name = quoted(path);
     if !may_move(path) && is_named(path, &[&MADE[..], &[".spool"], &SQLITES].concat()) {
-        return "Work in a directory of your own: another user's file is in the way, which you may not take away".to_owned();
+        return format!(
+            "Another user's file is in the way, which you may not take away: have its owner or root do so, or {OWN}"
+        );
     }
     if is_named(path, &MADE) {
         return match path.symlink_metadata() {
@@ -70,16 +88,13 @@ pub(super) fn away(path: &Path) -> String {
                 format!("See where it leads, and take away the link, not what it leads to: rm {name}")
             }
             Ok(about) if about.is_dir() => {
-                format!("See what is in it, and move it away: mv {name} {name}.old")
+                format!("See what is in it, and move it away: {}", aside(path))
             }
             _ => format!("See what it is, and take it away: rm {name}"),
         };
     }
     if is_named(path, &[".spool"]) {
-        return format!(
-            "Nothing in it is missed. Move it out of the way: mv {name} {}",
-            quoted(&path.with_extension("spool.old"))
-        );
+        return format!("Nothing in it is missed. Move it out of the way: {}", aside(path));
     }
     if !is_named(path, &SQLITES) {
         return match leads_to(path, is_own_file) {
@@ -92,7 +107,8 @@ pub(super) fn away(path: &Path) -> String {
     if !path.symlink_metadata().is_ok_and(|about| about.is_file()) {
         return format!(
             "It is none of SQLite's own files. Do not delete it, and do not copy it: while no run goes on, look at what it is \
-             and where it leads (ls -ld {name}), and move it away: mv {name} {name}.old"
+             and where it leads (ls -ld {name}), and move it away: {}",
+            aside(path)
         );
     }
     let all = path.as_os_str().as_bytes();
@@ -145,7 +161,9 @@ mod tests {
         };
         std::fs::write(&ledger, "L").unwrap();
         for ending in SQLITES {
-            let (path, old) = (beside(ending), beside(&format!("{ending}.old")));
+            let (path, earlier) = (beside(ending), beside(&format!("{ending}.old")));
+            let old = beside(&format!("{ending}.old-2"));
+            std::fs::write(&earlier, "events").unwrap();
             std::fs::write(dir.path().join("planted"), "planted").unwrap();
             for what in ["link", "pipe", "directory"] {
                 match what {
@@ -160,6 +178,7 @@ mod tests {
                 assert!(!advice.contains("cp ") && !advice.contains("rm "), "{what}: {advice}");
                 sh(&typed(&advice, "mv "));
                 assert!(path.symlink_metadata().is_err() && old.symlink_metadata().is_ok(), "{advice}");
+                assert_eq!(std::fs::read_to_string(&earlier).unwrap(), "events", "{advice}");
                 assert_eq!(std::fs::read_to_string(dir.path().join("planted")).unwrap(), "planted");
                 match what {
                     "directory" => std::fs::remove_dir(&old).unwrap(),

@@ -1,5 +1,6 @@
 //! Directories on the way to a file that others may write to, and what to do about all of them at once.
 
+use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -9,14 +10,17 @@ use std::sync::OnceLock;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::trusted::{followed, or_dot};
-use super::{OTHERS_WRITE, ROOT, STICKY, beside, left_by_others, quoted, user};
+use super::{
+    OTHERS_WRITE, ROOT, STICKY, anothers, beside, check_kind, check_names, faults_above, left_by_others,
+    quoted, user, word,
+};
 
 /// The directory of this user's own, for advice: whoever reads the environment says it.
 static HOME: OnceLock<PathBuf> = OnceLock::new();
 /// Directories that everybody may make something in, the one that lasts longer first.
 const EVERYBODYS: [&str; 2] = ["/var/tmp", "/tmp"];
-/// What a directory of one's own is called in advice.
-const ROLLOUT: &str = "rollout";
+/// What a directory of one's own is called in advice, where nothing else is called so.
+const ROLLOUTS: [&str; 5] = ["rollout", "rollout-2", "rollout-3", "rollout-4", "rollout-5"];
 
 /// Kinds of disk on which `chmod` may change nothing: those of Windows and of DOS, those that are shared by a network or with
 /// a virtual machine, and those that a program serves.
@@ -73,12 +77,6 @@ struct Open {
     is_holder: bool,
 }
 
-impl Open {
-    fn is_sticky(&self) -> bool {
-        self.about.mode() & STICKY != 0
-    }
-}
-
 /// All on the way to a file, those of links first, then upwards.
 fn all_open(file: &Path) -> Vec<Open> {
     let mut all: Vec<Open> = Vec::new();
@@ -86,13 +84,12 @@ fn all_open(file: &Path) -> Vec<Open> {
         Some(known) => known.is_holder |= is_holder,
         None => all.push(Open { dir, about, is_holder }),
     };
-    // Where it ends is no matter here.
-    let _ = followed(file, |at, _| {
-        let dir = at.canonicalize()?;
+    let mut add = |dir: &Path, is_holder: bool| -> io::Result<()> {
+        let dir = dir.canonicalize()?;
         let about = dir.metadata()?;
-        let above = dir.parent().map_or(Ok(Vec::new()), |above| faults(above, about.uid(), |_| true))?;
-        if about.mode() & OTHERS_WRITE != 0 && about.mode() & STICKY == 0 {
-            push(dir, about, false);
+        let above = faults_above(&dir, &about, |_| true)?;
+        if about.mode() & OTHERS_WRITE != 0 && (is_holder || about.mode() & STICKY == 0) {
+            push(dir, about, is_holder);
         }
         for fault in above {
             if let Fault::Open(dir, about) = fault {
@@ -100,69 +97,43 @@ fn all_open(file: &Path) -> Vec<Open> {
             }
         }
         Ok(())
-    });
+    };
+    // Where it ends is no matter here, and what cannot be looked at is told otherwise.
+    let _ = followed(file, |at, _| add(at, false));
     let end = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-    let Ok(dir) = or_dot(end.parent().unwrap_or(Path::new(""))).canonicalize() else { return all };
-    let Ok(about) = dir.metadata() else { return all };
-    let owner = about.uid();
-    if about.mode() & OTHERS_WRITE != 0 {
-        push(dir.clone(), about, true);
-    }
-    let above = dir.parent().map(|above| faults(above, owner, |_| true));
-    for fault in above.and_then(Result::ok).unwrap_or_default() {
-        if let Fault::Open(dir, about) = fault {
-            push(dir, about, false);
-        }
-    }
+    let _ = add(or_dot(end.parent().unwrap_or(Path::new(""))), true);
     all
 }
 
 /// What to do where others may write to directories on the way to a file.
 pub(super) fn advice(file: &Path) -> String {
-    let open = all_open(file);
-    let is_ours = |it: &Open| it.about.uid() == user();
-    // Others need root's directories with the sticky bit, such as /tmp, as they are.
-    if open.iter().any(|it| it.is_holder && it.is_sticky() && (!is_ours(it) || user() == ROOT)) {
-        return moved(file);
+    let mut open = all_open(file);
+    // The upper one first: until it is closed, others can exchange what lies below it.
+    open.sort_by_key(|it| it.dir.components().count());
+    let Some(first) = open.first() else { return elsewhere(file) };
+    let is_roots_sticky = |it: &Open| it.about.mode() & STICKY != 0 && it.about.uid() == ROOT;
+    // Others need such a directory as it is, as /tmp.
+    if open.iter().any(|it| it.is_holder && is_roots_sticky(it)) {
+        return elsewhere(file);
     }
-    if open.iter().any(|it| is_ours(it) && keeps_no_modes(&it.dir)) {
+    let is_ours = |it: &&Open| it.about.uid() == user();
+    if open.iter().filter(is_ours).any(|it| keeps_no_modes(&it.dir)) {
         return format!("Its disk may keep no modes, so that `chmod` changes nothing. {}", elsewhere(file));
     }
-    let (ours, others): (Vec<Open>, Vec<Open>) = open.into_iter().partition(is_ours);
-    if others.is_empty() {
-        return closed(&ours, file);
+    if is_ours(&first) {
+        return closed(open.iter().filter(is_ours), file);
     }
-    let root = by_root(&others);
-    if user() == ROOT {
-        return root;
-    }
-    let own =
-        if ours.is_empty() { String::new() } else { format!(", and then yourself: {}", closed(&ours, file)) };
-    format!("Have root type: {root}{own}. Without root: {}", elsewhere(file))
-}
-
-/// What root types so that this user's directory stays in its place while others make files beside it.
-fn by_root(others: &[Open]) -> String {
-    let (anothers, roots): (Vec<&Open>, Vec<&Open>) =
-        others.iter().partition(|it| it.is_holder && it.about.uid() != ROOT);
-    let named = |dirs: &[&Open]| dirs.iter().map(|it| quoted(&it.dir)).collect::<Vec<_>>().join(" ");
-    let mut shell = Vec::new();
-    if !roots.is_empty() {
-        shell.push(format!("chmod +t {}", named(&roots)));
-    }
-    if !anothers.is_empty() {
-        shell.push(format!("chmod go-w {}", named(&anothers)));
-    }
-    // Whoever may write there can have put a link in its place: nothing that is there already is taken.
-    if let Some(holder) = roots.iter().find(|it| it.is_holder && own_below(&it.dir).is_none()) {
-        let place = free(&holder.dir).map(|name| quoted(&holder.dir.join(name)));
-        shell.extend(place.map(|place| format!("mkdir -m 700 {place} && chown -h {} {place}", user())));
-    }
-    shell.join(" && ")
+    // One at a time, as others may have put a link in the place of those below it.
+    let (who, how) = match first.about.uid() {
+        ROOT => ("root".to_owned(), "+t"),
+        uid => (format!("its owner (uid {uid})"), "go-w"),
+    };
+    let dir = quoted(&first.dir);
+    format!("Have {who} type: chmod {how} {dir}. Then try again. Without that: {}", elsewhere(file))
 }
 
 /// What closes directories for others, and a file that is as open as they are: a umask of 002 makes both.
-fn closed(dirs: &[Open], file: &Path) -> String {
+fn closed<'a>(dirs: impl Iterator<Item = &'a Open>, file: &Path) -> String {
     let is_open =
         |about: &Metadata| about.is_file() && about.uid() == user() && about.mode() & OTHERS_WRITE != 0;
     let mut shell = left_by_others(file) + "chmod go-w";
@@ -178,85 +149,98 @@ fn closed(dirs: &[Open], file: &Path) -> String {
     shell
 }
 
-/// A ledger and what SQLite has beside it; `None` where one of them is not this user's alone. What others have put there is
-/// left, as a copy of it would be ours; and without its log a ledger lacks its newest events.
-fn ours_of(file: &Path) -> Option<Vec<PathBuf>> {
-    let file = file.canonicalize().ok()?;
-    let all = ["", "-wal", "-journal"].map(|end| beside(&file, end));
-    let there: Vec<_> = all.into_iter().filter(|name| name.symlink_metadata().is_ok()).collect();
-    let is_ours = |name: &PathBuf| {
-        let about = name.symlink_metadata();
-        about.is_ok_and(|about| about.is_file() && about.uid() == user() && about.nlink() == 1)
-    };
-    (there.first() == Some(&file) && there.iter().all(is_ours)).then_some(there)
-}
-
-/// A directory below one that is this user's alone, as root's advice makes it.
-fn own_below(dir: &Path) -> Option<PathBuf> {
-    let place = dir.join(ROLLOUT);
-    let about = place.symlink_metadata().ok()?;
-    (about.is_dir() && about.uid() == user() && about.mode() & OTHERS_WRITE == 0).then_some(place)
-}
-
-/// A name for a new directory that nothing has yet.
-fn free(dir: &Path) -> Option<String> {
-    let mut names = (1..=99).map(|n| if n == 1 { ROLLOUT.to_owned() } else { format!("{ROLLOUT}-{n}") });
-    names.find(|name| dir.join(name).symlink_metadata().is_err())
-}
-
-fn names(files: &[PathBuf]) -> String {
-    files.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(" ")
-}
-
-/// What takes a ledger out of a directory with the sticky bit. Others cannot exchange our files there.
-fn moved(file: &Path) -> String {
-    let end = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-    let holder = or_dot(end.parent().unwrap_or(Path::new(""))).canonicalize();
-    if let Some(place) = holder.ok().and_then(|holder| own_below(&holder)) {
-        let place = quoted(&place);
-        return match ours_of(file) {
-            Some(ours) => format!("While no run goes on: mv {} {place} && cd {place}", names(&ours)),
-            None => format!("Work in your own directory there: cd {place}"),
-        };
-    }
-    match (ours_of(file), own_place()) {
-        (Some(ours), Some(place)) => {
-            format!("While no run goes on: mkdir -m 700 {place} && mv {} {place} && cd {place}", names(&ours))
-        }
-        _ => own_directory(),
-    }
-}
-
-/// What begins in another directory, with a copy of what is there: a second ledger would know nothing of the first. What is
-/// copied is looked at while it is open, as others can exchange the files at any time; all of it is copied, or nothing.
+/// How to work in another directory, with a copy of a ledger that is there: a second one would know nothing of the first.
 pub(super) fn elsewhere(file: &Path) -> String {
-    match (ours_of(file), own_place()) {
-        (Some(ours), Some(place)) => format!(
-            "While no run goes on, copy it into a directory of your own, and go on with the copy alone: mkdir -m 700 {place} && \
-             cd {place} && (umask 077; for f in {}; do {{ [ -O /dev/fd/3 ] && cat <&3 >\"${{f##*/}}\"; }} 3<\"$f\" || \
-             {{ rm -f ./*; echo \"$f is not yours any more: nothing was copied\" >&2; exit 1; }}; done)",
-            names(&ours)
-        ),
-        _ => own_directory(),
+    let end = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    if end.is_dir() {
+        return "Name another place".to_owned();
     }
-}
-
-/// How to come to a directory in which nobody else has a hand.
-pub(super) fn own_directory() -> String {
-    match own_place() {
-        Some(place) => format!("Work in a directory of your own: mkdir -m 700 {place} && cd {place}"),
-        None => {
-            "Work in a directory of your own whose parents others may not write to, or only with the sticky bit".to_owned()
+    let is_missing =
+        |path: &Path| path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    let endings: Vec<_> =
+        ["", "-wal", "-journal"].into_iter().filter(|it| !is_missing(&beside(&end, it))).collect();
+    // Without its log a ledger lacks its newest events, and a log without its ledger is what is left of one.
+    let needed = endings.first().map(|_| "");
+    for ending in needed.iter().chain(&endings) {
+        if let Err(why) = check_copied(&beside(&end, ending)) {
+            return format!(
+                "{why}, so that the ledger cannot be copied whole. Have its owner or root see to that, and try again. If the \
+                 ledger is yours, do not begin a new one, which would know nothing of it"
+            );
         }
     }
+    let name = file.file_name().unwrap_or_default();
+    let (known, free) = own_places(&end, name);
+    let known = match known.is_empty() {
+        true => String::new(),
+        false => format!(
+            "{} is in {} already: see first how far it is there, and go on with the newest alone. Otherwise: ",
+            word(name),
+            known.join(", ")
+        ),
+    };
+    let free = free
+        .ok_or("a directory of your own whose parents others may not write to, or only with the sticky bit");
+    let todo = match (endings.is_empty(), free) {
+        (true, Ok(dir)) => {
+            format!("Work in a directory of your own, where no ledger is yet: mkdir -m 700 {dir} && cd {dir}")
+        }
+        (true, Err(own)) => format!("Work in {own}, where no ledger is yet"),
+        (false, Ok(dir)) => format!(
+            "While no run goes on, copy it into a directory of your own, and go on with the copy alone: {}",
+            copied((&end, &endings), (&dir, name))
+        ),
+        (false, Err(own)) => {
+            let all = endings.iter().map(|ending| quoted(&beside(&end, ending))).collect::<Vec<_>>();
+            format!("While no run goes on, copy {} into {own}, and go on with the copy alone", all.join(" "))
+        }
+    };
+    known + &todo
 }
 
-/// A directory that this user can make, and that is then taken, as a shell has it.
-fn own_place() -> Option<String> {
-    let home = HOME.get().map(|home| (home.as_path(), "~"));
-    let places = home.into_iter().chain(EVERYBODYS.map(|dir| (Path::new(dir), dir)));
-    let mut fitting = places.filter(|(dir, _)| can_hold(dir));
-    fitting.find_map(|(dir, name)| free(dir).map(|free| format!("{name}/{free}")))
+/// Sees that a copy of a file is of this user's own alone: what others have put there would be ours then.
+fn check_copied(path: &Path) -> io::Result<()> {
+    let unseen = |error| io::Error::other(format!("{} cannot be looked at ({error})", path.display()));
+    let about = path.symlink_metadata().map_err(unseen)?;
+    check_kind(path, &about)?;
+    if about.uid() != user() {
+        return Err(anothers(path, &about));
+    }
+    check_names(path, &about)
+}
+
+/// What copies a ledger and its log into a new directory, all of it or nothing. Each file is looked at while it is open, as
+/// others can exchange them at any time.
+fn copied((from, endings): (&Path, &[&str]), (dir, name): (&str, &OsStr)) -> String {
+    let (from, copy) = (quoted(from), format!("{dir}/{}", word(name)));
+    let each = endings.iter().map(|it| word(OsStr::new(it))).collect::<Vec<_>>().join(" ");
+    format!(
+        "mkdir -m 700 {dir} && (umask 077; for e in {each}; do {{ [ -O /dev/fd/3 ] && cat <&3 >{copy}\"$e\"; }} 3<{from}\"$e\" || \
+         {{ for e in {each}; do rm -f {copy}\"$e\"; done; rmdir {dir}; echo 'Nothing was copied: a file is not yours any \
+         more, or could not be copied whole' >&2; exit 1; }}; done) && cd {dir}"
+    )
+}
+
+/// Directories of this user's own, as a shell has them, in places where they are taken: those that hold a file of some
+/// name, and one that can be made.
+fn own_places(file: &Path, name: &OsStr) -> (Vec<String>, Option<String>) {
+    let everybodys = EVERYBODYS.map(|dir| (PathBuf::from(dir), dir.to_owned()));
+    let holder = or_dot(file.parent().unwrap_or(Path::new(""))).canonicalize().ok();
+    let holder = holder.filter(|dir| everybodys.iter().all(|(it, _)| it != dir));
+    let holder = holder.map(|dir| (dir.clone(), quoted(&dir)));
+    let home = HOME.get().map(|home| (home.clone(), "~".to_owned()));
+    let (mut known, mut free) = (Vec::new(), None);
+    for (dir, shown) in holder.into_iter().chain(home).chain(everybodys).filter(|(dir, _)| can_hold(dir)) {
+        for own in ROLLOUTS {
+            let (place, shown) = (dir.join(own), format!("{shown}/{own}"));
+            match place.symlink_metadata() {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => drop(free.get_or_insert(shown)),
+                Ok(about) if about.uid() == user() && place.join(name).exists() => known.push(shown),
+                _ => {}
+            }
+        }
+    }
+    (known, free)
 }
 
 fn can_hold(dir: &Path) -> bool {

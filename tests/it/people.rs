@@ -14,3 +14,4 @@ mod skip;
 mod twins;
 mod unanswered;
 mod unseen;
+mod untold;

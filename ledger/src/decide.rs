@@ -256,23 +256,48 @@ fn stopped(venue: VenueId, image: Option<ImageId>, step: StepName, trouble: &Tro
 /// An image that was uploaded once is given up, and its row has its before-image again, unless somebody changed it.
 fn given_up(back: &PutBack, row: Row) -> Event {
     let mut trouble = back.trouble.clone();
-    let settled = settle(&back.row, row.seen);
-    let named = |raw: &str| Entry::parse(raw)?.file_id();
-    let put_back = settled.edits.first().and_then(|edit| named(edit.before.as_deref()?));
-    let left = settled.drifted.first().and_then(|drifted| named(drifted.found.as_deref()?));
-    let told = &mut trouble.message;
-    if let Some(file) = put_back {
-        told.push_str(&format!(
-            "; its row, updated before a process ended, named the file {file}, and has the entry from before again"
-        ));
-        let after = settled.after.as_deref().and_then(|text| Array::parse(text).ok());
-        if after.is_some_and(|array| array.elements().filter_map(named).any(|other| other == file)) {
-            told.push_str("; another entry of it names that file still");
-        }
-    } else if let Some(file) = left {
-        told.push_str(&format!("; its row was changed by others and is left, naming the file {file}"));
+    let image = back.put.fetch.image;
+    if let Some(left) = row_left(&settle(&back.row, row.seen), image) {
+        trouble.message.extend(["; ", &left.told]);
     }
-    stopped(back.put.fetch.venue, Some(back.put.fetch.image), StepName::Upload, &trouble)
+    stopped(back.put.fetch.venue, Some(image), StepName::Upload, &trouble)
+}
+
+/// What the row of an image that a run gives up, or a person leaves, held of it, though no event told so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowLeft {
+    /// Whether it has the entry from before again; `false` where others have changed that since.
+    pub is_put_back: bool,
+    /// What it held and holds, in words.
+    pub told: String,
+}
+
+/// What the rows of images that a person leaves held of them; nothing of those that they did not hold.
+pub fn left(order: &RowOrder, row: Row) -> Vec<(ImageId, RowLeft)> {
+    let settled = settle(order, row.seen);
+    order.images.iter().filter_map(|image| Some((*image, row_left(&settled, *image)?))).collect()
+}
+
+fn row_left(settled: &Settled, image: ImageId) -> Option<RowLeft> {
+    let file_of = |raw: &str| Entry::parse(raw)?.file_id();
+    let Some(edit) = settled.edits.iter().find(|edit| edit.image == image) else {
+        let drifted = settled.drifted.iter().find(|drifted| drifted.image == image)?;
+        let file = file_of(drifted.found.as_deref()?)?;
+        let told = format!("its row was changed by others and is left, naming the file {file}");
+        return Some(RowLeft { is_put_back: false, told });
+    };
+    let mut told = "its row, updated without an event, ".to_owned();
+    match edit.before.as_deref().and_then(file_of) {
+        None => told.push_str("had its entry, and has it no more"),
+        Some(file) => {
+            told.push_str(&format!("named the file {file}, and has the entry from before again"));
+            let after = settled.after.as_deref().and_then(|text| Array::parse(text).ok());
+            if after.is_some_and(|array| array.elements().filter_map(file_of).any(|other| other == file)) {
+                told.push_str("; another entry of it names that file still");
+            }
+        }
+    }
+    Some(RowLeft { is_put_back: true, told })
 }
 
 /// What the changes of an order came to in a row.

@@ -257,8 +257,20 @@ pub fn order(
 /// # Panics
 /// As [`order`].
 pub fn put_back(state: &State, past: &impl Past, put: &Put, trouble: Trouble) -> Result<Order, LedgerError> {
-    let row = Look::new(state, past).put_back(put.fetch.image)?;
+    let row = Look::new(state, past).put_back(&[put.fetch.image])?;
     Ok(Order::PutBack(Box::new(PutBack { put: put.clone(), trouble, row })))
+}
+
+/// What puts a row back, where it was updated without an event, before some images of one plan are told as left by a person
+/// ([`untold`](crate::plan::untold)).
+///
+/// # Errors
+/// When the ledger cannot be read.
+///
+/// # Panics
+/// As [`order`], and without any image.
+pub fn leave(state: &State, past: &impl Past, images: &[ImageId]) -> Result<RowOrder, LedgerError> {
+    Look::new(state, past).put_back(images)
 }
 
 /// The origin URLs of some images of a run forward, spread over its venues: so many at most.

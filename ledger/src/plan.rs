@@ -1,11 +1,11 @@
 //! State to next steps. Nothing here is remembered between two processes: an agenda made from a replayed state goes
 //! on where the last one was cut off.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use crate::event::{Scope, Verb};
 use crate::ids::{ImageId, RunId, Seq, VenueId};
-use crate::state::{Aim, Image, Mark, PathKey, Plan, Rung, State, Whole};
+use crate::state::{Aim, Image, Mark, PathKey, Plan, Rung, State, VenuePlans, Whole};
 
 /// Something to be done in the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -254,6 +254,15 @@ pub fn waiting(state: &State, planned: Seq) -> Vec<ImageId> {
     plan.ids(planned).filter(|(_, image)| waits(image)).map(|(id, _)| id).collect()
 }
 
+/// Of images that a person leaves, those that their row may hold though no event tells so: those of one plan together, the
+/// newest plan first, as what taking a newer one back leaves is where an older one is looked for.
+pub fn untold(state: &State, images: &[ImageId]) -> Vec<Vec<ImageId>> {
+    let mut plans: BTreeMap<Seq, Vec<ImageId>> = BTreeMap::new();
+    let may = |id: &&ImageId| state.image(**id).is_some_and(Image::may_be_in_row);
+    images.iter().filter(may).for_each(|id| plans.entry(id.planned).or_default().push(*id));
+    plans.into_values().rev().collect()
+}
+
 /// The runs in which a venue waits for a person as a whole, the newest first, as they are closed.
 pub fn waiting_whole(state: &State, venue: VenueId) -> Vec<RunId> {
     state.failed_whole(venue).filter_map(|planned| state.plan(planned)).map(|plan| plan.run).collect()
@@ -335,10 +344,7 @@ fn unsettled(state: &State, run: RunId) -> impl Iterator<Item = (VenueId, ImageI
     let plans = state.run(run).map_or(&[][..], |run| run.plans()).iter().copied();
     let held = plans.filter(|planned| is_held(state, *planned)).filter_map(|planned| {
         let plan = state.plan(planned)?;
-        let own = plan.ids(planned).filter(|(_, image)| match image.is_added {
-            true => image.rung == Rung::Planned,
-            false => image.rung == Rung::Uploaded,
-        });
+        let own = plan.ids(planned).filter(|(_, image)| image.may_be_in_row());
         let back = match &plan.aim {
             Aim::Back(images) => &images[..],
             Aim::Forward | Aim::Add => &[],

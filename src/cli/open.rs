@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use ledger::event::{self, Operator, Options, Scope};
 use ledger::ids::LedgerId;
@@ -12,18 +12,19 @@ use ledger::plan;
 use ledger::store::private::Dir;
 use ledger::store::{LedgerError, Store, is_out_of_descriptors};
 use ledger::timestamp::Timestamp;
+use tokio::sync::{mpsc, watch};
 
 use super::Context;
 use super::flags::usual_ledger;
 use crate::config::{self, missing};
 use crate::error::{Exit, Failure, MORE_DESCRIPTORS};
-use crate::limits::DESCRIPTORS_SPARE_MIN;
+use crate::limits::{DESCRIPTORS_SPARE_MIN, PATIENCE_MS_DEFAULT};
 use crate::outside::Trouble;
 use crate::outside::catalog::{self, Catalog, ClaimRefused, Identity};
 use crate::outside::imagekit::{Cdn, ImageKit, ImageKitOptions, ImageKitRefused};
 use crate::outside::origin::{HttpOrigin, Origin, OriginOptions, OriginRefused};
 use crate::outside::spool::{Cleared, Spool};
-use crate::runner::{Forward, RunError};
+use crate::runner::{Forward, Message, Retry, RunError};
 
 /// What a run forward talks to.
 #[derive(Clone)]
@@ -115,13 +116,33 @@ impl Context<'_> {
                 Err(held @ LedgerError::Held { .. }) if failure.exit == Exit::CannotGoOn => held.into(),
                 _ => failure,
             })?;
-        if self.runtime.block_on(catalog.identity())?.is_standby {
-            let name = config::Config::database_setting(self.target);
-            let why = format!("the {} database is a standby, which takes no updates", self.target.name());
-            return Err(Failure::usage(why)
-                .hint(format!("Name the primary server in {name}, and then the same command again")));
-        }
+        self.see_primary(&*catalog)?;
         Ok(catalog)
+    }
+
+    /// Sees that a database takes updates.
+    pub fn see_primary(&self, catalog: &dyn Catalog) -> Result<(), Failure> {
+        if !self.runtime.block_on(catalog.identity())?.is_standby {
+            return Ok(());
+        }
+        let name = config::Config::database_setting(self.target);
+        let why = format!("the {} database is a standby, which takes no updates", self.target.name());
+        Err(Failure::usage(why)
+            .hint(format!("Name the primary server in {name}, and then the same command again")))
+    }
+
+    /// How a command without a run tries things, and what stops that. What it waits for is told.
+    pub fn retry(&self) -> (Retry, watch::Sender<bool>) {
+        let (stop, stopping) = watch::channel(false);
+        let (outbox, mut inbox) = mpsc::unbounded_channel();
+        self.runtime.spawn(async move {
+            while let Some(message) = inbox.recv().await {
+                if let Message::Waiting { why, wait } = message {
+                    eprintln!("Waiting {:.1} s: {why}", wait.as_secs_f64());
+                }
+            }
+        });
+        (Retry::new(stopping, outbox, Duration::from_millis(PATIENCE_MS_DEFAULT)), stop)
     }
 
     /// Sees that the country of a scope can be claimed, where one is known before the rows are read.

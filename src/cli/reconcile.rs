@@ -6,7 +6,6 @@ mod words;
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 use ledger::event::{CdnDeleted, Event, Record};
@@ -14,7 +13,7 @@ use ledger::ledger::Ledger;
 use ledger::report::{believed, provenances};
 use ledger::store::LedgerError;
 use ledger::trouble::TroubleKind;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use self::answer::Answer;
 pub use self::answer::Deleted;
@@ -25,14 +24,12 @@ use super::out::OutArgs;
 use super::searched::{refuse_hidden, say, searched, skips};
 use crate::config::{self, missing};
 use crate::error::{Exit, Failure};
-use crate::limits::{PATIENCE_MS_DEFAULT, SHOWN_FILES_MAX};
+use crate::limits::SHOWN_FILES_MAX;
 use crate::outside::catalog::Catalog;
 use crate::outside::catalog::search::Texts;
 use crate::outside::imagekit::Cdn;
 use crate::runner::reconcile::{BelievedClass, FileClass, Grounds, Judged, ask_for_unlisted, judge, survey};
-use crate::runner::{
-    Candidate, Claims, Deleting, Fate, Listing, Message, Retry, RunError, Swept, delete_unused,
-};
+use crate::runner::{Candidate, Claims, Deleting, Fate, Listing, Retry, RunError, Swept, delete_unused};
 use crate::show;
 
 /// Compare the ledger, the database and what the CDN has.
@@ -142,16 +139,7 @@ fn world(context: &Context<'_>, skip: &[String]) -> Result<World, Failure> {
     };
     let cdn = context.open_cdn()?;
     let catalog = context.open_catalog()?;
-    let (stop, stopping) = watch::channel(false);
-    let (outbox, mut inbox) = mpsc::unbounded_channel();
-    context.runtime.spawn(async move {
-        while let Some(message) = inbox.recv().await {
-            if let Message::Waiting { why, wait } = message {
-                eprintln!("Waiting {:.1} s: {why}", wait.as_secs_f64());
-            }
-        }
-    });
-    let retry = Retry::new(stopping, outbox, Duration::from_millis(PATIENCE_MS_DEFAULT));
+    let (retry, stop) = context.retry();
     let retry = Retry { witness: Some(Arc::new(Listing(cdn.clone()))), ..retry };
     let texts = searched(context, &*catalog, skip)?;
     Ok(World { catalog, cdn, grounds, retry, texts, stop: Arc::new(stop) })

@@ -63,7 +63,6 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
     if args.dry_run {
         let ledger = Ledger::read(&context.ledger_path())?;
         let scope = scope(&ledger, args)?;
-        refuse_over_unfinished(ledger.state(), &scope)?;
         let texts = match args.delete_cdn_files {
             true => Some(texts(context, &*context.open_catalog()?, (args, &scope))?),
             false => None,
@@ -78,7 +77,6 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
     let mut ledger = context.open_ledger(&*catalog)?.ok_or_else(missing)?;
     let scope = scope(&ledger, args)?;
     context.check_claim(&*catalog, &scope)?;
-    refuse_over_unfinished(ledger.state(), &scope)?;
     let preview = preview(context, &ledger, &scope);
     let has_files = args.delete_cdn_files && !plan::deletable(ledger.state(), &scope).is_empty();
     if plan::take_backs(ledger.state(), &scope).is_empty() && preview.closes.is_empty() && !has_files {
@@ -141,6 +139,9 @@ fn scope(ledger: &Ledger, args: &RollbackArgs) -> Result<Scope, Failure> {
                 .to_owned(),
         }));
     }
+    if let Some(scope) = &scope {
+        refuse_over_unfinished(ledger.state(), scope)?;
+    }
     scope.ok_or_else(|| {
         Failure::usage("`rollback` wants to know what to roll back")
             .hint("`longshore rollback --country Poland --dry-run`")
@@ -152,11 +153,12 @@ fn scope(ledger: &Ledger, args: &RollbackArgs) -> Result<Scope, Failure> {
 
 /// Refuses to roll back over rows that an unfinished run may have written without the ledger knowing of it.
 fn refuse_over_unfinished(state: &State, scope: &Scope) -> Result<(), Failure> {
-    let Some(run) = plan::in_the_way(state, scope).first().copied() else { return Ok(()) };
+    let Some(run) = plan::in_the_way(state, scope).last().copied() else { return Ok(()) };
     let verb = state.run(run).map_or("", |of| of.started.verb.name());
-    let what = format!("the unfinished run {run} ({verb}) holds venues of {}", name_of(scope));
+    let what =
+        format!("the unfinished run {run} ({verb}) may have updated rows of {} already", name_of(scope));
     Err(Failure::new(Exit::Held, what)
-        .because("it may have written to their rows without the ledger knowing of it yet")
+        .because("the ledger does not know of that yet, and the rollback would leave it")
         .hint(format!("`longshore resume --run {run}` finishes it; then roll back")))
 }
 

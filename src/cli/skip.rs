@@ -1,6 +1,9 @@
 //! `skip`: a person decides to leave what waits (requirement C17).
 
+use std::collections::BTreeMap;
+
 use clap::Args;
+use ledger::decide::RowLeft;
 use ledger::event::{Closed, Event, Record, Work};
 use ledger::ids::{ImageId, RunId, VenueId};
 use ledger::images::Entry;
@@ -12,6 +15,7 @@ use super::Context;
 use super::open::{holder, now, operator};
 use super::out::PlainFormat;
 use crate::error::{Exit, Failure};
+use crate::runner::{self, Leaving};
 use crate::secrets::masked;
 use crate::show;
 
@@ -39,6 +43,10 @@ fn reason(text: &str) -> Result<String, String> {
 struct Left {
     image: ImageId,
     url: Option<String>,
+    /// Whether its row held an entry of it that no event told of, and has been put back.
+    put_back: bool,
+    #[serde(skip)]
+    told: Option<String>,
     #[serde(skip)]
     run: RunId,
 }
@@ -85,12 +93,18 @@ pub fn run(context: &Context<'_>, args: &SkipArgs) -> Result<Exit, Failure> {
     if images.is_empty() && whole.is_empty() {
         eprintln!("Nothing of venue {venue} waits for a decision.");
     }
-    let each = images.iter().map(|left| (left.run, Some(left.image)));
+    let mut rows = put_back(context, &ledger, &images)?;
+    for left in &mut images {
+        let Some(row) = rows.remove(&left.image) else { continue };
+        (left.put_back, left.told) = (row.is_put_back, Some(row.told));
+    }
+    let each = images.iter().map(|left| (left.run, Some(left.image), left.told.as_deref()));
     let (at, operator) = (now(), operator());
     let is_whole = !whole.is_empty();
-    let records = each.chain(whole.into_iter().map(|run| (run, None))).map(|(run, image)| {
+    let records = each.chain(whole.into_iter().map(|run| (run, None, None))).map(|(run, image, told)| {
         // Whoever pastes an error may paste a secret with it.
-        let (reason, operator) = (masked(&args.reason).into_owned(), operator.clone());
+        let (mut reason, operator) = (masked(&args.reason).into_owned(), operator.clone());
+        told.into_iter().for_each(|told| reason.extend(["; ", told]));
         Record { at, run: Some(run), event: Event::Closed(Closed { venue, image, reason, operator }) }
     });
     let records: Vec<Record> = records.collect();
@@ -101,6 +115,32 @@ pub fn run(context: &Context<'_>, args: &SkipArgs) -> Result<Exit, Failure> {
     images.iter_mut().for_each(|left| left.url = left.url.take().map(|url| show::address(&url)));
     say(context, &Answer { venue_id: venue, images, whole: is_whole, head })?;
     Ok(Exit::Done)
+}
+
+/// Puts the row back where it may have been updated without an event. A database is asked only then, so that whatever never
+/// reached the CDN can be left without one.
+fn put_back(
+    context: &Context<'_>,
+    ledger: &Ledger,
+    images: &[Left],
+) -> Result<BTreeMap<ImageId, RowLeft>, Failure> {
+    let images: Vec<ImageId> = images.iter().map(|left| left.image).collect();
+    if plan::untold(ledger.state(), &images).is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let put_back = || {
+        let catalog = context.open_catalog()?;
+        context.see_target(ledger, &*catalog)?;
+        context.see_primary(&*catalog)?;
+        let ((retry, _stop), holder) = (context.retry(), holder());
+        let with = Leaving { catalog: &*catalog, retry: &retry, holder: &holder, probe: None };
+        Ok(context.runtime.block_on(runner::put_back(ledger, &images, with))?)
+    };
+    put_back().map_err(|failure: Failure| {
+        failure
+            .because("the row may be updated already, and is looked at before its image is left; nothing is left yet")
+            .hint("Once that is mended, the same command again")
+    })
 }
 
 /// The venue's images that wait for a person, or for an unfinished run.
@@ -121,7 +161,8 @@ fn waiting(ledger: &Ledger, venue: VenueId) -> Result<Vec<Left>, Failure> {
         };
         for image in ids {
             let entry = entries.get(image.index as usize).and_then(|entry| Entry::parse(entry));
-            waiting.push(Left { image, url: entry.and_then(|entry| entry.url()), run: plan.run });
+            let (url, run) = (entry.and_then(|entry| entry.url()), plan.run);
+            waiting.push(Left { image, url, put_back: false, told: None, run });
         }
     }
     Ok(waiting)
@@ -134,6 +175,7 @@ fn say(context: &Context<'_>, answer: &Answer) -> Result<(), Failure> {
             for left in &answer.images {
                 let url = left.url.as_deref().unwrap_or("(no URL)");
                 show::line(&format!("Left: image {} {url}", left.image))?;
+                left.told.iter().try_for_each(|told| show::line(&format!("  {told}")))?;
             }
             if answer.whole {
                 show::line(&format!("Left: venue {} as a whole", answer.venue_id))?;

@@ -92,10 +92,8 @@ impl Performer {
         let outcome = match order {
             Order::Download(fetch) => this.fetch(fetch).await,
             Order::Upload(put) => this.store(put).await,
-            Order::UpdateRow(row) | Order::RestoreRow(row) => {
-                this.row(row, claim.expect("a row is updated under a claim")).await
-            }
-            Order::PutBack(back) => this.row(&back.row, claim.expect("a row is updated under a claim")).await,
+            Order::UpdateRow(row) | Order::RestoreRow(row) => this.row(row, claim).await,
+            Order::PutBack(back) => this.row(&back.row, claim).await,
         };
         match outcome {
             Ok(outcome) => Performed::Outcome(outcome),
@@ -326,41 +324,54 @@ impl Performer {
         tags
     }
 
-    async fn row(&self, order: &RowOrder, claim: Arc<dyn Claim>) -> Result<Outcome, Halt> {
-        let catalog = &self.world.catalog;
-        let rewrite = |held: Option<&str>| match order.rewrite(held) {
-            Some(text) => Rewrite::Write(text),
-            None => Rewrite::Leave,
-        };
-        let went_away = AtomicBool::new(false);
-        let attempt = async || {
-            claim.check().await.map_err(|refused| match refused {
-                ClaimRefused::Held(by) => {
-                    let message = format!("the claim was lost, and is held by {by}");
-                    Trouble::new(TroubleKind::CatalogError, message).outage()
-                }
-                ClaimRefused::Trouble(trouble) => trouble,
-            })?;
-            let written = outside::rewrite(&**catalog, order.venue, &rewrite).await;
-            went_away.fetch_or(written.as_ref().is_err_and(|no| no.outage), Ordering::Relaxed);
-            written
-        };
-        // A later attempt finds the row updated, where one comes as far as that.
-        let tried = self.retry.run(Outside::Catalog, attempt).await.map_err(|halt| match halt {
-            Halt::Trouble(mut trouble, attempts) if went_away.load(Ordering::Relaxed) => {
-                trouble.message.push_str(MAY_BE_UPDATED);
-                Halt::Trouble(trouble, attempts)
-            }
-            halt => halt,
-        });
-        let Tried { value, ms, .. } = tried?;
-        let seen = match value {
-            catalog::Row::Missing => Seen::Missing,
-            catalog::Row::Left(held) => Seen::Left(held),
-            catalog::Row::Written { before, after } => Seen::Written { before, after },
-        };
-        Ok(Outcome::Row(Row { seen, ms }))
+    async fn row(&self, order: &RowOrder, claim: Option<Arc<dyn Claim>>) -> Result<Outcome, Halt> {
+        let claim = claim.expect("a row is updated under a claim");
+        write_row(&*self.world.catalog, &self.retry, order, &*claim).await.map(Outcome::Row)
     }
+}
+
+/// Has a row hold what an order wants of it, under the claim on its country.
+///
+/// # Errors
+/// As [`Retry::run`].
+pub(super) async fn write_row(
+    catalog: &dyn Catalog,
+    retry: &Retry,
+    order: &RowOrder,
+    claim: &dyn Claim,
+) -> Result<Row, Halt> {
+    let rewrite = |held: Option<&str>| match order.rewrite(held) {
+        Some(text) => Rewrite::Write(text),
+        None => Rewrite::Leave,
+    };
+    let went_away = AtomicBool::new(false);
+    let attempt = async || {
+        claim.check().await.map_err(|refused| match refused {
+            ClaimRefused::Held(by) => {
+                let message = format!("the claim was lost, and is held by {by}");
+                Trouble::new(TroubleKind::CatalogError, message).outage()
+            }
+            ClaimRefused::Trouble(trouble) => trouble,
+        })?;
+        let written = outside::rewrite(catalog, order.venue, &rewrite).await;
+        went_away.fetch_or(written.as_ref().is_err_and(|no| no.outage), Ordering::Relaxed);
+        written
+    };
+    // A later attempt finds the row updated, where one comes as far as that.
+    let tried = retry.run(Outside::Catalog, attempt).await.map_err(|halt| match halt {
+        Halt::Trouble(mut trouble, attempts) if went_away.load(Ordering::Relaxed) => {
+            trouble.message.push_str(MAY_BE_UPDATED);
+            Halt::Trouble(trouble, attempts)
+        }
+        halt => halt,
+    });
+    let Tried { value, ms, .. } = tried?;
+    let seen = match value {
+        catalog::Row::Missing => Seen::Missing,
+        catalog::Row::Left(held) => Seen::Left(held),
+        catalog::Row::Written { before, after } => Seen::Written { before, after },
+    };
+    Ok(Row { seen, ms })
 }
 
 /// What is said of a row update that failed, and of which one attempt was not answered.

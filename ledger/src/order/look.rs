@@ -162,16 +162,25 @@ impl<'a, P: Past> Look<'a, P> {
         Ok(Change { from, to, any_time, earlier, may_be_gone: false })
     }
 
-    /// The way back of one image alone. Its entry is taken back only as this ledger's own uploads make it: an entry with
-    /// another time may be another ledger's work.
-    pub(super) fn put_back(&self, id: ImageId) -> Result<RowOrder, LedgerError> {
-        let planned = self.planned(id.planned)?;
-        let image = self.state.image(id).expect("what was tried is an image");
-        let uploaded = image.uploaded.expect("only what was uploaded is put back");
-        let forward = self.completion(&planned, (id, image), uploaded, &HashMap::new())?;
-        let change = Change { any_time: false, ..forward.reversed() };
-        let (images, work) = (vec![id], RowWork::Replace(vec![change]));
-        Ok(RowOrder { planned: id.planned, venue: planned.venue, array: planned.array, images, work })
+    /// The way back of some images of one plan, before a word of their row. An entry is taken back only as this ledger's own
+    /// uploads make it: one with another time may be another ledger's work.
+    pub(super) fn put_back(&mut self, images: &[ImageId]) -> Result<RowOrder, LedgerError> {
+        let seq = images.first().expect("some image is put back").planned;
+        let planned = self.planned(seq)?;
+        let of = |id: &ImageId| (*id, self.state.image(*id).expect("what is put back is an image"));
+        let work = if images.iter().map(of).any(|(_, image)| image.is_added) {
+            self.removal(images)?
+        } else {
+            let back = |id: &ImageId| {
+                let (id, image) = of(id);
+                let uploaded = image.uploaded.expect("only what was uploaded is put back");
+                let forward = self.completion(&planned, (id, image), uploaded, &HashMap::new())?;
+                Ok(Change { any_time: false, ..forward.reversed() })
+            };
+            RowWork::Replace(images.iter().map(back).collect::<Result<_, LedgerError>>()?)
+        };
+        let images = images.to_vec();
+        Ok(RowOrder { planned: seq, venue: planned.venue, array: planned.array, images, work })
     }
 
     /// By how many images the venue's row holds which file.

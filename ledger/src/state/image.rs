@@ -118,6 +118,14 @@ impl Image {
         self.rung == Rung::Uploaded && self.mark.is_none()
     }
 
+    /// Whether its row may hold it though no event tells so: an update may have been made by a process that ended before it
+    /// could write that down, or that nobody answered. The row of one that has drifted was looked at when that was told, and
+    /// that of one that a person left before it was left.
+    pub fn may_be_in_row(&self) -> bool {
+        let last = if self.is_added { Rung::Planned } else { Rung::Uploaded };
+        self.rung == last && !matches!(self.mark, Some(Mark::Drifted | Mark::Closed))
+    }
+
     /// Whether a rollback visits it: it reached the CDN, or was planned by a `populate`, and is not rolled back,
     /// whatever marks stand beside it.
     pub fn is_to_take_back(&self) -> bool {

@@ -163,7 +163,7 @@ fn e5_a_row_is_put_back_before_its_image_is_told_as_failed_or_skipped() {
             assert_eq!(
                 e.message,
                 format!(
-                    "it was {kind}; its row, updated before a process ended, named the file a, and has the entry from before again"
+                    "it was {kind}; its row, updated without an event, named the file a, and has the entry from before again"
                 )
             );
             let of = cut.history.state.image(image(cut.plan, 0)).unwrap();

@@ -1,11 +1,11 @@
 //! State to next steps. Nothing here is remembered between two processes: an agenda made from a replayed state goes
 //! on where the last one was cut off.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use crate::event::{Scope, Verb};
 use crate::ids::{ImageId, RunId, Seq, VenueId};
-use crate::state::{Aim, Image, Mark, PathKey, Plan, Rung, State, VenuePlans, Whole};
+use crate::state::{Aim, Image, Mark, PathKey, Plan, Rung, State, Whole};
 
 /// Something to be done in the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -146,11 +146,11 @@ fn numbers(world: &mut Inner, ledgers: &[Read<'_>]) {
     }
 }
 
-/// What ledgers do not know: rows that were updated or restored by a process that nobody answered, or that ended before it
-/// wrote that down, where no later one saw it (see reliability.md).
+/// What ledgers do not know: rows that were updated or restored by a process that nobody answered, where no later one saw it
+/// (see reliability.md).
 #[derive(Default)]
 struct Unsure {
-    /// Files of images that a person left, or that failed since.
+    /// Files of images that failed since.
     files: BTreeSet<String>,
     /// Venues whose restoring failed.
     venues: BTreeSet<i64>,
@@ -163,9 +163,8 @@ impl Unsure {
             let (mut files, mut images) = (BTreeMap::new(), BTreeMap::new());
             each(ledger, |event| match event {
                 Event::Uploaded(e) => drop(files.insert(e.image, e.file_id.to_string())),
-                Event::Closed(Closed { image: Some(image), .. }) => {
-                    images.extend(files.get(image).map(|file| (*image, file.clone())));
-                }
+                // Whoever leaves an image has looked at its row.
+                Event::Closed(Closed { image: Some(image), .. }) => drop(images.remove(image)),
                 Event::Failed(e) => {
                     let is_unanswered = e.message.ends_with("so the row may be updated all the same");
                     let sent = e.image.and_then(|image| files.get(&image)).filter(|_| is_unanswered);

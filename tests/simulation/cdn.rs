@@ -296,8 +296,8 @@ impl Cdn for Seat {
     }
 
     async fn delete(&self, file: &FileId) -> Result<bool, Trouble> {
-        let (id, process, sent) = (file.to_string(), self.0.clone(), Instant::now());
-        judge::sends_delete(&mut self.0.world.lock(), self.0.number, &id);
+        let (id, process) = (file.to_string(), self.0.clone());
+        let sent = judge::sends_delete(&mut self.0.world.lock(), self.0.number, &id);
         let delete = move |world: &mut Inner| {
             if world.cdn.get(&id).is_none() {
                 return Ok(false);

@@ -186,7 +186,10 @@ async fn obey(
     let begin = match command {
         Command::DeleteOrphans => return delete_orphans(process, ledger).await,
         Command::Plan(scope) => return verbs::save_plan(process, ledger, scope).await,
-        Command::Skip(which) => return verbs::skip(process, ledger, which),
+        Command::Skip(which) => {
+            let catalog = outside(process, path).catalog;
+            return verbs::skip(process, &*catalog, ledger, which).await;
+        }
         Command::Checkpoint => return verbs::checkpoint(ledger),
         Command::MigratePlan(which) => verbs::migrate_plan(process, ledger, which, options).await?,
         Command::Migrate(scope, limit) => {

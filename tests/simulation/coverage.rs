@@ -84,6 +84,11 @@ pub fn count(world: &mut Inner, records: &[Record]) {
         {
             world.count("row put back");
         }
+        if let Event::Closed(e) = &record.event
+            && e.reason.contains("updated without an event")
+        {
+            world.count("row put back as its image is left");
+        }
         if let Some(detail) = detail(&record.event) {
             world.count(known(format!("{}: {detail}", record.event.name())));
         }

@@ -137,11 +137,11 @@ impl Database {
         self.pages.push(Page { text, change: self.changes, written: Instant::now() });
     }
 
-    /// Whether any text names a file: since when the last of them does.
+    /// Whether any text names a file: since when the first of them does, as it is.
     pub fn uses(&self, path: &str) -> Option<Instant> {
         let rows = self.rows.values().filter(|row| row.images.as_ref().is_some_and(|it| it.contains(path)));
         let pages = self.pages.iter().filter(|page| page.text.replace("%2F", "/").contains(path));
-        rows.map(|row| row.written).chain(pages.map(|page| page.written)).max()
+        rows.map(|row| row.written).chain(pages.map(|page| page.written)).min()
     }
 
     /// The countries that a row is or was in, as claims name them.

@@ -267,28 +267,40 @@ pub fn overwritten(world: &mut Inner, by: &Process, id: &str) {
     world.break_promise(format!("an upload of ledger {} changes {id}", by.ledger));
 }
 
+/// A request to delete a file, as it was sent. It may have its effect late, when its process has asked for more since, or has
+/// even given it up.
+#[derive(Clone, Copy)]
+pub struct Sent {
+    /// When it was sent.
+    at: Instant,
+    /// When its process had last begun to look for uses of files.
+    looked: Option<Instant>,
+}
+
 /// Longshore is about to ask for a file to be deleted: it must just have asked for its claim, for uses of the file, and for
 /// its versions, in this order.
-pub fn sends_delete(world: &mut Inner, process: u64, id: &str) {
+pub fn sends_delete(world: &mut Inner, process: u64, id: &str) -> Sent {
     let moment = world.moment();
     let notes = world.notes(process);
     let before = std::mem::replace(&mut notes.sent, moment);
+    let sent = Sent { at: Instant::now(), looked: notes.looked_at };
     // What an upload has just stored otherwise than it was sent, nobody can know of.
     if notes.made.contains(id) {
-        return;
+        return sent;
     }
     let saw = notes.saw.get(id).copied().unwrap_or_default();
     let missed = match (before < notes.checked, notes.checked < notes.looked, notes.looked < saw) {
         (false, ..) => "asking for its claim",
         (_, false, _) => "looking for uses",
         (.., false) => "looking at versions and tags",
-        _ => return,
+        _ => return sent,
     };
     world.break_promise(format!("process {process} deletes {id} without {missed} right before"));
+    sent
 }
 
-/// Longshore deletes a file, by a request that was sent then.
-pub fn deleted(world: &mut Inner, by: &Process, id: &str, sent: Instant) {
+/// Longshore deletes a file, by a request that was sent so.
+pub fn deleted(world: &mut Inner, by: &Process, id: &str, sent: Sent) {
     world.count("file deleted by us");
     if !world.weather.is_fair() {
         world.count("file deleted by us in bad weather");
@@ -300,7 +312,7 @@ pub fn deleted(world: &mut Inner, by: &Process, id: &str, sent: Instant) {
     let seen = file.seen(by.number);
     // A request that arrives late was sent before what was asked for again since.
     let is_since =
-        |at: Option<Instant>| at.is_some_and(|at| at >= sent || seen.is_none_or(|seen| at >= seen));
+        |at: Option<Instant>| at.is_some_and(|at| at >= sent.at || seen.is_none_or(|seen| at >= seen));
     let is_touched_since = is_since(file.touched);
     let other = LedgerId([2 - by.ledger as u8; 16]).tag();
     let has = |other: &str| file.tags.iter().any(|tag| tag == other);
@@ -308,15 +320,14 @@ pub fn deleted(world: &mut Inner, by: &Process, id: &str, sent: Instant) {
     if !is_touched_since && (!is_whole(&file) || file.versions > 1 || has_others) {
         world.break_promise(format!("{id} is deleted, and somebody had changed it: {file:?}"));
     }
-    let looked = world.notes(by.number).looked_at;
     if let Some(used) = world.database.uses(&file.path)
-        && looked.is_none_or(|looked| used < looked)
+        && sent.looked.is_none_or(|looked| used < looked)
     {
         world.break_promise(format!("{id} at {} is deleted, and a text uses it", file.path));
     }
     let notes = world.notes(by.number);
     // Who has waited too long for an answer does not wait any more.
-    if sent.elapsed() < ANSWER_MAX && !notes.made.contains(id) {
+    if sent.at.elapsed() < ANSWER_MAX && !notes.made.contains(id) {
         notes.deleted.insert(id.to_owned());
     }
 }

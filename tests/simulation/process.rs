@@ -44,6 +44,8 @@ pub struct Doing {
     pub venue: Option<i64>,
     /// The plan that it runs.
     pub plan: Option<Arc<SavedPlan>>,
+    /// Whether a person leaves something by it.
+    pub leaves: bool,
 }
 
 /// What becomes of a request.
@@ -81,7 +83,12 @@ impl Process {
             _ => None,
         };
         *self.doing.lock().expect("nothing panics while it is held") =
-            Doing { verb: Some(verb), venue, plan };
+            Doing { verb: Some(verb), venue, plan, leaves: false };
+    }
+
+    /// A person leaves something by it.
+    pub fn leaves(&self) {
+        self.doing.lock().expect("nothing panics while it is held").leaves = true;
     }
 
     /// Comes back when the process has been killed.

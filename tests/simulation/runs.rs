@@ -17,7 +17,9 @@ pub fn sized(
     before: &mut Vec<&str>,
     after: &mut Vec<&str>,
 ) -> Result<(), String> {
-    let verb = doing(by).verb.map(|verb| verb.name());
+    let Doing { verb, leaves, .. } = doing(by);
+    // What a person leaves goes back as a rollback has it.
+    let verb = if leaves { Some("rollback") } else { verb.map(|verb| verb.name()) };
     let is_same = before.len() == after.len();
     match verb {
         Some("populate") if before.len() < after.len() => {
@@ -61,6 +63,9 @@ pub fn sized(
 pub fn may_complete(world: &Inner, by: &Process, id: i64, old: &str) -> Result<(), String> {
     let Some(url) = external(old) else { return Ok(()) };
     let doing = doing(by);
+    if doing.leaves {
+        return Err("a person leaves what is completed".to_owned());
+    }
     let left = world.people.left.get(&(by.ledger, id, url.clone()));
     if doing.venue.is_none() && left.is_some_and(|(left, _)| *left <= by.born) {
         return Err("a person had left what is completed".to_owned());

@@ -1,6 +1,7 @@
 //! Which run a command starts or goes on with, as the program decides it; and the commands that are no run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ledger::event::{Closed, Event, Input, Options, Record, Scope, Verb};
 use ledger::ids::{ImageId, RunId, VenueId};
@@ -11,7 +12,10 @@ use ledger::state::{Run, State};
 use longshore::outside::Trouble;
 use longshore::outside::catalog::{Catalog, Place};
 use longshore::runner::saved::SavedVenue;
-use longshore::runner::{Geography, RunError, SavedPlan, Selection, Start, movable};
+use longshore::runner::{
+    Geography, Leaving, Retry, RunError, SavedPlan, Selection, Start, movable, put_back,
+};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::command::{Begin, Ended, operator, target};
@@ -63,7 +67,7 @@ pub fn populate(process: &Arc<Process>, ledger: &Ledger, scope: Scope, mut optio
 pub fn rollback(ledger: &Ledger, scope: Scope, options: Options) -> Begin {
     let state = ledger.state();
     if let Some(run) = plan::in_the_way(state, &scope).first() {
-        return refused(format!("run {run} holds venues of it"));
+        return refused(format!("run {run} may have updated rows of it"));
     }
     let unfinished = state.unfinished().map(|(run, _)| run);
     let close: Vec<RunId> = unfinished.filter(|run| plan::is_taken_over(state, *run, &scope)).collect();
@@ -155,8 +159,13 @@ pub async fn migrate_plan(
     Ok(start(Verb::Migrate, scope, options, Vec::new(), Selection::Saved(plan)))
 }
 
-/// `skip`: of one venue, one picture or all that waits.
-pub fn skip(process: &Process, ledger: &mut Ledger, which: usize) -> Result<Ended, RunError> {
+/// `skip`: of one venue, one picture or all that waits. Rows that may hold what no event tells of are looked at first.
+pub async fn skip(
+    process: &Arc<Process>,
+    catalog: &dyn Catalog,
+    ledger: &mut Ledger,
+    which: usize,
+) -> Result<Ended, RunError> {
     let state = ledger.state();
     let has_some = |venue: &VenueId| {
         let plans = state.venue(*venue).map_or(&[][..], |plans| plans.all());
@@ -174,13 +183,22 @@ pub fn skip(process: &Process, ledger: &mut Ledger, which: usize) -> Result<Ende
     if wanted.is_some() {
         whole.clear();
     }
-    let images = images.into_iter().filter(|(_, _, url)| wanted.is_none() || *url == wanted);
+    let images: Vec<_> =
+        images.into_iter().filter(|(_, _, url)| wanted.is_none() || *url == wanted).collect();
+    let ids: Vec<ImageId> = images.iter().map(|(_, image, _)| *image).collect();
+    process.leaves();
+    let (_stop, stopping) = watch::channel(false);
+    let (outbox, _inbox) = mpsc::unbounded_channel();
+    let retry = Retry::new(stopping, outbox, Duration::from_secs(300));
+    let holder = format!("process {}", process.number);
+    let with = Leaving { catalog, retry: &retry, holder: &holder, probe: None };
+    let mut told = put_back(ledger, &ids, with).await?;
     let (mut records, mut left) = (Vec::new(), Vec::<(String, ImageId)>::new());
     for (run, image, url) in images {
-        records.push(closed(run, venue, Some(image)));
+        records.push(closed(run, venue, Some(image), told.remove(&image)));
         left.extend(url.map(|url| (url, image)));
     }
-    records.extend(whole.into_iter().map(|run| closed(run, venue, None)));
+    records.extend(whole.into_iter().map(|run| closed(run, venue, None, None)));
     ledger.append(&records)?;
     let mut world = process.world.lock();
     world.count("left by a person");
@@ -192,8 +210,9 @@ pub fn skip(process: &Process, ledger: &mut Ledger, which: usize) -> Result<Ende
     Ok(Ended::Finished)
 }
 
-fn closed(run: RunId, venue: VenueId, image: Option<ImageId>) -> Record {
-    let event = Closed { venue, image, reason: "a person".into(), operator: operator() };
+fn closed(run: RunId, venue: VenueId, image: Option<ImageId>, told: Option<String>) -> Record {
+    let reason = told.unwrap_or_else(|| "a person".to_owned());
+    let event = Closed { venue, image, reason, operator: operator() };
     Record { at: clock::now(), run: Some(run), event: Event::Closed(event) }
 }
 

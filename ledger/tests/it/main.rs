@@ -8,6 +8,7 @@ mod decide_rows;
 mod golden;
 mod hostile;
 mod illegal;
+mod left;
 mod model;
 mod planning;
 mod populate;

@@ -1,14 +1,20 @@
 //! What is left or taken back behind a row update of which no event tells: the row is looked at first, so that it keeps
 //! nothing that the ledger does not know of (requirements C6, C17, E5).
 
+use std::sync::atomic::Ordering;
+
 use ledger::event::{Event, Record, Verb};
-use ledger::ids::{RunId, Seq};
+use ledger::ids::{RunId, Seq, VenueId};
 use ledger::ledger::Ledger;
+use ledger::plan::Step;
+use ledger::report::standing;
 use ledger::store::LedgerError;
+use longshore::runner::{Moment, RunError};
 use serde_json::{Value, json};
 
+use crate::crash::{SORTS, dying_at, is_done};
 use crate::support::site::Site;
-use crate::support::stage::Kind;
+use crate::support::stage::{How, Kind, Stage};
 
 const MIGRATE: [&str; 4] = ["migrate", "--country", "PL", "--yes"];
 const ROLLBACK: [&str; 4] = ["rollback", "--country", "PL", "--yes"];
@@ -212,4 +218,66 @@ fn c6_a_run_is_not_taken_back_under_an_unfinished_one_that_may_be_in_its_rows() 
         assert_eq!(row(&site), json!(after));
         all_is_told(&site);
     }
+}
+
+/// Dead behind the row update, and again before and behind each step of leaving the venue.
+fn left_dead_at_every_step(kind: Kind, then: fn(&Stage)) {
+    for (name, sort) in SORTS {
+        for n in 0.. {
+            let stage = Stage::new(kind);
+            let (a, b) = (stage.external("/a.jpg", "a"), stage.external("/b.jpg", "b"));
+            stage.venue(1, "pub-a", 1, &format!("[{a}, 7, {b}]"));
+            let before = stage.rows();
+            let behind = |moment| matches!(moment, Moment::AfterEffect(Step::UpdateRow(_)));
+            let (how, _) = dying_at(0, behind, 1);
+            assert!(matches!(stage.migrate(&how), Err(RunError::Died)));
+            assert_ne!(stage.rows(), before);
+            let (how, seen) = dying_at(n, sort, 1);
+            let left = stage.leave(VenueId(1), &how);
+            if seen.load(Ordering::SeqCst) <= n {
+                assert!(left.is_ok() && n == 1, "{n} moments {name}: {left:?}");
+                break;
+            }
+            assert!(matches!(left, Err(RunError::Died)), "{left:?}");
+            then(&stage);
+            let told = stage.verified();
+            let now = standing(told.state()).total.completed;
+            let rows = stage.images(1).unwrap();
+            assert_eq!(rows.matches("imagekit_file_id").count() as u64, now, "{kind:?}, dead at {n} {name}");
+            drop(told);
+            assert!(is_done(&stage.rollback(&How::default())));
+            assert_eq!(stage.rows(), before, "{kind:?}, dead at {n} {name}");
+            stage.verified();
+        }
+    }
+}
+
+fn go_on(stage: &Stage) {
+    assert!(is_done(&stage.resume(&How::default())));
+}
+
+fn leave_again(stage: &Stage) {
+    stage.leave(VenueId(1), &How::default()).unwrap();
+    go_on(stage);
+    assert!(!stage.images(1).unwrap().contains("imagekit_file_id"));
+}
+
+#[test]
+fn e5_a_venue_left_dead_at_every_step_is_gone_on_with_on_sqlite() {
+    left_dead_at_every_step(Kind::Sqlite, go_on);
+}
+
+#[test]
+fn e5_a_venue_left_dead_at_every_step_is_gone_on_with_on_postgres() {
+    left_dead_at_every_step(Kind::Postgres, go_on);
+}
+
+#[test]
+fn e5_a_venue_left_dead_at_every_step_is_left_again_on_sqlite() {
+    left_dead_at_every_step(Kind::Sqlite, leave_again);
+}
+
+#[test]
+fn e5_a_venue_left_dead_at_every_step_is_left_again_on_postgres() {
+    left_dead_at_every_step(Kind::Postgres, leave_again);
 }

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use ledger::event::{Country, Opened, Operator, Scope, Target, Verb};
-use ledger::ids::{LedgerId, RunId};
+use ledger::event::{Closed, Country, Event, Opened, Operator, Record, Scope, Target, Verb};
+use ledger::ids::{ImageId, LedgerId, RunId, VenueId};
 use ledger::ledger::Ledger;
 use ledger::plan;
 use ledger::store::LedgerError;
@@ -17,7 +17,9 @@ use longshore::outside::imagekit::{ImageKit, ImageKitOptions};
 use longshore::outside::origin::{HttpOrigin, OriginOptions};
 use longshore::outside::spool::Spool;
 use longshore::outside::{matches, trivia};
-use longshore::runner::{self, End, Forward, Populate, RunError, Selection, Setting, Start, World};
+use longshore::runner::{
+    self, End, Forward, Leaving, Moment, Populate, Retry, RunError, Selection, Setting, Start, World,
+};
 use longshore::sandbox::faults::Faults;
 use longshore::sandbox::pictures::Picture;
 use longshore::sandbox::seed;
@@ -344,6 +346,31 @@ impl Stage {
         })
     }
 
+    /// Leaves all that waits of a venue, as `skip` does.
+    pub fn leave(&self, venue: VenueId, how: &How) -> Result<(), RunError> {
+        let runtime = Runtime::new().unwrap();
+        let catalog = runtime.block_on(catalog::open(&self.url())).unwrap();
+        let mut ledger = self.ledger();
+        let state = ledger.state();
+        let plans = state.venue(venue).unwrap().all().iter();
+        let images: Vec<ImageId> = plans.flat_map(|planned| plan::waiting(state, *planned)).collect();
+        let (_stop, stopping) = tokio::sync::watch::channel(false);
+        let (outbox, _inbox) = tokio::sync::mpsc::unbounded_channel();
+        let retry = Retry::new(stopping, outbox, how.patience);
+        let with = Leaving { catalog: &*catalog, retry: &retry, holder: "a test", probe: how.probe.clone() };
+        runtime.block_on(runner::put_back(&ledger, &images, with))?;
+        let close = |image: ImageId| {
+            let (reason, operator) = ("no".to_owned(), operator());
+            let closed = Closed { venue, image: Some(image), reason, operator };
+            let run = state.plan(image.planned).map(|plan| plan.run);
+            Record { at: now(), run, event: Event::Closed(closed) }
+        };
+        let records: Vec<Record> = images.into_iter().map(close).collect();
+        ledger.append(&records)?;
+        let is_dead = how.probe.as_ref().is_some_and(|probe| probe(Moment::AfterAppend));
+        if is_dead { Err(RunError::Died) } else { Ok(()) }
+    }
+
     fn turn(
         &self,
         how: &How,
@@ -377,10 +404,9 @@ impl Stage {
         });
         let mut ledger = self.ledger();
         let (outbox, inbox) = tokio::sync::mpsc::unbounded_channel();
-        let operator = Operator { user: "test".into(), host: "test".into(), version: "0".into() };
         let setting = Setting {
             world,
-            operator,
+            operator: operator(),
             holder: "a test".into(),
             now: how.now,
             selection,
@@ -416,6 +442,10 @@ impl Stage {
         let faults = if op == "origin" { &self.origin_faults } else { &self.cdn_faults };
         faults.counts().get(op).copied().unwrap_or(0)
     }
+}
+
+fn operator() -> Operator {
+    Operator { user: "test".into(), host: "test".into(), version: "0".into() }
 }
 
 /// The scope that tests work on.

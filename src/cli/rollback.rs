@@ -157,9 +157,13 @@ fn refuse_over_unfinished(state: &State, scope: &Scope) -> Result<(), Failure> {
     let verb = state.run(run).map_or("", |of| of.started.verb.name());
     let what =
         format!("the unfinished run {run} ({verb}) may have updated rows of {} already", name_of(scope));
-    Err(Failure::new(Exit::Held, what)
+    let failure = Failure::new(Exit::Held, what)
         .because("the ledger does not know of that yet, and the rollback would leave it")
-        .hint(format!("`longshore resume --run {run}` finishes it; then roll back")))
+        .hint(format!("`longshore resume --run {run}` finishes it"));
+    Err(match verb {
+        "rollback" => failure,
+        _ => failure.hint(format!("`longshore rollback --run {run}` takes it back first")),
+    })
 }
 
 fn preview(context: &Context<'_>, ledger: &Ledger, scope: &Scope) -> Preview {

@@ -40,7 +40,8 @@ pub enum Fate {
     Gone,
     /// It stays.
     Kept(Kept),
-    /// Its deletion was asked for and not answered, and it cannot be looked at since: nobody knows whether it is still there.
+    /// Its deletion was asked for and not answered, and it cannot be looked at since, or is to stay by now: nobody knows
+    /// whether it is still there, or will be.
     NotKnown(String),
 }
 
@@ -95,7 +96,7 @@ pub struct Deleting<'a> {
 /// delete, also when one is sent again after a wait. Rows that are written while they and that request go on are not seen, nor
 /// are those of transactions that are not committed by then. `told` is called with what became of each candidate, in their order; it appends `cdn_deleted` for
 /// [`Fate::Deleted`] and for [`Fate::Gone`], within a run or without. After a request that was not answered the file is looked
-/// at before anything else can end the sweep, and told of as [`Fate::NotKnown`] where that fails too. A file that alone cannot be
+/// at before anything else can end the sweep, and told of as [`Fate::NotKnown`] where that fails too, or where it is to stay by then. A file that alone cannot be
 /// looked at or deleted is kept, and the others go on; the file in hand when trouble ends the sweep is told of as kept as well.
 /// A stop is waited with for a moment only. Whoever dies between the two finds the file gone the next time, and writes it
 /// down then.
@@ -359,13 +360,22 @@ async fn delete(
             Some(Err(why)) => return Ok(Ok(Fate::Kept(Kept::NotOurs(why)))),
             Some(Ok(())) => {}
         }
-        was_sent.set(true);
+        let is_waited_for = was_sent.replace(true);
         // `false` when it is gone already, which is what was wanted.
-        cdn.delete(&found.id).await?;
-        Ok(Ok(Fate::Deleted))
+        let deleted = cdn.delete(&found.id).await;
+        if deleted.as_ref().is_err_and(|no| !no.outage && no.kind.treatment() != Treatment::Retry) {
+            // A refusal has deleted nothing; whatever else went wrong may have come after the deletion, or before it.
+            was_sent.set(is_waited_for);
+        }
+        deleted.map(|_| Ok(Fate::Deleted))
     };
     let broken = match retry.run(Outside::Api, attempt).await {
         Ok(tried) => match tried.value {
+            Ok(Fate::Kept(why)) if was_sent.get() => {
+                return Ok(Fate::NotKnown(format!(
+                    "it is to stay, as {why}; the request may still be carried out"
+                )));
+            }
             Ok(fate) => return Ok(fate),
             Err(broken) => broken,
         },

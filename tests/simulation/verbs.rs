@@ -1,5 +1,6 @@
 //! Which run a command starts or goes on with, as the program decides it; and the commands that are no run.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use longshore::runner::{
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::bug::Bug;
 use super::command::{Begin, Ended, operator, target};
 use super::process::Process;
 use super::{clock, database, people};
@@ -192,7 +194,8 @@ pub async fn skip(
     let retry = Retry::new(stopping, outbox, Duration::from_secs(300));
     let holder = format!("process {}", process.number);
     let with = Leaving { catalog, retry: &retry, holder: &holder, probe: None };
-    let mut told = put_back(ledger, &ids, with).await?;
+    let is_looked_at = process.world.lock().bug != Some(Bug::LeftUnlooked);
+    let mut told = if is_looked_at { put_back(ledger, &ids, with).await? } else { BTreeMap::new() };
     let (mut records, mut left) = (Vec::new(), Vec::<(String, ImageId)>::new());
     for (run, image, url) in images {
         records.push(closed(run, venue, Some(image), told.remove(&image)));

@@ -64,7 +64,8 @@ fn c17_what_is_left_is_put_back_alone_whichever_upload_its_row_has() {
         }
         assert_eq!(untold(&history.state, &[a]), [[a]]);
         let told = put_back(&history, &[a], &mut row);
-        let words = "its row, updated without an event, named the file a, and has the entry from before again";
+        let words =
+            "its row, updated without an event, named the file a, and has the entry from before again";
         assert_eq!(told, [(a, words.to_owned())], "{uploads}");
         let held = row.clone().unwrap();
         assert!(held.contains(&external("a")) && !held.contains(&external("b")), "{held}");

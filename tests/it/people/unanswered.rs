@@ -95,6 +95,42 @@ fn s7_a_file_whose_deletion_is_not_answered_and_that_cannot_be_looked_at_is_not_
     }
 }
 
+/// Somebody writes an array back that was read before the rollback; the request that nobody answered is carried out after that.
+#[test]
+fn s7_a_file_whose_deletion_is_not_answered_and_that_a_row_comes_to_use_is_not_said_to_stay() {
+    for kind in [Kind::Sqlite, Kind::Postgres] {
+        let site = migrated(kind, 1, &BACK_AND_DELETE);
+        let stale = site.stage.images(1).unwrap();
+        site.stage.cdn_faults.clear();
+        site.stage.cdn_faults.inject("delete", 0, 1, Fault::DropBefore);
+        let mut going = Going::spawn(site.command(&BACK_AND_DELETE), &BACK_AND_DELETE);
+        going.reach("the file was to be deleted", || site.stage.requests("delete") >= 1);
+        site.stage.set_images(1, &stale);
+        let ran = going.end().code(0);
+        assert_eq!((site.paths().len(), written_off(&site).len()), (1, 0), "{ran}");
+        let ran = ran.says("nobody knows whether it is still on the CDN").says("may still be carried out");
+        assert!(ran.to_string().contains("venue 1"), "{ran}");
+        let path = site.paths().remove(0);
+        site.stage.delete_file(&path);
+        let told = site.run_json(&["reconcile"]).code(13).json();
+        assert_eq!(told["entries"]["classes"]["completed_gone"], 1, "{told}");
+    }
+}
+
+/// What ImageKit refuses was not carried out.
+#[test]
+fn s7_a_file_whose_deletion_is_refused_and_that_a_row_comes_to_use_stays() {
+    let site = migrated(Kind::Sqlite, 1, &BACK_AND_DELETE);
+    let stale = site.stage.images(1).unwrap();
+    site.stage.cdn_faults.clear();
+    site.stage.order("delete=429x1:reset=1500");
+    let mut going = Going::spawn(site.command(&BACK_AND_DELETE), &BACK_AND_DELETE);
+    going.reach("the file was to be deleted", || site.stage.requests("delete") >= 1);
+    site.stage.set_images(1, &stale);
+    let ran = going.end().code(0).says("stays on the CDN: ");
+    assert!(!ran.to_string().contains("nobody knows"), "{ran}");
+}
+
 /// However a sweep ends: by Ctrl-C, or because nobody waits any longer.
 #[test]
 fn s7_a_deletion_that_is_not_answered_is_told_however_the_sweep_ends() {

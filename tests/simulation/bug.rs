@@ -48,7 +48,7 @@ bugs! {
     RestoredUnchecked: "a rollback overwrites an entry that somebody has changed", 298;
     RestoredWhole: "a rollback puts the first array back as a whole", 1;
     RowLeftBehind: "an image that is given up leaves its row", 24;
-    LeftUnlooked: "the row of an image that a person leaves is not looked at", 0;
+    LeftUnlooked: "the row of an image that a person leaves is not looked at", 711;
     LastUploadOnly: "only the last upload of an image is known in its row", 17;
     ResumedOverRollback: "resume goes on with a run that was rolled back", 12;
     OverwritingUpload: "an upload overwrites the file at its path", 7;

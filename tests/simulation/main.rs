@@ -48,8 +48,15 @@ const BROKEN_MAX: usize = 20;
 /// What else has to come about.
 const ALSO: [&str; 2] = ["row put back", "cached 404 served"];
 /// What comes about a few times in a thousand histories.
-const SELDOM: [&str; 6] =
-    ["used up", "wrong key", "plan run", "plan refused", "left by a person", "cached version served"];
+const SELDOM: [&str; 7] = [
+    "used up",
+    "wrong key",
+    "plan run",
+    "plan refused",
+    "left by a person",
+    "row put back as its image is left",
+    "cached version served",
+];
 
 /// How often each thing came about.
 type Happened = BTreeMap<&'static str, u64>;

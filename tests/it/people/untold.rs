@@ -3,44 +3,21 @@
 
 use std::sync::atomic::Ordering;
 
-use ledger::event::{Event, Record, Verb};
-use ledger::ids::{RunId, Seq, VenueId};
+use ledger::event::Verb;
+use ledger::ids::{RunId, VenueId};
 use ledger::ledger::Ledger;
 use ledger::plan::Step;
 use ledger::report::standing;
-use ledger::store::LedgerError;
 use longshore::runner::{Moment, RunError};
 use serde_json::{Value, json};
 
 use crate::crash::{SORTS, dying_at, is_done};
-use crate::support::site::Site;
+use crate::support::site::{Site, forget_row_update};
 use crate::support::stage::{How, Kind, Stage};
 
 const MIGRATE: [&str; 4] = ["migrate", "--country", "PL", "--yes"];
 const ROLLBACK: [&str; 4] = ["rollback", "--country", "PL", "--yes"];
 const FILES: [&str; 2] = ["/1.jpg", "/2.jpg"];
-
-/// A ledger without its last row update and all behind it: what a process leaves that is killed between the two.
-fn forget_row_update(site: &Site) {
-    let path = site.ledger();
-    let ledger = Ledger::read(&path).unwrap();
-    let opened = ledger.state().opened().unwrap().clone();
-    let mut records = Vec::<Record>::new();
-    let take = |(_, record): ledger::event::Placed| {
-        records.push(record);
-        Ok::<_, LedgerError>(())
-    };
-    ledger.events(Seq(1), take).unwrap();
-    drop(ledger);
-    let is_update = |record: &Record| matches!(record.event, Event::DbUpdated(_));
-    records.truncate(records.iter().rposition(is_update).expect("a row was updated"));
-    let name = path.file_name().unwrap().to_str().unwrap();
-    for beside in ["", "-wal", "-shm"] {
-        let _it_may_not_be_there = std::fs::remove_file(path.with_file_name(format!("{name}{beside}")));
-    }
-    let mut cut = Ledger::create(&path, opened, records[0].at, "a test").unwrap();
-    cut.append(&records[1..]).unwrap();
-}
 
 /// One venue with two images, whose row was updated before the program was killed; and its rows before that.
 fn killed_behind_the_row(kind: Kind) -> (Site, Value) {
@@ -48,7 +25,7 @@ fn killed_behind_the_row(kind: Kind) -> (Site, Value) {
     site.venue(1, 1, &FILES);
     let before = row(&site);
     site.run(&MIGRATE).code(0);
-    forget_row_update(&site);
+    forget_row_update(&site.ledger());
     (site, before)
 }
 
@@ -200,7 +177,7 @@ fn c6_a_run_is_not_taken_back_under_an_unfinished_one_that_may_be_in_its_rows() 
         let both = site.stage.images(1).unwrap().replace("]", &format!(", {added}]"));
         site.stage.set_images(1, &both);
         site.run(&MIGRATE).code(0);
-        forget_row_update(&site);
+        forget_row_update(&site.ledger());
         let runs: Vec<RunId> = {
             let ledger = Ledger::read(&site.ledger()).unwrap();
             let state = ledger.state();

@@ -7,6 +7,7 @@ use longshore::sandbox::faults::Fault;
 use super::{HEADER, matched, populate, run_of, workplace};
 use crate::kill::hand::{Going, Held, Texts, events_written, held, texts};
 use crate::support::program::Workplace;
+use crate::support::site::forget_row_update;
 use crate::support::stage::Kind;
 
 /// More than the events of one append, so that a kill falls between two.
@@ -141,4 +142,35 @@ fn e4_an_interrupted_populate_pauses_and_goes_on() {
     at.run(&["status"]).code(0).says("(populate everywhere)");
     at.run(&["resume", "--yes"]).code(0).says("12 images added, 6 venues");
     at.run(&["log", "--kind", "db_updated"]).code(0);
+}
+
+/// Killed behind a row update; what a person then leaves is taken out of the row again.
+fn added_and_left(kind: Kind) {
+    let at = workplace(kind, &report(1));
+    let before = texts(&at);
+    populate(&at, &["--venue-id", "11"]).code(0);
+    let added = texts(&at);
+    assert_ne!(added, before);
+    forget_row_update(&at.ledger());
+    let left = at.run_json(&["skip", "--venue-id", "11", "--reason", "it has closed"]).code(0).json();
+    let images = left["images"].as_array().unwrap();
+    assert!(images.len() == 2 && images.iter().all(|image| image["put_back"] == true), "{left}");
+    assert_eq!(texts(&at), before);
+    at.run(&["resume", "--yes"]).code(0);
+    at.run(&["audit", "--live"]).code(0);
+    populate(&at, &[]).code(0);
+    assert_eq!(texts(&at), before);
+    // Whoever names the venue takes it up again.
+    populate(&at, &["--venue-id", "11"]).code(0);
+    assert_ne!(texts(&at), before);
+}
+
+#[test]
+fn c17_entries_that_were_added_without_an_event_are_taken_out_before_they_are_left_on_sqlite() {
+    added_and_left(Kind::Sqlite);
+}
+
+#[test]
+fn c17_entries_that_were_added_without_an_event_are_taken_out_before_they_are_left_on_postgres() {
+    added_and_left(Kind::Postgres);
 }

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ledger::event::{Event, Record};
+use ledger::ids::Seq;
+use ledger::ledger::Ledger;
+use ledger::store::LedgerError;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -136,4 +140,25 @@ impl Site {
     pub fn paths(&self) -> Vec<String> {
         self.stage.imagekit.files().into_iter().map(|file| file.path).collect()
     }
+}
+
+/// A ledger without its last row update and all behind it: what a process leaves that is killed between the two.
+pub fn forget_row_update(path: &Path) {
+    let ledger = Ledger::read(path).unwrap();
+    let opened = ledger.state().opened().unwrap().clone();
+    let mut records = Vec::<Record>::new();
+    let take = |(_, record): ledger::event::Placed| {
+        records.push(record);
+        Ok::<_, LedgerError>(())
+    };
+    ledger.events(Seq(1), take).unwrap();
+    drop(ledger);
+    let is_update = |record: &Record| matches!(record.event, Event::DbUpdated(_));
+    records.truncate(records.iter().rposition(is_update).expect("a row was updated"));
+    let name = path.file_name().unwrap().to_str().unwrap();
+    for beside in ["", "-wal", "-shm"] {
+        let _it_may_not_be_there = std::fs::remove_file(path.with_file_name(format!("{name}{beside}")));
+    }
+    let mut cut = Ledger::create(path, opened, records[0].at, "a test").unwrap();
+    cut.append(&records[1..]).unwrap();
 }

@@ -111,7 +111,7 @@ fn c17_an_entry_that_a_populate_appended_is_taken_out_again() {
             write_untold(&history, run, plan, &mut row);
             let (a, b) = (image(plan, 0), image(plan, 1));
             let left = if is_one_left { vec![a] } else { vec![a, b] };
-            assert_eq!(untold(&history.state, &left), [left.clone()]);
+            assert_eq!(untold(&history.state, &left), [&left[..]]);
             let order = leave(&history.state, &history, &left).unwrap();
             assert!(matches!(order.work, RowWork::Remove { .. }));
             let told = put_back(&history, &left, &mut row);
@@ -167,19 +167,17 @@ fn c17_a_row_is_looked_at_where_it_may_have_been_updated() {
     history.turn(run, Step::UpdateRow(plans[3]), Outcome::Trouble(trouble(CatalogError)));
     history.turn(run, Step::UpdateRow(plans[4]), left(Some("[]")));
     close(&mut history, run, &[of(6)]);
-    for (venue, kind) in [(7, InvalidImage)] {
-        let stopped = Stopped {
-            venue: history.state.plan(of(venue).planned).unwrap().venue,
-            image: Some(of(venue)),
-            step: StepName::Upload,
-            error_type: kind,
-            message: String::new(),
-            attempts: 1,
-            passing: false,
-            file_id: None,
-        };
-        history.add(Some(run), Event::Skipped(stopped));
-    }
+    let stopped = Stopped {
+        venue: history.state.plan(of(7).planned).unwrap().venue,
+        image: Some(of(7)),
+        step: StepName::Upload,
+        error_type: InvalidImage,
+        message: String::new(),
+        attempts: 1,
+        passing: false,
+        file_id: None,
+    };
+    history.add(Some(run), Event::Skipped(stopped));
     history.turn(run, Step::Download(of(1)), Outcome::Trouble(trouble(NotFound)));
     let looked = untold(&history.state, &(1..=7).map(of).collect::<Vec<_>>());
     // The newest first: what failed on its way into the row, was skipped by the program, or waits for its row.

@@ -219,6 +219,8 @@ impl Image {
             (_, Rung::RolledBack, _) => &mut tally.done,
             (Some(Mark::Drifted), ..) => &mut tally.drifted,
             (_, _, Whole::Failed) => &mut tally.failed,
+            // The venue as a whole; or it had drifted, and was left then. Before its venue is visited, the row decides.
+            (_, _, Whole::Closed) | (Some(Mark::Closed), _, Whole::RolledBack) => &mut tally.closed,
             _ => &mut tally.open,
         } += 1;
     }

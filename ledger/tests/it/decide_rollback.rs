@@ -1,8 +1,8 @@
 //! Rows taken back to their before-images (requirement C6, design rules 5 and 6).
 
 use ledger::decide::{Outcome, Row, Seen};
-use ledger::event::{Ending, Event, RolledBack, Scope, StepName};
-use ledger::ids::{RunId, Seq, VenueId};
+use ledger::event::{Closed, Ending, Event, RolledBack, RunFinished, Scope, StepName, Tally};
+use ledger::ids::{ImageId, RunId, Seq, VenueId};
 use ledger::order::Order;
 use ledger::plan::{Step, take_backs};
 use ledger::state::{Mark, Rung};
@@ -170,6 +170,64 @@ fn c6_a_row_that_cannot_be_restored_fails_as_a_whole_and_is_visited_again() {
     let (run, visit) = back(&mut history, &poland(), row.as_deref());
     history.row(run, Step::RestoreRow(visit), &mut row);
     assert_eq!((row, history.finish(run, Ending::Done).done), (Some(planned), 2));
+}
+
+/// A person leaves an image, or its venue as a whole.
+fn close(history: &mut History, run: RunId, image: Option<ImageId>) {
+    let (venue, reason, operator) = (VenueId(1), "left as it is".to_owned(), operator());
+    history.add(Some(run), Event::Closed(Closed { venue, image, reason, operator }));
+}
+
+/// Sees that a rollback ends with this tally, and that one which ended as earlier programs counted it can be read.
+fn ends(history: &mut History, run: RunId, tally: Tally) {
+    let ending = Ending::Done;
+    let earlier = Tally { open: tally.closed, closed: 0, ..tally };
+    let wrong = Tally { done: tally.closed, closed: 0, ..tally };
+    let mut end = |tally| {
+        let event = Event::RunFinished(RunFinished { ending, tally });
+        history.clone().try_add(Some(run), event).map(drop)
+    };
+    assert!(end(earlier).is_ok());
+    assert!(end(wrong).is_err());
+    assert_eq!(history.finish(run, ending), tally);
+}
+
+#[test]
+fn c17_what_a_rollback_found_drifted_and_a_person_left_is_closed() {
+    let (mut history, forward, plan, _, mut row) = completed();
+    row = row.map(|row| row.replace("demo/b.jpg", "demo/elsewhere.jpg"));
+    let (run, visit) = back(&mut history, &poland(), row.as_deref());
+    history.row(run, Step::RestoreRow(visit), &mut row);
+    assert_eq!(history.state.tally(run), Tally { venues: 1, images: 2, done: 1, drifted: 1, ..Tally::default() });
+    close(&mut history, forward, Some(image(plan, 1)));
+    ends(&mut history, run, Tally { venues: 1, images: 2, done: 1, closed: 1, ..Tally::default() });
+}
+
+#[test]
+fn c17_a_venue_that_could_not_be_restored_and_that_a_person_left_is_closed() {
+    let (mut history, _, _, _, row) = completed();
+    let (run, visit) = back(&mut history, &poland(), row.as_deref());
+    history.turn(run, Step::RestoreRow(visit), Outcome::Trouble(trouble(TroubleKind::CatalogError)));
+    close(&mut history, run, None);
+    ends(&mut history, run, Tally { venues: 1, images: 2, closed: 2, ..Tally::default() });
+}
+
+#[test]
+fn c6_what_failed_and_is_back_as_it_was_has_not_failed_any_more() {
+    let planned = array(&[&external("https://o/a.jpg")]);
+    let mut history = History::new();
+    let (run, plans) = history.forward(&[&planned, &planned]);
+    history.upload(run, image(plans[0], 0), "a");
+    let failed = || Outcome::Trouble(trouble(TroubleKind::NotFound));
+    history.turn(run, Step::UpdateRow(plans[0]), failed());
+    history.turn(run, Step::Download(image(plans[1], 0)), failed());
+    let two = Tally { venues: 2, images: 2, failed: 2, ..Tally::default() };
+    assert_eq!(history.state.tally(run), two);
+    // The run is wider than the rollback, and goes on behind it.
+    let (back, visit) = history.back(1, Some(&planned), vec![image(plans[0], 0)]);
+    history.row(back, Step::RestoreRow(visit), &mut Some(planned.clone()));
+    history.finish(back, Ending::Done);
+    assert_eq!(history.finish(run, Ending::Done), Tally { done: 1, failed: 1, ..two });
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger::event::{Event, Record, Tally, Work};
-use ledger::ids::{ImageId, RunId, Seq, VenueId};
+use ledger::event::{Event, Record, Work};
+use ledger::ids::{ImageId, Seq, VenueId};
 use ledger::ledger::Ledger;
 use ledger::store::LedgerError;
 
@@ -23,8 +23,6 @@ pub struct Book {
     pub arrays: BTreeMap<i64, Option<String>>,
     /// Files whose deletion is written down.
     deleted: BTreeSet<String>,
-    /// What each run could not do.
-    undone: BTreeMap<RunId, BTreeMap<ImageId, &'static str>>,
     /// The last row that was taken back: what it held before, and holds.
     pub taken_back: Option<(VenueId, String, String)>,
 }
@@ -112,14 +110,6 @@ fn note(world: &mut Inner, ledger: usize, record: &Record) {
         world.people.left.retain(|(by, ..), (_, images)| *by != ledger || !images.iter().any(is_back));
     }
     let book = &mut world.books[ledger];
-    let mut settled = |image: ImageId, undone: Option<&'static str>| {
-        let of_run = record.run.map(|run| book.undone.entry(run).or_default());
-        match (of_run, undone) {
-            (Some(of_run), Some(what)) => drop(of_run.insert(image, what)),
-            (Some(of_run), None) => drop(of_run.remove(&image)),
-            (None, _) => {}
-        }
-    };
     match &record.event {
         Event::Planned(e) => {
             let Work::Move(entries) = &e.work else { return };
@@ -129,16 +119,8 @@ fn note(world: &mut Inner, ledger: usize, record: &Record) {
                 book.planned.insert(url);
             }
         }
-        Event::Failed(e) | Event::Skipped(e) => {
-            e.image.into_iter().for_each(|image| settled(image, Some(record.event.name())));
-        }
-        Event::Closed(e) => e.image.into_iter().for_each(|image| settled(image, None)),
-        Event::Drifted(e) => settled(e.image, Some("drifted")),
-        Event::Downloaded(e) => settled(e.image, None),
-        Event::Uploaded(e) => settled(e.image, None),
         Event::DbUpdated(e) => {
             book.arrays.insert(e.venue.0, Some(e.array_after.clone()));
-            e.edits.iter().for_each(|edit| settled(edit.image, None));
             let moved = e.edits.iter().filter_map(|edit| external(edit.before.as_deref()?));
             book.done.extend(moved);
         }
@@ -154,18 +136,6 @@ fn note(world: &mut Inner, ledger: usize, record: &Record) {
         }
         Event::CdnDeleted(e) => drop(book.deleted.insert(e.file_id.to_string())),
         _ => {}
-    }
-}
-
-/// A run has ended, its command says with what result: success, or not.
-pub fn ended(world: &mut Inner, ledger: usize, run: RunId, tally: &Tally, is_success: bool) {
-    let Some(undone) = world.books[ledger].undone.get(&run) else { return };
-    let failed = undone.values().filter(|what| **what == "failed").count() as u64;
-    if let (true, Some((image, what))) = (is_success, undone.iter().next()) {
-        return world.break_promise(format!("run {run} says success, and image {image} is {what}"));
-    }
-    if failed > tally.failed {
-        world.break_promise(format!("{failed} images of run {run} failed, and it tells of {}", tally.failed));
     }
 }
 

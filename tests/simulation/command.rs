@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ledger::event::{CdnDeleted, Event, Opened, Operator, Options, Record, Scope, Target, Verb};
+use ledger::event::{CdnDeleted, Event, Opened, Operator, Options, Record, Scope, Tally, Target, Verb};
 use ledger::ids::{LedgerId, RunId};
 use ledger::ledger::Ledger;
 use ledger::plan;
@@ -26,7 +26,7 @@ use super::bug::Bug;
 use super::faults::Fault;
 use super::process::Process;
 use super::world::Inner;
-use super::{book, cdn, clock, database, disk, false_cdn, false_database, judge, known, steering, verbs};
+use super::{book, cdn, clock, database, disk, false_cdn, false_database, judge, known, steering, tally, verbs};
 
 /// What a person types.
 #[derive(Debug, Clone)]
@@ -251,12 +251,17 @@ async fn obey(
             runner::resume(ledger, run, options, retry_failed, setting).await?
         }
     };
+    let mut world = process.world.lock();
+    let is_success = match &turned.1 {
+        End::Finished(_, Tally { failed, skipped, drifted, venues_failed, left_out, .. }) => {
+            failed + skipped + drifted + venues_failed + left_out == 0
+                || world.bug == Some(Bug::SuccessSaid)
+        }
+        End::Paused(_) => false,
+    };
+    tally::told(&mut world, ledger, turned.0, is_success);
     Ok(match turned.1 {
-        End::Finished(_, tally) => {
-            let mut world = process.world.lock();
-            let undone = tally.failed + tally.skipped + tally.drifted + tally.venues_failed;
-            let is_success = undone == 0 || world.bug == Some(Bug::SuccessSaid);
-            book::ended(&mut world, process.ledger, turned.0, &tally, is_success);
+        End::Finished(..) => {
             book::finished(&mut world, process.ledger, process.number);
             Ended::Finished
         }

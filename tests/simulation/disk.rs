@@ -8,6 +8,7 @@ use ledger::ids::Seq;
 use ledger::ledger::Ledger;
 use ledger::store::LedgerError;
 use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_FSYNC, SQLITE_IOERR_READ, SQLITE_IOERR_WRITE};
+use tokio::time::Instant;
 
 use super::book;
 use super::faults::Fault;
@@ -26,18 +27,33 @@ struct Watched {
     disk: Disk,
     /// The process whose trouble it is.
     orderer: Option<u64>,
+    /// When it was last noticed that what was ordered has happened. Whoever met it may go on for a while, and more is ordered.
+    struck: Option<Instant>,
     /// The power is cut when this process has ended.
     cut: Option<u64>,
+}
+
+impl Watched {
+    fn new(path: &Path) -> Self {
+        Self { disk: Disk::of(path), orderer: None, struck: None, cut: None }
+    }
+
+    fn notice(&mut self) {
+        if self.orderer.is_some() && self.disk.has_struck() {
+            self.struck = Some(Instant::now());
+        }
+    }
 }
 
 impl Disks {
     /// Watches the ledgers at these paths.
     pub fn watch(paths: [PathBuf; LEDGERS]) -> Self {
-        Self(paths.map(|path| Some(Watched { disk: Disk::of(&path), orderer: None, cut: None })))
+        Self(paths.map(|path| Some(Watched::new(&path))))
     }
 
     fn order(&mut self, ledger: usize, process: u64, fault: faulty_vfs::Fault) {
         if let Some(watched) = &mut self.0[ledger] {
+            watched.notice();
             watched.disk.order(fault);
             watched.orderer = Some(process);
         }
@@ -53,10 +69,11 @@ impl Disks {
         }
     }
 
-    /// The process has ended and closed its ledger; all is well from now on. Whether anything was wrong.
+    /// The process has ended and closed its ledger; all is well from now on. Whether anything was wrong while it lived.
     pub fn mend(&mut self, by: &Process) -> bool {
         let Some(watched) = &mut self.0[by.ledger] else { return false };
-        let has_struck = watched.orderer.is_some() && watched.disk.has_struck();
+        watched.notice();
+        let has_struck = watched.struck.is_some_and(|struck| struck >= by.born);
         if watched.orderer.is_some_and(|orderer| orderer == by.number) {
             watched.disk.mend();
             watched.orderer = None;
@@ -70,7 +87,7 @@ impl Disks {
     /// The ledger is another file from here on.
     fn anew(&mut self, ledger: usize, path: &Path) {
         if let Some(watched) = &mut self.0[ledger] {
-            *watched = Watched { disk: Disk::of(path), orderer: None, cut: None };
+            *watched = Watched::new(path);
         }
     }
 

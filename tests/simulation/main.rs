@@ -28,6 +28,7 @@ mod process;
 mod runs;
 mod steering;
 mod story;
+mod tally;
 mod verbs;
 mod world;
 

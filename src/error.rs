@@ -155,7 +155,11 @@ impl Failure {
                 if let Some(refused) = Refused::of(&source) {
                     return Self::usage(message).hint(refused.advice());
                 }
-                let failure = Self::new(Exit::CannotGoOn, message);
+                let exit = match source.kind() {
+                    ErrorKind::ResourceBusy => Exit::Held,
+                    _ => Exit::CannotGoOn,
+                };
+                let failure = Self::new(exit, message);
                 let hint = match source.kind() {
                     ErrorKind::AlreadyExists | ErrorKind::InvalidData => return failure,
                     ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "Make room on its disk",
@@ -163,6 +167,8 @@ impl Failure {
                         "Let this user write to it and to its directory, or name another: `--ledger PATH`. What only \
                          reads works on a copy too"
                     }
+                    ErrorKind::ResourceBusy => "Another program keeps it locked, perhaps `sqlite3` or a backup: let it end",
+                    ErrorKind::OutOfMemory => "Give the program more memory (`ulimit -v`, or the limit of its container)",
                     ErrorKind::NotFound => "See that its directory is there, or name another: `--ledger PATH`",
                     _ if source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
                         "Links on the way to it lead in a circle: mend them, or name another: `--ledger PATH`"

@@ -42,6 +42,20 @@ fn e6_the_second_writer_of_a_ledger_is_told_of_the_first() {
     work.run(&["resume", "--yes"]).code(code);
 }
 
+#[test]
+fn e6_a_ledger_that_another_program_keeps_locked_is_held_and_its_disk_not_blamed() {
+    let work = Workplace::new(Kind::Sqlite, 4);
+    work.run(&["migrate", "--country", "DE", "--yes"]);
+    let other = rusqlite::Connection::open(work.ledger()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let ran = work.run(&["migrate", "--country", "FR", "--yes"]).code(22);
+    let ran = ran.says("database is locked").says("Another program keeps it locked");
+    assert!(!ran.stderr.contains("its disk"), "{ran}");
+    work.run(&["status"]).code(0);
+    other.execute_batch("ROLLBACK").unwrap();
+    work.run(&["migrate", "--country", "FR", "--yes"]).says("(migrate France) is finished");
+}
+
 fn one_writer_a_country(kind: Kind) {
     let (_, code) = undisturbed(kind);
     let work = Workplace::new(kind, VENUES);

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_IOERR_NOMEM;
 
 use super::private;
 use super::schema::Difference;
@@ -124,7 +125,7 @@ impl LedgerError {
     /// SQLite's word at an event: corruption is damage there, all else is the disk's. But SQLite also says corruption
     /// where the system says that a read has failed, so that is asked again.
     pub(super) fn from_sqlite(path: &Path, seq: Seq, error: rusqlite::Error) -> Self {
-        let code = error.sqlite_error_code();
+        let (code, extended) = (error.sqlite_error_code(), error.sqlite_extended_error_code());
         if let Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) = code
             && let Err(source) = read_through(path)
         {
@@ -149,6 +150,11 @@ impl LedgerError {
                 let kind = match code {
                     ErrorCode::DiskFull => ErrorKind::StorageFull,
                     ErrorCode::ReadOnly => ErrorKind::ReadOnlyFilesystem,
+                    ErrorCode::OutOfMemory => ErrorKind::OutOfMemory,
+                    ErrorCode::DatabaseBusy
+                    | ErrorCode::DatabaseLocked
+                    | ErrorCode::FileLockingProtocolFailed => ErrorKind::ResourceBusy,
+                    _ if extended == Some(SQLITE_IOERR_NOMEM) => ErrorKind::OutOfMemory,
                     _ => ErrorKind::Other,
                 };
                 Self::Disk { path: path.to_owned(), source: std::io::Error::new(kind, error) }
@@ -257,6 +263,13 @@ mod tests {
         };
         assert_eq!(kind(SQLITE_FULL), ErrorKind::StorageFull);
         assert_eq!(kind(SQLITE_READONLY), ErrorKind::ReadOnlyFilesystem);
+        assert_eq!(kind(SQLITE_READONLY_DIRECTORY), ErrorKind::ReadOnlyFilesystem);
+        assert_eq!([SQLITE_NOMEM, SQLITE_IOERR_NOMEM].map(kind), [ErrorKind::OutOfMemory; 2]);
+        assert_eq!(
+            [SQLITE_BUSY, SQLITE_BUSY_RECOVERY, SQLITE_LOCKED].map(kind),
+            [ErrorKind::ResourceBusy; 3]
+        );
+        assert_eq!([SQLITE_IOERR_WRITE, SQLITE_CANTOPEN].map(kind), [ErrorKind::Other; 2]);
     }
 
     #[test]

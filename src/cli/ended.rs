@@ -3,7 +3,7 @@
 use ledger::event::{Event, Paused, Scope, Tally, Verb};
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
-use ledger::report::{Report, ReportFold};
+use ledger::report::{Counts, Report, ReportFold};
 use ledger::state::{Aim, Mark, State, Whole};
 use ledger::store::LedgerError;
 use serde::Serialize;
@@ -175,6 +175,16 @@ fn restored(state: &State, run: RunId) -> u64 {
     whole.count() as u64
 }
 
+/// What a person has decided to leave.
+const CLOSED: &str = "closed by a person";
+
+fn say_closed(tally: &Tally) -> Result<(), Failure> {
+    match tally.closed {
+        0 => Ok(()),
+        closed => show::line(&format!("{} {CLOSED}.", show::count(closed, "image"))),
+    }
+}
+
 fn print(ended: &Ended) -> Result<(), Failure> {
     let Ended { run, tally, .. } = ended;
     let what = format!("Run {run} ({} {})", ended.verb.name(), name_of(&ended.scope));
@@ -189,6 +199,7 @@ fn print(ended: &Ended) -> Result<(), Failure> {
         show::line(&format!("{restored} of {} venues restored.", tally.venues))?;
         let Tally { done, drifted, failed, .. } = tally;
         show::line(&format!("{done} images back as they were, {drifted} drifted, {failed} failed."))?;
+        say_closed(tally)?;
         if let Some(files @ 1..) = ended.files_deleted {
             show::line(&format!("{} deleted from the CDN.", show::count(files, "file")))?;
         }
@@ -208,6 +219,7 @@ fn print(ended: &Ended) -> Result<(), Failure> {
         show::line(&format!(
             "{added} added, {venues}; {left_out} left out, {drifted} drifted, {failed} failed."
         ))?;
+        say_closed(tally)?;
         if let without @ 1.. = tally.venues - with_images {
             show::line(&format!("{} got nothing, as all was left out.", show::count(without, "more venue")))?;
         }
@@ -236,6 +248,16 @@ fn print(ended: &Ended) -> Result<(), Failure> {
     }
     table.print()?;
     let total = &report.total;
+    let Counts { rolled_back, closed, in_progress, untouched, .. } = total.counts;
+    let beside = [(rolled_back, "rolled back"), (closed, CLOSED), (in_progress + untouched, "not moved yet")];
+    let beside: Vec<String> =
+        beside.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    if !beside.is_empty() {
+        show::line(&format!("Of the images, besides: {}.", beside.join(", ")))?;
+    }
+    if total.venues_failed > 0 {
+        show::line(&format!("{} failed as a whole (bad_data).", show::count(total.venues_failed, "venue")))?;
+    }
     let sent = format!("{} sent ({})", show::count(total.uploads, "file"), show::bytes(total.bytes_uploaded));
     let retries = match total.retries {
         1 => "1 retry".to_owned(),

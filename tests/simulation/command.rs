@@ -26,7 +26,9 @@ use super::bug::Bug;
 use super::faults::Fault;
 use super::process::Process;
 use super::world::Inner;
-use super::{book, cdn, clock, database, disk, false_cdn, false_database, judge, known, steering, tally, verbs};
+use super::{
+    book, cdn, clock, database, disk, false_cdn, false_database, judge, known, steering, tally, verbs,
+};
 
 /// What a person types.
 #[derive(Debug, Clone)]
@@ -254,8 +256,7 @@ async fn obey(
     let mut world = process.world.lock();
     let is_success = match &turned.1 {
         End::Finished(_, Tally { failed, skipped, drifted, venues_failed, left_out, .. }) => {
-            failed + skipped + drifted + venues_failed + left_out == 0
-                || world.bug == Some(Bug::SuccessSaid)
+            failed + skipped + drifted + venues_failed + left_out == 0 || world.bug == Some(Bug::SuccessSaid)
         }
         End::Paused(_) => false,
     };

@@ -198,7 +198,10 @@ fn c17_what_a_rollback_found_drifted_and_a_person_left_is_closed() {
     row = row.map(|row| row.replace("demo/b.jpg", "demo/elsewhere.jpg"));
     let (run, visit) = back(&mut history, &poland(), row.as_deref());
     history.row(run, Step::RestoreRow(visit), &mut row);
-    assert_eq!(history.state.tally(run), Tally { venues: 1, images: 2, done: 1, drifted: 1, ..Tally::default() });
+    assert_eq!(
+        history.state.tally(run),
+        Tally { venues: 1, images: 2, done: 1, drifted: 1, ..Tally::default() }
+    );
     close(&mut history, forward, Some(image(plan, 1)));
     ends(&mut history, run, Tally { venues: 1, images: 2, done: 1, closed: 1, ..Tally::default() });
 }

@@ -150,3 +150,43 @@ fn c17_a_rollback_visits_what_was_left_after_it_had_reached_the_cdn() {
     assert_eq!(site.stage.rows(), before);
     assert!(site.paths().is_empty());
 }
+
+#[test]
+fn c17_what_a_run_tells_at_its_end_adds_up() {
+    let mut site = site();
+    let right = site.settings.insert("IMAGEKIT_PRIVATE_KEY".into(), "private_wrong".into()).unwrap();
+    let paused = site.run(&MIGRATE).code(11);
+    assert!(paused.stdout.contains("1 venue failed as a whole (bad_data)."), "{paused}");
+    assert!(
+        paused.stdout.contains("Of the images, besides: ") && paused.stdout.contains(" not moved yet."),
+        "{paused}"
+    );
+    skip(&site, &["--venue-id", "1", "--image", &site.url("/1.jpg")]);
+    site.settings.insert("IMAGEKIT_PRIVATE_KEY".into(), right);
+    let resumed = site.run(&["resume", "--yes"]).code(10);
+    assert!(resumed.stdout.contains("Of the images, besides: 1 closed by a person."), "{resumed}");
+}
+
+#[test]
+fn c17_a_rollback_tells_of_what_was_left_and_succeeds_without_it() {
+    let site = Site::new(Kind::Sqlite);
+    site.venue(1, 1, &["/1.jpg"]);
+    site.venue(2, 1, &["/2.jpg"]);
+    site.run(&MIGRATE).code(0);
+    [1, 2].into_iter().for_each(|venue| site.forbid(venue));
+    let back = site.one_run(&["rollback", "--country", "PL", "--yes"], 10);
+    assert_eq!((&back["tally"]["failed"], &back["tally"]["venues_failed"]), (&json!(2), &json!(2)), "{back}");
+    [1, 2].into_iter().for_each(|venue| site.permit(venue));
+    skip(&site, &["--venue-id", "1"]);
+    let run = back["run"].to_string();
+    let ran = site.run(&["resume", "--run", &run, "--retry-failed", "--yes"]).code(0);
+    let ran = ran.says("1 of 2 venues restored.").says("1 images back as they were, 0 drifted, 0 failed.");
+    assert!(ran.stdout.contains("\n1 image closed by a person.\n"), "{ran}");
+    let finished =
+        &site.events(&["--kind", "run_finished", "--run", &run])[1]["event"]["run_finished"]["tally"];
+    assert_eq!(
+        (&finished["done"], &finished["closed"], &finished["open"]),
+        (&json!(1), &json!(1), &json!(0)),
+        "{finished}"
+    );
+}

@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use faulty_vfs::{Disk, How, Op, Part};
-use ledger::event::Record;
-use ledger::ids::Seq;
+use ledger::event::{Opened, Record};
+use ledger::ids::{LedgerId, Seq};
 use ledger::ledger::Ledger;
 use ledger::store::LedgerError;
+use ledger::timestamp::Timestamp;
 use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_FSYNC, SQLITE_IOERR_READ, SQLITE_IOERR_WRITE};
 use tokio::time::Instant;
 
-use super::book;
-use super::faults::Fault;
+use super::faults::{Fault, Weather};
 use super::process::Process;
-use super::world::{Inner, LEDGERS};
+use super::world::{Inner, LEDGERS, World};
+use super::{book, command};
 
 /// What comes about between two calls of a process.
 const FAULTS: [Fault; 5] =
@@ -201,4 +202,27 @@ pub fn back_up(world: &mut Inner, ledger: usize, path: &Path) {
             world.break_promise(format!("ledger {ledger}: a copy of it is not the same"));
         }
     }
+}
+
+#[test]
+fn e5_a_disk_that_has_failed_is_to_blame_whatever_is_to_fail_next() {
+    faulty_vfs::register_alone();
+    let dir = tempfile::tempdir().unwrap();
+    let paths = ["a.ledger", "b.ledger"].map(|name| dir.path().join(name));
+    let mut disks = Disks::watch(paths.clone());
+    let process = Process::new(&World::new(fastrand::Rng::with_seed(0), Weather::fair(), false), 0);
+    let fault = |nth| {
+        let how = How::Error(SQLITE_IOERR_FSYNC);
+        faulty_vfs::Fault { part: Part::New, op: Op::Sync, nth, lasts: false, how }
+    };
+    let make = || {
+        let opened = Opened { format: 1, ledger: LedgerId([1; 16]), shard: None, target: command::target() };
+        Ledger::create(&paths[0], opened, Timestamp::from_millis(0), "a test")
+    };
+    disks.order(0, process.number, fault(1_000));
+    assert!(!disks.mend(&process));
+    disks.order(0, process.number, fault(0));
+    assert!(matches!(make(), Err(LedgerError::Disk { .. })));
+    disks.order(0, process.number, fault(1_000));
+    assert!(disks.mend(&process));
 }

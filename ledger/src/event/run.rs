@@ -364,7 +364,7 @@ pub struct Tally {
     pub drifted: u64,
     /// Closed by a person.
     pub closed: u64,
-    /// Not settled (only in a run that was closed).
+    /// Not settled; of a run that is done, only where a later run has taken the venue.
     pub open: u64,
     /// Venues that failed as a whole: bad data, or a row that could not be restored.
     pub venues_failed: u64,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use faulty_vfs::{Disk, How, Op, Part};
-use ledger::event::{Opened, Record};
+use ledger::event::{Opened, Record, Target};
 use ledger::ids::{LedgerId, Seq};
 use ledger::ledger::Ledger;
 use ledger::store::LedgerError;
@@ -11,10 +11,10 @@ use ledger::timestamp::Timestamp;
 use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_FSYNC, SQLITE_IOERR_READ, SQLITE_IOERR_WRITE};
 use tokio::time::Instant;
 
+use super::book;
 use super::faults::{Fault, Weather};
 use super::process::Process;
 use super::world::{Inner, LEDGERS, World};
-use super::{book, command};
 
 /// What comes about between two calls of a process.
 const FAULTS: [Fault; 5] =
@@ -216,7 +216,9 @@ fn e5_a_disk_that_has_failed_is_to_blame_whatever_is_to_fail_next() {
         faulty_vfs::Fault { part: Part::New, op: Op::Sync, nth, lasts: false, how }
     };
     let make = || {
-        let opened = Opened { format: 1, ledger: LedgerId([1; 16]), shard: None, target: command::target() };
+        let (name, kind, database) = ("dev".into(), "sqlite".into(), "pretended".into());
+        let target = Target { name, kind, system: None, database, host: None };
+        let opened = Opened { format: 1, ledger: LedgerId([1; 16]), shard: None, target };
         Ledger::create(&paths[0], opened, Timestamp::from_millis(0), "a test")
     };
     disks.order(0, process.number, fault(1_000));

@@ -183,7 +183,7 @@ fn ends(history: &mut History, run: RunId, tally: Tally) {
     let ending = Ending::Done;
     let earlier = Tally { open: tally.closed, closed: 0, ..tally };
     let wrong = Tally { done: tally.closed, closed: 0, ..tally };
-    let mut end = |tally| {
+    let end = |tally| {
         let event = Event::RunFinished(RunFinished { ending, tally });
         history.clone().try_add(Some(run), event).map(drop)
     };

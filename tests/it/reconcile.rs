@@ -1,6 +1,7 @@
 //! `reconcile`: every file and every entry in exactly one class, and deletion by S7 alone (requirements C13, S7).
 
 mod deletion;
+mod disk;
 
 use std::collections::BTreeSet;
 use std::path::Path;

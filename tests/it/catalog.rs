@@ -67,7 +67,7 @@ impl World {
     async fn pretended() -> Self {
         let world = fair_world();
         {
-            let database = &mut world.lock().database;
+            let database = &mut world.lock().databases[0];
             database.cities = [(10, 1), (11, 1), (20, 2)].into();
             database.say("a page".to_owned());
             for row in SEED.lines().filter_map(|line| line.strip_prefix(" (")) {
@@ -95,7 +95,7 @@ impl World {
     /// Somebody else writes a row.
     async fn write(&self, venue: i64, images: &str) {
         match &self.rows {
-            Rows::Pretended(world) => world.lock().database.write(venue, Some(images.to_owned())),
+            Rows::Pretended(world) => world.lock().databases[0].write(venue, Some(images.to_owned())),
             _ => self.run(&format!("UPDATE venues SET venue_images = '{images}' WHERE id = {venue}")).await,
         }
     }

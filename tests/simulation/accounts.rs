@@ -30,8 +30,8 @@ const OF_ROWS: [Fault; 7] = [
 /// All that was planned, and is not there yet, is there at the end of a migration of everything; the ledgers' numbers are
 /// those of the rows; every file has its event.
 pub fn migrated(world: &mut Inner, ledgers: &[Ledger]) {
-    let read = |ledger| Read { ledger, events: book::records(ledger, Seq(1)) };
-    let ledgers = &ledgers.iter().map(read).collect::<Vec<_>>()[..];
+    let read = |(number, ledger)| Read { number, ledger, events: book::records(ledger, Seq(1)) };
+    let ledgers = &ledgers.iter().enumerate().map(read).collect::<Vec<_>>()[..];
     for ledger in ledgers {
         let unfinished: Vec<String> = ledger.state().unfinished().map(|(run, _)| run.to_string()).collect();
         if !unfinished.is_empty() {
@@ -39,23 +39,28 @@ pub fn migrated(world: &mut Inner, ledgers: &[Ledger]) {
         }
         attempts(world, ledger);
     }
-    nothing_left(world, ledgers);
     files_explained(world, ledgers);
-    numbers(world, ledgers);
-    rows_told(world, ledgers);
+    for database in 0..world.databases.len() {
+        let of: Vec<&Read<'_>> =
+            ledgers.iter().filter(|ledger| world.place(ledger.number) == database).collect();
+        nothing_left(world, database, &of);
+        numbers(world, database, &of);
+        rows_told(world, database, &of);
+    }
 }
 
-fn nothing_left(world: &mut Inner, ledgers: &[Read<'_>]) {
+fn nothing_left(world: &mut Inner, database: usize, ledgers: &[&Read<'_>]) {
     // An older ledger may know, or not, what a person left.
     if world.people.forgot.contains(&true) && world.happened.contains_key("left by a person") {
         return;
     }
     let mut left = Vec::new();
-    for (id, row) in &world.database.rows {
+    for (id, row) in &world.databases[database].rows {
         for url in elements(row.images.as_deref().unwrap_or("[]")).into_iter().filter_map(external) {
             let Some(bytes) = world.pictures.get(&url) else { continue };
-            let is_left = |ledger| world.people.left.contains_key(&(ledger, *id, url.clone()));
-            if pictures::why_not(bytes).is_some() || (0..ledgers.len()).all(is_left) {
+            let is_left =
+                |ledger: &&Read<'_>| world.people.left.contains_key(&(ledger.number, *id, url.clone()));
+            if pictures::why_not(bytes).is_some() || ledgers.iter().all(is_left) {
                 continue;
             }
             let hash = ContentHash::of(bytes);
@@ -123,7 +128,7 @@ fn files_explained(world: &mut Inner, ledgers: &[Read<'_>]) {
     unexplained.into_iter().for_each(|what| world.break_promise(what));
 }
 
-fn numbers(world: &mut Inner, ledgers: &[Read<'_>]) {
+fn numbers(world: &mut Inner, database: usize, ledgers: &[&Read<'_>]) {
     if OF_ROWS.iter().any(|fault| world.happened.contains_key(fault.name())) {
         return;
     }
@@ -134,7 +139,7 @@ fn numbers(world: &mut Inner, ledgers: &[Read<'_>]) {
     if !unsure.venues.is_empty() {
         return;
     }
-    let rows = world.database.rows.values().filter_map(|row| row.images.as_deref());
+    let rows = world.databases[database].rows.values().filter_map(|row| row.images.as_deref());
     let entries = rows.flat_map(|row| elements(row).into_iter().filter_map(completed));
     let (there, not_sure): (Vec<_>, Vec<_>) = entries.partition(|(file, _)| !unsure.files.contains(file));
     let (there, not_sure) = (there.len() as u64, not_sure.len() as u64);
@@ -157,7 +162,7 @@ struct Unsure {
 }
 
 impl Unsure {
-    fn of(ledgers: &[Read<'_>]) -> Self {
+    fn of(ledgers: &[&Read<'_>]) -> Self {
         let mut unsure = Self::default();
         for ledger in ledgers {
             let (mut files, mut images) = (BTreeMap::new(), BTreeMap::new());
@@ -186,7 +191,7 @@ impl Unsure {
 
 /// What rows hold that nobody else wrote to, the ledgers tell, entry by entry; and where there is but one ledger, rows hold
 /// what it tells.
-fn rows_told(world: &mut Inner, ledgers: &[Read<'_>]) {
+fn rows_told(world: &mut Inner, database: usize, ledgers: &[&Read<'_>]) {
     let mut told: BTreeMap<i64, Vec<String>> = BTreeMap::new();
     let unsure = Unsure::of(ledgers);
     for ledger in ledgers {
@@ -211,9 +216,8 @@ fn rows_told(world: &mut Inner, ledgers: &[Read<'_>]) {
     // An old backup of a ledger tells of what was taken back since.
     let is_alone = is_alone && !world.people.forgot.contains(&true);
     let mut wrong = Vec::new();
-    for (id, row) in
-        world.database.rows.iter().filter(|(id, row)| row.original.is_some() && !unsure.venues.contains(id))
-    {
+    let rows = world.databases[database].rows.iter();
+    for (id, row) in rows.filter(|(id, row)| row.original.is_some() && !unsure.venues.contains(id)) {
         let entries = elements(row.images.as_deref().unwrap_or("[]"));
         let told = told.remove(id).unwrap_or_default();
         let untold = entries
@@ -243,6 +247,8 @@ fn attempts(world: &mut Inner, ledger: &Read<'_>) {
 
 /// A ledger with its events, read once.
 struct Read<'a> {
+    /// Which ledger it is.
+    number: usize,
     ledger: &'a Ledger,
     events: Vec<Record>,
 }

@@ -71,7 +71,7 @@ fn catch_up(world: &mut Inner, ledger: usize, of: &Ledger, known: u64) {
 pub fn appended(world: &mut Inner, ledger: usize, records: &[Record]) {
     world.books[ledger].events += records.len() as u64;
     for record in records {
-        if let Some(wrong) = told_before(world, &record.event) {
+        if let Some(wrong) = told_before(world, ledger, &record.event) {
             let event = record.event.name();
             world.break_promise(format!("ledger {ledger} has {event}, and {wrong}"));
         }
@@ -80,9 +80,9 @@ pub fn appended(world: &mut Inner, ledger: usize, records: &[Record]) {
 }
 
 /// What an event tells of and has not happened.
-fn told_before(world: &Inner, event: &Event) -> Option<String> {
+fn told_before(world: &Inner, ledger: usize, event: &Event) -> Option<String> {
     let held = |venue: &VenueId, text: &Option<String>| {
-        let row = world.database.rows.get(&venue.0)?;
+        let row = world.database(ledger).rows.get(&venue.0)?;
         (!row.past.contains(text)).then(|| format!("row {} never held {text:?}", venue.0))
     };
     match event {

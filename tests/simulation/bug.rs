@@ -58,6 +58,7 @@ bugs! {
     SizeBelieved: "a file with the right size and sides is believed to have the right bytes", 15;
     AdoptedAsOwn: "any file at the right path counts as the ledger's own", 47;
     TagsReplaced: "tags of other people are lost when a file is tagged", 47;
+    AdoptedUnmarked: "a file of another ledger is used without a tag of one's own on it", 0;
     OtherLedgerUnseen: "the tag of another ledger is no reason to keep a file", 24;
     VersionsUnseen: "versions and bytes of a file are not looked at before it is deleted", 15;
     SpoolNotHashed: "bytes of the spool are sent without hashing them again", 39;

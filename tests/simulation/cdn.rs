@@ -58,6 +58,8 @@ pub struct File {
     pub touched: Option<Instant>,
     /// When a process of ours last changed its tags.
     pub tagged: Option<Instant>,
+    /// Whether other people have taken its tags away.
+    pub was_untagged: bool,
     /// When each process first and last saw its versions and tags.
     seen: BTreeMap<u64, (Instant, Instant)>,
 }
@@ -112,6 +114,7 @@ impl Library {
             deleted: None,
             touched,
             tagged: None,
+            was_untagged: false,
             seen: BTreeMap::new(),
         };
         self.files.entry(id).or_insert(file)

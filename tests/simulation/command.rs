@@ -398,6 +398,9 @@ async fn delete_orphans(process: &Arc<Process>, ledger: &mut Ledger) -> Result<E
     if candidates.is_empty() {
         return Ok(Ended::Nothing);
     }
+    if process.world.lock().has_two_databases() {
+        process.world.lock().count("swept beside another database");
+    }
     let told = |ledger: &mut Ledger, file: &Candidate, fate: Fate| -> Result<(), RunError> {
         if let Fate::Deleted | Fate::Gone = fate {
             let (path, file_id, operator) = (file.path.clone(), file.file.clone(), Some(operator()));

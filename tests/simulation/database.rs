@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep};
 
 use super::bug::Bug;
-use super::judge;
+use super::judge::{self, completed, elements};
 use super::others;
 use super::parts::Part;
 use super::process::Process;
@@ -144,6 +144,15 @@ impl Database {
         rows.map(|row| row.written).chain(pages.map(|page| page.written)).min()
     }
 
+    /// Whether a row names a file as its own: since when the oldest of these rows is as it is.
+    pub fn names(&self, file: &str) -> Option<Instant> {
+        let has_it = |row: &&Held| {
+            let entries = elements(row.images.as_deref().unwrap_or("[]"));
+            entries.into_iter().filter_map(completed).any(|(id, _)| id == file)
+        };
+        self.rows.values().filter(has_it).map(|row| row.written).min()
+    }
+
     /// The countries that a row is or was in, as claims name them.
     pub fn countries_of(&self, id: i64) -> Vec<&'static str> {
         let been = self.rows.get(&id).map_or(&[][..], |row| &row.been);
@@ -233,7 +242,7 @@ impl Locked<'_> {
     /// Whether the server has not ended the session.
     fn holds(&self) -> bool {
         let world = self.by.world.lock();
-        let row = world.database.rows.get(&self.row);
+        let row = world.database(self.by.ledger).rows.get(&self.row);
         row.is_some_and(|row| row.lock == Some((self.by.number, self.since)))
             && row.is_some_and(Held::is_locked)
     }
@@ -249,7 +258,7 @@ impl Locked<'_> {
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        if let Some(row) = self.by.world.lock().database.rows.get_mut(&self.row) {
+        if let Some(row) = self.by.world.lock().database_mut(self.by.ledger).rows.get_mut(&self.row) {
             row.lock = row.lock.filter(|lock| *lock != (self.by.number, self.since));
         }
     }
@@ -276,7 +285,7 @@ impl Catalog for Seat {
     async fn cities(&self) -> Result<Vec<City>, Trouble> {
         self.0.arrive(Part::Database).await?;
         let world = self.0.world.lock();
-        let each = world.database.cities.iter().map(|(id, country)| City {
+        let each = world.database(self.0.ledger).cities.iter().map(|(id, country)| City {
             id: *id,
             name: format!("City {id}"),
             slug: format!("city-{id}"),
@@ -287,7 +296,8 @@ impl Catalog for Seat {
 
     async fn venues(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble> {
         self.0.arrive(Part::Database).await?;
-        let database = &self.0.world.lock().database;
+        let world = self.0.world.lock();
+        let database = world.database(self.0.ledger);
         let limit = limit.min(PAGE);
         Ok(match place {
             Place::Venue(id) if after.is_none_or(|after| id > after) => {
@@ -300,7 +310,7 @@ impl Catalog for Seat {
 
     async fn rows(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble> {
         self.0.arrive(Part::Database).await?;
-        Ok(self.0.world.lock().database.page(place, after, limit.min(PAGE), |_| true))
+        Ok(self.0.world.lock().database(self.0.ledger).page(place, after, limit.min(PAGE), |_| true))
     }
 
     async fn texts(&self, skip: &[String]) -> Result<Texts, Trouble> {
@@ -325,12 +335,13 @@ impl Catalog for Seat {
             let mut world = self.0.world.lock();
             let number = self.0.number;
             judge::looked(&mut world, number);
-            let rows = world.database.rows.iter().filter(|(_, row)| row.change > since);
+            let database = world.database(self.0.ledger);
+            let rows = database.rows.iter().filter(|(_, row)| row.change > since);
             let rows =
                 rows.filter_map(|(id, row)| Some((format!("id {id}"), row.images.clone()?, Some(*id))));
-            let pages = world.database.pages.iter().filter(|page| page.change > since);
+            let pages = database.pages.iter().filter(|page| page.change > since);
             let pages = pages.map(|page| (format!("id {}", page.change), page.text.clone(), None));
-            (rows.chain(pages).collect::<Vec<_>>(), world.database.changes)
+            (rows.chain(pages).collect::<Vec<_>>(), database.changes)
         };
         for (row, text, venue) in texts {
             let (table, column) = match venue {
@@ -351,12 +362,12 @@ impl Catalog for Seat {
         self.0.arrive(Part::Database).await?;
         let world = self.0.world.lock();
         let ids: BTreeSet<i64> = ids.iter().map(|id| id.0).collect();
-        Ok(ids.into_iter().filter_map(|id| world.database.venue(id)).collect())
+        Ok(ids.into_iter().filter_map(|id| world.database(self.0.ledger).venue(id)).collect())
     }
 
     async fn images(&self, VenueId(venue): VenueId) -> Result<Option<Option<String>>, Trouble> {
         self.0.arrive(Part::Database).await?;
-        Ok(self.0.world.lock().database.rows.get(&venue).map(|row| row.images.clone()))
+        Ok(self.0.world.lock().database(self.0.ledger).rows.get(&venue).map(|row| row.images.clone()))
     }
 
     async fn rewrite(
@@ -370,7 +381,7 @@ impl Catalog for Seat {
         let began = Instant::now();
         let locked = loop {
             let since = Instant::now();
-            match process.world.lock().database.rows.get_mut(&id) {
+            match process.world.lock().database_mut(process.ledger).rows.get_mut(&id) {
                 None => return Ok(Row::Missing),
                 Some(row) if !row.is_locked() => {
                     row.lock = Some((process.number, since));
@@ -383,7 +394,7 @@ impl Catalog for Seat {
             }
             sleep(Duration::from_millis(50)).await;
         };
-        let held = process.world.lock().database.rows.get(&id).map(|row| row.images.clone());
+        let held = process.world.lock().database(process.ledger).rows.get(&id).map(|row| row.images.clone());
         let Some(before) = held else { return Ok(Row::Missing) };
         let after = match rewrite(before.as_deref()) {
             Rewrite::Leave => return Ok(Row::Left(before)),
@@ -400,13 +411,14 @@ impl Catalog for Seat {
         }
         let write = move |process: &Process| {
             let mut world = process.world.lock();
-            let city = world.database.rows.get(&id).and_then(|row| row.city);
-            let country = country_of(&world.database, city);
-            if world.database.claims.get(&country).is_some_and(|by| by.process != process.number) {
+            let database = world.database(process.ledger);
+            let city = database.rows.get(&id).and_then(|row| row.city);
+            let country = country_of(database, city);
+            if database.claims.get(&country).is_some_and(|by| by.process != process.number) {
                 world.count("row written under another's claim");
             }
             judge::written(&mut world, process, id, after.as_deref());
-            world.database.write(id, after.clone());
+            world.database_mut(process.ledger).write(id, after.clone());
             (before, after)
         };
         if let Some(late) = locked.late() {
@@ -440,7 +452,8 @@ impl Catalog for Seat {
     async fn claim(&self, country: Option<&str>, holder: &str) -> Result<Box<dyn Claim>, ClaimRefused> {
         self.0.arrive(Part::Database).await.map_err(ClaimRefused::Trouble)?;
         let number = {
-            let database = &mut self.0.world.lock().database;
+            let mut world = self.0.world.lock();
+            let database = world.database_mut(self.0.ledger);
             database.claimed += 1;
             database.claimed
         };
@@ -469,15 +482,16 @@ impl Claimed {
     /// Takes it, where it is free, and says who holds it where it is not.
     fn take(&self) -> Result<(), ClaimRefused> {
         let mut world = self.process.world.lock();
-        let is_stolen = world.database.bug == Some(Bug::ClaimTakenOver);
-        match world.database.holder(&self.country) {
+        let database = world.database_mut(self.process.ledger);
+        let is_stolen = database.bug == Some(Bug::ClaimTakenOver);
+        match database.holder(&self.country) {
             Some(by) if by.number == self.by.number => {}
             Some(by) if !is_stolen => return Err(ClaimRefused::Held(by.says)),
             other => {
                 if let Some(by) = other {
                     judge::took_over(&mut world, &self.country, &by.says, &self.by.says);
                 }
-                world.database.claims.insert(self.country.clone(), self.by.clone());
+                world.database_mut(self.process.ledger).claims.insert(self.country.clone(), self.by.clone());
             }
         }
         judge::checked(&mut world, self.process.number, &self.country);
@@ -506,7 +520,8 @@ fn country_of(database: &Database, city: Option<i64>) -> String {
 
 impl Drop for Claimed {
     fn drop(&mut self) {
-        let database = &mut self.process.world.lock().database;
+        let mut world = self.process.world.lock();
+        let database = world.database_mut(self.process.ledger);
         let is_held = database.claims.get(&self.country).is_some_and(|by| by.number == self.by.number);
         if is_held && database.bug != Some(Bug::ClaimKept) {
             database.claims.remove(&self.country);

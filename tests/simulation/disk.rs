@@ -185,7 +185,7 @@ pub fn back_up(world: &mut Inner, ledger: usize, path: &Path) {
         world.people.left.retain(|(by, ..), _| *by != ledger);
         world.people.left.extend(left);
         // What the ledger knows nothing of, it does not take back.
-        for row in world.database.rows.values_mut() {
+        for row in world.database_mut(ledger).rows.values_mut() {
             row.original = row.original.take().filter(|original| *original == row.images);
         }
     } else if world.dice.bool()

@@ -78,7 +78,7 @@ impl False {
             }
             (Bug::RestoredWhole, Rewrite::Write(text)) if self.is_back() => {
                 let world = self.process.world.lock();
-                let first = world.database.rows.get(&id).map(|row| row.past[0].clone());
+                let first = world.database(self.process.ledger).rows.get(&id).map(|row| row.past[0].clone());
                 Rewrite::Write(first.unwrap_or(text))
             }
             (Bug::Reformatted, Rewrite::Write(Some(text))) => Rewrite::Write(Some(reformatted(&text))),
@@ -260,7 +260,7 @@ impl Catalog for False {
 pub async fn write_again(process: &Arc<Process>) -> Result<(), ClaimRefused> {
     let taken_back = process.world.lock().books[process.ledger].taken_back.clone();
     let Some((venue, before, after)) = taken_back else { return Ok(()) };
-    let countries = process.world.lock().database.countries_of(venue.0);
+    let countries = process.world.lock().database(process.ledger).countries_of(venue.0);
     let Some(country) = countries.last().copied() else { return Ok(()) };
     let seat = Seat(process.clone());
     let claim = seat.claim(Some(country).filter(|country| *country != "none"), "resume").await?;

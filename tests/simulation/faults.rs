@@ -129,6 +129,8 @@ faults! {
     GoneBehindRow: "gone behind a row", 2_000;
     /// A cache of the CDN keeps what it serves at a URL, or that nothing is there, for a while.
     Cached: "kept in a cache", 3_000;
+    /// The second ledger has a database of its own, on the same ImageKit account.
+    SecondDatabase: "second database", 1;
 }
 
 /// Which kinds of trouble a history has, and how often.
@@ -138,10 +140,15 @@ pub struct Weather([u32; Fault::ALL.len()]);
 impl Weather {
     /// A history's own: about half of all kinds, some of them often.
     pub fn drawn(dice: &mut fastrand::Rng) -> Self {
-        Self(Fault::ALL.map(|fault| match dice.u32(0..8) {
-            0..4 => 0,
-            4..7 => fault.usual(),
-            _ => fault.usual() * 4,
+        // Drawn apart, so that the histories with one database are those that they were before there was another.
+        let mut apart = fastrand::Rng::with_seed(!dice.get_seed());
+        Self(Fault::ALL.map(|fault| match fault {
+            Fault::SecondDatabase => u32::from(apart.u32(0..4) == 0),
+            _ => match dice.u32(0..8) {
+                0..4 => 0,
+                4..7 => fault.usual(),
+                _ => fault.usual() * 4,
+            },
         }))
     }
 
@@ -163,7 +170,7 @@ impl Weather {
 
     /// Whether there is no trouble at all.
     pub fn is_fair(&self) -> bool {
-        self.0.iter().all(|rate| *rate == 0)
+        Fault::ALL.into_iter().all(|fault| self.rate(fault) == 0 || fault == Fault::SecondDatabase)
     }
 
     /// How often in ten thousand moments.

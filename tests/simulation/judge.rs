@@ -157,7 +157,8 @@ pub fn answered<T>(world: &mut Inner, process: u64, what: &str, answer: &Result<
 
 /// No row stays locked for ever.
 pub fn locks(world: &mut Inner) {
-    let locked = world.database.rows.iter().find(|(_, row)| row.is_locked_for_ever()).map(|(id, _)| *id);
+    let mut rows = world.databases.iter().flat_map(|database| &database.rows);
+    let locked = rows.find(|(_, row)| row.is_locked_for_ever()).map(|(id, _)| *id);
     if let Some(id) = locked {
         world.break_promise(format!("row {id} stays locked"));
     }
@@ -165,7 +166,7 @@ pub fn locks(world: &mut Inner) {
 
 /// Longshore is about to ask for a row to be written.
 pub fn sends_row(world: &mut Inner, by: &Process, id: i64) {
-    let countries = world.database.countries_of(id);
+    let countries = world.database(by.ledger).countries_of(id);
     if countries.is_empty() {
         return;
     }
@@ -173,7 +174,7 @@ pub fn sends_row(world: &mut Inner, by: &Process, id: i64) {
     let notes = world.notes(by.number);
     let of_it = notes.checks.iter_mut().find(|(country, n)| **n > 0 && countries.contains(&country.as_str()));
     let is_checked = of_it.map(|(_, n)| *n -= 1).is_some();
-    if !is_checked && !world.database.has_claim(by.number, &countries) {
+    if !is_checked && !world.database(by.ledger).has_claim(by.number, &countries) {
         world.break_promise(format!("process {} writes row {id} without a claim on its country", by.number));
     }
     let wanted = world.notes(by.number).country.clone();
@@ -186,7 +187,7 @@ pub fn sends_row(world: &mut Inner, by: &Process, id: i64) {
 pub fn written(world: &mut Inner, by: &Process, id: i64, after: Option<&str>) {
     world.count("row written");
     world.tell(|| format!("process {} writes row {id}: {after:?}", by.number));
-    let before = world.database.rows.get(&id).and_then(|row| row.images.clone());
+    let before = world.database(by.ledger).rows.get(&id).and_then(|row| row.images.clone());
     let before = before.as_deref();
     if before == after {
         return world.break_promise(format!("row {id} is written for nothing"));
@@ -254,6 +255,9 @@ pub fn is_whole(file: &File) -> bool {
 /// Longshore sets a file's tags.
 pub fn tagged(world: &mut Inner, by: &Process, id: &str, tags: &[String]) {
     let Some(file) = world.cdn.get(id).cloned() else { return };
+    if world.has_two_databases() && file.made_by.is_some_and(|made_by| made_by != by.ledger) {
+        world.count("file of two databases");
+    }
     let seen = file.seen(by.number);
     let is_touched_since = file.touched.is_some_and(|touched| seen.is_none_or(|seen| touched >= seen));
     let lost = file.tags.iter().find(|tag| !tags.contains(tag));
@@ -317,10 +321,22 @@ pub fn deleted(world: &mut Inner, by: &Process, id: &str, sent: Sent) {
     let other = LedgerId([2 - by.ledger as u8; 16]).tag();
     let has = |other: &str| file.tags.iter().any(|tag| tag == other);
     let has_others = has("ledger-ffff") || has(&other) && !is_since(file.tagged);
+    if world.has_two_databases() && has(&other) {
+        // It has come to use it since it was looked at, and may find it gone (see reliability.md).
+        world.count("lost to another database");
+        world.cdn.get_mut(id).expect("it is there").touched = Some(Instant::now());
+    }
+    // The ledger of another database puts its tag on a file before a row there names it.
+    let place = world.place(by.ledger);
+    let databases = world.databases.iter().enumerate().filter(|(database, _)| *database != place);
+    let named = databases.filter_map(|(_, database)| database.names(id)).min();
+    if named.is_some() && !is_since(named) && !file.was_untagged {
+        world.break_promise(format!("{id} is deleted, and a row of another database names it"));
+    }
     if !is_touched_since && (!is_whole(&file) || file.versions > 1 || has_others) {
         world.break_promise(format!("{id} is deleted, and somebody had changed it: {file:?}"));
     }
-    if let Some(used) = world.database.uses(&file.path)
+    if let Some(used) = world.database(by.ledger).uses(&file.path)
         && sent.looked.is_none_or(|looked| used < looked)
     {
         world.break_promise(format!("{id} at {} is deleted, and a text uses it", file.path));
@@ -335,7 +351,8 @@ pub fn deleted(world: &mut Inner, by: &Process, id: &str, sent: Sent) {
 /// The end: everything was taken up again under fair weather.
 pub fn migrated(world: &mut Inner, since: Instant) {
     // Whoever writes an old text back may put an entry back whose file was deleted since (see architecture.md).
-    let rows = world.database.rows.iter().filter(|(_, row)| !row.is_stale);
+    let rows = world.databases.iter().flat_map(|database| &database.rows);
+    let rows = rows.filter(|(_, row)| !row.is_stale);
     let rows: Vec<(i64, String)> = rows.filter_map(|(id, row)| Some((*id, row.images.clone()?))).collect();
     for (id, row) in rows {
         for (file, url) in elements(&row).into_iter().filter_map(completed) {
@@ -351,14 +368,11 @@ pub fn migrated(world: &mut Inner, since: Instant) {
 
 /// After everything was rolled back: rows that nobody else wrote to hold what they held.
 pub fn restored(world: &mut Inner) {
-    let differ: Vec<String> = world
-        .database
-        .rows
-        .iter()
-        .filter_map(|(id, row)| {
-            let original = row.original.as_ref()?;
-            (*original != row.images).then(|| format!("row {id}: {original:?} came back as {:?}", row.images))
-        })
-        .collect();
+    let rows = world.databases.iter().flat_map(|database| &database.rows);
+    let differ = rows.filter_map(|(id, row)| {
+        let original = row.original.as_ref()?;
+        (*original != row.images).then(|| format!("row {id}: {original:?} came back as {:?}", row.images))
+    });
+    let differ: Vec<String> = differ.collect();
     differ.into_iter().for_each(|what| world.break_promise(what));
 }

@@ -47,9 +47,10 @@ const SEEDS_OF_ALL: u64 = 10_000;
 /// So many seeds that break a promise end a thread's part of a long run.
 const BROKEN_MAX: usize = 20;
 /// What else has to come about.
-const ALSO: [&str; 2] = ["row put back", "cached 404 served"];
+const ALSO: [&str; 4] =
+    ["row put back", "cached 404 served", "file of two databases", "swept beside another database"];
 /// What comes about a few times in a thousand histories.
-const SELDOM: [&str; 7] = [
+const SELDOM: [&str; 8] = [
     "used up",
     "wrong key",
     "plan run",
@@ -57,6 +58,7 @@ const SELDOM: [&str; 7] = [
     "left by a person",
     "row put back as its image is left",
     "cached version served",
+    "lost to another database",
 ];
 
 /// How often each thing came about.

@@ -18,7 +18,7 @@ pub fn act(world: &mut Inner) {
     files(world);
     if world.strikes(Fault::ClaimLost) {
         let process = world.dice.u64(0..8);
-        world.database.lose_claim(process);
+        world.databases.iter_mut().for_each(|database| database.lose_claim(process));
     }
     for (fault, zeroed) in [(Fault::SpoolLost, false), (Fault::SpoolZeroed, true)] {
         if world.strikes(fault) {
@@ -72,29 +72,30 @@ fn rows(world: &mut Inner) {
         if !world.strikes(fault) {
             continue;
         }
-        let ids: Vec<i64> =
-            world.database.rows.iter().filter(|(_, row)| !row.is_locked()).map(|it| *it.0).collect();
+        let of = world.any_database();
+        let rows = world.databases[of].rows.iter();
+        let ids: Vec<i64> = rows.filter(|(_, row)| !row.is_locked()).map(|it| *it.0).collect();
         let Some(id) = world.one(&ids).copied() else { continue };
         world.tell(|| format!("others: {} ({id})", fault.name()));
         match fault {
-            Fault::VenueGone => drop(world.database.rows.remove(&id)),
+            Fault::VenueGone => drop(world.databases[of].rows.remove(&id)),
             Fault::VenueMoved => {
                 let city = [Some(1), Some(2), None][world.dice.usize(0..3)];
-                if let Some(row) = world.database.rows.get_mut(&id) {
+                if let Some(row) = world.databases[of].rows.get_mut(&id) {
                     row.move_to(city);
                 }
             }
             Fault::RowStale => {
-                let past = world.database.rows[&id].past.clone();
+                let past = world.databases[of].rows[&id].past.clone();
                 let text = world.one(&past).cloned().flatten();
-                write(world, id, text);
-                world.database.rows.get_mut(&id).expect("it is there").is_stale = true;
+                write(world, of, id, text);
+                world.databases[of].rows.get_mut(&id).expect("it is there").is_stale = true;
             }
             _ => {
-                let Some(text) = world.database.rows[&id].images.clone() else { continue };
+                let Some(text) = world.databases[of].rows[&id].images.clone() else { continue };
                 let mut entries: Vec<String> = elements(&text).into_iter().map(str::to_owned).collect();
                 edit(world, fault, &mut entries);
-                write(world, id, Some(format!("[{}]", entries.join(", "))));
+                write(world, of, id, Some(format!("[{}]", entries.join(", "))));
             }
         }
     }
@@ -124,9 +125,9 @@ fn edit(world: &mut Inner, fault: Fault, entries: &mut Vec<String>) {
     }
 }
 
-fn write(world: &mut Inner, id: i64, text: Option<String>) {
-    world.database.write(id, text);
-    let row = world.database.rows.get_mut(&id).expect("it is there");
+fn write(world: &mut Inner, of: usize, id: i64, text: Option<String>) {
+    world.databases[of].write(id, text);
+    let row = world.databases[of].rows.get_mut(&id).expect("it is there");
     row.original = None;
 }
 
@@ -148,7 +149,8 @@ fn files(world: &mut Inner) {
             let url = url_of(&file.path);
             // As a site says it that has another program make its pictures small.
             let is_spelled = file.id.ends_with(['1', '4', '7', 'a', 'd']);
-            world.database.say(match is_spelled {
+            let of = world.any_database();
+            world.databases[of].say(match is_spelled {
                 true => format!("<img src='/image?url={}'>", url.replace(':', "%3A").replace('/', "%2F")),
                 false => format!("<img src='{url}?tr=w-300'>"),
             });
@@ -163,7 +165,10 @@ fn files(world: &mut Inner) {
         match fault {
             Fault::FileDeleted => file.deleted = Some(Instant::now()),
             Fault::FileReplaced => (file.bytes, file.versions) = (bytes, file.versions + 1),
-            Fault::FileUntagged => file.tags.clear(),
+            Fault::FileUntagged => {
+                file.tags.clear();
+                file.was_untagged = true;
+            }
             _ => file.tags.push(tag),
         }
     }
@@ -187,8 +192,9 @@ fn files(world: &mut Inner) {
 /// Where a file of ours is or may go, and the picture that goes there.
 fn path_of_ours(world: &mut Inner) -> Option<(String, Arc<[u8]>)> {
     let bytes = picture(world).map(|url| world.pictures[&url].clone())?;
+    let of = world.any_database();
     let rows: Vec<(String, i64)> =
-        world.database.rows.iter().map(|(id, row)| (row.slug.clone(), *id)).collect();
+        world.databases[of].rows.iter().map(|(id, row)| (row.slug.clone(), *id)).collect();
     let (slug, id) = world.one(&rows).cloned()?;
     let path = CdnPath::new(Some(&slug), VenueId(id), &ContentHash::of(&bytes), Format::Jpeg);
     Some((path.to_string(), bytes))

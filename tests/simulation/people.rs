@@ -48,7 +48,7 @@ pub struct People {
 pub fn begin(world: &mut Inner) {
     let mut venues = BTreeMap::new();
     let rows: Vec<(i64, String)> =
-        world.database.rows.iter().map(|(id, row)| (*id, row.slug.clone())).collect();
+        world.databases[0].rows.iter().map(|(id, row)| (*id, row.slug.clone())).collect();
     for (venue, slug) in rows {
         if world.dice.bool() {
             continue;

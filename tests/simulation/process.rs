@@ -103,7 +103,7 @@ impl Process {
     /// Kills it: nothing that it still has under way comes to anything, and the database notices.
     pub fn kill(&self) {
         self.is_dead.store(true, Ordering::Relaxed);
-        self.world.lock().database.forget(self.number);
+        self.world.lock().database_mut(self.ledger).forget(self.number);
         self.death.notify_one();
     }
 
@@ -146,7 +146,7 @@ impl Process {
             self.still_until.fetch_max(until, Ordering::Relaxed);
             let mut world = self.world.lock();
             world.tell(|| format!("process {} stands still for {:.0} s", self.number, stands.as_secs_f64()));
-            world.database.stand_still(self.number, Instant::now() + stands);
+            world.database_mut(self.ledger).stand_still(self.number, Instant::now() + stands);
         }
         let until = clock::start() + Duration::from_millis(self.still_until.load(Ordering::Relaxed));
         if until > Instant::now() {

@@ -1,5 +1,6 @@
 //! A history: what is there at the beginning, which commands are given, and what is looked at in the end.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +38,7 @@ pub struct Told {
     /// What was found to be wrong.
     pub wrong: Vec<String>,
     /// How often each thing came about.
-    pub happened: std::collections::BTreeMap<&'static str, u64>,
+    pub happened: BTreeMap<&'static str, u64>,
     /// What came about, where it was asked for.
     pub told: Vec<String>,
     /// The heads of the ledgers at the end.
@@ -58,7 +59,8 @@ pub fn tell(seed: u64, bug: Option<Bug>, trim: &Trim, dir: &Path, tells: bool) -
     let world = World::new(dice, weather, tells);
     {
         let mut world = world.lock();
-        (world.bug, world.database.bug) = (bug, bug);
+        world.bug = bug;
+        world.databases.iter_mut().for_each(|database| database.bug = bug);
     }
     let lived = runtime.block_on(async {
         clock::begin();
@@ -96,19 +98,47 @@ fn path(dir: &Path, ledger: usize) -> PathBuf {
 
 fn begin(world: &World, trim: &Trim, dir: &Path) {
     let mut world = world.lock();
-    world.database.cities = [(1, 1), (2, 2)].into();
     // The brake on errors looks at twenty images of a country.
     let is_large = world.weather.rate(Fault::ManyVenues) > 0 && world.dice.u32(0..16) == 0;
     let venues = if is_large { 16 } else { world.dice.i64(1..=5) };
     if is_large {
         world.count(Fault::ManyVenues.name());
     }
-    for venue in 1..=venues.min(trim.venues_max.unwrap_or(venues)) {
+    let venues = venues.min(trim.venues_max.unwrap_or(venues));
+    let rows = rows(&mut world, venues);
+    if world.has_two_databases() {
+        world.count(Fault::SecondDatabase.name());
+        // A copy of the first, as staging often is, or that of another application.
+        let copy = |(id, row): (&i64, &Held)| (*id, Held::new(&row.slug, row.city, row.images.clone()));
+        let others = match world.dice.bool() {
+            true => rows.iter().map(copy).collect(),
+            false => self::rows(&mut world, venues),
+        };
+        world.databases[1].rows = others;
+    }
+    world.databases[0].rows = rows;
+    let bug = world.bug;
+    for database in &mut world.databases {
+        database.cities = [(1, 1), (2, 2)].into();
+        if bug == Some(Bug::LockForEver) {
+            database.rows.values_mut().for_each(|row| row.idle_max = LONGEST);
+        }
+    }
+    people::begin(&mut world);
+    if disk::has_trouble(&world) {
+        world.disks = Disks::watch([0, 1].map(|ledger| path(dir, ledger)));
+    }
+}
+
+/// Draws the rows of a database.
+fn rows(world: &mut Inner, venues: i64) -> BTreeMap<i64, Held> {
+    let mut rows = BTreeMap::new();
+    for venue in 1..=venues {
         let mut entries = Vec::new();
         for n in 0..world.dice.u32(0..5) {
             let url = format!("https://origin.example/{venue}/{n}.jpg");
-            let bytes = pictures::drawn(&mut world);
-            world.pictures.insert(url.clone(), bytes);
+            let bytes = pictures::drawn(world);
+            world.pictures.entry(url.clone()).or_insert(bytes);
             entries.push(format!(
                 r#"{{"url": "{url}", "width": null, "height": null, "source": "trivia_advisor_migration", "migrated_at": "2026-01-01T00:00:00.000Z", "upload_status": "external"}}"#
             ));
@@ -126,16 +156,9 @@ fn begin(world: &World, trim: &Trim, dir: &Path) {
             3 => Some("[]".to_owned()),
             _ => Some(format!("[{}]", entries.join(", "))),
         };
-        let mut row = Held::new(slug, city, images);
-        if world.bug == Some(Bug::LockForEver) {
-            row.idle_max = LONGEST;
-        }
-        world.database.rows.insert(venue, row);
+        rows.insert(venue, Held::new(slug, city, images));
     }
-    people::begin(&mut world);
-    if disk::has_trouble(&world) {
-        world.disks = Disks::watch([0, 1].map(|ledger| path(dir, ledger)));
-    }
+    rows
 }
 
 async fn live(world: &Arc<World>, trim: &Trim, dir: &Path) {
@@ -149,16 +172,21 @@ async fn live(world: &Arc<World>, trim: &Trim, dir: &Path) {
         }
         let (first, second, wait) = {
             let mut world = world.lock();
-            let mut first = (world.dice.usize(0..8) / 7, draw(&mut world));
+            // Two databases matter where both ledgers are at work.
+            let ledger = match world.has_two_databases() {
+                true => world.dice.usize(0..LEDGERS),
+                false => world.dice.usize(0..8) / 7,
+            };
+            let mut first = (ledger, draw(&mut world, ledger));
             // Else most files would only be deleted at the end, in fair weather.
             if act == acts && world.dice.bool() {
                 first.1 = Command::Rollback(Scope::Everywhere, true);
             }
-            // Whoever stands still inside a row is of interest where another takes over.
-            let stands = world.weather.rate(Fault::SuspendedInRow) > 0;
+            // Whoever stands still inside a row is of interest where another takes over; a second database beside the first.
+            let stands = world.weather.rate(Fault::SuspendedInRow) > 0 || world.has_two_databases();
             let has_second = world.dice.u32(0..if stands { 2 } else { 4 }) == 0;
             let other = if stands { 1 - first.0 } else { world.dice.usize(0..4) / 3 };
-            let second = has_second.then(|| (other, draw(&mut world)));
+            let second = has_second.then(|| (other, draw(&mut world, other)));
             (first, second, world.within(1..100_000))
         };
         let first = one(world, dir, first);
@@ -173,7 +201,30 @@ async fn live(world: &Arc<World>, trim: &Trim, dir: &Path) {
             }
         }
     }
+    let sweeps = {
+        let mut world = world.lock();
+        world.has_two_databases() && trim.acts_max.is_none() && world.dice.bool()
+    };
+    if sweeps {
+        sweep_beside(world, dir).await;
+    }
     end(world, dir).await;
+}
+
+/// One ledger goes back and deletes its orphans, while the other moves pictures of its own database, some of them the same.
+async fn sweep_beside(world: &Arc<World>, dir: &Path) {
+    let (ledger, wait) = {
+        let mut world = world.lock();
+        (world.dice.usize(0..LEDGERS), world.within(1..2_000))
+    };
+    for command in [Command::Migrate(Scope::Everywhere, None), Command::Rollback(Scope::Everywhere, false)] {
+        one(world, dir, (ledger, command)).await;
+    }
+    let other = async {
+        sleep(wait).await;
+        one(world, dir, (1 - ledger, Command::Migrate(Scope::Everywhere, None))).await
+    };
+    futures_util::future::join(one(world, dir, (ledger, Command::DeleteOrphans)), other).await;
 }
 
 /// Whether a planted bug was noticed, so that there is nothing more to tell.
@@ -227,8 +278,13 @@ async fn end(world: &Arc<World>, dir: &Path) {
             added.extend(of.collect::<Vec<_>>().into_iter().rev().map(|place| (*number, place)));
         }
     }
+    let has_two = world.lock().has_two_databases();
     for ledger in there.iter().rev() {
-        one(world, dir, (*ledger, Command::Rollback(Scope::Everywhere, true))).await;
+        one(world, dir, (*ledger, Command::Rollback(Scope::Everywhere, !has_two))).await;
+        if has_two {
+            one(world, dir, (*ledger, Command::DeleteOrphans)).await;
+        }
+        judge::migrated(&mut world.lock(), since);
     }
     // What was added goes last: a `populate` leaves what was migrated since.
     for (ledger, place) in added {
@@ -248,7 +304,7 @@ async fn end(world: &Arc<World>, dir: &Path) {
     }
 }
 
-fn draw(world: &mut Inner) -> Command {
+fn draw(world: &mut Inner, ledger: usize) -> Command {
     let limit = |dice: &mut fastrand::Rng| (dice.u32(0..8) == 0).then(|| dice.u64(1..3));
     let (which, is_with_files) = (world.dice.usize(0..64), world.dice.bool());
     // Whoever has saved a plan runs it at some time, and others have changed something by then.
@@ -256,21 +312,21 @@ fn draw(world: &mut Inner) -> Command {
         return Command::MigratePlan(which);
     }
     match world.dice.u32(0..24) {
-        0..7 => Command::Migrate(scope(world), limit(&mut world.dice)),
+        0..7 => Command::Migrate(scope(world, ledger), limit(&mut world.dice)),
         7..12 => Command::Resume(which),
-        12..14 => Command::Rollback(scope(world), is_with_files),
+        12..14 => Command::Rollback(scope(world, ledger), is_with_files),
         14 => Command::RollbackRun(which, is_with_files),
         15 => Command::Retry,
         16..18 => Command::DeleteOrphans,
-        18..20 => Command::Populate(scope(world), limit(&mut world.dice)),
-        20 => Command::Plan(scope(world)),
+        18..20 => Command::Populate(scope(world, ledger), limit(&mut world.dice)),
+        20 => Command::Plan(scope(world, ledger)),
         21 => Command::MigratePlan(which),
         22 => Command::Skip(which),
         _ => Command::Checkpoint,
     }
 }
 
-fn scope(world: &mut Inner) -> Scope {
+fn scope(world: &mut Inner, ledger: usize) -> Scope {
     let of = |city: Option<i64>| match city {
         Some(1) => Some(country("PL", "Poland")),
         Some(_) => Some(country("DE", "Germany")),
@@ -286,7 +342,7 @@ fn scope(world: &mut Inner) -> Scope {
         }
         4 => {
             let venue = world.dice.i64(1..6);
-            let city = world.database.rows.get(&venue).and_then(|row| row.city);
+            let city = world.database(ledger).rows.get(&venue).and_then(|row| row.city);
             Scope::Venue { venue: VenueId(venue), country: of(city) }
         }
         _ => Scope::Country(country("PL", "Poland")),

@@ -27,8 +27,8 @@ pub struct Inner {
     pub dice: fastrand::Rng,
     /// Which kinds of trouble there are, and how often.
     pub weather: Weather,
-    /// The application's database.
-    pub database: Database,
+    /// The application's database; in some histories there are two, one of each ledger.
+    pub databases: Vec<Database>,
     /// ImageKit's files.
     pub cdn: Library,
     /// What the origin gives, by URL.
@@ -65,16 +65,17 @@ pub struct Inner {
     moments: u64,
 }
 
-/// Ledgers that work on one database and one ImageKit account.
+/// Ledgers that work on one ImageKit account.
 pub const LEDGERS: usize = 2;
 
 impl World {
     /// An empty world.
     pub fn new(dice: fastrand::Rng, weather: Weather, tells: bool) -> Arc<Self> {
+        let databases = if weather.rate(Fault::SecondDatabase) > 0 { 2 } else { 1 };
         Arc::new(Self(Mutex::new(Inner {
             dice,
             weather,
-            database: Database::default(),
+            databases: (0..databases).map(|_| Database::default()).collect(),
             cdn: Library::default(),
             pictures: BTreeMap::new(),
             given: BTreeMap::new(),
@@ -103,6 +104,35 @@ impl World {
 }
 
 impl Inner {
+    /// Which database a ledger works on.
+    pub fn place(&self, ledger: usize) -> usize {
+        ledger.min(self.databases.len() - 1)
+    }
+
+    /// The database that a ledger works on.
+    pub fn database(&self, ledger: usize) -> &Database {
+        &self.databases[self.place(ledger)]
+    }
+
+    /// The same, to be changed.
+    pub fn database_mut(&mut self, ledger: usize) -> &mut Database {
+        let place = self.place(ledger);
+        &mut self.databases[place]
+    }
+
+    /// Some database.
+    pub fn any_database(&mut self) -> usize {
+        match self.databases.len() {
+            1 => 0,
+            all => self.dice.usize(0..all),
+        }
+    }
+
+    /// Whether each ledger has a database of its own.
+    pub fn has_two_databases(&self) -> bool {
+        self.databases.len() > 1
+    }
+
     /// Whether a kind of trouble comes about now.
     pub fn strikes(&mut self, fault: Fault) -> bool {
         let strikes = self.dice.u32(0..10_000) < self.weather.rate(fault);

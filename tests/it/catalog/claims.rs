@@ -105,7 +105,7 @@ async fn e6_a_pooler_and_the_server_behind_it_share_claims() {
 async fn terminate(world: &World, holder: &str) {
     if let Rows::Pretended(world) = &world.rows {
         // The first process of a world is that of its own catalog.
-        return world.lock().database.lose_claim(1);
+        return world.lock().databases[0].lose_claim(1);
     }
     let ended: Vec<bool> = sqlx::query_scalar(
         "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity \

@@ -198,7 +198,7 @@ pub async fn skip(
     let mut told = if is_looked_at { put_back(ledger, &ids, with).await? } else { BTreeMap::new() };
     let (mut records, mut left) = (Vec::new(), Vec::<(String, ImageId)>::new());
     for (run, image, url) in images {
-        records.push(closed(run, venue, Some(image), told.remove(&image)));
+        records.push(closed(run, venue, Some(image), told.remove(&image).map(|row| row.told)));
         left.extend(url.map(|url| (url, image)));
     }
     records.extend(whole.into_iter().map(|run| closed(run, venue, None, None)));

@@ -46,7 +46,7 @@ pub enum EntryClass {
     CompletedUnknown,
     /// Completed, and its file is gone.
     CompletedGone,
-    /// Completed, and ImageKit's answers about its file cannot be read: nobody knows whether it is there.
+    /// Completed, and ImageKit gives no answer about its file that can be read: nobody knows whether it is there.
     NotKnown,
     /// It says completed and points at the origin, or external and points at the CDN.
     Contradictory,
@@ -64,7 +64,7 @@ pub enum BelievedClass {
     There,
     /// It is gone, and an image counts on it.
     Gone,
-    /// ImageKit's answer about it cannot be read: nobody knows whether it is there.
+    /// ImageKit gives no answer about it that can be read: nobody knows whether it is there.
     NotKnown,
     /// It is gone, and nobody needs it: we were cut off between deleting it and writing that down, or somebody else
     /// deleted it.

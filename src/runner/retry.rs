@@ -222,6 +222,18 @@ impl Retry {
         answers
     }
 
+    /// Whether trouble is that of one file, and others may fare better. A request that breaks or that nobody answers may be
+    /// the part's own trouble: the part is asked for something else.
+    pub(super) async fn is_its_own(&self, outside: Outside, trouble: &Trouble) -> bool {
+        if outside == Outside::Catalog || trouble.outage || trouble.kind.treatment() == Treatment::Pause {
+            return false;
+        }
+        match trouble.kind {
+            TroubleKind::Network | TroubleKind::Timeout => self.gives_what_it_gave(outside).await,
+            _ => true,
+        }
+    }
+
     /// Shuts the part's gate. When the patience is spent, the part is asked for something that it gave before: if it gives
     /// that, the trouble is this image's own.
     async fn wait_for(

@@ -309,6 +309,45 @@ fn c13_a_listing_that_lags_hides_no_file() {
 }
 
 #[test]
+fn c13_a_file_whose_details_always_break_is_not_known_and_all_else_is_judged() {
+    let at = migrated(Kind::Sqlite);
+    let (all, one) = (files(&at).len() as u64, files(&at)[0].clone());
+    for how in ["500", "closed", "400", "413", "429:reset=3600000"] {
+        at.order(&format!("details/v1/files/{}/details={how}", one.id));
+        let empty =
+            longshore::sandbox::faults::Fault::Answer { status: 200, headers: vec![], body: "[]".into() };
+        at.sandbox.faults.inject("list", 0, 1, empty);
+        let answer = at.run_json(&["reconcile"]).code(13).json();
+        assert_eq!(classes(&answer["believed"]), json!({"not_known": 1, "there": all - 1}), "{how}");
+        assert_eq!(found(&answer, "believed", "not_known"), std::slice::from_ref(&one.path), "{how}");
+        assert_eq!(classes(&answer["entries"])["not_known"], 1, "{how}");
+        at.order("details=none");
+    }
+    reconciled(&at, 0);
+}
+
+#[test]
+fn c13_an_id_in_a_row_that_cannot_be_asked_for_ends_nothing() {
+    let at = migrated(Kind::Sqlite);
+    let one = files(&at)[0].clone();
+    rewrite(&at, venue_of(&at, &one), |images| images.replace(&one.id, ".."));
+    let answer = reconciled(&at, 13);
+    assert_eq!(classes(&answer["believed"]), json!({"there": files(&at).len()}));
+    assert_eq!(classes(&answer["entries"])["completed_unknown"], 1);
+}
+
+#[test]
+fn e3_many_files_in_a_row_whose_details_break_end_a_comparison() {
+    let at = migrated(Kind::Sqlite);
+    assert!(files(&at).len() > 11);
+    let empty = longshore::sandbox::faults::Fault::Answer { status: 200, headers: vec![], body: "[]".into() };
+    at.sandbox.faults.inject("list", 0, 1, empty);
+    at.order("details=429:reset=3600000");
+    at.run(&["reconcile"]).code(30).says("429");
+    assert!((11..20).contains(&at.sandbox.faults.counts()["details"]));
+}
+
+#[test]
 fn d7_another_database_than_the_ledgers_is_refused() {
     let at = migrated(Kind::Sqlite);
     let ledger = at.ledger();

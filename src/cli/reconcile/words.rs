@@ -31,7 +31,7 @@ pub(super) fn believed_words(class: BelievedClass) -> &'static str {
     match class {
         BelievedClass::There => "where they should be",
         BelievedClass::Gone => "gone, and an image counts on it",
-        BelievedClass::NotKnown => "asked by its id, ImageKit's answer cannot be read",
+        BelievedClass::NotKnown => "asked by its id, and no answer can be read",
         BelievedClass::GoneUnneeded => "gone, and nothing needs it",
     }
 }

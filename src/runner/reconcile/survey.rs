@@ -51,7 +51,7 @@ pub struct Survey {
     pub unread_users: HashSet<VenueId>,
     /// Files that the listing does not have and that are there all the same, by id: a listing may lag.
     pub unlisted: HashMap<FileId, CdnPath>,
-    /// Files that were asked for by id and whose answer cannot be read: nobody knows whether and where they are.
+    /// Files that were asked for by id, without an answer that can be read: nobody knows whether and where they are.
     pub not_known: HashSet<FileId>,
     /// Files that were asked for by id and are not there.
     pub gone: HashSet<FileId>,
@@ -108,10 +108,11 @@ pub async fn survey(
     Ok(survey)
 }
 
-/// Asks by their ids for the files that the ledger or a row names and the listing lacks.
+/// Asks by their ids for the files that the ledger or a row names and the listing lacks. One whose request alone goes wrong is
+/// not known, and the others are asked for.
 ///
 /// # Errors
-/// When the CDN cannot be asked.
+/// When the CDN cannot be asked, or breaks for many of them in a row.
 pub async fn ask_for_unlisted(
     cdn: &dyn Cdn,
     retry: &Retry,
@@ -124,7 +125,7 @@ pub async fn ask_for_unlisted(
     let mut unlisted: Vec<FileId> = named.filter(|file| !listed.contains_key(file)).collect();
     unlisted.sort();
     unlisted.dedup();
-    let (mut odd_in_a_row, mut asked_again) = (Vec::new(), HashSet::new());
+    let (mut odd_in_a_row, mut asked_again, mut broken_in_a_row) = (Vec::new(), HashSet::new(), 0);
     while let Some(id) = unlisted.pop() {
         let (is_one_of_many, was_away) =
             (odd_in_a_row.len() + 1 == OUTAGE_ANSWERS_IN_A_ROW as usize, Cell::new(false));
@@ -138,13 +139,30 @@ pub async fn ask_for_unlisted(
             Err(no) if no.odd => Ok(Err(no)),
             asked => asked.map(Ok),
         };
-        let tried = retry.run(Outside::Api, details).await.map_err(outside)?;
+        let tried = match retry.run(Outside::Api, details).await {
+            Ok(tried) => {
+                broken_in_a_row = 0;
+                tried.value
+            }
+            Err(Halt::Trouble(trouble, _))
+                if broken_in_a_row < OUTAGE_ANSWERS_IN_A_ROW
+                    && retry.is_its_own(Outside::Api, &trouble).await =>
+            {
+                // A plain no costs no time.
+                broken_in_a_row += u32::from(trouble.kind.is_passing());
+                if !survey.odd.there.contains_key(&id) {
+                    survey.not_known.insert(id);
+                }
+                continue;
+            }
+            Err(halt) => return Err(outside(halt)),
+        };
         if was_away.get() {
             // What was answered just before is asked for once more.
             let suspects = odd_in_a_row.drain(..);
             unlisted.extend(suspects.filter(|suspect: &FileId| asked_again.insert(suspect.clone())));
         }
-        match tried.value {
+        match tried {
             Ok(found) => {
                 odd_in_a_row.clear();
                 survey.odd.there.remove(&id);

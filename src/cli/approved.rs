@@ -18,7 +18,7 @@ use crate::error::{Exit, Failure};
 use crate::limits::{CATALOG_PAGE_VENUES, PLAN_DIFFERENCES_MAX};
 use crate::outside::catalog::{Catalog, answered};
 use crate::runner::saved::{Difference, Moved};
-use crate::runner::{SavedPlan, Selection, Start};
+use crate::runner::{SavedPlan, Selection, Start, touched};
 use crate::show;
 
 /// Runs a plan.
@@ -33,7 +33,7 @@ pub fn run(
     files.prepare()?;
     let catalog = context.open_catalog_to_write()?;
     check_target(context, &*catalog, path, &plan)?;
-    context.check_claim(&*catalog, &plan.scope)?;
+    context.check_claims(&*catalog, touched(None, &plan.scope, Verb::Migrate, None))?;
     let mut options = args.options(Some(forward), plan.limit);
     let clients = Some(context.open_clients(&options)?);
     let ledger = context.open_ledger(&*catalog)?;

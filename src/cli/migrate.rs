@@ -19,7 +19,7 @@ use super::{Context, approved, ended, forecast, plan as planned};
 use crate::error::{Exit, Failure};
 use crate::limits::{IMAGE_BYTES_MAX, IN_FLIGHT_DEFAULT};
 use crate::outside::catalog::Catalog;
-use crate::runner::{End, Selection, Start};
+use crate::runner::{End, Selection, Start, touched};
 use crate::show;
 
 /// Move a country's, a city's or a venue's images to the CDN.
@@ -77,7 +77,7 @@ pub fn run(context: &Context<'_>, args: &MigrateArgs) -> Result<Exit, Failure> {
         let out = show::Out { format: context.common.format, file: None };
         return planned::say(context, &*catalog, &geography, &chosen, &asked, &out);
     }
-    context.check_claim(&*catalog, &chosen.scope)?;
+    context.check_claims(&*catalog, touched(None, &chosen.scope, Verb::Migrate, None))?;
     args.files.prepare()?;
     let options = args.run.options(Some(&args.forward), args.limit);
     let clients = Some(context.open_clients(&options)?);
@@ -159,7 +159,10 @@ fn holders(ledger: &Ledger, chosen: &Chosen) -> Result<Vec<RunId>, Failure> {
 fn go_on(driver: &mut Driver<'_>, run: RunId, args: &MigrateArgs) -> Result<Turned, Failure> {
     let of = driver.ledger.state().run(run).expect("an unfinished run is there");
     let options = args.run.over(of.options(), Some(&args.forward));
-    show::asked(&format!("{}.", run_in_question(driver.ledger.state(), run)));
+    let state = driver.ledger.state();
+    let countries = touched(Some(state), &of.started.scope, of.started.verb, Some(run));
+    driver.context.check_claims(&*driver.catalog, countries)?;
+    show::asked(&format!("{}.", run_in_question(state, run)));
     eprintln!("It is unfinished and goes on first, in {}.", database(driver.context, &*driver.catalog)?);
     confirm("What it has done is not done again.", "resume", args.run.yes, "`longshore status`")?;
     driver.selection = approved::selection(driver.context, run, of)?;

@@ -1,14 +1,14 @@
 //! Opening what a command needs: the catalog, the CDN, the origin, the ledger.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use ledger::event::{self, Operator, Options, Scope};
+use ledger::event::{self, Operator, Options};
 use ledger::ids::LedgerId;
 use ledger::ledger::Ledger;
-use ledger::plan;
 use ledger::store::private::Dir;
 use ledger::store::{LedgerError, Store, is_out_of_descriptors};
 use ledger::timestamp::Timestamp;
@@ -145,12 +145,16 @@ impl Context<'_> {
         (Retry::new(stopping, outbox, Duration::from_millis(PATIENCE_MS_DEFAULT)), stop)
     }
 
-    /// Sees that the country of a scope can be claimed, where one is known before the rows are read.
-    pub fn check_claim(&self, catalog: &dyn Catalog, scope: &Scope) -> Result<(), Failure> {
-        match scope {
-            Scope::Run(_) | Scope::Everywhere => Ok(()),
-            scope => Ok(self.runtime.block_on(catalog.check_claim(plan::country(scope)))?),
+    /// Sees, before anybody is asked anything, that some countries can be claimed, as far as that shows.
+    pub fn check_claims(
+        &self,
+        catalog: &dyn Catalog,
+        countries: BTreeSet<Option<String>>,
+    ) -> Result<(), Failure> {
+        for country in countries {
+            self.runtime.block_on(catalog.check_claim(country.as_deref()))?;
         }
+        Ok(())
     }
 
     /// Opens the ledger for writing and sees that it belongs to this database; `None` when there is none yet.

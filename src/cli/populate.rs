@@ -2,7 +2,7 @@
 
 mod far;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ use crate::outside::catalog::{Catalog, Place};
 use crate::outside::matches::{self, Matches, MatchesError};
 use crate::outside::{Trouble, trivia};
 use crate::runner::populate::is_in;
-use crate::runner::{Geography, Populate, Selection, Start};
+use crate::runner::{Geography, Populate, Selection, Start, touched};
 use crate::show;
 
 /// Make external images out of a matching report, for `migrate` to take.
@@ -84,6 +84,9 @@ struct Preview {
     venues: u64,
     images: u64,
     countries: Vec<CountryLine>,
+    /// Their codes: those that the run will claim.
+    #[serde(skip)]
+    codes: BTreeSet<Option<String>>,
     left_out: Vec<Left>,
     /// Rows of the report that cannot be read, by line.
     unreadable_lines: Vec<u64>,
@@ -141,6 +144,9 @@ pub fn run(context: &Context<'_>, args: &PopulateArgs) -> Result<Exit, Failure> 
         ended::nothing(context, ledger.as_ref(), &format!("Nothing is left to populate{place}."))?;
         return Ok(exit);
     }
+    let mut countries = touched(None, &chosen.scope, Verb::Populate, None);
+    countries.extend(preview.codes.iter().cloned());
+    context.check_claims(&*catalog, countries)?;
     let (images, venues) = (show::count(preview.images, "image"), show::count(preview.venues, "venue"));
     show::question(&format!("This adds {images} to {venues}{place}, in {}.", database(context, &*catalog)?));
     if context.target == Target::Production {
@@ -225,6 +231,7 @@ fn look(
         venues: 0,
         images: 0,
         countries: Vec::new(),
+        codes: BTreeSet::new(),
         left_out: Vec::new(),
         unreadable_lines: populate.matches.bad.iter().map(|bad| bad.line).collect(),
         unreadable: populate.matches.unreadable(),
@@ -244,7 +251,9 @@ fn look(
             }
             let (venue, images) = (added.venue.id, added.addition.entries.len() as u64);
             if images > 0 && args.limit.is_none_or(|limit| preview.venues < limit) {
-                let country = geography.of(&added.venue).1.map(|country| country.name.clone());
+                let country = geography.of(&added.venue).1;
+                preview.codes.insert(country.map(|country| country.code.clone()));
+                let country = country.map(|country| country.name.clone());
                 let line = lines.entry(country.clone()).or_default();
                 line.country = country;
                 line.venues += 1;

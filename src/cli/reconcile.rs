@@ -29,7 +29,9 @@ use crate::outside::catalog::Catalog;
 use crate::outside::catalog::search::Texts;
 use crate::outside::imagekit::Cdn;
 use crate::runner::reconcile::{BelievedClass, FileClass, Grounds, Judged, ask_for_unlisted, judge, survey};
-use crate::runner::{Candidate, Claims, Deleting, Fate, Listing, Retry, RunError, Swept, delete_unused};
+use crate::runner::{
+    Candidate, Claims, Deleting, Fate, Listing, Retry, RunError, Swept, delete_unused, planned_for,
+};
 use crate::show;
 
 /// Compare the ledger, the database and what the CDN has.
@@ -96,6 +98,7 @@ pub fn run(context: &Context<'_>, args: &ReconcileArgs) -> Result<Exit, Failure>
                 candidates.iter().map(|file| Deleted::kept(file, why)).collect()
             }
             (false, 0) => {
+                context.check_claims(&*world.catalog, planned_for(&ledger, &candidates))?;
                 ask(&judged, &candidates, (&world.texts, &database(context, &*world.catalog)?), args.yes)?;
                 let deleted;
                 (swept, deleted) = delete(context, &world, &mut ledger, &candidates);

@@ -15,6 +15,7 @@ use super::run_files::RunFilesArgs;
 use super::searched::{refuse_hidden, say};
 use super::{Context, approved, ended};
 use crate::error::{Exit, Failure};
+use crate::runner::touched;
 use crate::show;
 
 /// Go on with a run that was paused or cut off.
@@ -56,8 +57,8 @@ pub fn run(context: &Context<'_>, args: &ResumeArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     };
     let of = ledger.state().run(run).expect("it was just chosen");
-    context.check_claim(&*catalog, &of.started.scope)?;
     let verb = of.started.verb;
+    context.check_claims(&*catalog, touched(Some(ledger.state()), &of.started.scope, verb, Some(run)))?;
     let forward = (verb == Verb::Migrate).then_some(&args.forward);
     let options = args.how.over(of.options(), forward);
     eprintln!("Run {run} ({} {}) goes on.", verb.name(), name_of(&of.started.scope));

@@ -22,7 +22,7 @@ use super::{Context, ended};
 use crate::error::{Exit, Failure};
 use crate::outside::catalog::Catalog;
 use crate::outside::catalog::search::Texts;
-use crate::runner::{Selection, Start};
+use crate::runner::{Selection, Start, touched};
 use crate::show;
 
 /// Put the database back as it was before a migration.
@@ -76,7 +76,7 @@ pub fn run(context: &Context<'_>, args: &RollbackArgs) -> Result<Exit, Failure> 
     let missing = || LedgerError::Missing { path: context.ledger_path() };
     let mut ledger = context.open_ledger(&*catalog)?.ok_or_else(missing)?;
     let scope = scope(&ledger, args)?;
-    context.check_claim(&*catalog, &scope)?;
+    context.check_claims(&*catalog, touched(Some(ledger.state()), &scope, Verb::Rollback, None))?;
     let preview = preview(context, &ledger, &scope);
     let has_files = args.delete_cdn_files && !plan::deletable(ledger.state(), &scope).is_empty();
     if plan::take_backs(ledger.state(), &scope).is_empty() && preview.closes.is_empty() && !has_files {

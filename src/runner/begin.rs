@@ -6,7 +6,7 @@ use ledger::event::{Ending, Event, Options, Record, Resumed, RunFinished, RunSta
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
 use ledger::plan;
-use ledger::state::Plan;
+use ledger::state::{Plan, State};
 use tracing::Instrument;
 
 use super::wheel::{Setting, Wheel};
@@ -76,20 +76,20 @@ pub async fn resume(
     turn(ledger, run, claims, setting).await
 }
 
-/// Every country a run touches: that of its scope, those of what it has planned, and those a rollback will visit.
-async fn claim(
-    ledger: &Ledger,
+/// Every country a run touches, as far as it is known before it plans: that of its scope, those of what it has planned, and
+/// those a rollback will visit. None of them is that of venues without one.
+pub fn touched(
+    state: Option<&State>,
     scope: &Scope,
     verb: Verb,
     run: Option<RunId>,
-    setting: &Setting<'_>,
-) -> Result<Claims, RunError> {
-    let state = ledger.state();
-    let code = |plan: &Plan| state.place(plan).country.as_ref().map(|country| country.code.clone());
+) -> BTreeSet<Option<String>> {
     let mut countries = BTreeSet::new();
     if !matches!(scope, Scope::Run(_) | Scope::Everywhere) {
         countries.insert(plan::country(scope).map(str::to_owned));
     }
+    let Some(state) = state else { return countries };
+    let code = |plan: &Plan| state.place(plan).country.as_ref().map(|country| country.code.clone());
     let planned = run.and_then(|run| state.run(run)).map_or(&[][..], |run| run.plans());
     countries.extend(planned.iter().filter_map(|seq| state.plan(*seq)).map(code));
     if verb == Verb::Rollback {
@@ -97,6 +97,17 @@ async fn claim(
         let plans = visited.flat_map(|plans| plans.all()).filter_map(|planned| state.plan(*planned));
         countries.extend(plans.map(code));
     }
+    countries
+}
+
+async fn claim(
+    ledger: &Ledger,
+    scope: &Scope,
+    verb: Verb,
+    run: Option<RunId>,
+    setting: &Setting<'_>,
+) -> Result<Claims, RunError> {
+    let countries = touched(Some(ledger.state()), scope, verb, run);
     let catalog = &*setting.world.catalog;
     let mut claims = Claims::default();
     claims.take(catalog, countries, &setting.holder).await?;

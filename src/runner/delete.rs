@@ -8,7 +8,6 @@ use ledger::ids::{CdnPath, FileId, LedgerId};
 use ledger::ledger::Ledger;
 use ledger::report::{Provenance, provenances};
 use ledger::state::PathKey;
-use ledger::trouble::{Treatment, TroubleKind};
 
 use super::RunError;
 use super::claims::Claims;
@@ -201,6 +200,12 @@ fn planned_in(ledger: &Ledger, candidates: &[Candidate]) -> Countries {
     countries
 }
 
+/// The countries for which the ledger planned what is in the folders of some candidates: those that are claimed for certain
+/// before they are deleted.
+pub fn planned_for(ledger: &Ledger, candidates: &[Candidate]) -> BTreeSet<Option<String>> {
+    planned_in(ledger, candidates).into_values().flatten().collect()
+}
+
 /// The countries in which a venue has the slug of a candidate's folder, beside those where it was planned.
 async fn survey(
     with: Deleting<'_>,
@@ -269,16 +274,11 @@ impl Broken {
         move |halt| Self::Halt(outside, halt)
     }
 
-    /// Whether trouble is that of one file, and others may fare better. A request that breaks or that nobody answers may be
-    /// the part's own trouble: the part is asked for something else.
+    /// Whether it is the trouble of one file, as [`Retry::is_its_own`] says.
     async fn is_its_own(&self, retry: &Retry) -> bool {
-        let Self::Halt(outside, Halt::Trouble(trouble, _)) = self else { return false };
-        if *outside == Outside::Catalog || trouble.outage || trouble.kind.treatment() == Treatment::Pause {
-            return false;
-        }
-        match trouble.kind {
-            TroubleKind::Network | TroubleKind::Timeout => retry.gives_what_it_gave(*outside).await,
-            _ => true,
+        match self {
+            Self::Halt(outside, Halt::Trouble(trouble, _)) => retry.is_its_own(*outside, trouble).await,
+            _ => false,
         }
     }
 

@@ -38,9 +38,9 @@ use ledger::order::Order;
 use ledger::plan::Step;
 use ledger::store::LedgerError;
 
-pub use begin::{Start, resume, start};
+pub use begin::{Start, resume, start, touched};
 pub use claims::Claims;
-pub use delete::{Candidate, Deleting, Fate, Kept, Swept, delete_unused};
+pub use delete::{Candidate, Deleting, Fate, Kept, Swept, delete_unused, planned_for};
 pub use gate::Waiting;
 pub use leave::{Leaving, put_back};
 pub use parts::Outside;

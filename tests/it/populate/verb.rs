@@ -1,6 +1,8 @@
 //! The verb itself: targets, scopes, limits, what it needs, and what it refuses.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::chown;
+use std::path::PathBuf;
 
 use serde_json::json;
 
@@ -119,6 +121,27 @@ fn c1_a_place_is_populated_and_nothing_beside_it() {
     expected.extend(of(&|id| city_of(id).id == city.id));
     assert_eq!(populated(&at), expected.into_iter().collect::<Vec<_>>());
     at.run_idle(&["populate", "--matches", "report.csv", "--country", "Polska"]).code(2);
+}
+
+/// A claim's file that another user left is told before anything is asked or begun, whatever names the place.
+#[test]
+fn s5_a_claims_file_of_another_user_is_told_before_the_question() {
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("NOT RUN: only root can give a file away");
+    }
+    let at = workplace(Kind::Sqlite, &report());
+    let run = run_of(&populate(&at, &[]).code(0));
+    at.run(&["rollback", "--run", &run, "--yes"]).code(0);
+    let files = std::fs::read_dir(at.sandbox_dir()).unwrap().map(|file| file.unwrap().path());
+    let is_claim = |file: &PathBuf| file.to_string_lossy().contains(".longshore-");
+    let claims: Vec<PathBuf> = files.filter(is_claim).collect();
+    assert!(!claims.is_empty());
+    claims.iter().for_each(|claim| chown(claim, Some(65_534), None).unwrap());
+    let args = ["populate", "--matches", "report.csv", "--target", "production"];
+    for more in [&[][..], &["--country", "GB"]] {
+        let ran = at.run_idle(&[&args[..], more].concat()).code(30).says("rm ");
+        assert!(!ran.stderr.contains("This adds"), "{ran}");
+    }
 }
 
 #[test]

@@ -194,3 +194,39 @@ fn s5_a_claims_file_that_another_user_left_is_told_before_any_question_and_can_b
     assert!(matches!(ran.code, Some(0 | 10)), "{ran}");
     assert_eq!(fs::metadata(&claim).unwrap().uid(), USER);
 }
+
+/// Whatever names the place: a run, the report of a `populate`, the files that a comparison found.
+#[test]
+fn s5_a_claims_file_that_another_user_left_is_told_before_every_verbs_question() {
+    let Some(plain) = Plain::new() else { return };
+    let claim = plain.at.sandbox_dir().join("eventasaurus.db.longshore-DE.lock");
+    let left_by_another = || {
+        let _own = fs::remove_file(&claim);
+        fs::write(&claim, "somebody").unwrap();
+        mode(&claim, 0o600);
+    };
+    let told = |args: &[&str]| {
+        let ran = plain.run_on_its_database(args).code(30).says(&format!("rm {}", claim.display()));
+        assert!(!ran.stderr.contains("This ") && !ran.stderr.contains("goes on"), "{ran}");
+    };
+    let run = plain.run_on_its_database(&[
+        "migrate",
+        "--country",
+        "DE",
+        "--limit",
+        "2",
+        "--yes",
+        "--format",
+        "json",
+    ]);
+    let run = run.json()["runs"][0]["run"].to_string();
+    left_by_another();
+    told(&["rollback", "--run", &run]);
+    told(&["rollback", "--country", "DE"]);
+    fs::remove_file(&claim).unwrap();
+    plain.run_on_its_database(&["rollback", "--run", &run, "--yes"]).code(0);
+    left_by_another();
+    told(&["reconcile", "--delete-orphans"]);
+    fs::remove_file(&claim).unwrap();
+    plain.run_on_its_database(&["reconcile", "--delete-orphans", "--yes"]).says("files deleted.");
+}

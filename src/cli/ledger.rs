@@ -89,6 +89,7 @@ fn say(context: &Context<'_>, answer: &impl Serialize, lines: &[String]) -> Resu
 }
 
 fn verify(context: &Context<'_>, kept: Option<&Head>) -> Result<Exit, Failure> {
+    context.tell_whose();
     let ledger = Ledger::read(&context.ledger_path())?;
     let head = ledger.head();
     if let Some(kept) = kept {

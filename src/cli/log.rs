@@ -48,6 +48,7 @@ struct Line<'a> {
 
 pub fn run(context: &Context<'_>, args: &LogArgs) -> Result<Exit, Failure> {
     let watch = args.follow.then(|| Watch::new(context));
+    context.tell_whose();
     let mut ledger = Ledger::read(&context.ledger_path())?;
     let scope = args.place.in_ledger(ledger.state())?;
     if let Some(unknown) = args.kind.iter().find(|kind| !Event::NAMES.contains(&kind.as_str())) {

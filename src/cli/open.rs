@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use ledger::event::{self, Operator, Options};
 use ledger::ids::LedgerId;
 use ledger::ledger::Ledger;
-use ledger::store::private::Dir;
+use ledger::store::private::{self, Dir};
 use ledger::store::{LedgerError, Store, is_out_of_descriptors};
 use ledger::timestamp::Timestamp;
 use tokio::sync::{mpsc, watch};
@@ -172,8 +172,16 @@ impl Context<'_> {
         }
     }
 
+    /// Says before an answer out of a ledger that it is another user's, where its directory does not show that.
+    pub fn tell_whose(&self) {
+        if let Some(whose) = private::anothers_in_own_directory(&self.ledger_path()) {
+            eprintln!("Note: {whose}, in a directory of yours: what it tells is that user's word.");
+        }
+    }
+
     /// Opens the ledger to read it, and sees that it belongs to this database.
     pub fn read_ledger(&self, catalog: &dyn Catalog) -> Result<Ledger, Failure> {
+        self.tell_whose();
         let identity = self.runtime.block_on(catalog.identity())?;
         let ledger = Ledger::read(&self.ledger_path())?;
         self.check_target(&ledger, &identity)?;

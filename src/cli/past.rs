@@ -58,6 +58,7 @@ impl AsOfArgs {
         {
             return too_early(format!("{time} has not come yet"));
         }
+        context.tell_whose();
         let ledger = Ledger::read_as_of(&context.ledger_path(), self.as_of)?;
         let head = ledger.head().seq;
         if let Some(AsOf::Seq(seq)) = self.as_of

@@ -21,8 +21,8 @@ use advice::{OWN, away, of_another};
 pub use advice::{may_move, one_name};
 pub use dir::Dir;
 pub use named::{
-    check_made, check_socket, check_way, check_writable, in_others_hands, is_handed, is_own_file, is_stream,
-    leads_to, open_handed, open_regular, open_stream, open_to_replace,
+    anothers_in_own_directory, check_made, check_socket, check_way, check_writable, in_others_hands,
+    is_handed, is_own_file, is_stream, leads_to, open_handed, open_regular, open_stream, open_to_replace,
 };
 use owner::{of_owner, outside, user};
 pub use parents::home_is;

@@ -128,6 +128,22 @@ fn s5_doctor_tells_of_anothers_ledger_once_and_with_one_advice() {
     assert!(!lines.iter().any(|(_, advice)| advice.contains("Give it") || advice.contains("as its owner")));
 }
 
+/// A colleague's directory shows whose it is; in one's own, only the file does.
+#[test]
+fn s5_whoever_reads_anothers_ledger_in_a_directory_of_ones_own_is_told() {
+    let Some(plain) = Plain::new() else { return };
+    for (owner, is_told) in [(ANOTHER, true), (USER, false), (ROOT, false)] {
+        plain.ledger(owner, 0o644);
+        for args in [&["status"][..], &["report"], &["log"], &["ledger", "verify"], &["export", "failures"]] {
+            let ran = plain.run(args).code(0);
+            let note = format!("belongs to another user (uid {ANOTHER}), in a directory of yours");
+            assert_eq!(ran.stderr.contains(&note), is_told, "{ran}");
+        }
+    }
+    plain.ledger(ANOTHER, 0o644);
+    plain.run(&["ledger", "checkpoint"]).code(2).says("belongs to another user");
+}
+
 #[test]
 fn s5_a_directory_of_another_user_is_not_taken_over() {
     let Some(plain) = Plain::new() else { return };

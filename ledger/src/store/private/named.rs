@@ -11,7 +11,9 @@ use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::trusted::end_of;
-use super::{Refused, SAFE, anothers, away, check, check_link, check_trusted, kind, or_dot, place, user};
+use super::{
+    ROOT, Refused, SAFE, anothers, away, check, check_link, check_trusted, kind, or_dot, place, user,
+};
 
 /// Opens a regular file to read it, whosever it is. A link is followed, as the name is the user's own. A pipe is not
 /// waited for, and a device, which might never end, not read.
@@ -65,6 +67,15 @@ pub fn open_handed(path: &Path) -> Option<io::Result<File>> {
 pub fn in_others_hands(path: &Path, file: &File) -> io::Result<Option<String>> {
     let about = file.metadata()?;
     Ok(check_link(path).and_then(|()| check_trusted(path, &about)).err().map(|refused| refused.to_string()))
+}
+
+/// Who wrote a file that is another user's in a directory of this user, for those who read it all the same and tell it. Whoever
+/// reads a colleague's directory knows whose it is.
+pub fn anothers_in_own_directory(path: &Path) -> Option<String> {
+    let path = path.canonicalize().ok()?;
+    let (about, dir) = (path.metadata().ok()?, path.parent()?.metadata().ok()?);
+    let is_anothers = ![user(), ROOT].contains(&about.uid()) && dir.uid() == user();
+    is_anothers.then(|| anothers(&path, &about).to_string())
 }
 
 /// Opens a file of this user, to see what it is before it is replaced. A link is not followed.

@@ -2,14 +2,13 @@
 //! gone from the site does.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
-use std::hash::BuildHasher;
+use std::collections::HashMap;
 
 use ledger::ids::{CdnPath, FileId};
 
-use super::forms::{as_browsers_do, unbroken, undone};
+use super::forms::{Read, as_browsers_do, unbroken, undone};
 use super::lexemes::Halves;
-use super::runs::{decoded, runs};
+use super::runs::{Seen, beginning, decoded, runs};
 use crate::limits::USE_FORMS_TIMES_MAX;
 
 /// The hex digits of its content that a file of ours has in its name.
@@ -17,6 +16,8 @@ const CONTENT_DIGITS: usize = 16;
 /// How much of a mark is compared: the end of it, which differs from file to file.
 const LONG: usize = 16;
 const SHORT: usize = 8;
+/// Characters of a run that are looked behind first, where most of it was looked behind before.
+const BEGINNING_FIRST: usize = 256;
 
 /// What some files are recognised by: the hex digits of their content, else the longest word of their name without its
 /// extension, and their id. They may stand anywhere in a text, in any case, behind any escapes. A URL and a path end with
@@ -115,56 +116,131 @@ impl Marks {
 
     /// Whether all could be looked at.
     fn look(&self, text: &[u8], left: &mut usize, found: &mut impl FnMut(usize)) -> bool {
-        match left.checked_sub(text.len()) {
-            Some(less) => *left = less,
-            None => return false,
-        }
-        // UTF-16 of such names is what they are with a zero before or behind each byte.
-        let text = match text.contains(&0) {
-            true => Cow::Owned(text.iter().copied().filter(|byte| *byte != 0).collect::<Vec<u8>>()),
-            false => Cow::Borrowed(text),
-        };
-        self.scan(&text, found);
-        let read = undone(&text);
-        if let Some(text) = &read.text {
-            self.scan(text, found);
-        }
-        let undone = read.text.as_deref().unwrap_or(&text);
-        let whole = unbroken(undone);
-        if let Some(text) = &whole {
-            self.scan(text, found);
-        }
-        let mut seen = read.is_ambiguous.then(HashSet::new);
-        if !self.decode(whole.as_deref().unwrap_or(undone), &mut seen, left, found) {
+        if !spend(left, text) {
             return false;
         }
-        if !read.is_ambiguous {
-            return true;
+        let text = without_zeros(text);
+        let (first, second) = self.readings(&text, found);
+        let mut seen = second.is_some().then(Seen::default);
+        let of_first = |run: &[u8], _| {
+            if let Some(seen) = &mut seen {
+                seen.add(run);
+            }
+            self.behind(run, left, found)
+        };
+        if !runs(&first, self.length_min(), of_first) {
+            return false;
         }
-        let browsers = as_browsers_do(&text);
-        self.scan(&browsers, found);
-        self.decode(&browsers, &mut seen, left, found)
+        let (Some(second), Some(seen)) = (second, seen) else { return true };
+        runs(&second, self.length_min(), |run, _| match seen.same_from(run) {
+            Some(0) => true,
+            Some(same) => self.behind_beginning(run, same, left, found),
+            None => self.behind(run, left, found),
+        })
     }
 
-    /// Looks behind the base64 of a text, but for runs that were seen before; whether behind all of it.
-    fn decode(
+    /// A text as it is read, and as browsers read it where that may be something else; what stands in them is found.
+    fn readings<'t>(
         &self,
-        text: &[u8],
-        seen: &mut Option<HashSet<u64>>,
+        text: &'t [u8],
+        found: &mut impl FnMut(usize),
+    ) -> (Cow<'t, [u8]>, Option<Vec<u8>>) {
+        self.scan(text, found);
+        let Read { text: read, is_ambiguous } = undone(text);
+        if let Some(read) = &read {
+            self.scan(read, found);
+        }
+        let whole = unbroken(read.as_deref().unwrap_or(text));
+        if let Some(whole) = &whole {
+            self.scan(whole, found);
+        }
+        let browsers = is_ambiguous.then(|| as_browsers_do(text));
+        if let Some(browsers) = &browsers {
+            self.scan(browsers, found);
+        }
+        (whole.or(read).map_or(Cow::Borrowed(text), Cow::Owned), browsers)
+    }
+
+    /// A run of base64 that is shorter stands for nothing that could be found.
+    fn length_min(&self) -> usize {
+        (self.shortest * 4).div_ceil(3).max(4)
+    }
+
+    /// Looks behind a run of base64; whether behind all of it.
+    fn behind(&self, run: &[u8], left: &mut usize, found: &mut impl FnMut(usize)) -> bool {
+        // Each four characters stand for themselves, so four beginnings find what begins anywhere.
+        let starts = (0..4).filter(|start| run.len() >= start + self.length_min());
+        starts.map(|start| decoded(&run[start..])).all(|inner| self.look(&inner, left, found))
+    }
+
+    /// The same where all from `same` on was looked behind as the end of another run. As much of it is looked behind as can
+    /// be another thing by its beginning.
+    fn behind_beginning(
+        &self,
+        run: &[u8],
+        same: usize,
         left: &mut usize,
         found: &mut impl FnMut(usize),
     ) -> bool {
-        // Each four characters stand for themselves, so four beginnings find what begins anywhere.
-        let length_min = (self.shortest * 4).div_ceil(3).max(4);
-        runs(text, length_min, |run| {
-            if let Some(seen) = seen
-                && !seen.insert(seen.hasher().hash_one(run))
-            {
-                return true;
+        let mut length = BEGINNING_FIRST;
+        while length < run.len() {
+            match self.look_behind_beginning(&run[..length], same, left, found) {
+                Some(all) => return all,
+                None => length *= 2,
             }
-            let starts = (0..4).filter(|start| run.len() >= start + length_min);
-            starts.map(|start| decoded(&run[start..])).all(|inner| self.look(&inner, left, found))
-        })
+        }
+        self.behind(run, left, found)
+    }
+
+    /// The same of so much of a run; `None` where that is not enough.
+    fn look_behind_beginning(
+        &self,
+        run: &[u8],
+        same: usize,
+        left: &mut usize,
+        found: &mut impl FnMut(usize),
+    ) -> Option<bool> {
+        for start in 0..4.min(run.len()) {
+            let whole = (run.len() - start) / 4 * 4;
+            let inner = decoded(&run[start..][..whole]);
+            let same = same.saturating_sub(start).div_ceil(4) * 3;
+            if !self.look_at_beginning(&inner, same, left, found)? {
+                return Some(false);
+            }
+        }
+        Some(true)
+    }
+
+    /// Looks at a text of which all from `same` on was looked at behind another beginning, and which may go on.
+    fn look_at_beginning(
+        &self,
+        text: &[u8],
+        same: usize,
+        left: &mut usize,
+        found: &mut impl FnMut(usize),
+    ) -> Option<bool> {
+        if !spend(left, text) {
+            return Some(false);
+        }
+        let same = without_zeros(text.get(..same)?).len();
+        let text = without_zeros(text);
+        let (end, verbatim) = beginning(&text, same)?;
+        let (first, second) = self.readings(&text[..end], found);
+        let second = second.as_deref().filter(|second| *second != &*first);
+        for reading in second.into_iter().chain([&*first]) {
+            let mut looked = Some(true);
+            runs(reading, self.length_min(), |run, is_last| {
+                looked = match is_last && verbatim > 0 {
+                    true => self.look_behind_beginning(run, run.len() - verbatim, left, found),
+                    false => Some(self.behind(run, left, found)),
+                };
+                looked == Some(true)
+            });
+            if looked != Some(true) {
+                return looked;
+            }
+        }
+        Some(true)
     }
 
     /// Finds what stands in a text as it is.
@@ -192,6 +268,21 @@ impl Marks {
                 files.iter().copied().for_each(&mut *found);
             }
         }
+    }
+}
+
+/// Takes the work that a text is from what is left; false where that is too little.
+fn spend(left: &mut usize, text: &[u8]) -> bool {
+    let less = left.checked_sub(text.len());
+    *left = less.unwrap_or(0);
+    less.is_some()
+}
+
+/// UTF-16 of such names is what they are with a zero before or behind each byte.
+fn without_zeros(text: &[u8]) -> Cow<'_, [u8]> {
+    match text.contains(&0) {
+        true => Cow::Owned(text.iter().copied().filter(|byte| *byte != 0).collect()),
+        false => Cow::Borrowed(text),
     }
 }
 
@@ -375,6 +466,29 @@ mod tests {
             [0],
             "a file without any word is always used"
         );
+    }
+
+    /// Encodes a text as base64 of which a style sheet spells the beginning.
+    fn begun_by_css(inner: &str) -> String {
+        let encoded = BASE64_STANDARD.encode(inner);
+        format!("\\{:x} {}", encoded.as_bytes()[0], &encoded[1..])
+    }
+
+    /// Escapes right before base64 make it another run of base64 with the same end.
+    #[test]
+    fn s7_what_begins_behind_an_escape_is_found_and_all_else_costs_no_second_reading() {
+        let html = "<p class=\"a b\">&amp; more, \\f and so on</p>\n".repeat(400);
+        let (letters, numbers) = ("abcDEF0189".repeat(2_000), "0123456789, ".repeat(2_000));
+        let of = |name: &str, rest: &str| format!("{name}.jpg\"{rest}");
+        for rest in [html.as_str(), &letters, &numbers, &BASE64_STANDARD.encode(&html), ""] {
+            let (mut ours, mut theirs) = (of("0123456789abcdef", rest), of("fedcba9876543210", rest));
+            for depth in 1..7 {
+                ours = begun_by_css(&ours);
+                theirs = begun_by_css(&theirs);
+                assert!(found(&ours), "{depth}: {:.40}", rest);
+                assert!(!found(&theirs), "{depth}: {:.40}", rest);
+            }
+        }
     }
 
     /// A second reading costs what it reads otherwise: the base64 that both have is decoded once.

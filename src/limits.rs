@@ -363,6 +363,8 @@ pub const SOCKET_PATH_BYTES_MAX: usize = 107;
 pub const ENV_FILE_BYTES_MAX: u64 = 1_000_000;
 /// Bytes of libpq's file of passwords that are read to know which texts are secret.
 pub const PASS_FILE_BYTES_MAX: u64 = 1_000_000;
+/// Columns that a view of a SQLite file may name to be looked into for uses of files, together with the views that it is made of.
+pub const USE_VIEW_COLUMNS_MAX: u32 = 10_000;
 /// What a text is unwound to while files are looked for in it, as a multiple of its length: base64 in base64, as deep as it
 /// goes, is thirteen times as much, and what has escapes of CSS besides little more. What is wound more cunningly counts as
 /// speaking of every file.

@@ -69,9 +69,9 @@ pub(super) fn tables(connection: &Connection, names: &[&str]) -> rusqlite::Resul
     let mut tables = Vec::new();
     for name in names {
         for found in all.iter().filter(|found| found.name.eq_ignore_ascii_case(name)) {
-            let odd = match found.kind.as_str() {
+            let odd = match found.kind {
                 "view" => Some("view"),
-                "virtual" | "shadow" => Some("virtual table"),
+                "virtual" => Some("virtual table"),
                 _ => None,
             };
             tables.push(Table { table: (*name).to_owned(), schemas: Vec::new(), odd });

@@ -60,6 +60,35 @@ fn s7_nothing_is_deleted_where_row_level_security_may_hide_rows_of_a_view() {
     unused.sql(&format!("DROP VIEW above, shown; DROP OWNED BY {keeper}; DROP ROLE {keeper}"));
 }
 
+/// With `security_invoker`, the role that looks counts, whoever owns the view, also below another one.
+#[test]
+fn s7_a_view_that_shows_what_whoever_looks_may_see_is_guarded_as_its_table_is() {
+    let (unused, role) =
+        Unused::as_role(Kind::Postgres, "CREATE TABLE raw (id bigint PRIMARY KEY, data bytea)");
+    let keeper = format!("{role}_keeper");
+    unused.sql(&format!(
+        "INSERT INTO raw VALUES (1, '$url'); ALTER TABLE raw ENABLE ROW LEVEL SECURITY;
+         CREATE ROLE {keeper}; GRANT SELECT ON raw TO {keeper};
+         CREATE VIEW shown WITH (security_invoker = on) AS SELECT convert_from(data, 'UTF8') AS words FROM raw;
+         CREATE VIEW above AS SELECT words || '' AS words FROM shown;
+         ALTER VIEW shown OWNER TO {keeper}; ALTER VIEW above OWNER TO {keeper};
+         GRANT SELECT ON shown, above TO {role}; GRANT SELECT ON shown TO {keeper}"
+    ));
+    for args in [&DELETE[..], &ORPHANS[..]] {
+        let ran = unused.site.run_idle(args).code(2);
+        let ran = ran.says("row-level security may hide rows of public.above").says("public.shown too");
+        ran.says(&format!("As a superuser: ALTER ROLE {role} BYPASSRLS, and then"));
+    }
+    unused.sql(&format!("ALTER ROLE {role} BYPASSRLS"));
+    unused.stays("public.above.words");
+    unused.sql("DELETE FROM raw");
+    unused.goes(&DELETE);
+    // The view says it otherwise: its owner counts again.
+    unused.sql("ALTER VIEW shown SET (security_invoker = 0)");
+    unused.site.run_idle(&["reconcile"]).says("row-level security may hide rows of public.above");
+    unused.sql(&format!("DROP VIEW above, shown; DROP OWNED BY {keeper}; DROP ROLE {keeper}"));
+}
+
 #[test]
 fn s7_what_is_advised_about_a_role_is_sql_whatever_its_name_is() {
     let (mut unused, role) = Unused::as_role(Kind::Postgres, NOTES);

@@ -15,7 +15,8 @@ use crate::outside::catalog::search::{Table, Texts, Unread};
 /// A view's tree, `ev_action`, tells which of the server's own functions it runs, and whether it makes any value: an entry
 /// that is no plain column of what it is made of, or rows out of something that is no table. No dependency tells of the
 /// server's own tables, so these are taken out of the tree too. Other rules of a view, on writing, show nothing of it. Row-level
-/// security below a view is that of the view's owner.
+/// security below a view is that of the view's owner, but for one with `security_invoker`, which shows what whoever looks may
+/// see, also by way of another view.
 const RELATIONS: &str = r"
 SELECT c.oid::int8, quote_ident(n.nspname) || '.' || quote_ident(c.relname), n.nspname || '.' || c.relname,
        c.relkind::text, has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'),
@@ -54,6 +55,8 @@ SELECT c.oid::int8, quote_ident(n.nspname) || '.' || quote_ident(c.relname), n.n
              JOIN pg_roles o ON o.oid = c.relowner
              WHERE c.relkind = 'v' AND r.ev_class = c.oid AND r.ev_type = '1' AND d.refclassid = 'pg_class'::regclass
                AND b.relrowsecurity AND NOT (o.rolsuper OR o.rolbypassrls)
+               AND NOT EXISTS (SELECT FROM pg_options_to_table(c.reloptions) s
+                               WHERE s.option_name = 'security_invoker' AND s.option_value::bool)
                AND (b.relforcerowsecurity OR NOT pg_has_role(c.relowner, b.relowner, 'USAGE'))),
        quote_ident(pg_get_userbyid(c.relowner))
 FROM pg_class c

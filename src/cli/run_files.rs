@@ -8,7 +8,7 @@ use clap::Args;
 use ledger::event::Scope;
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
-use ledger::store::private::{self, Dir};
+use ledger::store::private::{self, Dir, Refused};
 use serde::Serialize;
 
 use super::export::{failures, rollback_data};
@@ -33,13 +33,16 @@ impl RunFilesArgs {
         let Some(dir) = &self.out else { return Ok(()) };
         Dir::made(dir).map(drop).map_err(|error| {
             let failure = Failure::usage(format!("cannot make the directory {}", dir.display()));
-            failure.because(error).hint(match private::leads_to(dir, Metadata::is_dir) {
-                Some(to) => format!("`--out {}` names what it leads to itself", private::quoted(&to)),
-                None => {
+            let on_the_way = Refused::of(&error).filter(|refused| refused.path() != dir);
+            let hint = match (private::leads_to(dir, Metadata::is_dir), on_the_way) {
+                (Some(to), _) => format!("`--out {}` names what it leads to itself", private::quoted(&to)),
+                (None, Some(refused)) => refused.advice().to_owned(),
+                (None, None) => {
                     "`--out` names another directory: one that is there, or a new one where you may write"
                         .to_owned()
                 }
-            })
+            };
+            failure.because(error).hint(hint)
         })
     }
 

@@ -190,6 +190,7 @@ fn s5_what_is_written_where_a_flag_says_goes_through_no_directory_link_of_anothe
         for args in all_args {
             let args: Vec<&str> = args.iter().map(String::as_str).collect();
             let ran = run(&at, &args).code(2).says("is a symbolic link of another user (uid 65534)");
+            let ran = ran.says("Name another file, or work in a directory of your own");
             let mut names: Vec<_> =
                 fs::read_dir(&victim).unwrap().map(|file| file.unwrap().file_name()).collect();
             names.sort();
@@ -223,6 +224,9 @@ fn s5_what_is_written_where_a_flag_says_goes_through_no_directory_link_of_anothe
     mode(&at.work(), 0o777);
     run(&at, &["countries", "-o", "mine/a"]).code(2).says("(mode 0777)").says("chmod go-w /");
     run(&at, &["countries", "--log-file", "mine/b"]).code(2).says("(mode 0777)").says("chmod go-w /");
+    run(&at, &["plan", "--country", "FR", "--out", "mine/e"]).code(2).says("(mode 0777)").says("chmod go-w /");
+    let ran = run(&at, &["migrate", "--country", "FR", "--yes", "--out", "mine/d"]).code(2);
+    ran.says("(mode 0777)").says("chmod go-w /");
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub struct Grid {
     pub rows: Vec<Vec<Cell>>,
     /// The last row, where there is something to add up.
     pub total: Option<Vec<Cell>>,
+    /// Whether people read each row by itself where whole words do not fit side by side.
+    pub is_apart: bool,
 }
 
 /// A column's heading.
@@ -117,7 +119,11 @@ impl Sheet {
 impl Grid {
     /// With these columns and no row yet.
     pub fn new(columns: impl Into<Vec<Column>>) -> Self {
-        Self { columns: columns.into(), rows: Vec::new(), total: None }
+        Self { columns: columns.into(), rows: Vec::new(), total: None, is_apart: false }
+    }
+    /// The same, of which people read each row by itself where whole words do not fit side by side: paths and URLs.
+    pub fn apart(columns: impl Into<Vec<Column>>) -> Self {
+        Self { is_apart: true, ..Self::new(columns) }
     }
     /// Goes on with a row.
     ///

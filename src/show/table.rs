@@ -3,7 +3,8 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
 
-use super::sheet::{Grid, Part, Sheet, flat};
+use super::human::wrapped;
+use super::sheet::{Cell, Grid, Part, Sheet, flat};
 
 /// What fits every terminal, mail and ticket.
 const COLUMNS: u16 = 80;
@@ -50,6 +51,10 @@ fn lines(grid: &Grid) -> String {
         width if width <= SHORT_CHARS || grid.columns[index].is_number => width,
         _ => longest_word(grid, index),
     };
+    let narrowest = (0..grid.columns.len()).map(|index| longest_word(grid, index) + PADDING).sum::<u16>();
+    if grid.is_apart && narrowest > COLUMNS {
+        return rows(grid);
+    }
     let keeps_short = (0..grid.columns.len()).map(|index| least(index) + PADDING).sum::<u16>() <= COLUMNS;
     for (index, of) in grid.columns.iter().enumerate() {
         let is_short = widest(grid, index) <= SHORT_CHARS;
@@ -66,6 +71,26 @@ fn lines(grid: &Grid) -> String {
     }
     let text = table.to_string().replace(JOINT, " ");
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+/// Each row by itself: its first value, and below that the others with their names, a line each.
+fn rows(grid: &Grid) -> String {
+    let mut lines = Vec::new();
+    for row in grid.all_rows() {
+        lines.extend(wrapped(&row[0].for_people(), " "));
+        for (cell, column) in row.iter().zip(&grid.columns).skip(1) {
+            let value = cell.for_people();
+            if *cell != Cell::Unknown && !value.is_empty() {
+                let line = format!("{}: {value}", column.name);
+                // A path that is longer than a line is so on the next one, too.
+                match value.contains(' ') {
+                    true => lines.extend(wrapped(&line, "   ")),
+                    false => lines.push(format!("   {line}")),
+                }
+            }
+        }
+    }
+    lines.join("\n")
 }
 
 /// The longest text of a column, in characters.
@@ -109,7 +134,7 @@ fn longest_word(grid: &Grid, column: usize) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Cell, Column, hostile};
+    use super::super::{Column, hostile};
     use super::*;
 
     fn sheet(parts: Vec<Part>) -> Sheet {
@@ -165,6 +190,30 @@ mod tests {
         let text = lines(&grid);
         assert!(text.contains(&long), "a word is not broken: {text}");
         assert!(text.contains("sentence"), "{text}");
+    }
+
+    #[test]
+    fn c9_rows_whose_words_do_not_fit_side_by_side_are_read_one_by_one() {
+        let columns = ["Class", "Path", "File id", "Used by"].map(Column::text);
+        let path = format!("/venues/{}", "p".repeat(60));
+        let mut grid = Grid::apart(columns);
+        grid.row(["orphan".into(), "/a/b.jpg".into(), "6673".into(), Cell::Empty]);
+        assert!(lines(&grid).starts_with(" Class   Path      File id  Used by\n orphan  /a/b.jpg  6673"));
+        grid.row([
+            "foreign".into(),
+            path.as_str().into(),
+            Cell::Unknown,
+            "public.notes in the row with id 7 ".repeat(3).into(),
+        ]);
+        let text = lines(&grid);
+        let expected = format!(
+            " orphan\n   Path: /a/b.jpg\n   File id: 6673\n foreign\n   Path: {path}\n   Used by: public.notes in the row"
+        );
+        assert!(text.starts_with(&expected), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        let long = "p".repeat(100);
+        grid.row(["orphan".into(), long.as_str().into(), Cell::Empty, Cell::Empty]);
+        assert!(lines(&grid).ends_with(&format!(" orphan\n   Path: {long}")), "a word is not broken");
     }
 
     #[test]

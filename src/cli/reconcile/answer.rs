@@ -299,8 +299,8 @@ impl Answer {
     fn name(&self, sheet: &mut Sheet) {
         let all = self.findings.files.iter().chain(&self.named.files);
         let mut files =
-            Grid::new(["Class", "Path", "File id", "Of which ledgers", "Used by"].map(Column::text));
-        let mut reasons = Grid::new(["Path", "Why it is not ours, or not ours alone"].map(Column::text));
+            Grid::apart(["Class", "Path", "File id", "Of which ledgers", "Used by"].map(Column::text));
+        let mut reasons = Grid::apart(["Path", "Why it is not ours, or not ours alone"].map(Column::text));
         for file in all {
             if let Some(why) = &file.why {
                 reasons.row([file.path.as_str().into(), Cell::Text(why.clone())]);
@@ -313,7 +313,7 @@ impl Answer {
                 file.used_by.clone().map_or(Cell::Empty, Cell::Text),
             ]);
         }
-        let mut entries = Grid::new(["Class", "Venue", "Place", "URL", "File id"].map(Column::text));
+        let mut entries = Grid::apart(["Class", "Venue", "Place", "URL", "File id"].map(Column::text));
         for entry in &self.findings.entries {
             entries.row([
                 show::word(&entry.class).into(),
@@ -327,7 +327,7 @@ impl Answer {
             let bad = ["bad_array".into(), Cell::Id(venue.0), Cell::Unknown, Cell::Unknown, Cell::Unknown];
             entries.row(bad);
         }
-        let mut believed = Grid::new(["Class", "Path", "File id", "Venue", "Instead"].map(Column::text));
+        let mut believed = Grid::apart(["Class", "Path", "File id", "Venue", "Instead"].map(Column::text));
         for file in self.findings.believed.iter().chain(&self.named.believed) {
             let moved = file.moved_to.as_ref().map(|path| format!("moved to {path}"));
             let replaced = file.replaced_by.as_ref().map(|id| format!("file {id} is there"));

@@ -23,7 +23,7 @@ impl Unreadable {
 
     /// All of them, for people.
     pub(super) fn grid(all: &[Self]) -> Grid {
-        let mut grid = Grid::new(["Path", "File id", "Why it cannot be read"].map(Column::text));
+        let mut grid = Grid::apart(["Path", "File id", "Why it cannot be read"].map(Column::text));
         for file in all {
             let said = |said: &Option<String>| said.clone().map_or(Cell::Unknown, Cell::Text);
             grid.row([said(&file.path), said(&file.file_id), Cell::Text(file.why.clone())]);

@@ -8,6 +8,7 @@ use ledger::ids::{CdnPath, FileId, LedgerId};
 use ledger::ledger::Ledger;
 use ledger::report::{Provenance, provenances};
 use ledger::state::PathKey;
+use ledger::trouble::Treatment;
 
 use super::RunError;
 use super::claims::Claims;

@@ -224,7 +224,10 @@ fn s5_what_is_written_where_a_flag_says_goes_through_no_directory_link_of_anothe
     mode(&at.work(), 0o777);
     run(&at, &["countries", "-o", "mine/a"]).code(2).says("(mode 0777)").says("chmod go-w /");
     run(&at, &["countries", "--log-file", "mine/b"]).code(2).says("(mode 0777)").says("chmod go-w /");
-    run(&at, &["plan", "--country", "FR", "--out", "mine/e"]).code(2).says("(mode 0777)").says("chmod go-w /");
+    run(&at, &["plan", "--country", "FR", "--out", "mine/e"])
+        .code(2)
+        .says("(mode 0777)")
+        .says("chmod go-w /");
     let ran = run(&at, &["migrate", "--country", "FR", "--yes", "--out", "mine/d"]).code(2);
     ran.says("(mode 0777)").says("chmod go-w /");
 }

@@ -50,7 +50,7 @@ const BROKEN_MAX: usize = 20;
 const ALSO: [&str; 4] =
     ["row put back", "cached 404 served", "file of two databases", "swept beside another database"];
 /// What comes about a few times in a thousand histories.
-const SELDOM: [&str; 8] = [
+const SELDOM: [&str; 7] = [
     "used up",
     "wrong key",
     "plan run",
@@ -58,7 +58,6 @@ const SELDOM: [&str; 8] = [
     "left by a person",
     "row put back as its image is left",
     "cached version served",
-    "lost to another database",
 ];
 
 /// How often each thing came about.

@@ -162,6 +162,14 @@ fn rows(world: &mut Inner, venues: i64) -> BTreeMap<i64, Held> {
 }
 
 async fn live(world: &Arc<World>, trim: &Trim, dir: &Path) {
+    // Before all else, when neither has used what the other sent, or in the end.
+    let sweeps = {
+        let mut world = world.lock();
+        if world.has_two_databases() && trim.acts_max.is_none() { world.dice.u32(0..3) } else { 0 }
+    };
+    if sweeps == 1 {
+        sweep_beside(world, dir).await;
+    }
     let acts = world.lock().dice.u32(1..7);
     for act in 1..=acts.min(trim.acts_max.unwrap_or(acts)) {
         if is_noticed(world) {
@@ -201,11 +209,7 @@ async fn live(world: &Arc<World>, trim: &Trim, dir: &Path) {
             }
         }
     }
-    let sweeps = {
-        let mut world = world.lock();
-        world.has_two_databases() && trim.acts_max.is_none() && world.dice.bool()
-    };
-    if sweeps {
+    if sweeps == 2 {
         sweep_beside(world, dir).await;
     }
     end(world, dir).await;

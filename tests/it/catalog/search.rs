@@ -52,6 +52,7 @@ async fn s7_a_look_sees_every_rows_text_and_then_what_was_written_since(world: W
         );
     }
     world.write(2, "[\"changed\"]").await;
+    world.settled().await;
     let (texts, seen) = look(&world, &[], Some(seen)).await;
     assert!(has(&texts, "venue 2: [\"changed\"]"), "{texts:?}");
     let is_counted = !world.is_sqlite();

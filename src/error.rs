@@ -155,11 +155,9 @@ impl Failure {
                 if let Some(refused) = Refused::of(&source) {
                     return Self::usage(message).hint(refused.advice());
                 }
-                let exit = match source.kind() {
-                    ErrorKind::ResourceBusy => Exit::Held,
-                    _ => Exit::CannotGoOn,
-                };
-                let failure = Self::new(exit, message);
+                // The system calls more busy than a file that another program has locked: a mount point, say.
+                let is_locked = source.kind() == ErrorKind::ResourceBusy && source.raw_os_error().is_none();
+                let failure = Self::new(if is_locked { Exit::Held } else { Exit::CannotGoOn }, message);
                 let hint = match source.kind() {
                     ErrorKind::AlreadyExists | ErrorKind::InvalidData => return failure,
                     ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "Make room on its disk",
@@ -167,7 +165,7 @@ impl Failure {
                         "Let this user write to it and to its directory, or name another: `--ledger PATH`. What only \
                          reads works on a copy too"
                     }
-                    ErrorKind::ResourceBusy => "Another program keeps it locked, perhaps `sqlite3` or a backup: let it end",
+                    _ if is_locked => "Another program keeps it locked, perhaps `sqlite3` or a backup: let it end",
                     ErrorKind::OutOfMemory => "Give the program more memory (`ulimit -v`, or the limit of its container)",
                     ErrorKind::NotFound => "See that its directory is there, or name another: `--ledger PATH`",
                     _ if source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {

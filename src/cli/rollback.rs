@@ -7,7 +7,7 @@ use ledger::event::{Ending, Scope, Verb};
 use ledger::ids::RunId;
 use ledger::ledger::Ledger;
 use ledger::plan;
-use ledger::state::{RunStatus, State};
+use ledger::state::{Aim, RunStatus, State};
 use ledger::store::LedgerError;
 use serde::Serialize;
 
@@ -134,9 +134,10 @@ fn scope(ledger: &Ledger, args: &RollbackArgs) -> Result<Scope, Failure> {
             RunStatus::Finished(Ending::Closed) => {
                 format!("`longshore rollback {}` puts back what it had left", typed(&of.started.scope))
             }
-            _ => "`longshore migrate` moves again what it put back, and `longshore populate --matches FILE` adds again \
-                  what it took out"
-                .to_owned(),
+            _ if has_taken_out(ledger.state(), run) => {
+                "`longshore populate --matches FILE` adds again what it took out".to_owned()
+            }
+            _ => "`longshore migrate` moves again what it put back".to_owned(),
         }));
     }
     if let Some(scope) = &scope {
@@ -151,19 +152,30 @@ fn scope(ledger: &Ledger, args: &RollbackArgs) -> Result<Scope, Failure> {
     })
 }
 
+/// Whether a rollback took back what a `populate` had added.
+fn has_taken_out(state: &State, run: RunId) -> bool {
+    let plans = state.run(run).map_or(&[][..], |run| run.plans()).iter();
+    let back = plans.filter_map(|planned| state.plan(*planned)).filter_map(|plan| match &plan.aim {
+        Aim::Back(images) => Some(images),
+        Aim::Forward | Aim::Add => None,
+    });
+    back.flat_map(|images| images.iter()).filter_map(|id| state.image(*id)).any(|image| image.is_added)
+}
+
 /// Refuses to roll back over rows that an unfinished run may have written without the ledger knowing of it.
 fn refuse_over_unfinished(state: &State, scope: &Scope) -> Result<(), Failure> {
     let Some(run) = plan::in_the_way(state, scope).last().copied() else { return Ok(()) };
-    let verb = state.run(run).map_or("", |of| of.started.verb.name());
+    let of = &state.run(run).expect("an unfinished run is in its ledger").started;
+    let verb = of.verb.name();
     let what =
         format!("the unfinished run {run} ({verb}) may have updated rows of {} already", name_of(scope));
     let failure = Failure::new(Exit::Held, what)
         .because("the ledger does not know of that yet, and the rollback would leave it")
         .hint(format!("`longshore resume --run {run}` finishes it"));
-    Err(match verb {
-        "rollback" => failure,
-        _ => failure.hint(format!("`longshore rollback --run {run}` takes it back first")),
-    })
+    Err(failure.hint(match of.verb {
+        Verb::Rollback => format!("`longshore rollback {}` takes its place", typed(&of.scope)),
+        Verb::Migrate | Verb::Populate => format!("`longshore rollback --run {run}` takes it back first"),
+    }))
 }
 
 fn preview(context: &Context<'_>, ledger: &Ledger, scope: &Scope) -> Preview {

@@ -138,7 +138,7 @@ fn put_back(
     };
     put_back().map_err(|failure: Failure| {
         failure
-            .because("the row may be updated already, and is looked at before its image is left; nothing is left yet")
+            .because("the row may be updated already, and is looked at before its image is left; no image is closed yet")
             .hint("Once that is mended, the same command again")
     })
 }

@@ -172,8 +172,7 @@ fn c6_a_rollback_is_finished_by_resume_and_not_rolled_back() {
     site.run_idle(&["rollback", "--run", &run, "--yes"])
         .code(2)
         .says("is a rollback itself")
-        .says("`longshore migrate` moves again what it put back")
-        .says("populate --matches FILE` adds again what it took out");
+        .says("`longshore migrate` moves again what it put back");
 }
 
 /// What a rollback could not do is taken up by its own number; where a later one closed it, by the place.

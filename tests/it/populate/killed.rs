@@ -113,7 +113,9 @@ fn c6_what_an_unfinished_run_may_have_written_is_not_rolled_over() {
     lock.execute_batch("ROLLBACK").unwrap();
     for how in ["--dry-run", "--yes"] {
         let refused = at.run_idle(&["rollback", "--run", &added, how]).code(22);
-        refused.says(&format!("(migrate) holds venues of run {added}")).says("`longshore resume --run");
+        refused
+            .says(&format!("(migrate) may have updated rows of run {added} already"))
+            .says("`longshore resume --run");
     }
     at.run(&["resume", "--yes"]).code(0);
     at.run(&["rollback", "--venue-id", "11", "--yes"]).code(0);
@@ -123,8 +125,10 @@ fn c6_what_an_unfinished_run_may_have_written_is_not_rolled_over() {
     assert!(kill_after(&at, &["rollback", "--run", &added, "--yes"], 3));
     lock.execute_batch("ROLLBACK").unwrap();
     at.run_idle(&["rollback", "--venue-id", "11", "--yes"]).code(0).says("Nothing is left to roll back");
-    at.run(&["resume", "--yes"]).code(0);
+    let back = run_of(&at.run_json(&["resume", "--yes"]).code(0));
     assert_eq!(texts(&at), before);
+    let again = at.run_idle(&["rollback", "--run", &back, "--yes"]).code(2);
+    again.says("populate --matches FILE` adds again what it took out");
     at.run(&["ledger", "verify"]).code(0);
 }
 

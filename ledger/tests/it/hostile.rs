@@ -2,6 +2,7 @@
 //! what was there. `PROPTEST_CASES` asks for more of them than the usual few.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use ledger::images::{Array, Change, Found, edit};
 use ledger::ledger::Ledger;
@@ -10,6 +11,8 @@ use ledger::wire::{decode, encode};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+
+use crate::tampering::{every_event, write};
 
 const LINES: [&str; 4] = [
     include_str!("../golden/v1.jsonl"),
@@ -138,27 +141,51 @@ proptest! {
 
     #[test]
     fn e7_a_file_hurt_in_several_places_is_refused_or_says_what_was_written(
-        file in hurts(), log in proptest::option::of(hurts()), name in select(vec!["v1.ledger", "v2.ledger"]),
+        file in hurts(), log in hurts(), which in 0..3_usize,
     ) {
-        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+        let (bytes, wal, whole) = &ledgers()[which];
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(name);
-        std::fs::copy(&golden, &path).unwrap();
-        let whole = heads(&path).unwrap();
-        for ending in ["-wal", "-shm"] {
-            let _ = std::fs::remove_file(dir.path().join(format!("{name}{ending}")));
-        }
-        let bytes = std::fs::read(&golden).unwrap();
+        let path = dir.path().join("a.ledger");
         std::fs::write(&path, hurt(bytes.clone(), &file)).unwrap();
-        if let Some(log) = log {
-            // No log at all, but as large as one.
-            std::fs::write(dir.path().join(format!("{name}-wal")), hurt(bytes, &log)).unwrap();
+        if let Some(wal) = wal {
+            std::fs::write(dir.path().join("a.ledger-wal"), hurt(wal.clone(), &log)).unwrap();
         }
         match heads(&path) {
             Ok(found) => prop_assert!(whole.starts_with(&found), "{:?}", found.last()),
             Err(error) => prop_assert!(error.is_about_what_it_says(), "{}", error),
         }
     }
+}
+
+/// A ledger's file, its log where it has one, and the head at each event.
+type Whole = (Vec<u8>, Option<Vec<u8>>, Vec<String>);
+
+/// A ledger of each schema, and one as a killed writer leaves it, with its newest events in the log alone.
+fn ledgers() -> &'static [Whole; 3] {
+    static MADE: OnceLock<[Whole; 3]> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let [old, new] = ["v1.ledger", "v2.ledger"].map(|name| {
+            let path = dir.path().join(name);
+            std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name), &path)
+                .unwrap();
+            (std::fs::read(&path).unwrap(), None, heads(&path).unwrap())
+        });
+        let (path, records) = (dir.path().join("killed"), every_event().records);
+        write(&path, &records[..records.len() - 9]);
+        let mut writer = Ledger::open(&path, "test").unwrap();
+        let before = heads(&path).unwrap();
+        records[records.len() - 9..].chunks(3).for_each(|batch| writer.append(batch).unwrap());
+        let (file, log) =
+            (std::fs::read(&path).unwrap(), std::fs::read(dir.path().join("killed-wal")).unwrap());
+        let whole = heads(&path).unwrap();
+        drop(writer);
+        // The file alone is a ledger that ends sooner.
+        let alone = dir.path().join("alone");
+        std::fs::write(&alone, &file).unwrap();
+        assert_eq!((heads(&alone).unwrap(), whole.len()), (before, records.len()));
+        [old, new, (file, Some(log), whole)]
+    })
 }
 
 /// The head at each event.

@@ -6,9 +6,13 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::amount::Amount;
 use super::kinds::KINDS;
-use super::order::{CDN_OPERATIONS, ORIGIN_OPERATIONS};
+use super::order::{CDN_OPERATIONS, ORIGIN_OPERATIONS, What};
 use super::{Faults, Order};
+
+/// Requests of each operation that an order alone is met by.
+const ROUNDS: usize = 12;
 
 /// Words of the language and what is none, one behind the other.
 fn orders() -> impl Strategy<Value = String> {
@@ -60,6 +64,38 @@ fn orders() -> impl Strategy<Value = String> {
     ]
 }
 
+/// Standing alone, an order befalls just those requests that it names: none before its `after`, as many as it says, and
+/// with the fault that it says.
+fn does_what_it_says(order: &Order, seed: u64) -> Result<(), TestCaseError> {
+    let What::Fault(fault) = order.what() else { return Ok(()) };
+    // What ends by a clock may end here at any request.
+    if order.lasts().is_some() {
+        return Ok(());
+    }
+    let faults = Faults::seeded(seed);
+    faults.order(order.clone());
+    let all = || CDN_OPERATIONS.into_iter().chain(ORIGIN_OPERATIONS);
+    let (mut met, mut given) = (0, 0);
+    for path in ["/uploads/a.jpg", "/b.jpg"].into_iter().cycle().take(ROUNDS) {
+        for op in all() {
+            let got = faults.next_at(op, path);
+            if !order.is_for(op, path) {
+                prop_assert!(got.is_none(), "{} of {}", op, path);
+                continue;
+            }
+            let is_meant = match order.amount() {
+                Amount::Always => met >= order.after(),
+                Amount::Times(times) => met >= order.after() && given < *times,
+                // Which of the requests are meant follows from the seed.
+                Amount::Share(_) => met >= order.after() && got.is_some(),
+            };
+            prop_assert_eq!(got.map(|got| format!("{got:?}")), is_meant.then(|| format!("{fault:?}")));
+            (met, given) = (met + 1, given + u64::from(is_meant));
+        }
+    }
+    Ok(())
+}
+
 fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_000)
 }
@@ -77,6 +113,7 @@ proptest! {
                 Ok(order) => {
                     prop_assert_eq!(order.to_string(), text.trim());
                     prop_assert_eq!(format!("{:?}", order.to_string().parse::<Order>().unwrap()), format!("{order:?}"));
+                    does_what_it_says(&order, seed)?;
                     faults.order(order);
                 }
                 Err(why) => {
@@ -86,10 +123,10 @@ proptest! {
             }
         }
         for op in CDN_OPERATIONS.into_iter().chain(ORIGIN_OPERATIONS) {
-            for _ in 0..12 {
+            for _ in 0..ROUNDS {
                 faults.next_at(op, "/uploads/a.jpg");
             }
-            prop_assert_eq!(faults.counts()[op], 12);
+            prop_assert_eq!(faults.counts()[op], ROUNDS as u64);
         }
         let told = faults.standing();
         prop_assert!(told.len() <= texts.len() + 2, "{:?}", told);

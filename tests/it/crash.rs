@@ -95,6 +95,7 @@ fn at_every_step(
             if seen.load(Ordering::SeqCst) <= n {
                 assert!(is_done(&end), "{end:?}");
                 assert!(n >= 3, "there were only {n} moments {name}");
+                println!("{kind:?}: died at each of {n} moments {name}");
                 break;
             }
             assert!(matches!(end, Err(RunError::Died)), "{end:?}");

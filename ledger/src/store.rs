@@ -236,17 +236,19 @@ impl Store {
         upto: Seq,
         mut each: impl FnMut(Placed) -> Result<(), E>,
     ) -> Result<(), E> {
+        let missing = |seq| LedgerError::damaged(&self.path, seq, "it is missing");
         let (quoted, mut expected) = (serde_json::Value::from(text).to_string(), Seq(1));
         self.scan(&format!("seq <= {}", upto.0 as i64), None, expected, |row| {
             if row.seq != expected {
-                return Err(LedgerError::damaged(&self.path, expected, "it is missing").into());
+                return Err(missing(expected).into());
             }
             expected = row.seq.next();
             match row.body.contains(&quoted) {
                 true => each((row.seq, self.decode(row.seq, row.body)?)),
                 false => Ok(()),
             }
-        })
+        })?;
+        if expected <= upto { Err(missing(expected).into()) } else { Ok(()) }
     }
 
     /// One event that was verified when the ledger was opened.

@@ -16,6 +16,7 @@ use ledger::event::Record;
 use ledger::ids::Seq;
 use ledger::ledger::Ledger;
 use ledger::store::LedgerError;
+use ledger::wire::encode;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
@@ -27,6 +28,9 @@ use crate::support::*;
 const HANGING: Duration = Duration::from_secs(30);
 /// How much more memory the process may have needed at its peak than before the first altered file, in KiB.
 const MEMORY_MAX_KB: u64 = 64 * 1024;
+
+/// The id of a file of which several events tell.
+const MENTIONED: &str = "d";
 
 /// What a file says.
 type Said = Result<(Head, Vec<Record>), LedgerError>;
@@ -127,6 +131,51 @@ fn read(path: &Path) -> Said {
         Ok::<_, LedgerError>(())
     })?;
     Ok((ledger.head(), records))
+}
+
+/// Asks an opened ledger for its events in every other way that it can be asked: from some of them on, each of these alone, and those that
+/// mention a file. Whatever became of its file, an answer is what was written, or there is none. Gives how many there are not.
+fn refused(
+    bench: &Bench,
+    ledger: &Ledger,
+    seqs: impl Iterator<Item = u64>,
+    what: &dyn std::fmt::Display,
+) -> usize {
+    type Events = Result<Vec<Record>, LedgerError>;
+    let all = |ask: &dyn Fn(&mut Vec<Record>) -> Result<(), LedgerError>| {
+        let mut told = Vec::new();
+        ask(&mut told).map(|()| told)
+    };
+    let mut refused = 0;
+    let mut is_true = |told: Events, written: &[Record], asked: &dyn std::fmt::Display| match told {
+        Ok(told) => assert!(told == written, "{what}: {asked}: it tells of {} events", told.len()),
+        Err(LedgerError::Damaged { .. }) => refused += 1,
+        Err(other) => panic!("{what}: {asked}: {other:?}"),
+    };
+    for seq in seqs {
+        let from = seq as usize - 1;
+        let from_on = all(&|told| {
+            ledger.events(Seq(seq), |(_, record)| {
+                told.push(record);
+                Ok(())
+            })
+        });
+        is_true(from_on, &bench.records[from..], &format_args!("from {seq} on"));
+        let alone = ledger.store().record(Seq(seq)).map(|record| vec![record]);
+        is_true(alone, &bench.records[from..=from], &format_args!("{seq} alone"));
+    }
+    let mentioned = all(&|told| {
+        ledger.mentions(MENTIONED, |(_, record)| {
+            told.push(record);
+            Ok(())
+        })
+    });
+    let quoted = format!("\"{MENTIONED}\"");
+    let mentions: Vec<Record> =
+        bench.records.iter().filter(|record| encode(record).contains(&quoted)).cloned().collect();
+    assert!(mentions.len() >= 2, "{mentions:?}");
+    is_true(mentioned, &mentions, &"what mentions a file");
+    refused
 }
 
 /// The most memory that this process has needed so far.

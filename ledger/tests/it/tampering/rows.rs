@@ -6,7 +6,7 @@ use ledger::ledger::Ledger;
 use ledger::wire::encode;
 use rusqlite::{Connection, params};
 
-use super::Bench;
+use super::{Bench, refused};
 
 /// Gives back what was done, whatever it was.
 fn undone(intruder: &mut Connection, sql: &str, see: impl FnOnce()) {
@@ -164,4 +164,22 @@ fn c12_a_tail_cut_off_and_a_whole_forgery_are_seen_by_an_older_head_alone() {
     // An older head than the forged event does not show it: what it proves is what came before it.
     let before = bench.heads[forged - 1];
     assert_eq!(Ledger::read(&bench.path).unwrap().store().head_at(before.seq).unwrap(), Some(before));
+}
+
+/// What was verified when a ledger was opened is read again later, and may have gone by then: one event, or all from one on.
+#[test]
+fn e7_events_that_go_from_under_a_reader_are_missed_however_they_are_asked_for() {
+    let bench = Bench::new(4096);
+    let (last, mut intruder) = (bench.last() as usize, bench.intruder());
+    let ledger = Ledger::read(&bench.path).unwrap();
+    let all = |what: &dyn std::fmt::Display| refused(&bench, &ledger, 1..=bench.last(), what);
+    for n in 1..=last {
+        // From each event up to the one that is gone on, that one alone, and all that mention a file.
+        let mut see = |sql: &str, missed: usize| {
+            undone(&mut intruder, sql, || assert_eq!(all(&sql), missed, "{sql}"));
+        };
+        see(&format!("DELETE FROM event WHERE seq = {n}"), n + 2);
+        see(&format!("DELETE FROM event WHERE seq >= {n}"), last + (last - n + 1) + 1);
+    }
+    assert_eq!(all(&"all is as it was"), 0);
 }

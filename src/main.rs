@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::Poll;
 
 use clap::Parser;
@@ -19,6 +19,8 @@ const HANGUP: usize = 2;
 
 /// The exit code that the first panic on any thread asks for, whatever the command says then; 0 without one.
 static PANICKED: AtomicU8 = AtomicU8::new(0);
+/// Whether all workers are there. Until then nothing is begun.
+static HAS_BEGUN: AtomicBool = AtomicBool::new(false);
 
 /// The whole program. Tests start it inside their own, where the disk can fail.
 pub fn main() -> ExitCode {
@@ -27,6 +29,11 @@ pub fn main() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     std::panic::set_hook(Box::new(|panic| {
         let exit = show::panicked(panic).code();
+        if !HAS_BEGUN.load(Ordering::SeqCst) {
+            // Where the system gives a thread for one worker and none for the next, unwinding would wait for the first,
+            // which nobody tells to end.
+            std::process::exit(exit.into());
+        }
         let _the_first_counts = PANICKED.compare_exchange(0, exit, Ordering::SeqCst, Ordering::SeqCst);
     }));
     let cli = Cli::parse();
@@ -49,6 +56,7 @@ fn run(cli: Cli) -> u8 {
             return Exit::CannotGoOn.code();
         }
     };
+    HAS_BEGUN.store(true, Ordering::SeqCst);
     {
         // With somebody who hears it, a file that may not grow (`ulimit -f`) is an error of the write; without, the
         // system ends the program without a word.

@@ -1,6 +1,7 @@
 //! The program with less memory than it wants.
 
 use super::place::{Place, Verb, each_in};
+use crate::kill::hand::Going;
 use crate::support::program::{Ran, under};
 use crate::support::stage::Kind;
 
@@ -29,4 +30,19 @@ fn e5_with_too_little_memory_it_ends_and_the_next_goes_on() {
         ran.code != Some(0)
     });
     assert!(ended > 0);
+}
+
+/// Somewhere between starting and not, the system gives threads for some of the workers.
+#[test]
+fn e5_with_memory_for_some_of_its_workers_it_says_so_and_ends() {
+    let place = Place::new(Kind::Sqlite);
+    let args = ["status"];
+    let ends = |limit_kb: usize| {
+        let command = under(&format!("ulimit -v {limit_kb}"), &place.site.command(&args));
+        Going::spawn(command, &args).end()
+    };
+    let ends: Vec<Ran> = (STARTS_KB..2 * STARTS_KB).step_by(1_000).map(ends).collect();
+    let told = ends.iter().filter(|ran| ran.stderr.contains("no more threads"));
+    let codes: Vec<_> = told.map(|ran| ran.code).collect();
+    assert!(!codes.is_empty() && codes.iter().all(|code| *code == Some(30)), "{codes:?}");
 }

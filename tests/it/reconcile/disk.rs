@@ -16,7 +16,7 @@ use crate::support::stage::Kind;
 fn is_cut_short(at: &mut Workplace, args: &[&str], meanwhile: impl Fn(&Workplace)) -> (Ran, String) {
     let api = Line::to(at.sandbox.imagekit.addr);
     let straight = at.settings.insert("IMAGEKIT_API_URL".into(), format!("http://{}", api.address));
-    api.order(Some(Fault { passing: Passing::ToServer, with: "DELETE /", nth: 1, harm: Harm::Held }));
+    api.order(Some(Fault { with: "DELETE /", ..Fault::at(Passing::ToServer, 1, Harm::Held) }));
     let files = at.sandbox.imagekit.files();
     let mut going = Going::start(at, args);
     going.reach("its second deletion", || api.has_struck());

@@ -53,6 +53,8 @@ pub struct Fault {
     pub passing: Passing,
     /// Of these, only pieces with this text in them count.
     pub with: &'static str,
+    /// Of these, only those count that pass once the program has sent this text on their connection.
+    pub behind: &'static str,
     /// Which.
     pub nth: u64,
     /// How.
@@ -62,12 +64,13 @@ pub struct Fault {
 impl Fault {
     /// Of all pieces, the n-th.
     pub fn at(passing: Passing, nth: u64, harm: Harm) -> Self {
-        Self { passing, with: "", nth, harm }
+        Self { passing, with: "", behind: "", nth, harm }
     }
+}
 
-    fn is_of(&self, piece: &[u8]) -> bool {
-        self.with.is_empty() || piece.windows(self.with.len()).any(|text| text == self.with.as_bytes())
-    }
+/// Whether a text stands in a piece, as the empty one does in each.
+fn holds(piece: &[u8], text: &str) -> bool {
+    text.is_empty() || piece.windows(text.len()).any(|part| part == text.as_bytes())
 }
 
 #[derive(Default)]
@@ -159,10 +162,15 @@ impl Inner {
     }
 
     /// What happens to what is about to pass.
-    fn meets(&self, passing: Passing, piece: &[u8]) -> Option<Harm> {
+    fn meets(&self, passing: Passing, piece: &[u8], fate: &Fate) -> Option<Harm> {
         let mut state = self.state.lock().unwrap();
         state.counts[passing as usize] += 1;
-        let fault = state.fault.filter(|fault| fault.passing == passing && fault.is_of(piece))?;
+        let fault = state.fault?;
+        let sends_it = passing == Passing::ToServer && holds(piece, fault.behind);
+        let is_behind = fate.is_behind.fetch_or(sends_it, Ordering::SeqCst) || sends_it;
+        if fault.passing != passing || !(fault.behind.is_empty() || is_behind) || !holds(piece, fault.with) {
+            return None;
+        }
         let nth = state.of_fault;
         state.of_fault += 1;
         if nth != fault.nth {
@@ -183,12 +191,14 @@ struct Over {
 struct Fate {
     is_silent: AtomicBool,
     has_no_answer: AtomicBool,
+    /// The program has sent what the fault waits for.
+    is_behind: AtomicBool,
 }
 
 /// Serves one connection.
 async fn joined(mut program: TcpStream, inner: Arc<Inner>) {
     let fate = Fate::default();
-    match inner.meets(Passing::Opened, &[]) {
+    match inner.meets(Passing::Opened, &[], &fate) {
         None | Some(Harm::Half | Harm::Unanswered) => {}
         Some(Harm::Cut) => return,
         Some(Harm::Reset | Harm::ResetBehind) => return program.set_zero_linger().unwrap(),
@@ -247,7 +257,7 @@ async fn pass(
         if passing == Passing::ToProgram && fate.has_no_answer.load(Ordering::SeqCst) {
             return Err(over(false));
         }
-        let harm = inner.meets(passing, &piece[..n]);
+        let harm = inner.meets(passing, &piece[..n], fate);
         let mut passes = n;
         match harm {
             None | Some(Harm::ResetBehind) => {}

@@ -24,27 +24,28 @@ const COMMITS: u64 = 12;
 
 fn outlasts(kind: Kind, verb: Verb, some: u64) {
     let struck = each_is_harmed(kind, verb, &[Part::Database], &BREAKS, some);
-    assert!(struck >= 4 * some, "{struck}");
+    // Six of the ways have two pieces that matter most.
+    assert!(struck >= 6 * some + 12, "{struck}");
 }
 
 #[test]
 fn e3_a_migration_outlasts_each_break_of_its_line_to_postgres() {
-    outlasts(Kind::Postgres, Verb::Migrate, 5);
+    outlasts(Kind::Postgres, Verb::Migrate, 4);
 }
 
 #[test]
 fn e3_a_migration_outlasts_each_break_of_its_line_to_pgbouncer() {
-    outlasts(Kind::Pgbouncer, Verb::Migrate, 2);
+    outlasts(Kind::Pgbouncer, Verb::Migrate, 1);
 }
 
 #[test]
 fn e3_a_resumed_migration_outlasts_each_break_of_its_line_to_postgres() {
-    outlasts(Kind::Postgres, Verb::Resume, 2);
+    outlasts(Kind::Postgres, Verb::Resume, 1);
 }
 
 #[test]
 fn e3_a_rollback_outlasts_each_break_of_its_line_to_postgres() {
-    outlasts(Kind::Postgres, Verb::RollbackAndDelete, 2);
+    outlasts(Kind::Postgres, Verb::RollbackAndDelete, 1);
 }
 
 /// The server commits and its word for it never arrives, for each of the last commits in its turn: those of the rows,

@@ -16,7 +16,7 @@ use crate::support::program::Ran;
 use crate::support::site::Site;
 use crate::support::stage::{Kind, Roads, Rows, Stage};
 
-/// Set, each piece is harmed in its turn. Else a few of them, in equal distances from the first to the last.
+/// Set, each piece is harmed in its turn. Else a few of them, in equal distances, and those that matter most.
 const ALL: &str = "LONGSHORE_FAULTS_ALL";
 /// Worlds beside each other: most of the time each waits for its next try.
 const LANES: usize = 3;
@@ -296,16 +296,36 @@ fn undisturbed(place: &Place, verb: Verb) -> Held {
     place.held()
 }
 
-/// Of so many, those that are chosen: all, or a few. One more than there are is among them: a run that survives.
+/// Of so many, those that are chosen: all, and one more than there are, which is a run that survives; or a few, each from
+/// the middle of its part.
 pub fn chosen(count: u64, some: u64) -> BTreeSet<u64> {
     match std::env::var_os(ALL) {
         Some(_) => (0..=count).collect(),
-        None => (0..some).map(|n| n * count / some).chain([count]).collect(),
+        None => (0..some).map(|n| (2 * n + 1) * count / (2 * some)).collect(),
+    }
+}
+
+/// What passes there and matters most, once of each: a row's update, its commit, an upload, a deletion, and their answers.
+/// None where all that passes is harmed in its turn.
+pub fn marked(part: Part, verb: Verb, passing: Passing, harm: Harm) -> Vec<Fault> {
+    const UPDATE: &str = "UPDATE venues SET venue_images";
+    let fault = |with, behind, nth| Fault { with, behind, ..Fault::at(passing, nth, harm) };
+    let deletes = verb == Verb::RollbackAndDelete;
+    match (part, passing) {
+        _ if std::env::var_os(ALL).is_some() => Vec::new(),
+        // The statement comes first, and then what it is to write.
+        (Part::Database, Passing::ToServer) => vec![fault("", UPDATE, 1), fault("COMMIT", UPDATE, 0)],
+        (Part::Database, Passing::ToProgram) => vec![fault("UPDATE 1", "", 0), fault("COMMIT", UPDATE, 0)],
+        (Part::Upload, Passing::ToServer) => vec![fault("POST /", "", 0)],
+        (Part::Upload, Passing::ToProgram) => vec![fault("fileId", "", 0)],
+        (Part::Api, Passing::ToServer) if deletes => vec![fault("DELETE /", "", 0)],
+        (Part::Api, Passing::ToProgram) if deletes => vec![fault("", "DELETE /", 0)],
+        _ => Vec::new(),
     }
 }
 
 /// The faults that these ways make of what passes on these lines while a command is at work. `some` is how many are
-/// chosen of each where not all are.
+/// chosen of each where not all are; those that matter most come on top.
 pub fn faults(
     kind: Kind,
     verb: Verb,
@@ -321,7 +341,8 @@ pub fn faults(
             let count = place.line(*part).count(*passing);
             assert!(count > 0, "nothing passes: {passing:?} {part:?} {verb:?}");
             let nths = chosen(count, some).into_iter();
-            faults.extend(nths.map(|nth| (*part, Fault::at(*passing, nth, *harm))));
+            let spread = nths.map(|nth| Fault::at(*passing, nth, *harm));
+            faults.extend(spread.chain(marked(*part, verb, *passing, *harm)).map(|fault| (*part, fault)));
         }
     }
     faults
@@ -371,6 +392,8 @@ pub fn each_is_harmed(kind: Kind, verb: Verb, parts: &[Part], ways: &[(Passing, 
         let mut ran = place.site.run(&verb.args());
         ran.args = format!("{} with {part:?} {fault:?}", ran.args);
         let has_struck = place.line(*part).has_struck();
+        // How many pieces pass differs from run to run, and not that these do.
+        assert!(has_struck || (fault.with, fault.behind) == ("", ""), "nothing was harmed: {ran}");
         place.comes_to(verb, end, &ran, false);
         has_struck
     })

@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use ledger::ids::{CdnPath, ContentHash, FileId, Format};
 use ledger::trouble::TroubleKind;
 use longshore::outside::Trouble;
+use longshore::outside::http_client_builder;
 use longshore::outside::imagekit::{
     Cdn, CdnFile, Deleted, ImageKit, ImageKitOptions, Listed, Stored, Upload,
 };
@@ -22,6 +23,7 @@ use tempfile::TempDir;
 use crate::pretended::cdn::Seat;
 use crate::pretended::process::Process;
 use crate::pretended::{fair_world, world};
+use crate::support::library::form;
 use crate::support::pictures::jpeg;
 
 /// A CDN, a spool, and a folder on it that nobody else uses.
@@ -34,6 +36,8 @@ pub struct Bench {
     /// The files that were stored, whatever became of them.
     stored: Mutex<Vec<FileId>>,
     pretended: Option<Arc<world::World>>,
+    /// Where people upload to, and with which key.
+    editors: Option<(url::Url, String)>,
     _running: Option<Running>,
     _dir: TempDir,
 }
@@ -49,6 +53,7 @@ impl Bench {
             lag: Duration::ZERO,
             stored: Mutex::default(),
             pretended: None,
+            editors: None,
             _running: None,
             _dir: dir,
         }
@@ -62,7 +67,8 @@ impl Bench {
         let api = || url(running.api_url());
         let options = ImageKitOptions::new("private_sandbox", url(running.url_endpoint()), api(), api());
         let cdn = Box::new(ImageKit::new(options).unwrap());
-        Self { _running: Some(running), ..Self::new(cdn, dir) }
+        let editors = Some((api(), "private_sandbox".to_owned()));
+        Self { editors, _running: Some(running), ..Self::new(cdn, dir) }
     }
 
     async fn pretended() -> Self {
@@ -98,6 +104,21 @@ impl Bench {
             }
             other => panic!("{name}: {other:?}"),
         }
+    }
+
+    /// Somebody makes these bytes the new version of a file.
+    async fn edited(&self, file: &CdnFile, bytes: &[u8]) {
+        if let Some(world) = &self.pretended {
+            let mut world = world.lock();
+            let file = world.cdn.get_mut(&file.id.to_string()).unwrap();
+            (file.bytes, file.versions) = (bytes.into(), file.versions + 1);
+            return;
+        }
+        let (url, key) = self.editors.as_ref().expect("a CDN that people can upload to");
+        let url = url.join("api/v1/files/upload").unwrap();
+        let sent = http_client_builder().build().unwrap().post(url).basic_auth(key, Some(""));
+        let form = form(file.path.as_str(), bytes.to_vec());
+        sent.multipart(form).send().await.unwrap().error_for_status().unwrap();
     }
 
     /// Asks a listing until it says so, as long as it may lag.
@@ -166,6 +187,7 @@ holds_for_every_cdn!(
     c4_a_file_is_found_by_its_exact_path,
     c13_a_listing_keeps_to_its_folder_and_its_pages,
     s7_tags_are_replaced,
+    s7_an_editors_version_is_a_second_one_of_the_same_file,
     s7_a_file_is_deleted_once,
     s7_many_files_are_deleted_and_the_missing_named,
     c7_the_untouched_bytes_are_hashed,
@@ -255,6 +277,23 @@ async fn s7_tags_are_replaced(bench: &Bench) {
         assert_eq!(tagged, CdnFile { tags, ..file.clone() }, "nothing but the tags changes");
         assert_eq!(bench.cdn.details(&file.id).await, Ok(Some(tagged)));
     }
+}
+
+async fn s7_an_editors_version_is_a_second_one_of_the_same_file(bench: &Bench) {
+    let file = bench.store("a.jpg", &jpeg(41, 23)).await;
+    let new = jpeg(300, 200);
+    bench.edited(&file, &new).await;
+    let now = bench.cdn.details(&file.id).await.unwrap().unwrap();
+    assert_eq!((&now.id, &now.path, now.bytes), (&file.id, &file.path, new.len() as u64));
+    assert!(!now.is_first_version(), "{now:?}");
+    let versions = bench.cdn.versions(&file.id).await.unwrap();
+    let [one, other] = &versions[..] else { panic!("{versions:?}") };
+    assert_ne!(one.version, other.version);
+    assert_eq!(versions.iter().filter(|version| version.is_first_version()).count(), 1, "{versions:?}");
+    assert!(versions.iter().any(|version| version.version == now.version), "{versions:?}");
+    assert_eq!(bench.cdn.original_hash(&now.url, new.len() as u64).await, Ok(ContentHash::of(&new)));
+    assert_eq!(bench.cdn.delete(&file.id).await, Ok(true));
+    assert_eq!(bench.cdn.versions(&file.id).await, Ok(vec![]), "all versions go with it");
 }
 
 async fn s7_a_file_is_deleted_once(bench: &Bench) {

@@ -147,13 +147,18 @@ pub fn sides(bytes: &[u8]) -> (u32, u32) {
     (100 + bytes.len() as u32, 80)
 }
 
+/// The id of a file's n-th version: the first has the file's.
+fn version_of(file: &File, n: u32) -> String {
+    match n {
+        1 => file.id.clone(),
+        more => format!("{}{more}", &file.id[1..]),
+    }
+}
+
 /// As ImageKit tells of it.
 pub fn described(file: &File) -> CdnFile {
     let (width, height) = sides(&file.bytes);
-    let version = match file.versions {
-        1 => file.id.clone(),
-        more => format!("{}{more}", &file.id[1..]),
-    };
+    let version = version_of(file, file.versions);
     CdnFile {
         id: file.id.parse().expect("an id"),
         path: file.path.parse().expect("a path"),
@@ -261,7 +266,9 @@ impl Cdn for Seat {
             judge::saw(world, number, &id);
             let Some(file) = world.cdn.get_mut(&id) else { return Ok(Vec::new()) };
             file.see(number);
-            Ok(vec![described(file); file.versions as usize])
+            let version = |n| version_of(file, n).parse().expect("an id");
+            let told = |n| CdnFile { version: Some(version(n)), ..described(file) };
+            Ok((1..=file.versions).rev().map(told).collect())
         };
         self.0.request(Part::Api, look).await
     }

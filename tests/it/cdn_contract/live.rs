@@ -69,12 +69,13 @@ async fn c4_the_real_imagekit_is_as_we_picture_it() {
     let endpoint: url::Url = setting("IMAGEKIT_LIVE_URL_ENDPOINT").parse().expect("a URL endpoint");
     let run = format!("/longshore-contract-{:08x}", fastrand::u32(..));
     let bench = async |part: &str| {
-        let [upload, api] =
-            ["https://upload.imagekit.io/", "https://api.imagekit.io/"].map(|it| it.parse().unwrap());
+        let [upload, api] = ["https://upload.imagekit.io/", "https://api.imagekit.io/"]
+            .map(|it| it.parse::<url::Url>().unwrap());
+        let editors = Some((upload.clone(), key.clone()));
         let options = ImageKitOptions::new(key.as_str(), endpoint.clone(), upload, api);
         let cdn = Box::new(ImageKit::new(options).unwrap());
         let folder = format!("{run}/{part}");
-        Bench { folder, lag: LAG_MAX, ..Bench::new(cdn, tempfile::tempdir().unwrap()) }
+        Bench { folder, lag: LAG_MAX, editors, ..Bench::new(cdn, tempfile::tempdir().unwrap()) }
     };
     let differences = differences(bench).await;
     assert!(

@@ -92,7 +92,7 @@ impl Stage {
 }
 
 /// An upload to exactly this path, whatever is there.
-fn form(path: &str, bytes: Vec<u8>) -> Form {
+pub fn form(path: &str, bytes: Vec<u8>) -> Form {
     let (folder, name) = path.rsplit_once('/').unwrap();
     Form::new()
         .text("fileName", name.to_owned())

@@ -133,8 +133,9 @@ fn read(path: &Path) -> Said {
     Ok((ledger.head(), records))
 }
 
-/// Asks an opened ledger for its events in every other way that it can be asked: from some of them on, each of these alone, and those that
-/// mention a file. Whatever became of its file, an answer is what was written, or there is none. Gives how many there are not.
+/// Asks an opened ledger for its events in every other way that it can be asked: from some of them on, each of these alone,
+/// and those that mention a file. Whatever became of its file, an answer is what was written, or there is none. Gives how many
+/// there are not.
 fn refused(
     bench: &Bench,
     ledger: &Ledger,

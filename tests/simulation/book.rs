@@ -7,6 +7,7 @@ use ledger::ids::{ImageId, Seq, VenueId};
 use ledger::ledger::Ledger;
 use ledger::store::LedgerError;
 
+use super::entries;
 use super::judge::external;
 use super::world::Inner;
 
@@ -101,6 +102,7 @@ fn told_before(world: &Inner, ledger: usize, event: &Event) -> Option<String> {
 }
 
 fn note(world: &mut Inner, ledger: usize, record: &Record) {
+    entries::note(world, ledger, &record.event);
     if let Event::RolledBack(e) = &record.event {
         // What was taken back may be moved again, whoever had left it.
         let is_back = |image: &ImageId| {

@@ -28,7 +28,7 @@ bugs! {
     RowToldBefore: "a row update is written down before it is made", 0;
     FileToldBefore: "an upload is written down before the file is stored", 0;
     FoundDoneLost: "a row update that is found done is taken for somebody else's change", 69;
-    DriftOverwritten: "an entry that somebody has changed is overwritten", 1;
+    DriftOverwritten: "an entry that somebody has changed is overwritten", 123;
     MatchedByIndex: "an entry is found by its place in the array", 6;
     Reformatted: "a row is written as a JSON library prints it", 0;
     RowNotLocked: "a row is read, and written later without a lock", 9;
@@ -45,7 +45,7 @@ bugs! {
     SpellingUnseen: "uses of a file are not found where its URL is percent-encoded", 63;
     UsesAskedOnce: "uses of a file are not asked for again before it is deleted", 0;
     RestoredWrongly: "a rollback puts an entry back with another height", 0;
-    RestoredUnchecked: "a rollback overwrites an entry that somebody has changed", 100;
+    RestoredUnchecked: "a rollback overwrites an entry that somebody has changed", 180;
     RestoredWhole: "a rollback puts the first array back as a whole", 1;
     RowLeftBehind: "an image that is given up leaves its row", 24;
     LeftUnlooked: "the row of an image that a person leaves is not looked at", 711;

@@ -16,6 +16,7 @@ use tokio::time::sleep;
 
 use super::bug::Bug;
 use super::database::Seat;
+use super::entries;
 use super::judge::{completed, elements};
 use super::process::Process;
 
@@ -61,13 +62,7 @@ impl False {
         match (self.bug, right) {
             (Bug::WrittenForNothing, Rewrite::Leave) => Rewrite::Write(held.map(str::to_owned)),
             (Bug::MatchedByIndex, right) => self.by_index(id, held, rewrite).unwrap_or(right),
-            (_, right) if is_unchecked => {
-                let base = match &right {
-                    Rewrite::Write(text) => text.clone(),
-                    Rewrite::Leave => held.map(str::to_owned),
-                };
-                self.by_index(id, base.as_deref(), rewrite).unwrap_or(right)
-            }
+            (_, right) if is_unchecked => self.over_edits(id, held, rewrite).unwrap_or(right),
             (Bug::RowLeftBehind, Rewrite::Write(Some(ref text)))
                 if !self.is_back() && takes_out(held, text) && !puts_in(held, text) =>
             {
@@ -100,6 +95,27 @@ impl False {
         }
         let written = format!("[{}]", entries.join(", "));
         (elements(text?) != elements(&written)).then_some(Rewrite::Write(Some(written)))
+    }
+
+    /// Takes an entry that somebody has edited for what it was before.
+    fn over_edits(&self, id: i64, held: Option<&str>, rewrite: &Rewriting<'_>) -> Option<Rewrite> {
+        let held = elements(held?);
+        let before: Vec<Option<String>> = {
+            let world = self.process.world.lock();
+            held.iter().map(|entry| entries::unedited(&world, self.process.ledger, id, entry)).collect()
+        };
+        let as_before: Vec<&str> =
+            held.iter().zip(&before).map(|(entry, before)| before.as_deref().unwrap_or(entry)).collect();
+        let Rewrite::Write(Some(done)) = rewrite(Some(&format!("[{}]", as_before.join(", ")))) else {
+            return None;
+        };
+        let mut done = elements(&done);
+        for (place, done) in done.iter_mut().enumerate() {
+            if as_before.get(place) == Some(done) {
+                *done = held[place];
+            }
+        }
+        (done != held).then(|| Rewrite::Write(Some(format!("[{}]", done.join(", ")))))
     }
 
     async fn read_and_write(&self, venue: VenueId, rewrite: &Rewriting<'_>) -> Result<Row, Trouble> {

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ledger::event::{Scope, Verb};
-use ledger::ids::{ContentHash, LedgerId};
+use ledger::ids::{ContentHash, LedgerId, VenueId};
 use longshore::outside::Trouble;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::cdn::{File, url_of};
+use super::entries::{self, Values};
 use super::process::Process;
 use super::runs;
 use super::world::Inner;
@@ -81,6 +82,17 @@ fn members(entry: &str) -> BTreeMap<String, &RawValue> {
 
 fn text(of: &BTreeMap<String, &RawValue>, key: &str) -> Option<String> {
     serde_json::from_str(of.get(key)?.get()).ok()
+}
+
+/// Whether it is an entry of ours.
+pub fn is_ours(entry: &str) -> bool {
+    text(&members(entry), "source").as_deref() == Some("trivia_advisor_migration")
+}
+
+/// The keys of an entry that Longshore may change, and their values.
+pub fn ours(entry: &str) -> Values {
+    let all = members(entry).into_iter().filter(|(key, _)| OURS.contains(&key.as_str()));
+    all.map(|(key, value)| (key, value.get().to_owned())).collect()
 }
 
 /// An entry that says that its picture is on the CDN: the file's id and URL.
@@ -192,7 +204,9 @@ pub fn written(world: &mut Inner, by: &Process, id: i64, after: Option<&str>) {
     if before == after {
         return world.break_promise(format!("row {id} is written for nothing"));
     }
-    let (mut before, mut after) = (elements(before.unwrap_or("[]")), elements(after.unwrap_or("[]")));
+    let (before, after) = (before.unwrap_or("[]"), after.unwrap_or("[]"));
+    entries::written(world, by.ledger, id, before, after);
+    let (mut before, mut after) = (elements(before), elements(after));
     if let Err(why) = runs::sized(world, by, &mut before, &mut after) {
         return world.break_promise(format!("row {id}: {why}"));
     }
@@ -201,7 +215,6 @@ pub fn written(world: &mut Inner, by: &Process, id: i64, after: Option<&str>) {
             let all = members(entry).into_iter().filter(|(key, _)| !OURS.contains(&key.as_str()));
             all.map(|(key, value)| (key, value.get().to_owned())).collect()
         };
-        let is_ours = |entry| text(&members(entry), "source").as_deref() == Some("trivia_advisor_migration");
         if !is_ours(old) || !is_ours(new) || theirs(old) != theirs(new) {
             return world.break_promise(format!("row {id}: other people's {old} became {new}"));
         }
@@ -224,6 +237,26 @@ pub fn written(world: &mut Inner, by: &Process, id: i64, after: Option<&str>) {
             if touched.is_none_or(|touched| known.is_none_or(|known| touched < known)) {
                 world.break_promise(format!("row {id} came to name {file}: {why}"));
             }
+        }
+    }
+}
+
+/// A person leaves pictures of a venue: its row has none of them completed that no ledger tells of.
+pub fn left<'a>(world: &mut Inner, ledger: usize, venue: VenueId, urls: impl Iterator<Item = &'a String>) {
+    // An older ledger has forgotten what it did, and who writes an old text back may put anything back.
+    if world.people.forgot.contains(&true) {
+        return;
+    }
+    let row = world.database(ledger).rows.get(&venue.0).filter(|row| !row.is_stale);
+    let Some(row) = row.and_then(|row| row.images.clone()) else { return };
+    let done: Vec<String> =
+        elements(&row).into_iter().filter(|entry| completed(entry).is_some()).filter_map(original).collect();
+    for url in urls.filter(|url| done.contains(url)) {
+        if !world.books.iter().any(|book| book.done.contains(url)) {
+            world.break_promise(format!(
+                "{url} is left in row {}, which has it completed, and no event tells so",
+                venue.0
+            ));
         }
     }
 }

@@ -15,6 +15,7 @@ mod command;
 mod coverage;
 mod database;
 mod disk;
+mod entries;
 mod false_cdn;
 mod false_database;
 mod faults;

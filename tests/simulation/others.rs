@@ -117,8 +117,11 @@ fn edit(world: &mut Inner, fault: Fault, entries: &mut Vec<String>) {
                 0 => entries[at].replacen('{', &format!(r#"{{"note": {n}.50, "#), 1),
                 // Another order of keys, and so another text.
                 1 => entries[at].replacen(r#", "source""#, r#",  "source""#, 1),
-                // A key of ours.
-                _ => entries[at].replacen(r#""height": null"#, &format!(r#""height": {n}"#), 1),
+                // A key of ours, of an entry that waits or of one that is done.
+                _ => match entries[at].contains(r#""height": 80,"#) {
+                    true => entries[at].replacen(r#""height": 80,"#, &format!(r#""height": {n},"#), 1),
+                    false => entries[at].replacen(r#""height": null"#, &format!(r#""height": {n}"#), 1),
+                },
             };
         }
         _ => {}

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use super::bug::Bug;
 use super::command::{Begin, Ended, operator, target};
 use super::process::Process;
-use super::{clock, database, people};
+use super::{clock, database, judge, people};
 
 fn start(verb: Verb, scope: Scope, options: Options, close: Vec<RunId>, selection: Selection) -> Begin {
     Begin::Start(Box::new((Start { verb, scope, options, close }, selection)))
@@ -205,6 +205,7 @@ pub async fn skip(
     ledger.append(&records)?;
     let mut world = process.world.lock();
     world.count("left by a person");
+    judge::left(&mut world, process.ledger, venue, left.iter().map(|(url, _)| url));
     for (url, image) in left {
         let of = world.people.left.entry((process.ledger, venue.0, url));
         let (_, images) = of.or_insert_with(|| (Instant::now(), Vec::new()));

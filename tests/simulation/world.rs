@@ -12,6 +12,7 @@ use super::bug::Bug;
 use super::cdn::Library;
 use super::database::Database;
 use super::disk::Disks;
+use super::entries::Entries;
 use super::faults::{Fault, Weather};
 use super::judge::Notes;
 use super::known::Known;
@@ -51,6 +52,8 @@ pub struct Inner {
     pub notes: BTreeMap<u64, Notes>,
     /// What each ledger's processes have written down.
     pub books: [Book; LEDGERS],
+    /// What entries of ours held when they were planned or written.
+    pub entries: Entries,
     /// A planted bug; none in the program as it is.
     pub bug: Option<Bug>,
     /// How often each thing came about.
@@ -87,6 +90,7 @@ impl World {
             storms: [None; Part::ALL.len()],
             notes: BTreeMap::new(),
             books: Default::default(),
+            entries: Entries::default(),
             bug: None,
             happened: BTreeMap::new(),
             wrong: Vec::new(),

@@ -46,6 +46,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Runtime;
 
+pub use drive::exit_of;
 pub use interrupt::Interrupt;
 pub use open::can_open_files;
 

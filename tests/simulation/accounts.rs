@@ -84,27 +84,27 @@ fn files_explained(world: &mut Inner, ledgers: &[Read<'_>]) {
     }
     let (mut named, mut failed) = (BTreeSet::new(), BTreeSet::new());
     for ledger in ledgers {
-        let mut hashes = BTreeMap::new();
+        let book = &world.books[ledger.number];
+        let mut excuse = |venue: VenueId, image: Option<ImageId>| {
+            failed.extend(book.path_of(venue, image).map(|path| (ledger.number, path)));
+        };
         each(ledger, |event| match event {
-            Event::Downloaded(e) => drop(hashes.insert(e.image, e.hash)),
             Event::Uploaded(e) => drop(named.insert(e.file_id.to_string())),
             Event::Failed(e) => {
                 named.extend(e.file_id.as_ref().map(ToString::to_string));
                 // No answer told the id of what was stored.
-                let hash = e.image.and_then(|image| hashes.get(&image));
-                failed.extend(
-                    hash.filter(|_| e.step == StepName::Upload).map(|hash| hash.to_string()[..16].to_owned()),
-                );
+                if e.step == StepName::Upload {
+                    excuse(e.venue, e.image);
+                }
             }
             // What is there of it may have been sent by a process that died before it could tell.
-            Event::Skipped(Stopped { image: Some(image), .. })
-            | Event::Closed(Closed { image: Some(image), .. }) => {
-                failed.extend(hashes.get(image).map(|hash| hash.to_string()[..16].to_owned()));
+            Event::Skipped(Stopped { venue, image, .. }) | Event::Closed(Closed { venue, image, .. }) => {
+                excuse(*venue, *image);
             }
             _ => {}
         });
     }
-    let has_failed = |path: &str| failed.iter().any(|hash| path.contains(hash));
+    let has_failed = |file: &File| file.made_by.is_some_and(|by| failed.contains(&(by, file.path.clone())));
     // Who was cut off behind an upload, and then rolled back instead of resumed, knows nothing of the file: `reconcile` does.
     let resumes = |by: usize| {
         let mut runs = ledgers.get(by).into_iter().flat_map(|ledger| ledger.state().runs());
@@ -114,7 +114,7 @@ fn files_explained(world: &mut Inner, ledgers: &[Read<'_>]) {
     let unexplained: Vec<String> = files
         .filter(|file| file.made_by.is_some_and(|by| !world.people.forgot[by]))
         .filter(|file| file.made_by.is_some_and(resumes) && !named.contains(&file.id))
-        .filter(|file| !has_failed(&file.path))
+        .filter(|file| !has_failed(file))
         // A request that arrives late finds nothing there where others have deleted what its repetition sent.
         .filter(|file| {
             let is_before =

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger::event::{Event, Record, Work};
-use ledger::ids::{ImageId, Seq, VenueId};
+use ledger::event::{Event, Record, StepName, Work};
+use ledger::ids::{CdnPath, ContentHash, Format, ImageId, Seq, VenueId};
 use ledger::ledger::Ledger;
 use ledger::store::LedgerError;
 
 use super::entries;
 use super::judge::external;
+use super::process::Process;
+use super::reach::Reach;
 use super::world::Inner;
 
 /// What is known of a ledger.
@@ -24,6 +26,14 @@ pub struct Book {
     pub arrays: BTreeMap<i64, Option<String>>,
     /// Files whose deletion is written down.
     deleted: BTreeSet<String>,
+    /// How far its runs may reach.
+    pub reach: Reach,
+    /// What was downloaded for each image.
+    hashes: BTreeMap<ImageId, ContentHash>,
+    /// What each venue was called when it was planned.
+    slugs: BTreeMap<VenueId, Option<String>>,
+    /// Files that some event tells of.
+    named: BTreeSet<String>,
     /// The last row that was taken back: what it held before, and holds.
     pub taken_back: Option<(VenueId, String, String)>,
 }
@@ -32,6 +42,12 @@ impl Book {
     /// Whether the entry with a URL may be moved by this ledger now.
     pub fn has_planned(&self, url: &str) -> bool {
         self.planned.contains(url)
+    }
+
+    /// Where the file of an image goes.
+    pub fn path_of(&self, venue: VenueId, image: Option<ImageId>) -> Option<String> {
+        let (hash, slug) = (self.hashes.get(&image?)?, self.slugs.get(&venue)?);
+        Some(CdnPath::new(slug.as_deref(), venue, hash, Format::Jpeg).to_string())
     }
 }
 
@@ -112,8 +128,13 @@ fn note(world: &mut Inner, ledger: usize, record: &Record) {
         world.people.left.retain(|(by, ..), (_, images)| *by != ledger || !images.iter().any(is_back));
     }
     let book = &mut world.books[ledger];
+    book.reach.note(record);
     match &record.event {
+        Event::Downloaded(e) => drop(book.hashes.insert(e.image, e.hash)),
+        Event::Uploaded(e) => drop(book.named.insert(e.file_id.to_string())),
+        Event::Failed(e) => book.named.extend(e.file_id.as_ref().map(ToString::to_string)),
         Event::Planned(e) => {
+            book.slugs.insert(e.venue, e.slug.clone());
             let Work::Move(entries) = &e.work else { return };
             book.arrays.insert(e.venue.0, e.array.clone());
             for url in entries.iter().filter_map(|entry| external(entry)) {
@@ -153,5 +174,24 @@ pub fn finished(world: &mut Inner, ledger: usize, process: u64) {
 pub fn asked_for(world: &mut Inner, ledger: usize, url: &str) {
     if world.books[ledger].done.contains(url) {
         world.break_promise(format!("{url} is asked for, and is done"));
+    }
+}
+
+/// A run of a process has appended events: what failed names the file that the process was told of.
+pub fn named(world: &mut Inner, by: &Process, records: &[Record]) {
+    for record in records {
+        let Event::Failed(e) = &record.event else { continue };
+        let book = &world.books[by.ledger];
+        let path =
+            book.path_of(e.venue, e.image).filter(|_| e.file_id.is_none() && e.step == StepName::Upload);
+        let told = path.and_then(|path| world.notes.get(&by.number)?.told.get(&path));
+        let Some(file) = told.and_then(|id| world.cdn.get(id)) else { continue };
+        if file.made_by == Some(by.ledger) && file.touched.is_none() && !book.named.contains(&file.id) {
+            let (id, path) = (file.id.clone(), file.path.clone());
+            world.break_promise(format!(
+                "an image fails without the word that {id} is at {path}: {}",
+                e.message
+            ));
+        }
     }
 }

@@ -34,6 +34,8 @@ bugs! {
     RowNotLocked: "a row is read, and written later without a lock", 9;
     LockForEver: "no time-out ends a session that stands still and holds a row's lock", 80;
     OtherCountry: "rows of another country than the run's are moved", 6;
+    OtherCity: "rows of another city than the run's are moved", 39;
+    LimitIgnored: "more venues are moved than the limit allows", 43;
     WrittenForNothing: "a row is written though nothing in it is to be changed", 2;
     ClaimNotChecked: "a claim is believed to be held for as long as the process lives", 0;
     ClaimElsewhere: "the claim is on another country than the row's", 0;
@@ -48,9 +50,9 @@ bugs! {
     RestoredUnchecked: "a rollback overwrites an entry that somebody has changed", 180;
     RestoredWhole: "a rollback puts the first array back as a whole", 1;
     RowLeftBehind: "an image that is given up leaves its row", 24;
-    LeftUnlooked: "the row of an image that a person leaves is not looked at", 711;
+    LeftUnlooked: "the row of an image that a person leaves is not looked at", 720;
     LastUploadOnly: "only the last upload of an image is known in its row", 17;
-    ResumedOverRollback: "resume goes on with a run that was rolled back", 11;
+    ResumedOverRollback: "resume goes on with a run that was rolled back", 12;
     OverwritingUpload: "an upload overwrites the file at its path", 2;
     OldUploadBelieved: "a file that was uploaded once is believed to be there", 8;
     ListingBelieved: "a file that the listing names is neither asked for by its id nor read", 2;

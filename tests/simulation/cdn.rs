@@ -209,6 +209,14 @@ pub fn url_of(path: &str) -> String {
 /// What one process sees of ImageKit and the origin.
 pub struct Seat(pub Arc<Process>);
 
+impl Seat {
+    /// The process is told of a file.
+    fn hears(&self, file: &CdnFile) {
+        let mut world = self.0.world.lock();
+        world.notes(self.0.number).told.insert(file.path.to_string(), file.id.to_string());
+    }
+}
+
 #[async_trait]
 impl Cdn for Seat {
     async fn upload(&self, upload: &Upload, _spool: &Spool) -> Result<Stored, Trouble> {
@@ -243,6 +251,9 @@ impl Cdn for Seat {
             })
             .await;
         judge::answered(&mut self.0.world.lock(), process, &upload.path.to_string(), &answer);
+        if let Ok(Stored::Now(file)) = &answer {
+            self.hears(file);
+        }
         answer
     }
 
@@ -257,7 +268,9 @@ impl Cdn for Seat {
             file.see(number);
             Ok(Some(described(file)))
         };
-        self.0.request(Part::Api, look).await
+        let answer = self.0.request(Part::Api, look).await?;
+        answer.iter().for_each(|file| self.hears(file));
+        Ok(answer)
     }
 
     async fn versions(&self, file: &FileId) -> Result<Vec<CdnFile>, Trouble> {
@@ -279,7 +292,9 @@ impl Cdn for Seat {
             let mut listed = world.cdn.listed().filter(|file| file.path == path);
             Ok(listed.next().map(described))
         };
-        self.0.request(Part::Api, find).await
+        let answer = self.0.request(Part::Api, find).await?;
+        answer.iter().for_each(|file| self.hears(file));
+        Ok(answer)
     }
 
     async fn list(&self, folder: &str, skip: u64, limit: u32) -> Result<Listed, Trouble> {

@@ -5,13 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ledger::event::{CdnDeleted, Event, Opened, Operator, Options, Record, Scope, Tally, Target, Verb};
+use ledger::event::{CdnDeleted, Event, Opened, Operator, Options, Record, Scope, Target, Verb};
 use ledger::ids::{LedgerId, RunId};
 use ledger::ledger::Ledger;
 use ledger::plan;
 use ledger::report::{believed, provenances};
 use ledger::state::State;
 use ledger::store::LedgerError;
+use longshore::cli::exit_of;
+use longshore::error::Exit;
 use longshore::limits::IMAGE_BYTES_MAX;
 use longshore::outside::spool::Spool;
 use longshore::runner::reconcile::{BelievedClass, FileClass, Grounds, ask_for_unlisted, judge, survey};
@@ -27,7 +29,7 @@ use super::faults::Fault;
 use super::process::Process;
 use super::world::Inner;
 use super::{
-    book, cdn, clock, database, disk, false_cdn, false_database, judge, known, steering, tally, verbs,
+    book, cdn, clock, database, disk, false_cdn, false_database, known, reach, steering, tally, verbs,
 };
 
 /// What a person types.
@@ -235,7 +237,11 @@ async fn obey(
             let (start, selection) = *of;
             let needs_cdn = start.verb == Verb::Migrate || start.options.delete_cdn_files;
             process.does(start.verb, &start.scope, start.options.input.as_ref());
-            judge::takes(&mut process.world.lock(), process.number, &start.scope, start.verb);
+            takes(process, &start.scope, &start.options, start.verb);
+            let mut start = start;
+            if process.world.lock().bug == Some(Bug::LimitIgnored) {
+                start.options.limit = None;
+            }
             let setting = setting(process, path, selection, needs_cdn);
             runner::start(ledger, start, setting).await?
         }
@@ -247,20 +253,19 @@ async fn obey(
             }
             let needs_cdn = verb == Verb::Migrate || options.delete_cdn_files;
             process.does(verb, &of.started.scope, options.input.as_ref());
-            judge::takes(&mut process.world.lock(), process.number, &of.started.scope, verb);
+            takes(process, &of.started.scope, &options, verb);
+            reach::goes_on(&mut process.world.lock(), process.number, run);
             let selection = verbs::selection(process, of);
             let setting = setting(process, path, selection, needs_cdn);
             runner::resume(ledger, run, options, retry_failed, setting).await?
         }
     };
     let mut world = process.world.lock();
-    let is_success = match &turned.1 {
-        End::Finished(_, Tally { failed, skipped, drifted, venues_failed, left_out, .. }) => {
-            failed + skipped + drifted + venues_failed + left_out == 0 || world.bug == Some(Bug::SuccessSaid)
-        }
-        End::Paused(_) => false,
+    let exit = match &turned.1 {
+        End::Finished(..) if world.bug == Some(Bug::SuccessSaid) => Exit::Done,
+        end => exit_of(end),
     };
-    tally::told(&mut world, ledger, turned.0, is_success);
+    tally::told(&mut world, ledger, turned.0, matches!(turned.1, End::Paused(_)), exit);
     Ok(match turned.1 {
         End::Finished(..) => {
             book::finished(&mut world, process.ledger, process.number);
@@ -268,6 +273,15 @@ async fn obey(
         }
         End::Paused(paused) => Ended::Paused(paused.message),
     })
+}
+
+/// The rules hear what a command is about.
+fn takes(process: &Process, scope: &Scope, options: &Options, verb: Verb) {
+    let mut world = process.world.lock();
+    // A plan that was saved is run as it is.
+    let limit = options.limit.filter(|_| options.input.is_none());
+    reach::takes(&mut world, process.number, scope, limit);
+    world.notes(process.number).is_back = verb == Verb::Rollback;
 }
 
 /// What a command comes to.
@@ -310,6 +324,8 @@ fn setting(process: &Arc<Process>, path: &Path, selection: Selection, needs_cdn:
                     world.people.appended[hears.ledger].extend_from_slice(records);
                 }
                 book::appended(&mut world, hears.ledger, records);
+                book::named(&mut world, &hears, records);
+                reach::appended(&mut world, &hears, records);
             }
         }),
         watch: None,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use ledger::event::Scope;
 use ledger::ids::VenueId;
 use longshore::outside::Trouble;
 use longshore::outside::catalog::search::{Search, See, Seen, Texts};
@@ -19,6 +20,7 @@ use super::database::Seat;
 use super::entries;
 use super::judge::{completed, elements};
 use super::process::Process;
+use super::reach;
 
 /// What stands between the runner and the seat of its process.
 pub struct False {
@@ -179,7 +181,10 @@ impl Catalog for False {
     }
 
     async fn venues(&self, place: Place, after: Option<VenueId>, limit: u32) -> Result<Vec<Venue>, Trouble> {
-        let place = if self.bug == Bug::OtherCountry { Place::Everywhere } else { place };
+        let place = match (self.bug, place) {
+            (Bug::OtherCountry, _) | (Bug::OtherCity, Place::City(_)) => Place::Everywhere,
+            _ => place,
+        };
         self.seat.venues(place, after, limit).await
     }
 
@@ -278,6 +283,12 @@ pub async fn write_again(process: &Arc<Process>) -> Result<(), ClaimRefused> {
     let Some((venue, before, after)) = taken_back else { return Ok(()) };
     let countries = process.world.lock().database(process.ledger).countries_of(venue.0);
     let Some(country) = countries.last().copied() else { return Ok(()) };
+    {
+        let mut world = process.world.lock();
+        let Some(run) = world.books[process.ledger].reach.rolled_back(venue) else { return Ok(()) };
+        reach::takes(&mut world, process.number, &Scope::Everywhere, None);
+        reach::goes_on(&mut world, process.number, run);
+    }
     let seat = Seat(process.clone());
     let claim = seat.claim(Some(country).filter(|country| *country != "none"), "resume").await?;
     claim.check().await?;

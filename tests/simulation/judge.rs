@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use ledger::event::{Scope, Verb};
 use ledger::ids::{ContentHash, LedgerId, VenueId};
 use longshore::outside::Trouble;
 use serde_json::value::RawValue;
@@ -12,6 +11,7 @@ use tokio::time::Instant;
 use super::cdn::{File, url_of};
 use super::entries::{self, Values};
 use super::process::Process;
+use super::reach::{self, Bounds};
 use super::runs;
 use super::world::Inner;
 
@@ -24,8 +24,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// What a process has asked for. Numbers are those of moments; 0 is never.
 #[derive(Default)]
 pub struct Notes {
-    /// The country that its command is limited to, by its ISO code.
-    country: Option<String>,
+    /// What its command is limited to.
+    pub bounds: Bounds,
     /// Whether it takes back.
     pub is_back: bool,
     /// Whether it only deletes orphans.
@@ -41,6 +41,8 @@ pub struct Notes {
     saw: BTreeMap<String, u64>,
     /// When it last sent a request to delete.
     sent: u64,
+    /// Files that ImageKit has told it of, by their paths.
+    pub told: BTreeMap<String, String>,
     /// Files that it has made.
     pub made: BTreeSet<String>,
     /// Files that it has deleted, and was there to be told so.
@@ -117,16 +119,6 @@ pub fn original(entry: &str) -> Option<String> {
     text(&members(entry), "original_tigris_url")
 }
 
-/// A process takes a scope, forward or back.
-pub fn takes(world: &mut Inner, process: u64, scope: &Scope, verb: Verb) {
-    let notes = world.notes(process);
-    notes.country = match scope {
-        Scope::Country(country) => Some(country.code.clone()),
-        _ => None,
-    };
-    notes.is_back = verb == Verb::Rollback;
-}
-
 /// A process is told that it holds a claim.
 pub fn checked(world: &mut Inner, process: u64, country: &str) {
     let (moment, notes) = (world.moment(), world.notes(process));
@@ -189,10 +181,7 @@ pub fn sends_row(world: &mut Inner, by: &Process, id: i64) {
     if !is_checked && !world.database(by.ledger).has_claim(by.number, &countries) {
         world.break_promise(format!("process {} writes row {id} without a claim on its country", by.number));
     }
-    let wanted = world.notes(by.number).country.clone();
-    if let Some(wanted) = wanted.filter(|wanted| !countries.contains(&wanted.as_str())) {
-        world.break_promise(format!("row {id} was never in {wanted}, and process {} writes it", by.number));
-    }
+    reach::sends_row(world, by, id);
 }
 
 /// Longshore writes a row.

@@ -26,6 +26,7 @@ mod parts;
 mod people;
 mod pictures;
 mod process;
+mod reach;
 mod runs;
 mod steering;
 mod story;

@@ -6,6 +6,7 @@ use ledger::event::{Event, Record, Tally, Work};
 use ledger::ids::{ImageId, RunId, Seq, VenueId};
 use ledger::ledger::Ledger;
 use ledger::store::LedgerError;
+use longshore::error::Exit;
 
 use super::disk;
 use super::world::Inner;
@@ -150,9 +151,9 @@ impl Count {
     }
 }
 
-/// A run has ended or paused, its command says with what result: success, or not. It tells what is counted, and so does
-/// each other run of its ledger.
-pub fn told(world: &mut Inner, ledger: &Ledger, run: RunId, is_success: bool) {
+/// A run has ended or paused, and its command with an exit code. It tells what is counted, and so does each other run of its
+/// ledger.
+pub fn told(world: &mut Inner, ledger: &Ledger, run: RunId, is_paused: bool, exit: Exit) {
     let mut records = Vec::new();
     let read = ledger.events(Seq(1), |(_, record)| {
         records.push(record);
@@ -171,7 +172,14 @@ pub fn told(world: &mut Inner, ledger: &Ledger, run: RunId, is_success: bool) {
         }
     }
     let Tally { failed, skipped, drifted, venues_failed, left_out, .. } = counted[&run];
-    if is_success && failed + skipped + drifted + venues_failed + left_out > 0 {
-        world.break_promise(format!("run {run} says success, and came to {:?}", counted[&run]));
+    let is_fit = match exit {
+        Exit::Paused => is_paused,
+        Exit::SomeDrifted => !is_paused && drifted > 0,
+        Exit::SomeFailed => !is_paused && drifted == 0 && failed + skipped + venues_failed + left_out > 0,
+        Exit::Done => !is_paused && drifted + failed + skipped + venues_failed + left_out == 0,
+        _ => false,
+    };
+    if !is_fit {
+        world.break_promise(format!("run {run} ends with {exit:?}, and came to {:?}", counted[&run]));
     }
 }

@@ -16,6 +16,8 @@ mod clock;
 pub mod database;
 #[path = "../simulation/disk.rs"]
 mod disk;
+#[path = "../simulation/entries.rs"]
+mod entries;
 #[path = "../simulation/faults.rs"]
 mod faults;
 #[path = "../simulation/judge.rs"]
@@ -32,6 +34,8 @@ mod people;
 mod pictures;
 #[path = "../simulation/process.rs"]
 pub mod process;
+#[path = "../simulation/reach.rs"]
+mod reach;
 #[path = "../simulation/runs.rs"]
 mod runs;
 #[path = "../simulation/world.rs"]

@@ -33,7 +33,7 @@ pub fn note(world: &mut Inner, ledger: usize, event: &Event) {
 }
 
 /// Whether an entry of a row holds what a ledger may change.
-fn is_known(world: &Inner, ledger: usize, id: i64, values: &Values) -> bool {
+pub fn is_known(world: &Inner, ledger: usize, id: i64, values: &Values) -> bool {
     world.entries.planned.contains(&(ledger, id, values.clone()))
         || world.entries.written.contains(&(world.place(ledger), id, values.clone()))
 }

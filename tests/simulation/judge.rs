@@ -238,8 +238,11 @@ pub fn left<'a>(world: &mut Inner, ledger: usize, venue: VenueId, urls: impl Ite
     }
     let row = world.database(ledger).rows.get(&venue.0).filter(|row| !row.is_stale);
     let Some(row) = row.and_then(|row| row.images.clone()) else { return };
-    let done: Vec<String> =
-        elements(&row).into_iter().filter(|entry| completed(entry).is_some()).filter_map(original).collect();
+    // What somebody has edited since stays as it is.
+    let done = elements(&row).into_iter().filter(|entry| {
+        completed(entry).is_some() && entries::is_known(world, ledger, venue.0, &ours(entry))
+    });
+    let done: Vec<String> = done.filter_map(original).collect();
     for url in urls.filter(|url| done.contains(url)) {
         if !world.books.iter().any(|book| book.done.contains(url)) {
             world.break_promise(format!(

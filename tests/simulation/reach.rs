@@ -76,8 +76,8 @@ impl Reach {
 
     /// The last migration that planned to move pictures of a venue, and that a rollback has taken it from.
     pub fn rolled_back(&self, venue: VenueId) -> Option<RunId> {
-        let runs = self.planned.keys().filter(|(_, of)| *of == venue).map(|(run, _)| *run);
-        runs.filter(|run| self.taken_from(*run, venue).is_some()).last()
+        let mut runs = self.planned.keys().filter(|(_, of)| *of == venue).map(|(run, _)| *run);
+        runs.rfind(|run| self.taken_from(*run, venue).is_some())
     }
 
     /// What is wrong with a run's planning of a venue.

@@ -51,6 +51,10 @@ fn s5_a_newer_ledger_where_advice_leads_is_told_and_neither_replaced_nor_moved()
         if is_there {
             user(&plain, at, &format!("{} && {STATUS}", typed(&ran, COPY, "\n"))).code(0);
             assert_eq!(fs::read(shared.join("rollout-2").join(LEDGER)).ok(), before, "{ran}");
+            fs::remove_dir_all(shared.join("rollout-2")).unwrap();
+        } else {
+            // There is one ledger, and nothing else is told than to go on with it.
+            assert!(said.contains("begin no new one: cd ") && !said.contains("mkdir"), "{ran}");
         }
         assert_eq!((fs::read_to_string(&newer).unwrap(), fs::read(&older).ok()), ("planted".into(), before));
     }
@@ -149,6 +153,102 @@ fn s5_a_ledger_is_copied_whole_or_not_at_all_whatever_it_is_called() {
             }
         }
     }
+}
+
+/// A log comes when a run begins between the message and the command: without it the copy would lack the newest events.
+#[test]
+fn s5_a_log_that_came_after_the_message_is_copied_or_nothing_is() {
+    let Some(plain) = Plain::new() else { return };
+    let home = made(plain.place.path().join("home"), USER, 0o700);
+    let shared = made(plain.place.path().join("shared"), 0, 0o1777);
+    let (ledger, own) = (plain.ledger_in(&shared, USER, 0o600), shared.join("rollout"));
+    let at = (&*shared, &*home);
+    let copy = typed(&user(&plain, at, STATUS).code(2), COPY, "\n");
+    for ending in ["-wal", "-journal"] {
+        let log = beside(&ledger, ending);
+        for shell in ["bash", "dash"] {
+            let script = format!("{shell} -c {}", quoted(Path::new(&copy)));
+            file(&log, ANOTHER);
+            assert_ne!(user(&plain, at, &script).code, Some(0), "{copy}");
+            assert!(!own.exists(), "{copy}");
+            chown(&log, Some(USER), None).unwrap();
+            user(&plain, at, &script).code(0);
+            assert_eq!(fs::read_to_string(beside(&own.join(LEDGER), ending)).unwrap(), "planted", "{copy}");
+            assert_eq!(fs::read_dir(&own).unwrap().count(), 2, "{copy}");
+            fs::remove_dir_all(&own).unwrap();
+        }
+        fs::remove_file(&log).unwrap();
+    }
+}
+
+/// In the new directory a relative path is another file, where the same command would begin a second ledger.
+#[test]
+fn s5_a_ledger_that_was_named_by_a_path_is_told_its_name_in_the_new_directory() {
+    let Some(plain) = Plain::new() else { return };
+    let home = made(plain.place.path().join("home"), USER, 0o700);
+    let shared = made(plain.place.path().join("shared"), 0, 0o1777);
+    let work = made(shared.join("work"), USER, 0o700);
+    let (name, own) = ("it's.ledger", shared.join("rollout"));
+    let at = (&*work, &*home);
+    let absolute = shared.join(name);
+    for path in [Path::new("../it's.ledger"), &absolute] {
+        let flag = format!("--ledger {}", quoted(path));
+        let told =
+            format!("From here on name it {}, not {}", quoted(&Path::new(".").join(name)), quoted(path));
+        fs::rename(plain.ledger_in(&shared, USER, 0o600), &absolute).unwrap();
+        let ran = user(&plain, at, &format!("{CHECKPOINT} {flag}")).code(2);
+        let copied = user(&plain, at, &typed(&ran, COPY, "\n")).code(0);
+        assert_eq!(copied.stdout.lines().last(), Some(&*told), "{ran}");
+        let there = told.split_once("name it ").unwrap().1.split_once(", not").unwrap().0;
+        user(&plain, (&own, &home), &format!("{CHECKPOINT} --ledger {there}")).code(0);
+        // A known copy is named as it is called there, whatever flag was given.
+        let ran = user(&plain, at, &format!("{CHECKPOINT} {flag}")).code(2);
+        let seen = typed(&ran, "there (`", "`)");
+        assert!(seen.starts_with("cd ") && seen.ends_with(there), "{ran}");
+        user(&plain, at, &seen).code(0);
+        fs::remove_dir_all(&own).unwrap();
+        fs::remove_file(&absolute).unwrap();
+    }
+    // By its usual name it is found there as it is.
+    plain.ledger_in(&shared, USER, 0o600);
+    for flag in ["", "--ledger ./longshore.production.ledger"] {
+        let ran = user(&plain, (&shared, &home), &format!("{CHECKPOINT} {flag}")).code(2);
+        assert!(!ran.stderr.contains("name it"), "{ran}");
+    }
+}
+
+/// Whatever is told, a ledger that was gone on with elsewhere comes first: otherwise two with one history go on.
+#[test]
+fn s5_a_known_copy_is_told_before_a_directory_is_closed_and_before_what_cannot_be_copied() {
+    let Some(plain) = Plain::new() else { return };
+    let home = made(plain.place.path().join("home"), USER, 0o700);
+    let own = made(home.join("rollout"), USER, 0o700);
+    plain.ledger_in(&own, USER, 0o600);
+    let known = format!("{LEDGER} is in ~/rollout already");
+    for (name, owner, bits, todo) in [
+        ("ours", USER, 0o775, "chmod go-w "),
+        ("roots", 0, 0o777, "Have root type: "),
+        ("anothers", ANOTHER, 0o777, "Have its owner (uid 65534) type: "),
+        ("log", 0, 0o1777, "cannot be copied whole"),
+    ] {
+        let dir = made(plain.place.path().join(name), owner, bits);
+        let ledger = plain.ledger_in(&dir, USER, 0o600);
+        if name == "log" {
+            file(&beside(&ledger, "-wal"), ANOTHER);
+        }
+        let ran = user(&plain, (&dir, &home), STATUS).code(2).says(&known);
+        let place = |words: &str| ran.stderr.find(words).unwrap_or_else(|| panic!("{words}: {ran}"));
+        assert!(place(&known) < place(todo), "{ran}");
+        user(&plain, (&dir, &home), &typed(&ran, "there (`", "`)")).code(0);
+        let is_either = ran.stderr.contains("one of the two, not both");
+        assert_eq!(is_either, ["roots", "anothers"].contains(&name), "{ran}");
+    }
+    // Below the open directory as well, and it is no copy of itself.
+    mode(&home, 0o775);
+    let ran = user(&plain, (&own, &home), STATUS).code(2).says("chmod go-w ");
+    assert!(!ran.stderr.contains("already"), "{ran}");
+    plain.ledger_in(&home, USER, 0o600);
+    user(&plain, (&home, &home), STATUS).code(2).says("rollout already");
 }
 
 /// By a link, a copy has the name that was given: another one would be none to the next command.

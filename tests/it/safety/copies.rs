@@ -204,7 +204,7 @@ fn s5_a_ledger_that_was_named_by_a_path_is_told_its_name_in_the_new_directory() 
         // A known copy is named as it is called there, whatever flag was given.
         let ran = user(&plain, at, &format!("{CHECKPOINT} {flag}")).code(2);
         let seen = typed(&ran, "there (`", "`)");
-        assert!(seen.starts_with("cd ") && seen.ends_with(there), "{ran}");
+        assert!(seen.ends_with(&format!("&& longshore --ledger {there} ledger verify")), "{ran}");
         user(&plain, at, &seen).code(0);
         fs::remove_dir_all(&own).unwrap();
         fs::remove_file(&absolute).unwrap();

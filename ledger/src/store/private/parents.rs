@@ -250,12 +250,16 @@ impl<'a> Places<'a> {
         is_path.then(|| format!("name it {}, not {}", self.there(), quoted(self.file)))
     }
 
-    /// What shows how far the known files are.
+    /// What shows how far the known files are. It has its own flag: those in force name another file there.
     fn seen(&self) -> String {
-        let look = if self.is_database { "longshore ledger verify --ledger" } else { "ls -l" };
+        let there = self.there();
+        let look = match self.is_database {
+            true => format!("longshore --ledger {there} ledger verify"),
+            false => format!("ls -l {there}"),
+        };
         match &self.known[..] {
-            [one] => format!("cd {one} && {look} {}", self.there()),
-            all => format!("for d in {}; do (cd \"$d\" && {look} {}); done", all.join(" "), self.there()),
+            [one] => format!("cd {one} && {look}"),
+            all => format!("for d in {}; do (cd \"$d\" && {look}); done", all.join(" ")),
         }
     }
 

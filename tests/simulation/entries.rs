@@ -16,7 +16,7 @@ pub type Values = BTreeMap<String, String>;
 pub struct Entries {
     /// What plans say, by ledger and venue. It stays when a ledger is put back: its processes may still write.
     planned: BTreeSet<(usize, i64, Values)>,
-    /// What Longshore wrote, by database and row.
+    /// What Longshore wrote, by ledger and row.
     written: BTreeSet<(usize, i64, Values)>,
 }
 
@@ -34,8 +34,14 @@ pub fn note(world: &mut Inner, ledger: usize, event: &Event) {
 
 /// Whether an entry of a row holds what a ledger may change.
 pub fn is_known(world: &Inner, ledger: usize, id: i64, values: &Values) -> bool {
+    let mut beside = (0..world.books.len()).filter(|other| world.place(*other) == world.place(ledger));
     world.entries.planned.contains(&(ledger, id, values.clone()))
-        || world.entries.written.contains(&(world.place(ledger), id, values.clone()))
+        || beside.any(|other| has_written(world, other, id, values))
+}
+
+/// Whether a ledger's process has written an entry as it is.
+pub fn has_written(world: &Inner, ledger: usize, id: i64, values: &Values) -> bool {
+    world.entries.written.contains(&(ledger, id, values.clone()))
 }
 
 /// The elements of one text that another does not have, or not so often.
@@ -59,8 +65,7 @@ pub fn written(world: &mut Inner, ledger: usize, id: i64, before: &str, after: &
         .map(|entry| format!("row {id}: {entry} is changed, and somebody had edited a key of ours in it"))
         .collect();
     wrong.into_iter().for_each(|what| world.break_promise(what));
-    let place = world.place(ledger);
-    let put = only(after, before).into_iter().map(|entry| (place, id, ours(entry)));
+    let put = only(after, before).into_iter().map(|entry| (ledger, id, ours(entry)));
     world.entries.written.extend(put);
 }
 
@@ -74,7 +79,8 @@ pub fn unedited(world: &Inner, ledger: usize, id: i64, entry: &str) -> Option<St
     let height = values.get(HEIGHT)?;
     let (planned, written) = (&world.entries.planned, &world.entries.written);
     let planned = planned.iter().filter(|(by, of, _)| (*by, *of) == (ledger, id));
-    let written = written.iter().filter(|(place, of, _)| (*place, *of) == (world.place(ledger), id));
+    let is_here = |by: usize| world.place(by) == world.place(ledger);
+    let written = written.iter().filter(|(by, of, _)| is_here(*by) && *of == id);
     let mut known = planned.chain(written).map(|(.., known)| known);
     let is_it = |known: &&Values| {
         let mut as_known = values.clone();

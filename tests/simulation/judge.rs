@@ -238,9 +238,9 @@ pub fn left<'a>(world: &mut Inner, ledger: usize, venue: VenueId, urls: impl Ite
     }
     let row = world.database(ledger).rows.get(&venue.0).filter(|row| !row.is_stale);
     let Some(row) = row.and_then(|row| row.images.clone()) else { return };
-    // What somebody has edited since stays as it is.
+    // What somebody has edited since stays as it is, and so does what another ledger has written.
     let done = elements(&row).into_iter().filter(|entry| {
-        completed(entry).is_some() && entries::is_known(world, ledger, venue.0, &ours(entry))
+        completed(entry).is_some() && entries::has_written(world, ledger, venue.0, &ours(entry))
     });
     let done: Vec<String> = done.filter_map(original).collect();
     for url in urls.filter(|url| done.contains(url)) {

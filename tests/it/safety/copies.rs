@@ -54,7 +54,10 @@ fn s5_a_newer_ledger_where_advice_leads_is_told_and_neither_replaced_nor_moved()
             fs::remove_dir_all(shared.join("rollout-2")).unwrap();
         } else {
             // There is one ledger, and nothing else is told than to go on with it.
-            assert!(said.contains("begin no new one: cd ") && !said.contains("mkdir"), "{ran}");
+            assert!(
+                said.contains("begin no new one. How far it is: (cd ") && !said.contains("mkdir"),
+                "{ran}"
+            );
         }
         assert_eq!((fs::read_to_string(&newer).unwrap(), fs::read(&older).ok()), ("planted".into(), before));
     }
@@ -136,6 +139,12 @@ fn s5_a_ledger_is_copied_whole_or_not_at_all_whatever_it_is_called() {
                 is_undone("");
                 file(&log, USER);
                 is_undone("ulimit -f 8;");
+                is_undone("cat() { command cat; sh -c 'kill -TERM $PPID'; };");
+                // What nobody can undo leaves a log, which is no ledger.
+                let ran = type_it("cat() { command cat; sh -c 'kill -KILL $PPID'; };");
+                let left = (own.join(name).exists(), own.join(format!("{name}-wal")).exists());
+                assert_eq!(left, (false, true), "{copy} {ran}");
+                fs::remove_dir_all(&own).unwrap();
                 let ran = type_it("");
                 assert!(ran.stdout.contains(&format!("code 0\n{}\n", own.display())), "{copy} {ran}");
                 assert!(fs::read(own.join(name)).unwrap() == whole, "{copy}");
@@ -204,7 +213,7 @@ fn s5_a_ledger_that_was_named_by_a_path_is_told_its_name_in_the_new_directory() 
         // A known copy is named as it is called there, whatever flag was given.
         let ran = user(&plain, at, &format!("{CHECKPOINT} {flag}")).code(2);
         let seen = typed(&ran, "there (`", "`)");
-        assert!(seen.ends_with(&format!("&& longshore --ledger {there} ledger verify")), "{ran}");
+        assert!(seen.ends_with(&format!("&& longshore --ledger {there} ledger verify)")), "{ran}");
         user(&plain, at, &seen).code(0);
         fs::remove_dir_all(&own).unwrap();
         fs::remove_file(&absolute).unwrap();

@@ -166,8 +166,9 @@ fn closed<'a>(dirs: impl Iterator<Item = &'a Open>, file: &Path) -> String {
 pub(super) fn elsewhere(file: &Path) -> String {
     let places = Places::of(file);
     if places.endings.is_empty() && !places.known.is_empty() {
+        let renamed = places.renamed().map_or_else(String::new, |it| format!(", and {it}"));
         return format!(
-            "{} is in {} already: go on there, and begin no new one: {}",
+            "{} is in {} already: go on with the newest there{renamed}, and begin no new one. How far it is: {}",
             word(places.name),
             places.known.join(", "),
             places.seen()
@@ -258,7 +259,8 @@ impl<'a> Places<'a> {
             false => format!("ls -l {there}"),
         };
         match &self.known[..] {
-            [one] => format!("cd {one} && {look}"),
+            // Whoever looks stays where they are: the flags in force may name another file there, or none.
+            [one] => format!("(cd {one} && {look})"),
             all => format!("for d in {}; do (cd \"$d\" && {look}); done", all.join(" ")),
         }
     }
@@ -328,18 +330,22 @@ impl<'a> Places<'a> {
 
     /// What copies a ledger and its log into a new directory, all of it or nothing. Each file is looked at while it is open, as
     /// others can exchange them at any time. What was not there yet is looked for once more: a log may have come meanwhile.
+    /// The log comes first: without it, whatever ends the copy half-way, the ledger would look whole and be an older one.
     fn copied(&self, dir: &str) -> String {
         let (from, copy) = (quoted(&self.end), format!("{dir}/{}", word(self.name)));
-        let each = COPIED.map(|it| word(OsStr::new(it))).join(" ");
+        let mut last = COPIED;
+        last.reverse();
+        let each = last.map(|it| word(OsStr::new(it))).join(" ");
         let new: Vec<_> = COPIED.into_iter().filter(|it| !self.endings.contains(it)).collect();
         let skipped = match new.is_empty() {
             true => String::new(),
             false => format!("[ -e {from}\"$e\" ] || case $e in {}) continue ;; esac; ", new.join("|")),
         };
         format!(
-            "mkdir -m 700 {dir} && (umask 077; for e in {each}; do {skipped}{{ [ -O /dev/fd/3 ] && cat <&3 >{copy}\"$e\"; }} \
-             3<{from}\"$e\" || {{ for e in {each}; do rm -f {copy}\"$e\"; done; rmdir {dir}; echo 'Nothing was copied: a file \
-             is not yours any more, or could not be copied whole' >&2; exit 1; }}; done) && cd {dir}"
+            "mkdir -m 700 {dir} && (umask 077; set -C; undo() {{ for e in {each}; do rm -f {copy}\"$e\"; done; rmdir {dir}; echo \
+             'Nothing was copied: a file is not yours any more, or could not be copied whole' >&2; exit 1; }}; trap undo HUP INT \
+             TERM; for e in {each}; do {skipped}{{ [ -O /dev/fd/3 ] && cat <&3 >{copy}\"$e\"; }} 3<{from}\"$e\" || undo; done) \
+             && cd {dir}"
         )
     }
 }
